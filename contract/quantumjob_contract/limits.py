@@ -1,0 +1,45 @@
+"""Every limit in one place. The schema repeats those it can state; a unit test holds the two together."""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+MAX_PUBS: Final = 500
+MAX_SHOTS: Final = 1_000_000
+DEFAULT_SHOTS: Final = 1024
+MAX_SEED: Final = 2**31 - 1
+
+MAX_INLINE_CHARS: Final = 256 * KIB
+"""Characters of one inline circuit (etcd takes 1.5 MiB for the whole object)."""
+MAX_CIRCUIT_BYTES: Final = 16 * MIB
+"""Bytes of one circuit in the circuits bucket."""
+MAX_PROGRAM_BYTES: Final = 4 * MIB
+
+MAX_QUBITS: Final = 1024
+"""Width of a circuit: qubits and classical bits, each. What fits memory depends on the method and on the pod."""
+MAX_OPERATIONS: Final = 2_000_000
+"""Operations of a circuit after all gate definitions are expanded."""
+
+MAX_RESULT_BYTES: Final = 16 * MIB
+"""Bytes of one pub's samples (shots times bytes per shot, over all registers)."""
+MAX_OUTCOMES: Final = 4096
+"""Distinct outcomes up to which counts are written beside the samples; beyond it a reader derives them."""
+
+PARSE_SECONDS: Final = 60.0
+"""CPU time in which a circuit must be parsed and made ready to run."""
+
+SEGMENT_SECONDS: Final = 1.0
+SEGMENT_BYTES: Final = MIB
+"""A shard flushes a segment when this much time or data has gathered."""
+INLINE_RESULT_BYTES: Final = 64 * KIB
+"""Program and segments up to this size together ride inside the manifest."""
+MAX_SEGMENT_BYTES: Final = 64 * MIB
+"""Above this a segment is not read: one pub's samples in text, with room."""
+
+URL_SECONDS: Final = 7 * 24 * 3600
+"""Longest life of a presigned URL that S3 allows; an order's URLs live as long as its deadline, at most this."""
+SEGMENT_URLS: Final = 16
+"""Segment URLs in an order; a worker that needs more asks."""

@@ -1,0 +1,95 @@
+"""GET and write-once PUT by presigned URL: the one way in which data reaches and leaves the store."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+from enum import Enum
+
+import urllib3
+
+RETRIES = urllib3.Retry(
+    total=5, backoff_factor=0.2, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None, raise_on_status=False
+)
+"""A repeat is harmless: reads change nothing, and a write that did arrive answers 412 to its repeat."""
+
+
+class StoreError(Exception):
+    """What a transfer may raise."""
+
+
+class StoreUnavailable(StoreError):
+    """The store could not be reached, or answered with an error of its own. Another attempt may succeed."""
+
+
+class StoreRefused(StoreError):
+    """The store refused the request: a wrong or expired signature, no right."""
+
+
+class NotFound(StoreError):
+    """No object has this key."""
+
+
+class TooLarge(StoreError):
+    """The object is larger than the caller takes."""
+
+
+class Put(Enum):
+    """What a write-once PUT did."""
+
+    WRITTEN = "written"
+    EXISTED = "existed"
+
+
+def pool(ca_pem: str = "", *, size: int = 8, timeout: float = 30.0) -> urllib3.PoolManager:
+    """An HTTP connection pool that trusts `ca_pem`, or the system's authorities where it is empty."""
+    context = ssl.create_default_context(cadata=ca_pem or None)
+    return urllib3.PoolManager(
+        maxsize=size, retries=RETRIES, timeout=urllib3.Timeout(connect=5.0, read=timeout), ssl_context=context
+    )
+
+
+def get(http: urllib3.PoolManager, url: str, limit: int) -> bytes:
+    """The object's bytes, at most `limit` of them. Raises one of this module's errors."""
+    try:
+        response = http.request("GET", url, preload_content=False)
+        try:
+            if response.status >= 300:
+                response.drain_conn()
+                _check(response.status)
+            declared = int(response.headers.get("Content-Length", 0))
+            data = b"" if declared > limit else response.read(limit + 1)
+            if max(declared, len(data)) > limit:
+                response.close()
+                raise TooLarge(f"{max(declared, len(data))} bytes")
+        finally:
+            response.release_conn()
+    except urllib3.exceptions.HTTPError as error:
+        raise StoreUnavailable(type(error).__name__) from None
+    return data
+
+
+def put_once(http: urllib3.PoolManager, url: str, data: bytes) -> Put:
+    """Write an object that must not exist yet. Raises one of this module's errors."""
+    headers = {"If-None-Match": "*", "Content-Type": "application/json"}
+    try:
+        response = http.request("PUT", url, body=data, headers=headers)
+    except urllib3.exceptions.HTTPError as error:
+        raise StoreUnavailable(type(error).__name__) from None
+    if response.status == 412:
+        return Put.EXISTED
+    _check(response.status)
+    return Put.WRITTEN
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _check(status: int) -> None:
+    if status == 404:
+        raise NotFound("no such object")
+    if status in (400, 401, 403):
+        raise StoreRefused(f"HTTP {status}")
+    if status >= 300:
+        raise StoreUnavailable(f"HTTP {status}")

@@ -1,0 +1,178 @@
+"""Daemons with pid files, and the cgroup that tells every process of the node from all others."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from localnode.settings import CGROUP, LOGS, RUN
+from localnode.shell import Failure, tail
+
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """A program of the node and its arguments."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def log(self) -> Path:
+        """Where it writes."""
+        return LOGS / f"{self.name}.log"
+
+    def alive(self) -> bool:
+        """Whether the process of the pid file still is the one that was started."""
+        return alive(self.name)
+
+    def start(self) -> None:
+        """Start it, detached, in the node's cgroup."""
+        LOGS.mkdir(parents=True, exist_ok=True)
+        _pid_file(self.name).parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            # Before exec, so that whatever it starts (shims, containers) is in the cgroup as well.
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$@"', _daemons_cgroup() / "cgroup.procs", *self.command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=os.environ | self.environment,
+                start_new_session=True,
+            )
+        _pid_file(self.name).write_text(f"{process.pid} {start_time(process.pid)}\n")
+
+    def failure(self, what: str) -> str:
+        """What to tell the user when it does not do what it should."""
+        state = "runs" if self.alive() else "has ended"
+        return f"{what}: {self.name} {state}; its log is {self.log}\n{tail(self.log)}"
+
+
+def alive(name: str) -> bool:
+    """Whether a daemon of this name, started by us, runs."""
+    return _recorded(name) is not None
+
+
+def stop(names: Iterable[str], grace: float = 10) -> None:
+    """End daemons by their pid files, the first one first, each gently and then by force."""
+    for name in names:
+        pid = _recorded(name)
+        if pid is not None:
+            _signal(pid, signal.SIGTERM)
+            if not _wait(lambda name=name: not alive(name), grace):  # type: ignore[misc]
+                _signal(pid, signal.SIGKILL)
+                _wait(lambda name=name: not alive(name), 5)  # type: ignore[misc]
+        _pid_file(name).unlink(missing_ok=True)
+
+
+def start_time(pid: int) -> str:
+    """The start time of a process in clock ticks since boot; empty where there is none, or it is a zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    fields = stat.rpartition(")")[2].split()
+    return "" if fields[0] in "ZX" else fields[19]
+
+
+def hierarchies() -> list[Path]:
+    """The mount points of cgroups: one on v2, one for each controller on v1."""
+    rows = (row.split() for row in Path("/proc/mounts").read_text().splitlines())
+    found = [Path(row[1]) for row in rows if row[2] in ("cgroup", "cgroup2")]
+    return sorted(path for path in found if path.is_relative_to(_CGROUPS))
+
+
+def make_cgroups() -> None:
+    """The kubelet wants its root cgroup to be there, in every hierarchy."""
+    for hierarchy in hierarchies():
+        root = hierarchy / CGROUP
+        root.mkdir(exist_ok=True)
+        # A new cpuset of v1 is empty, and nothing can run in it.
+        for name in ("cpuset.cpus", "cpuset.mems"):
+            with contextlib.suppress(FileNotFoundError):
+                if not (root / name).read_text().strip():
+                    (root / name).write_text((hierarchy / name).read_text())
+    _daemons_cgroup().mkdir(exist_ok=True)
+
+
+def members() -> list[int]:
+    """Every process of the node: daemons, shims, and what runs in pods."""
+    pids = set()
+    for hierarchy in hierarchies():
+        for procs in (hierarchy / CGROUP).rglob("cgroup.procs"):
+            with contextlib.suppress(OSError):
+                pids.update(int(pid) for pid in procs.read_text().split())
+    return sorted(pids - {0, os.getpid()})
+
+
+def kill_members() -> None:
+    """End every process of the node at once."""
+
+    def gone() -> bool:
+        pids = members()
+        for pid in pids:
+            _signal(pid, signal.SIGKILL)
+        return not pids
+
+    if not _wait(gone, 20):
+        raise Failure(f"processes of the node that do not end: {members()}")
+
+
+def remove_cgroups() -> None:
+    """Remove the node's cgroups, the deepest first; only empty ones can be removed."""
+    for hierarchy in hierarchies():
+        root = hierarchy / CGROUP
+        for folder, _, _ in os.walk(root, topdown=False):
+            _wait(lambda folder=folder: _rmdir(Path(folder)), 5)  # type: ignore[misc]
+
+
+def _daemons_cgroup() -> Path:
+    # The freezer is the one hierarchy of v1 that neither systemd nor a container runtime moves daemons in.
+    known = hierarchies()
+    base = next((path for path in known if path.name == "freezer"), known[0])
+    return base / CGROUP / "daemons"
+
+
+def _pid_file(name: str) -> Path:
+    return RUN / "pids" / name
+
+
+def _recorded(name: str) -> int | None:
+    try:
+        pid, started = _pid_file(name).read_text().split()
+    except (OSError, ValueError):
+        return None
+    return int(pid) if start_time(int(pid)) == started else None
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _rmdir(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _wait(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
