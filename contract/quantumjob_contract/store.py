@@ -1,0 +1,167 @@
+"""The one object-store client: three buckets of any S3, each with its own endpoint and credentials if need be.
+
+Data moves by presigned URL only, as a worker's does; so the write-once PUT exists once, in `transfer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+from minio import Minio
+from minio.deleteobjects import DeleteObject
+from minio.error import MinioException
+from urllib3.exceptions import HTTPError
+
+from quantumjob_contract import transfer
+
+Role = Literal["circuits", "pending", "completed"]
+ROLES: Final[tuple[Role, ...]] = ("circuits", "pending", "completed")
+OWN_USE_SECONDS: Final = 300
+"""Life of the URLs that this client signs for itself."""
+
+
+class Entry(NamedTuple):
+    """One line of a listing."""
+
+    key: str
+    modified: datetime
+
+
+class Misconfigured(Exception):
+    """The store's configuration cannot be used; the message names the file and says what to write there."""
+
+
+@dataclass(frozen=True)
+class BucketConfig:
+    """Where a bucket is and who may use it."""
+
+    endpoint: str
+    """URL with scheme and host, for example https://s3.example.org:8333."""
+    bucket: str
+    access_key: str
+    secret_key: str
+    region: str = "us-east-1"
+    ca_pem: str = ""
+
+    def __repr__(self) -> str:
+        """Without credentials, so that no log can show them."""
+        return f"BucketConfig({self.endpoint}/{self.bucket})"
+
+
+class Bucket:
+    """One bucket. Methods block; they raise errors of `transfer`."""
+
+    def __init__(self, config: BucketConfig) -> None:
+        self.config = config
+        parts = urlsplit(config.endpoint)
+        self._http = transfer.pool(config.ca_pem, size=16)
+        self._client = Minio(
+            endpoint=parts.netloc,
+            access_key=config.access_key,
+            secret_key=config.secret_key,
+            secure=parts.scheme == "https",
+            region=config.region,
+            http_client=self._http,
+        )
+
+    def presign(self, method: Literal["GET", "PUT"], key: str, seconds: float) -> str:
+        """A URL that lets its holder GET or PUT this one object. Costs no request."""
+        life = timedelta(seconds=max(1, int(seconds)))
+        return self._client.get_presigned_url(method, self.config.bucket, key, expires=life)
+
+    def get(self, key: str, limit: int) -> bytes:
+        return transfer.get(self._http, self.presign("GET", key, OWN_USE_SECONDS), limit)
+
+    def put_once(self, key: str, data: bytes) -> transfer.Put:
+        return transfer.put_once(self._http, self.presign("PUT", key, OWN_USE_SECONDS), data)
+
+    def list(self, prefix: str = "") -> Iterator[Entry]:
+        """All keys that begin with `prefix`, page by page."""
+        try:
+            for found in self._client.list_objects(self.config.bucket, prefix=prefix, recursive=True):
+                if found.object_name is not None and found.last_modified is not None:
+                    yield Entry(found.object_name, found.last_modified)
+        except (MinioException, HTTPError) as error:
+            raise transfer.StoreUnavailable(type(error).__name__) from None
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete these objects; one that is gone already is no error."""
+        try:
+            failed = list(self._client.remove_objects(self.config.bucket, (DeleteObject(key) for key in keys)))
+        except (MinioException, HTTPError) as error:
+            raise transfer.StoreUnavailable(type(error).__name__) from None
+        if failed:
+            raise transfer.StoreUnavailable(f"{len(failed)} objects could not be deleted ({failed[0].code})")
+
+    def ensure(self) -> None:
+        """Create the bucket if it is not there."""
+        try:
+            if not self._client.bucket_exists(self.config.bucket):
+                self._client.make_bucket(self.config.bucket)
+        except (MinioException, HTTPError) as error:
+            raise transfer.StoreUnavailable(type(error).__name__) from None
+
+    def uri(self, key: str) -> str:
+        return f"s3://{self.config.bucket}/{key}"
+
+
+@dataclass(frozen=True)
+class Store:
+    """The three buckets."""
+
+    circuits: Bucket
+    pending: Bucket
+    completed: Bucket
+
+
+class StoreDirectory:
+    """A store as files in a mounted directory, read at each use, so that new credentials need no restart.
+
+    `default/` holds endpoint, region, access-key, secret-key and ca.crt; `circuits/`, `pending/` and `completed/`
+    hold `bucket`, and any of the others that differs for that bucket.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._configs: dict[Role, BucketConfig] = {}
+        self._store: Store | None = None
+
+    def open(self) -> Store:
+        """The store as the files say now. Raises Misconfigured."""
+        configs = {role: read_config(self._path, role) for role in ROLES}
+        if self._store is None or configs != self._configs:
+            self._configs = configs
+            self._store = Store(*(Bucket(configs[role]) for role in ROLES))
+        return self._store
+
+
+def read_config(path: Path, role: Role) -> BucketConfig:
+    """The configuration of one bucket from its files. Raises Misconfigured."""
+
+    def read(name: str, fallback: str | None = None) -> str:
+        for directory in (path / role, path / "default"):
+            try:
+                return (directory / name).read_text().strip()
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+        if fallback is None:
+            raise Misconfigured(f"write the store's {name} to {path}/default/{name} or {path}/{role}/{name}")
+        return fallback
+
+    endpoint = read("endpoint")
+    parts = urlsplit(endpoint)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path.strip("/"):
+        raise Misconfigured(f"the endpoint of the {role} bucket must be a URL of scheme and host: https://HOST[:PORT]")
+    return BucketConfig(
+        endpoint=endpoint,
+        bucket=read("bucket", f"quantumjob-{role}"),
+        access_key=read("access-key"),
+        secret_key=read("secret-key"),
+        region=read("region", "us-east-1"),
+        ca_pem=read("ca.crt", ""),
+    )

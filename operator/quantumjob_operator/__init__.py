@@ -1,0 +1,1 @@
+"""The controller of QuantumJobs, and the reconciler that can do the end of its work without it."""

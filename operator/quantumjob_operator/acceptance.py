@@ -1,0 +1,79 @@
+"""Acceptance: from a resource to the program that will run, or to the reason why it never can.
+
+The schema and its CEL rules have refused most bad input at apply; here is what they cannot see.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any, NamedTuple
+
+from quantumjob_contract import keys, limits, names, seeds
+from quantumjob_contract.program import Circuit, ObjectRef, Program, Pub, encode
+
+JSON = dict[str, Any]
+
+
+class Refusal(NamedTuple):
+    """Why a spec cannot be accepted, and what to do."""
+
+    message: str
+
+
+def owner(quantumjob: JSON) -> keys.Owner:
+    meta = quantumjob["metadata"]
+    return keys.Owner(meta["namespace"], meta["uid"])
+
+
+def accept(quantumjob: JSON) -> Program | Refusal:
+    """The program with every default filled in and the seed fixed: a function of the resource alone."""
+    meta, spec = quantumjob["metadata"], quantumjob["spec"]["program"]
+    shots = spec.get("shots", limits.DEFAULT_SHOTS)
+    pubs = [_pub(pub, shots) for pub in spec["pubs"]]
+    for index, pub in enumerate(pubs):
+        if pub.circuit.format == "QPY" and pub.circuit.inline is not None and not _is_base64(pub.circuit.inline):
+            return Refusal(
+                f"spec.program.pubs[{index}] ({pub.name}): an inline QPY circuit must be base64; "
+                "encode the file's bytes and create the QuantumJob again."
+            )
+    program = Program(
+        api_version=names.API_VERSION,
+        uid=meta["uid"],
+        namespace=meta["namespace"],
+        name=meta["name"],
+        primitive=spec.get("primitive", "Sampler"),
+        seed=spec.get("seed", seeds.job_seed(meta["uid"])),
+        pubs=pubs,
+        labels=meta.get("labels") or {},
+        created=meta["creationTimestamp"],
+    )
+    size = len(encode(program))
+    if size > limits.MAX_PROGRAM_BYTES:
+        return Refusal(
+            f"spec.program has {size} bytes, the limit is {limits.MAX_PROGRAM_BYTES}: "
+            "upload the circuits and reference them by `object`."
+        )
+    return program
+
+
+def _pub(pub: JSON, shots: int) -> Pub:
+    circuit = pub["circuit"]
+    found = circuit.get("object")
+    return Pub(
+        name=pub["name"],
+        circuit=Circuit(
+            format=circuit.get("format", "OpenQASM3"),
+            inline=circuit.get("inline"),
+            object=ObjectRef(found["key"], found.get("sha256")) if found else None,
+        ),
+        shots=pub.get("shots", shots),
+    )
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return True

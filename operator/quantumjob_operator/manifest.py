@@ -1,0 +1,81 @@
+"""The manifest of a job's results, as a pure function of what was gathered."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from quantumjob_contract import names
+from quantumjob_contract.reasons import PubReason, Reason
+from quantumjob_contract.results import Manifest, Provenance, PubSummary
+from quantumjob_operator.gather import Gathered
+
+NAMED_FAILURES = 5
+
+Outcome = Literal["Succeeded", "PartlyFailed", "Failed"]
+
+
+class Failure(NamedTuple):
+    """Why a job's worker will do no more: the reason of the job, where its worker failed."""
+
+    reason: str
+    message: str
+
+
+def build(gathered: Gathered, failure: Failure | None, times: dict[str, str]) -> Manifest:
+    """The manifest: every pub of the program with its result or its error. `failure` explains missing pubs."""
+    program = gathered.program
+    pubs = [gathered.pubs.get(index) or _not_run(pub.name, failure) for index, pub in enumerate(program.pubs)]
+    succeeded = sum(pub.outcome == "Succeeded" for pub in pubs)
+    outcome, reason, message = conclude(pubs, failure)
+    return Manifest(
+        api_version=names.API_VERSION,
+        uid=program.uid,
+        namespace=program.namespace,
+        name=program.name,
+        labels=program.labels,
+        outcome=outcome,
+        reason=reason,
+        message=message,
+        total=len(pubs),
+        succeeded=succeeded,
+        failed=len(pubs) - succeeded,
+        pubs=pubs,
+        times=times | _worker_times(gathered.made),
+        versions=gathered.made.versions if gathered.made else {},
+        program=gathered.program_object,
+        segments=gathered.segments,
+        inline={key: msgspec.Raw(data) for key, data in (gathered.inline or {}).items()},
+    )
+
+
+def _not_run(name: str, failure: Failure | None) -> PubSummary:
+    """A pub that no segment holds."""
+    why = failure.message if failure else "The worker ended without it."
+    return PubSummary(name, "Failed", f"The job ended before this pub had its turn. {why}", PubReason.NOT_RUN)
+
+
+def conclude(summaries: list[PubSummary], failure: Failure | None) -> tuple[Outcome, str, str]:
+    """Outcome, reason and message of the whole job."""
+    total = len(summaries)
+    failed = [summary for summary in summaries if summary.outcome == "Failed"]
+    score = f"{total - len(failed)}/{total} pubs succeeded."
+    if failure is not None and failed:
+        return "Failed", failure.reason, f"{score} {failure.message}"
+    if not failed:
+        return "Succeeded", Reason.ALL_PUBS_SUCCEEDED, score
+    named = ", ".join(f"{pub.name} ({pub.reason})" for pub in failed[:NAMED_FAILURES])
+    rest = f" and {len(failed) - NAMED_FAILURES} more" if len(failed) > NAMED_FAILURES else ""
+    if len(failed) < total:
+        return "PartlyFailed", Reason.SOME_PUBS_FAILED, f"{score} Failed: {named}{rest}."
+    reasons = Counter(pub.reason for pub in failed)
+    if len(reasons) == 1:
+        return "Failed", str(failed[0].reason), f"{score} {named}{rest}: {failed[0].summary}"
+    return "Failed", Reason.ALL_PUBS_FAILED, f"{score} Failed: {named}{rest}."
+
+
+def _worker_times(made: Provenance | None) -> dict[str, str]:
+    """The stages that the worker has timed, of the newest attempt."""
+    return {"started": made.started, "imported": made.imported, "simulated": made.simulated} if made else {}

@@ -1,0 +1,106 @@
+"""What a child Job and its pods tell about the worker: one pure function.
+
+Pods are read before the Job, because the Job is late: a container that has ended is seen in its pod's status two
+seconds before the Job is Complete.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from quantumjob_contract.exits import PERMANENT
+from quantumjob_contract.reasons import Reason
+from quantumjob_contract.results import Termination
+
+JSON = dict[str, Any]
+
+IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+KILLED = 137
+"""Exit code of SIGKILL, which is what the kernel sends when memory is gone."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """The state of a job's worker.
+
+    `ended` means that a worker left with exit code 0, `failed` that Kubernetes will start no other.
+    """
+
+    state: Literal["absent", "waiting", "running", "ended", "failed"]
+    reason: Reason
+    message: str
+
+
+def observe(job: JSON | None, pods: list[JSON]) -> Worker:
+    if job is None:
+        return Worker("absent", Reason.WAITING_FOR_WORKER, "The worker's Job is about to be created.")
+    name = job["metadata"]["name"]
+    endings = [end for pod in pods if (end := _terminated(pod))]
+    conditions = {c["type"]: c for c in job.get("status", {}).get("conditions", []) if c["status"] == "True"}
+    if "Complete" in conditions or any(end["exitCode"] == 0 for end in endings):
+        return Worker("ended", Reason.STORING, "The worker has ended; its results are being verified.")
+    if failed := conditions.get("Failed"):
+        return _failed(failed, endings)
+    if any(_running(pod) for pod in pods):
+        return Worker("running", Reason.RUNNING, "The worker is running.")
+    if waiting := next(filter(None, map(_obstacle, pods)), None):
+        return waiting
+    if endings:
+        return Worker("waiting", Reason.RETRYING, f"{_explain(endings[-1])} Another attempt follows.")
+    return Worker("waiting", Reason.WAITING_FOR_WORKER, f"The pod of Job {name} has not started yet.")
+
+
+def _container(pod: JSON) -> JSON:
+    statuses = pod.get("status", {}).get("containerStatuses") or [{}]
+    first: JSON = statuses[0]
+    return first
+
+
+def _terminated(pod: JSON) -> JSON | None:
+    end: JSON | None = _container(pod).get("state", {}).get("terminated")
+    return end
+
+
+def _running(pod: JSON) -> bool:
+    return "running" in _container(pod).get("state", {})
+
+
+def _obstacle(pod: JSON) -> Worker | None:
+    """What keeps a pod from starting, in Kubernetes' own words."""
+    waiting = _container(pod).get("state", {}).get("waiting") or {}
+    if waiting.get("reason") in IMAGE_REASONS:
+        return Worker("waiting", Reason.IMAGE_UNAVAILABLE, f"The worker's image cannot be had: {waiting['reason']}.")
+    if waiting.get("reason") in {"CreateContainerConfigError", "CreateContainerError"}:
+        return Worker("waiting", Reason.POD_REFUSED, f"The worker's container cannot start: {waiting['reason']}.")
+    for condition in pod.get("status", {}).get("conditions", []):
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return Worker("waiting", Reason.UNSCHEDULABLE, f"No node takes the worker: {condition.get('message', '')}")
+    return None
+
+
+def _failed(condition: JSON, endings: list[JSON]) -> Worker:
+    reason = condition.get("reason")
+    if reason == "DeadlineExceeded":
+        message = "The job was not done within spec.activeDeadlineSeconds. Raise it, or split the job."
+        return Worker("failed", Reason.DEADLINE_EXCEEDED, message)
+    last = endings[-1] if endings else {}
+    if last.get("exitCode") == KILLED:
+        return Worker("failed", Reason.OUT_OF_MEMORY, _explain(last))
+    if last.get("exitCode") in PERMANENT:
+        return Worker("failed", Reason.WORKER_FAILED, _explain(last))
+    detail = _explain(last) if last else "The worker's pods failed."
+    return Worker("failed", Reason.BACKOFF_LIMIT_EXCEEDED, f"{detail} No attempt is left (spec.backoffLimit).")
+
+
+def _explain(end: JSON) -> str:
+    """One sentence on how a container ended. The worker's own word first, if it left any."""
+    if end["exitCode"] == KILLED:
+        return "The worker was killed, most likely for want of memory. Raise spec.resources.limits.memory."
+    try:
+        said = msgspec.json.decode(end.get("message", ""), type=Termination)
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        return f"The worker ended with exit code {end['exitCode']}."
+    return said.message

@@ -1,0 +1,78 @@
+"""Promotion: a finished job's data moves from pending to completed. One idempotent function.
+
+It can be killed between any two steps and run twice at once: every key is written once, every object is read back and
+compared before it counts, and the manifest, written last by conditional PUT, is the commit. It deletes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from quantumjob_contract import keys, limits
+from quantumjob_contract.program import encode
+from quantumjob_contract.results import Manifest, StoredObject, decode_manifest
+from quantumjob_contract.store import Bucket, Store
+from quantumjob_contract.transfer import NotFound, sha256
+from quantumjob_operator import clock
+from quantumjob_operator.gather import Corrupt, gather, read
+from quantumjob_operator.manifest import Failure, build
+
+MAX_MANIFEST_BYTES = limits.INLINE_RESULT_BYTES + 4 * limits.MIB
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """A job's results are in the completed bucket, verified."""
+
+    manifest: Manifest
+    stored: StoredObject
+    """The manifest itself."""
+    uri: str
+
+
+def promote(store: Store, owner: keys.Owner, accepted: str, failure: Failure | None = None) -> Promoted:
+    """Promote one job. `failure` says that its worker failed for good: then what there is is promoted.
+
+    Raises gather.NotEnded, gather.Corrupt, or an error of transfer; after each of them it can be called again.
+    """
+    stored = clock.rfc3339(clock.now())
+    gathered = gather(store.pending, owner, partial=failure is not None)
+    if failure is None and len(gathered.pubs) < len(gathered.program.pubs):
+        raise Corrupt(f"the last segment of {owner.uid} is there, but not every pub has a result")
+    times = {"created": gathered.program.created, "accepted": accepted, "stored": stored}
+    manifest = build(gathered, failure, times)
+    if gathered.inline is None:
+        for stored_object in (gathered.program_object, *gathered.segments):
+            _copy(store, stored_object)
+    manifest = msgspec.structs.replace(manifest, times=manifest.times | {"promoted": clock.rfc3339(clock.now())})
+    store.completed.put_once(keys.manifest(owner), encode(manifest))
+    return committed(store.completed, owner)
+
+
+def committed(completed: Bucket, owner: keys.Owner) -> Promoted:
+    """The commit as it stands in the completed bucket, whoever wrote it. Raises transfer.NotFound or Corrupt."""
+    key = keys.manifest(owner)
+    data = completed.get(key, MAX_MANIFEST_BYTES)
+    try:
+        manifest = decode_manifest(data)
+    except msgspec.DecodeError:
+        raise Corrupt(f"{key} is not a manifest") from None
+    if (manifest.namespace, manifest.uid) != owner:
+        raise Corrupt(f"{key} is another job's manifest")
+    return Promoted(manifest, StoredObject(key, len(data), sha256(data)), completed.uri(key))
+
+
+def _copy(store: Store, wanted: StoredObject) -> None:
+    """Copy an object, then read it back: the store's own word that it was written is not enough."""
+    found = read(store.pending, wanted.key, wanted.bytes)
+    if found.stored != wanted:
+        raise Corrupt(f"{wanted.key} changed while it was promoted")
+    store.completed.put_once(wanted.key, found.data)
+    try:
+        there = read(store.completed, wanted.key, wanted.bytes)
+    except NotFound:
+        raise Corrupt(f"{wanted.key} was written to the completed bucket and is not there") from None
+    if there.stored != wanted:
+        raise Corrupt(f"{wanted.key} in the completed bucket differs from what its worker wrote")
