@@ -29,6 +29,11 @@ def circuit(namespace: str, key: str) -> str:
     return f"{namespace}/{key}"
 
 
+def stays_inside(key: str) -> bool:
+    """Whether a key that a user gives stays inside the namespace's part of the circuits bucket."""
+    return all(part not in {"", ".", ".."} for part in key.split("/")) and "\\" not in key
+
+
 def prefix(owner: Owner) -> str:
     """What the keys of all objects of one QuantumJob begin with, in pending and in completed."""
     return f"{owner.namespace}/{owner.uid}/"

@@ -58,5 +58,6 @@ class Reason(StrEnum):
     BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded"
     OUT_OF_MEMORY = "OutOfMemory"
     WORKER_FAILED = "WorkerFailed"
+    RESULTS_VERIFIED = "ResultsVerified"
     RESULTS_INCOMPLETE = "ResultsIncomplete"
     RESULTS_CORRUPT = "ResultsCorrupt"

@@ -32,6 +32,11 @@ def accept(quantumjob: JSON) -> Program | Refusal:
     shots = spec.get("shots", limits.DEFAULT_SHOTS)
     pubs = [_pub(pub, shots) for pub in spec["pubs"]]
     for index, pub in enumerate(pubs):
+        if pub.circuit.object is not None and not keys.stays_inside(pub.circuit.object.key):
+            return Refusal(
+                f"spec.program.pubs[{index}].circuit.object.key ({pub.name}) must be relative to the namespace: "
+                "no leading `/`, no empty part, no `.` and no `..`."
+            )
         if pub.circuit.format == "QPY" and pub.circuit.inline is not None and not _is_base64(pub.circuit.inline):
             return Refusal(
                 f"spec.program.pubs[{index}] ({pub.name}): an inline QPY circuit must be base64; "

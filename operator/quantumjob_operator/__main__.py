@@ -1,0 +1,79 @@
+"""The operator's process: kopf as the informer, the controller, the order endpoint, the health answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Awaitable
+from functools import partial
+from typing import Any, Final
+
+import kopf
+
+from quantumjob_contract.store import StoreDirectory
+from quantumjob_operator import health, informer, logs
+from quantumjob_operator.children import build_job
+from quantumjob_operator.controller import Controller
+from quantumjob_operator.kube import Kube
+from quantumjob_operator.orders.desk import Desk
+from quantumjob_operator.orders.server import OrderServer, keep_certificate, serve
+from quantumjob_operator.orders.tokens import TokenVerifier
+from quantumjob_operator.settings import Settings
+from quantumjob_operator.watchdog import Watchdog
+
+logger = logging.getLogger(__name__)
+
+NEEDED: Final = ("worker_image", "orders_url")
+
+
+async def run(settings: Settings) -> None:
+    """Run every part until one of them ends: then all end, and Kubernetes starts the operator anew."""
+    kube = await Kube.connect()
+    store = StoreDirectory(settings.store_dir)
+    store.open()
+    ca_pem = (settings.tls_dir / "ca.crt").read_text()
+    job = partial(build_job, image=settings.worker_image, orders_url=settings.orders_url, ca_pem=ca_pem)
+    controller = Controller(kube, store.open, job)
+    watchdog = Watchdog(controller, settings.namespace_list, settings.resync_seconds)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(settings.tls_dir / "tls.crt", settings.tls_dir / "tls.key")
+    orders = OrderServer(Desk(controller, store.open), TokenVerifier(kube)).application()
+    answers = health.application(lambda: watchdog.dead, lambda: "" if watchdog.synced else "the first list is not done")
+    runners = [await serve(orders, settings.orders_port, context), await serve(answers, settings.health_port, None)]
+    try:
+        await first_to_end(
+            informer.run(controller, settings.namespace_list),
+            controller.run(),
+            watchdog.run(),
+            keep_certificate(context, settings.tls_dir),
+        )
+    finally:
+        for runner in runners:
+            await runner.cleanup()
+        await kube.close()
+
+
+async def first_to_end(*parts: Awaitable[Any]) -> None:
+    """Wait until one part ends, cancel the others, and raise what it raised."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+def main() -> None:
+    settings = Settings()
+    if missing := [name for name in NEEDED if not getattr(settings, name)]:
+        raise SystemExit(f"set {' and '.join('QUANTUMJOB_' + name.upper() for name in missing)}")
+    logs.configure()
+    kopf.configure(quiet=True, log_format=kopf.LogFormat.JSON)
+    logger.info("Starting", extra={"namespaces": settings.namespace_list or "all"})
+    asyncio.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""kopf as the informer: every event goes into the cache, and its QuantumJob's key into the queue. Nothing else here.
+
+No handler of kopf's that would put a finalizer or an annotation on a user's object is used.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import kopf
+
+from quantumjob_contract import names
+from quantumjob_operator.controller import Controller
+
+CHUNK: Final = 500
+SERVER_TIMEOUT_SECONDS: Final = 300
+CONNECT_TIMEOUT_SECONDS: Final = 10
+
+
+def settings() -> kopf.OperatorSettings:
+    """What is known to be needed of kopf 1.45: see docs/decisions."""
+    chosen = kopf.OperatorSettings()
+    chosen.posting.enabled = False
+    chosen.watching.chunk_size = CHUNK
+    chosen.watching.server_timeout = SERVER_TIMEOUT_SECONDS
+    chosen.watching.client_timeout = SERVER_TIMEOUT_SECONDS + 30
+    chosen.watching.connect_timeout = CONNECT_TIMEOUT_SECONDS
+    # The server selects, so that the cluster's other Jobs and pods never reach this process.
+    chosen.watching.label_selectors["batch", "v1", "jobs"] = names.LABEL_UID
+    chosen.watching.label_selectors["", "v1", "pods"] = names.LABEL_UID
+    # A kopf worker lives this long after an object's last event; the default of 5 s keeps 5 s of objects in memory.
+    chosen.queueing.idle_timeout = 1.0
+    return chosen
+
+
+def register(registry: kopf.OperatorRegistry, controller: Controller) -> None:
+    """Feed the controller from the watches of QuantumJobs, and of the Jobs and pods that carry our label."""
+    cache, queue = controller.cache, controller.queue
+
+    @kopf.on.login(registry=registry)
+    def login(**kwargs: Any) -> Any:
+        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+    @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
+    async def quantumjob(event: Any, **_: Any) -> None:
+        raw = event["object"]
+        if event["type"] == "DELETED":
+            controller.memory.pop(cache.drop_quantumjob(raw), None)
+        else:
+            queue.add(cache.put_quantumjob(raw))
+
+    @kopf.on.event("batch", "v1", "jobs", registry=registry)
+    async def job(event: Any, **_: Any) -> None:
+        raw = event["object"]
+        if owner := cache.drop_job(raw) if event["type"] == "DELETED" else cache.put_job(raw):
+            queue.add(owner)
+
+    @kopf.on.event("", "v1", "pods", registry=registry)
+    async def pod(event: Any, **_: Any) -> None:
+        raw = event["object"]
+        if owner := cache.drop_pod(raw) if event["type"] == "DELETED" else cache.put_pod(raw):
+            queue.add(owner)
+
+
+async def run(controller: Controller, namespaces: list[str]) -> None:
+    """Watch until cancelled, or until kopf gives up."""
+    registry = kopf.OperatorRegistry()
+    register(registry, controller)
+    await kopf.operator(
+        registry=registry, settings=settings(), standalone=True, clusterwide=not namespaces, namespaces=namespaces
+    )

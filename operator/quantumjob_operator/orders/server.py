@@ -1,0 +1,116 @@
+"""The HTTPS side of the order endpoint: routes, the caller's check, and errors as short JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from quantumjob_contract.keys import Owner
+from quantumjob_contract.orders import PATH_ORDERS, UrlsRequest
+from quantumjob_contract.store import Misconfigured
+from quantumjob_contract.transfer import StoreError
+from quantumjob_operator.gather import Corrupt
+from quantumjob_operator.kube import ApiError
+from quantumjob_operator.orders.desk import Desk
+from quantumjob_operator.orders.tokens import Denied, TokenVerifier
+
+logger = logging.getLogger(__name__)
+
+MAX_BODY_BYTES: Final = 64 * 1024
+MAX_SEGMENT: Final = 10**6
+RELOAD_SECONDS: Final = 60.0
+OWNER: Final = web.RequestKey("owner", Owner)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class OrderServer:
+    """Serves a desk to callers that a verifier knows."""
+
+    desk: Desk
+    verifier: TokenVerifier
+
+    def application(self) -> web.Application:
+        app = web.Application(middlewares=[self.authenticate], client_max_size=MAX_BODY_BYTES)
+        app.router.add_post(PATH_ORDERS, self.order)
+        app.router.add_post(PATH_ORDERS + "/{uid}/{shard}/urls", self.urls)
+        app.router.add_post(PATH_ORDERS + "/{uid}/{shard}/ended", self.ended)
+        return app
+
+    @web.middleware
+    async def authenticate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """401 for a token that proves nothing, 403 for a pod that is no worker, or not of the job it speaks of."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme != "Bearer" or not token:
+            return _problem(request, 401, "a bearer token is needed")
+        try:
+            caller = await self.verifier.verify(token)
+        except Denied as error:
+            return _problem(request, 401, str(error))
+        except ApiError as error:
+            return _problem(request, 503, f"the cluster's keys cannot be had: {error}")
+        try:
+            owner = await self.desk.whose(caller)
+        except Denied as error:
+            return _problem(request, 403, f"{caller.namespace}/{caller.pod}: {error}")
+        if request.match_info.get("uid", owner.uid) != owner.uid or request.match_info.get("shard", "0") != "0":
+            return _problem(request, 403, f"{caller.namespace}/{caller.pod}: not this worker's order")
+        request[OWNER] = owner
+        try:
+            return await handler(request)
+        except (StoreError, Misconfigured, Corrupt) as error:
+            return _problem(request, 503, f"the object store does not serve: {type(error).__name__}")
+
+    async def order(self, request: web.Request) -> web.Response:
+        return _json(await self.desk.order(request[OWNER]))
+
+    async def urls(self, request: web.Request) -> web.Response:
+        try:
+            start = msgspec.json.decode(await request.read(), type=UrlsRequest).start
+        except msgspec.DecodeError:
+            return _problem(request, 400, "the body is not a UrlsRequest")
+        if not 0 <= start <= MAX_SEGMENT:
+            return _problem(request, 400, "no segment has this number")
+        return _json(await self.desk.urls(request[OWNER], start))
+
+    async def ended(self, request: web.Request) -> web.Response:
+        self.desk.ended(request[OWNER])
+        return web.Response(status=204)
+
+
+def _json(value: object) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), content_type="application/json")
+
+
+def _problem(request: web.Request, status: int, cause: str) -> web.Response:
+    """The caller learns the status, the log the cause."""
+    logger.warning("Order refused", extra={"status": status, "path": request.path, "cause": cause})
+    return web.json_response({"status": status}, status=status)
+
+
+async def serve(app: web.Application, port: int, context: ssl.SSLContext | None) -> web.AppRunner:
+    """Listen on all addresses. The caller cleans the runner up."""
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, port=port, ssl_context=context).start()
+    return runner
+
+
+async def keep_certificate(context: ssl.SSLContext, directory: Path) -> None:
+    """Load the serving certificate, and again whenever its file has changed, so that its renewal needs no restart."""
+    loaded = 0.0
+    while True:
+        changed = (directory / "tls.crt").stat().st_mtime
+        if changed != loaded:
+            context.load_cert_chain(directory / "tls.crt", directory / "tls.key")
+            loaded = changed
+        await asyncio.sleep(RELOAD_SECONDS)

@@ -1,0 +1,75 @@
+"""Who asks? A projected service-account token, checked against the cluster's published keys."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final, NamedTuple
+
+import jwt
+
+from quantumjob_contract import names
+from quantumjob_operator.kube import Kube
+
+DISCOVERY: Final = "/.well-known/openid-configuration"
+KEYS: Final = "/openid/v1/jwks"
+ALGORITHMS: Final = ["RS256", "ES256", "ES384"]
+REFRESH_SECONDS: Final = 10.0
+"""Between two fetches of the keys, however many unknown key ids arrive."""
+
+
+class Denied(Exception):
+    """The token proves nothing; the message says why, for the log only."""
+
+
+class Caller(NamedTuple):
+    """The pod that a token was made for, as its claims say."""
+
+    namespace: str
+    pod: str
+    pod_uid: str
+
+
+class TokenVerifier:
+    """Holds the cluster's public keys, and fetches them anew when a token names one that it has not."""
+
+    def __init__(self, kube: Kube) -> None:
+        self._kube = kube
+        self._issuer = ""
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched = float("-inf")
+
+    async def verify(self, token: str) -> Caller:
+        """The caller that this token proves. Raises Denied, or kube.ApiError where the keys cannot be had."""
+        try:
+            key_id = jwt.get_unverified_header(token).get("kid", "")
+            key = await self._key(key_id)
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=ALGORITHMS,
+                audience=names.AUDIENCE,
+                issuer=self._issuer,
+                options={"require": ["exp", "iat", "aud", "iss"]},
+            )
+        except jwt.PyJWTError as error:
+            raise Denied(str(error)) from None
+        return caller(claims)
+
+    async def _key(self, key_id: str) -> jwt.PyJWK:
+        if key_id not in self._keys and time.monotonic() - self._fetched > REFRESH_SECONDS:
+            self._fetched = time.monotonic()
+            self._issuer = (await self._kube.request("GET", DISCOVERY))["issuer"]
+            published = jwt.PyJWKSet.from_dict(await self._kube.request("GET", KEYS))
+            self._keys = {key.key_id or "": key for key in published.keys}
+        if key_id not in self._keys:
+            raise Denied("the token is signed by a key that the cluster does not publish")
+        return self._keys[key_id]
+
+
+def caller(claims: dict[str, Any]) -> Caller:
+    """The pod in a token's claims. Raises Denied for a token that is not bound to a pod."""
+    bound = claims.get("kubernetes.io", {})
+    pod = bound.get("pod", {})
+    if not (bound.get("namespace") and pod.get("name") and pod.get("uid")):
+        raise Denied("the token is not bound to a pod")
+    return Caller(bound["namespace"], pod["name"], pod["uid"])

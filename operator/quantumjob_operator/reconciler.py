@@ -1,0 +1,73 @@
+"""The CronJob's process: promotes what the operator has not, and sweeps. It needs the operator for neither."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from quantumjob_contract import names
+from quantumjob_contract.keys import Owner
+from quantumjob_contract.store import Entry, Misconfigured, StoreDirectory
+from quantumjob_contract.transfer import StoreError
+from quantumjob_operator import clock, logs, status
+from quantumjob_operator.controller import Controller
+from quantumjob_operator.gather import NotEnded
+from quantumjob_operator.kube import JOBS, PODS, QUANTUMJOBS, ApiError, Kube
+from quantumjob_operator.settings import Settings
+from quantumjob_operator.sweep import orphans
+
+logger = logging.getLogger(__name__)
+
+
+async def reconcile(kube: Kube, settings: Settings) -> int:
+    """One run over everything; gives the number of QuantumJobs that could not be served."""
+    store = StoreDirectory(settings.store_dir)
+    controller = Controller(kube, store.open, build_job=dict, may_create=False)
+    entries = await asyncio.to_thread(lambda: list(store.open().pending.list()))
+    served: list[str | None] = [*settings.namespace_list] or [None]
+    cache = controller.cache
+    for namespace in served:
+        async for raw in kube.list(QUANTUMJOBS, namespace):
+            cache.put_quantumjob(raw)
+        async for raw in kube.list(JOBS, namespace, selector=names.LABEL_UID):
+            cache.put_job(raw)
+        async for raw in kube.list(PODS, namespace, selector=names.LABEL_UID):
+            cache.put_pod(raw)
+    unfinished = {o for o, q in cache.quantumjobs.items() if not status.is_terminal(q.get("status", {}))}
+    failures = 0
+    for owner in sorted(unfinished):
+        try:
+            await controller.reconcile(owner)
+        except (ApiError, StoreError, Misconfigured, NotEnded) as error:
+            failures += 1
+            logger.warning("Left for the next run", extra={"uid": owner.uid, "cause": str(error)})
+    await controller.said()
+    swept = await sweep(store, entries, unfinished, settings)
+    logger.info("Reconciled", extra={"unfinished": len(unfinished), "failures": failures, "swept": swept})
+    return failures
+
+
+async def sweep(store: StoreDirectory, entries: list[Entry], unfinished: set[Owner], settings: Settings) -> int:
+    """Delete orphaned pending objects; gives their number."""
+    served = set(settings.namespace_list)
+    found = orphans(entries, unfinished, served, clock.now(), settings.sweep_grace_seconds)
+    if found:
+        await asyncio.to_thread(store.open().pending.delete, found)
+    return len(found)
+
+
+async def run() -> int:
+    kube = await Kube.connect()
+    try:
+        return await reconcile(kube, Settings())
+    finally:
+        await kube.close()
+
+
+def main() -> None:
+    logs.configure()
+    raise SystemExit(1 if asyncio.run(run()) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""The status of a QuantumJob as pure functions: conditions, the phase derived from them, and the whole of it.
+
+Every function takes the status as it is and gives the status as it shall be; who writes it, writes all of it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from quantumjob_contract.reasons import Reason
+from quantumjob_contract.results import to_json
+from quantumjob_operator import clock
+from quantumjob_operator.observe import Worker
+from quantumjob_operator.promotion import Promoted
+
+JSON = dict[str, Any]
+
+MESSAGE_CHARS: Final = 2048
+TERMINAL: Final = ("Complete", "Failed")
+
+
+def condition(status: JSON, kind: str) -> JSON | None:
+    """The condition of this type, if it is there."""
+    return next((c for c in status.get("conditions", []) if c["type"] == kind), None)
+
+
+def is_true(status: JSON, kind: str) -> bool:
+    found = condition(status, kind)
+    return found is not None and found["status"] == "True"
+
+
+def is_terminal(status: JSON) -> bool:
+    """Complete or Failed: nothing about this job changes any more."""
+    return any(is_true(status, kind) for kind in TERMINAL)
+
+
+def phase(status: JSON) -> str:
+    """One word for people, derived from the conditions and from nothing else."""
+    if is_true(status, "Failed"):
+        return "Failed"
+    if complete := condition(status, "Complete"):
+        return "PartlyFailed" if complete["reason"] == Reason.SOME_PUBS_FAILED else "Succeeded"
+    working = condition(status, "Reconciling")
+    match working["reason"] if working else None:
+        case Reason.RUNNING:
+            return "Running"
+        case Reason.STORING:
+            return "Storing"
+        case Reason.WAITING_FOR_STORE if "job" in status:
+            return "Storing"
+        case _:
+            return "Pending"
+
+
+def accepted(quantumjob: JSON, total: int, seed: int, now: datetime) -> JSON:
+    """The first status: seen, accepted, and work is under way."""
+    message = "The program is valid; its worker is about to be created."
+    status = {"progress": f"0/{total}", "seed": seed, "times": {"accepted": clock.rfc3339(now)}}
+    return _with(
+        status,
+        quantumjob,
+        now,
+        Accepted=("True", Reason.ACCEPTED, "The program is valid."),
+        Reconciling=("True", Reason.WAITING_FOR_WORKER, message),
+        Ready=("False", Reason.WAITING_FOR_WORKER, message),
+    )
+
+
+def refused(quantumjob: JSON, message: str, now: datetime) -> JSON:
+    """The spec can never run."""
+    bad = (Reason.INVALID_SPEC, message)
+    return _with(
+        {},
+        quantumjob,
+        now,
+        Accepted=("False", *bad),
+        Failed=("True", *bad),
+        Stalled=("True", *bad),
+        Reconciling=("False", *bad),
+        Ready=("False", *bad),
+    )
+
+
+def working(quantumjob: JSON, worker: Worker, now: datetime, job: JSON | None = None) -> JSON:
+    """On the way: what the worker does, or what it waits for. `job` is the child Job, once it exists."""
+    status = quantumjob["status"] | ({"job": job["metadata"]["name"]} if job else {})
+    now_doing = (worker.reason, worker.message)
+    return _with(status, quantumjob, now, Reconciling=("True", *now_doing), Ready=("False", *now_doing))
+
+
+def finished(quantumjob: JSON, promoted: Promoted, now: datetime) -> JSON:
+    """The end: what the manifest in the completed bucket says, in the resource's words."""
+    manifest = promoted.manifest
+    end = (manifest.reason, manifest.message)
+    where = f"Verified in the completed bucket: {promoted.uri}"
+    status = quantumjob["status"] | {
+        "progress": f"{manifest.succeeded}/{manifest.total}",
+        "times": quantumjob["status"].get("times", {}) | {k: v for k, v in manifest.times.items() if k != "created"},
+        "versions": manifest.versions,
+        "results": {
+            "uri": promoted.uri,
+            "key": promoted.stored.key,
+            "sha256": promoted.stored.sha256,
+            "bytes": promoted.stored.bytes,
+            "pubs": to_json(manifest.pubs),
+        },
+    }
+    failed = manifest.outcome == "Failed"
+    last = {"Failed": ("True", *end), "Stalled": ("True", *end)} if failed else {"Complete": ("True", *end)}
+    return _with(
+        status,
+        quantumjob,
+        now,
+        ResultsStored=("True", Reason.RESULTS_VERIFIED, where),
+        Reconciling=("False", *end),
+        Ready=("False" if failed else "True", *end),
+        **last,
+    )
+
+
+def lost(quantumjob: JSON, reason: str, message: str, now: datetime) -> JSON:
+    """The end without results: what is in the store cannot be used. Nothing there was deleted."""
+    end = (reason, message)
+    return _with(
+        quantumjob["status"],
+        quantumjob,
+        now,
+        ResultsStored=("False", *end),
+        Failed=("True", *end),
+        Stalled=("True", *end),
+        Reconciling=("False", *end),
+        Ready=("False", *end),
+    )
+
+
+def _with(status: JSON, quantumjob: JSON, now: datetime, **changes: tuple[str, str, str]) -> JSON:
+    """`status` with these conditions changed and everything derived from them anew."""
+    generation = quantumjob["metadata"]["generation"]
+    conditions = {c["type"]: c for c in status.get("conditions", [])}
+    for kind, (value, reason, message) in changes.items():
+        before = conditions.get(kind)
+        since = before["lastTransitionTime"] if before and before["status"] == value else clock.seconds(now)
+        conditions[kind] = {
+            "type": kind,
+            "status": value,
+            "reason": str(reason),
+            "message": message[:MESSAGE_CHARS],
+            "observedGeneration": generation,
+            "lastTransitionTime": since,
+        }
+    changed = status | {"observedGeneration": generation, "conditions": list(conditions.values())}
+    return changed | {"phase": phase(changed)}

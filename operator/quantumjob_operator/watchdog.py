@@ -1,0 +1,103 @@
+"""Is the watch alive? Now and then the cache is compared with a fresh list.
+
+What the watch has missed is told from the list, so that a dead watch delays work and never loses it; a watch that stays
+behind makes the liveness answer red, and Kubernetes starts the operator anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from quantumjob_contract import names
+from quantumjob_operator.cache import owner_of, owner_of_job
+from quantumjob_operator.controller import Controller
+from quantumjob_operator.kube import JOBS, PODS, QUANTUMJOBS, ApiError, Kind
+
+JSON = dict[str, Any]
+logger = logging.getLogger(__name__)
+
+KINDS: Final = (QUANTUMJOBS, JOBS, PODS)
+GRACE_SECONDS: Final = 10.0
+"""A healthy watch brings a change within this time of its being listed."""
+POLL_SECONDS: Final = 0.2
+
+
+def behind(listed: dict[str, int], known: dict[str, int]) -> set[str]:
+    """UIDs of listed objects that the cache has not, or has in an older version."""
+    return {uid for uid, version in listed.items() if known.get(uid, -1) < version}
+
+
+def concerns(kind: Kind, item: JSON) -> bool:
+    """Whether the cache would take this object: anyone can put our label on anything."""
+    return owner_of(item) is not None if kind is PODS else kind is not JOBS or owner_of_job(item) is not None
+
+
+@dataclass
+class Watchdog:
+    """Compares, tells, and remembers what it found."""
+
+    controller: Controller
+    namespaces: list[str]
+    seconds: float
+    dead: str = ""
+    """Why the watch is held for dead; empty while it is not."""
+    synced: bool = field(default=False)
+    """Everything that a first list has named is in the cache."""
+
+    async def run(self) -> None:
+        """Compare now and then until cancelled. An API server that does not answer proves nothing about the watch."""
+        while True:
+            try:
+                await self.compare()
+            except ApiError as error:
+                logger.warning("The watch could not be compared with a list", extra={"cause": str(error)})
+                await asyncio.sleep(GRACE_SECONDS)
+                continue
+            await asyncio.sleep(self.seconds if self.synced else GRACE_SECONDS)
+
+    async def compare(self) -> None:
+        """One comparison of all kinds."""
+        listed = {kind: [item async for item in self._list(kind)] for kind in KINDS}
+        versions = {
+            kind: {i["metadata"]["uid"]: int(i["metadata"]["resourceVersion"]) for i in listed[kind]} for kind in KINDS
+        }
+        deadline = asyncio.get_running_loop().time() + GRACE_SECONDS
+        while any(self._behind(kind, versions[kind]) for kind in KINDS):
+            if asyncio.get_running_loop().time() > deadline:
+                break
+            await asyncio.sleep(POLL_SECONDS)
+        late = {kind: uids for kind in KINDS if (uids := self._behind(kind, versions[kind]))}
+        for kind, uids in late.items():
+            await self._tell(kind, [item for item in listed[kind] if item["metadata"]["uid"] in uids])
+        if self.synced:
+            self.dead = ", ".join(f"{len(uids)} {kind.plural} missed" for kind, uids in late.items())
+        if self.dead:
+            logger.error("The watch is dead", extra={"cause": self.dead})
+        self.synced = True
+        for owner in self.controller.cache.quantumjobs:
+            self.controller.queue.add(owner)
+
+    def _behind(self, kind: Kind, listed: dict[str, int]) -> set[str]:
+        return behind(listed, self.controller.cache.versions(kind.plural))
+
+    async def _list(self, kind: Kind) -> AsyncIterator[JSON]:
+        selector = "" if kind is QUANTUMJOBS else names.LABEL_UID
+        namespaces: list[str | None] = [*self.namespaces] or [None]
+        for namespace in namespaces:
+            async for item in self.controller.kube.list(kind, namespace, selector=selector, metadata_only=True):
+                if concerns(kind, item):
+                    yield item
+
+    async def _tell(self, kind: Kind, missed: list[JSON]) -> None:
+        """Put what the watch has missed into the cache."""
+        cache = self.controller.cache
+        put = {QUANTUMJOBS: cache.put_quantumjob, JOBS: cache.put_job, PODS: cache.put_pod}[kind]
+        for item in missed:
+            meta = item["metadata"]
+            newest = await self.controller.kube.get(kind, meta["namespace"], meta["name"])
+            if newest is not None and (owner := put(newest)):
+                self.controller.queue.add(owner)
