@@ -1,0 +1,28 @@
+"""Each store test runs on SeaweedFS and on MinIO."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from quantumjob_contract.store import Store
+from support.s3 import Server
+
+
+@pytest.fixture(scope="session", params=["seaweedfs", "minio"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for the whole session."""
+    started = Server(request.param, Path(tmp_path_factory.mktemp(request.param)))
+    started.start()
+    yield started
+    started.kill()
+
+
+@pytest.fixture
+def store(server: Server) -> Store:
+    opened = server.store()
+    for bucket in (opened.circuits, opened.pending, opened.completed):
+        bucket.ensure()
+    return opened

@@ -1,0 +1,78 @@
+"""What the project relies on of an S3 server, and of its client."""
+
+from __future__ import annotations
+
+import pytest
+import urllib3
+
+from quantumjob_contract import transfer
+from quantumjob_contract.store import Store
+from quantumjob_contract.transfer import NotFound, Put, StoreRefused, TooLarge
+from support.jobs import owner
+
+HTTP = transfer.pool()
+
+
+def test_a_second_put_changes_nothing(store: Store) -> None:
+    key = f"{owner().uid}/once"
+    assert store.pending.put_once(key, b"first") is Put.WRITTEN
+    assert store.pending.put_once(key, b"second") is Put.EXISTED
+    assert store.pending.get(key, 100) == b"first"
+
+
+def test_a_presigned_url_serves_its_own_object_and_method_only(store: Store) -> None:
+    key = f"{owner().uid}/a"
+    url = store.pending.presign("PUT", key, 60)
+    assert transfer.put_once(HTTP, url, b"data") is Put.WRITTEN
+    assert transfer.put_once(HTTP, url, b"more") is Put.EXISTED
+    for wrong in (url.replace("/a?", "/b?"), url.replace("quantumjob-pending", "quantumjob-completed")):
+        with pytest.raises(StoreRefused):
+            transfer.put_once(HTTP, wrong, b"data")
+    with pytest.raises(StoreRefused):
+        transfer.get(HTTP, url, 100)
+
+
+def test_an_expired_url_is_refused(store: Store) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    key = f"{owner().uid}/a"
+    store.pending.put_once(key, b"data")
+    old = store.pending._client.get_presigned_url(
+        "GET",
+        store.pending.config.bucket,
+        key,
+        expires=timedelta(seconds=10),
+        request_date=datetime.now(UTC) - timedelta(minutes=1),
+    )
+    with pytest.raises(StoreRefused):
+        transfer.get(HTTP, old, 100)
+
+
+def test_get_has_a_limit_and_tells_what_is_missing(store: Store) -> None:
+    key = f"{owner().uid}/big"
+    store.pending.put_once(key, b"x" * 1000)
+    assert len(store.pending.get(key, 1000)) == 1000
+    with pytest.raises(TooLarge):
+        store.pending.get(key, 999)
+    with pytest.raises(NotFound):
+        store.pending.get(key + "-missing", 10)
+
+
+def test_listing_pages_and_deleting_is_idempotent(store: Store) -> None:
+    prefix = f"{owner().uid}/"
+    keys = [f"{prefix}{number:04d}" for number in range(1010)]
+    for key in keys:
+        store.pending.put_once(key, b"x")
+    assert [entry.key for entry in store.pending.list(prefix)] == keys
+    store.pending.delete(keys)
+    store.pending.delete(keys[:3])
+    assert list(store.pending.list(prefix)) == []
+
+
+def test_nothing_is_readable_without_a_signature(store: Store) -> None:
+    key = f"{owner().uid}/private"
+    store.completed.put_once(key, b"secret")
+    config = store.completed.config
+    answer = urllib3.request("GET", f"{config.endpoint}/{config.bucket}/{key}")
+    assert answer.status == 403
+    assert b"secret" not in answer.data

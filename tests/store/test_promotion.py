@@ -1,0 +1,216 @@
+"""The promotion protocol on real S3 servers: killed after every write, many at once, everything that can be wrong."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+import pytest
+
+from quantumjob_contract import keys
+from quantumjob_contract.keys import Owner
+from quantumjob_contract.program import encode
+from quantumjob_contract.results import StoredObject, decode_segment
+from quantumjob_contract.store import Bucket, Store
+from quantumjob_contract.transfer import NotFound, Put, StoreUnavailable, sha256
+from quantumjob_operator.gather import Corrupt, NotEnded
+from quantumjob_operator.manifest import Failure
+from quantumjob_operator.promotion import MAX_MANIFEST_BYTES, committed, promote
+from support.jobs import TIME, owner, program, put, result, segment, write_job
+from support.s3 import Server
+
+BIG = 40_000
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+class Dying(Bucket):
+    """A bucket whose process dies right after the n-th write has reached the store."""
+
+    def __init__(self, bucket: Bucket, writes: int) -> None:
+        super().__init__(bucket.config)
+        self.left = writes
+
+    def put_once(self, key: str, data: bytes) -> Put:
+        if self.left == 0:
+            raise Killed
+        done = super().put_once(key, data)
+        self.left -= 1
+        if self.left == 0:
+            raise Killed
+        return done
+
+
+def everything(bucket: Bucket, of: Owner) -> dict[str, str]:
+    """The checksums of all objects of a job."""
+    return {entry.key: sha256(bucket.get(entry.key, MAX_MANIFEST_BYTES)) for entry in bucket.list(keys.prefix(of))}
+
+
+def test_a_small_job_is_one_object(store: Store) -> None:
+    of = owner()
+    write_job(store.pending, of, [[result(0)]])
+    done = promote(store, of, TIME)
+    assert done.manifest.outcome == "Succeeded"
+    assert done.manifest.message == "1/1 pubs succeeded."
+    assert list(everything(store.completed, of)) == [keys.manifest(of)]
+    assert done.stored.sha256 == everything(store.completed, of)[keys.manifest(of)]
+    inside = bytes(done.manifest.inline[keys.segment(of, 0, keys.LAST)])
+    assert sha256(inside) == done.manifest.segments[0].sha256
+    assert decode_segment(inside).pubs == [result(0)]
+
+
+def test_a_large_job_lies_beside_its_manifest(store: Store) -> None:
+    of = owner()
+    write_job(store.pending, of, [[result(0, size=BIG)], [result(1, size=BIG)], [result(2, failed=True)]])
+    done = promote(store, of, TIME)
+    assert (done.manifest.outcome, done.manifest.message) == (
+        "PartlyFailed",
+        "2/3 pubs succeeded. Failed: p2 (SyntaxError).",
+    )
+    there = everything(store.completed, of)
+    for stored in (done.manifest.program, *done.manifest.segments):
+        assert there.pop(stored.key) == stored.sha256
+    assert list(there) == [keys.manifest(of)]
+
+
+@pytest.mark.parametrize("size", [0, BIG])
+def test_killed_after_every_write(store: Store, size: int) -> None:
+    of = owner()
+    write_job(store.pending, of, [[result(0, size=size)], [result(1, size=size)]])
+    writes, manifest = 0, None
+    for writes in range(1, 20):
+        dying = Dying(store.completed, writes)
+        try:
+            promote(Store(store.circuits, store.pending, dying), of, TIME)
+        except Killed:
+            if keys.manifest(of) in everything(store.completed, of):
+                manifest = manifest or everything(store.completed, of)[keys.manifest(of)]
+            continue
+        break
+    assert writes == (5 if size else 2), "a new write needs a look at what happens when it is the last one"
+    done = promote(store, of, TIME)
+    assert done.manifest.succeeded == 2
+    assert everything(store.completed, of)[keys.manifest(of)] == manifest == done.stored.sha256
+
+
+@pytest.mark.parametrize("size", [0, BIG])
+def test_many_at_once_agree(store: Store, size: int) -> None:
+    of = owner()
+    write_job(store.pending, of, [[result(0, size=size)], [result(1, size=size)]])
+    start = threading.Barrier(6)
+
+    def one(_: int) -> str:
+        start.wait()
+        return promote(store, of, TIME).stored.sha256
+
+    with ThreadPoolExecutor(6) as pool:
+        assert len(set(pool.map(one, range(6)))) == 1
+
+
+def test_not_ended_until_the_last_segment_is_there(store: Store) -> None:
+    of = owner()
+    write_job(store.pending, of, [[result(0)], [result(1)]], last=False)
+    with pytest.raises(NotEnded):
+        promote(store, of, TIME)
+    with pytest.raises(NotFound):
+        committed(store.completed, of)
+
+
+def test_a_failed_worker_leaves_what_it_has_done(store: Store) -> None:
+    of = owner()
+    put(store.pending, keys.program(of), encode(program(of, 3)))
+    put(store.pending, keys.segment(of, 0, "000000"), encode(segment(of, "000000", [result(1)], [])))
+    done = promote(store, of, TIME, Failure("DeadlineExceeded", "Raise spec.activeDeadlineSeconds."))
+    assert (done.manifest.outcome, done.manifest.reason) == ("Failed", "DeadlineExceeded")
+    assert [(pub.name, pub.outcome, pub.reason) for pub in done.manifest.pubs] == [
+        ("p0", "Failed", "NotRun"),
+        ("p1", "Succeeded", None),
+        ("p2", "Failed", "NotRun"),
+    ]
+
+
+def test_a_worker_that_failed_after_its_last_segment_has_succeeded(store: Store) -> None:
+    of = owner()
+    write_job(store.pending, of, [[result(0)]])
+    done = promote(store, of, TIME, Failure("OutOfMemory", "Raise it."))
+    assert (done.manifest.outcome, done.manifest.reason) == ("Succeeded", "AllPubsSucceeded")
+
+
+def test_segments_of_two_attempts_count_once(store: Store) -> None:
+    of = owner()
+    put(store.pending, keys.program(of), encode(program(of, 2)))
+    first = put(store.pending, keys.segment(of, 0, "000000"), encode(segment(of, "000000", [result(0)], [])))
+    again = segment(of, keys.LAST, [result(0), result(1)], [first])
+    put(store.pending, keys.segment(of, 0, keys.LAST), encode(again))
+    done = promote(store, of, TIME)
+    assert (done.manifest.total, done.manifest.succeeded) == (2, 2)
+
+
+def _corruptions(of: Owner, store: Store) -> dict[str, tuple[str, bytes]]:
+    """Last segments that must not be believed, and a word of why."""
+    elsewhere = keys.segment(owner(), 0, "000000")
+    good = StoredObject(keys.segment(of, 0, "000000"), 5, sha256(b"wrong"))
+    foreign = msgspec.structs.replace(segment(of, keys.LAST, [result(0)], []), uid="another")
+    return {
+        "not json": ("not a segment", b"{"),
+        "of another job": ("another segment", encode(foreign)),
+        "a pub that is not there": ("does not have", encode(segment(of, keys.LAST, [result(5)], []))),
+        "a pub is missing": ("not every pub", encode(segment(of, keys.LAST, [result(0)], []))),
+        "names a foreign key": (
+            "not a segment of its job",
+            encode(segment(of, keys.LAST, [result(0), result(1)], [StoredObject(elsewhere, 1, "0")])),
+        ),
+        "names a missing key": ("missing", encode(segment(of, keys.LAST, [result(0), result(1)], [good]))),
+    }
+
+
+@pytest.mark.parametrize("case", list(_corruptions(Owner("a", "b"), None)))  # type: ignore[arg-type]
+def test_what_is_not_right_is_never_committed(store: Store, case: str) -> None:
+    of = owner()
+    word, last = _corruptions(of, store)[case]
+    put(store.pending, keys.program(of), encode(program(of, 2)))
+    put(store.pending, keys.segment(of, 0, keys.LAST), last)
+    with pytest.raises(Corrupt, match=word):
+        promote(store, of, TIME)
+    assert everything(store.completed, of) == {}
+
+
+def test_a_segment_that_changed_is_never_committed(store: Store) -> None:
+    of = owner()
+    put(store.pending, keys.program(of), encode(program(of, 2)))
+    first = put(store.pending, keys.segment(of, 0, "000000"), encode(segment(of, "000000", [result(0)], [])))
+    named = msgspec.structs.replace(first, sha256=sha256(b"something else"))
+    put(store.pending, keys.segment(of, 0, keys.LAST), encode(segment(of, keys.LAST, [result(1)], [named])))
+    with pytest.raises(Corrupt, match="its worker wrote"):
+        promote(store, of, TIME)
+
+
+def test_a_foreign_object_in_completed_is_found(store: Store) -> None:
+    of = owner()
+    write_job(store.pending, of, [[result(0, size=BIG)], [result(1, size=BIG)]])
+    put(store.completed, keys.segment(of, 0, keys.LAST), b"somebody else's")
+    with pytest.raises(Corrupt, match="differs"):
+        promote(store, of, TIME)
+    assert keys.manifest(of) not in everything(store.completed, of)
+
+
+def test_the_store_goes_down_and_comes_back(tmp_path_factory: pytest.TempPathFactory) -> None:
+    own = Server("minio", tmp_path_factory.mktemp("restarted"))
+    own.start()
+    store = own.store()
+    for bucket in (store.pending, store.completed):
+        bucket.ensure()
+    of = owner()
+    write_job(store.pending, of, [[result(0, size=BIG)], [result(1, size=BIG)]])
+    dying = Dying(store.completed, 2)
+    with pytest.raises(Killed):
+        promote(Store(store.circuits, store.pending, dying), of, TIME)
+    own.kill()
+    with pytest.raises(StoreUnavailable):
+        promote(store, of, TIME)
+    own.start()
+    assert promote(store, of, TIME).manifest.succeeded == 2
+    own.kill()

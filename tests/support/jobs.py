@@ -1,0 +1,83 @@
+"""Jobs as a worker leaves them in pending, without a worker."""
+
+from __future__ import annotations
+
+import uuid
+
+from quantumjob_contract import keys, names
+from quantumjob_contract.keys import Owner
+from quantumjob_contract.program import Circuit, Program, Pub, encode
+from quantumjob_contract.reasons import PubReason
+from quantumjob_contract.results import (
+    Provenance,
+    PubError,
+    PubMetadata,
+    PubResult,
+    PubTimes,
+    Register,
+    Segment,
+    StoredObject,
+)
+from quantumjob_contract.store import Bucket
+from quantumjob_contract.transfer import sha256
+
+TIME = "2026-01-02T03:04:05.000006Z"
+
+
+def owner() -> Owner:
+    return Owner("team", str(uuid.uuid4()))
+
+
+def program(of: Owner, pubs: int) -> Program:
+    circuit = Circuit("OpenQASM3", inline="OPENQASM 3.0;")
+    return Program(
+        api_version=names.API_VERSION,
+        uid=of.uid,
+        namespace=of.namespace,
+        name="job",
+        primitive="Sampler",
+        seed=7,
+        pubs=[Pub(f"p{index}", circuit, 10) for index in range(pubs)],
+        labels={"team": "blue"},
+        created=TIME,
+    )
+
+
+def result(index: int, *, failed: bool = False, size: int = 0) -> PubResult:
+    """A pub's result, or an error; `size` more bytes of samples."""
+    metadata = PubMetadata(seed=7, shots=10)
+    if failed:
+        return PubResult(index, f"p{index}", metadata, error=PubError(PubReason.SYNTAX_ERROR, "Mend it.", 3, 4))
+    register = Register(2, "AAAA" + "A" * size, {"00": 4, "11": 6})
+    return PubResult(index, f"p{index}", metadata, data={"c": register})
+
+
+def segment(of: Owner, name: str, pubs: list[PubResult], others: list[StoredObject]) -> Segment:
+    made = Provenance({"worker": "0"}, "none", 1, 2**30, "pod", TIME, TIME, TIME, TIME)
+    return Segment(
+        api_version=names.API_VERSION,
+        uid=of.uid,
+        shard=0,
+        name=name,
+        pubs=pubs,
+        times={str(pub.index): PubTimes(0.1, 0.2) for pub in pubs},
+        provenance=made,
+        segments=others,
+    )
+
+
+def put(bucket: Bucket, key: str, data: bytes) -> StoredObject:
+    bucket.put_once(key, data)
+    return StoredObject(key, len(data), sha256(data))
+
+
+def write_job(pending: Bucket, of: Owner, groups: list[list[PubResult]], *, last: bool = True) -> None:
+    """Store a program and its segments: one for each group of results, the final one as the last segment."""
+    put(pending, keys.program(of), encode(program(of, sum(map(len, groups)))))
+    written: list[StoredObject] = []
+    for number, group in enumerate(groups):
+        final = last and number == len(groups) - 1
+        name = keys.LAST if final else keys.segment_name(number)
+        written.append(
+            put(pending, keys.segment(of, 0, name), encode(segment(of, name, group, written if final else [])))
+        )
