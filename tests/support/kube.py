@@ -1,0 +1,139 @@
+"""Kubernetes objects for tests, and an API server of a few lines: it stores, versions and refuses as the real one."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import AsyncIterator
+from typing import Any
+
+from quantumjob_contract import names
+from quantumjob_operator import clock
+from quantumjob_operator.children import build_job, job_name
+from quantumjob_operator.kube import EVENTS, JOBS, PODS, QUANTUMJOBS, ApiError, Kind
+
+JSON = dict[str, Any]
+UID = "6f1c3f5e-0000-4000-8000-00000000000a"
+TIME = "2026-01-02T03:04:05Z"
+
+
+def quantumjob(**changes: Any) -> JSON:
+    """A QuantumJob as the API server gives it: defaults filled in."""
+    meta = {
+        "name": "bell",
+        "namespace": "team",
+        "uid": UID,
+        "generation": 1,
+        "resourceVersion": "10",
+        "creationTimestamp": TIME,
+        "labels": {"team": "blue"},
+    }
+    pub = {"name": "bell", "circuit": {"format": "OpenQASM3", "inline": "OPENQASM 3.0;"}}
+    spec = {
+        "program": {"primitive": "Sampler", "shots": 100, "pubs": [pub]},
+        "backend": {"name": "aer"},
+        "backoffLimit": 3,
+        "activeDeadlineSeconds": 600,
+        "ttlSecondsAfterFinished": 300,
+        "resources": {"requests": {"cpu": "250m"}, "limits": {"memory": "1Gi"}},
+    }
+    return {"apiVersion": names.API_VERSION, "kind": names.KIND, "metadata": meta, "spec": spec} | changes
+
+
+def job(of: JSON, *conditions: tuple[str, str], **status: Any) -> JSON:
+    """The child Job, with these conditions (type, reason) true."""
+    built = build_job(of, "worker:1", "https://orders", "CA")
+    built["metadata"] |= {
+        "namespace": of["metadata"]["namespace"],
+        "uid": "job-" + of["metadata"]["uid"],
+        "resourceVersion": "20",
+        "creationTimestamp": TIME,
+    }
+    built["status"] = {"conditions": [{"type": t, "status": "True", "reason": r} for t, r in conditions]} | status
+    return built
+
+
+def pod(of: JSON, state: JSON | None = None, *, name: str = "a", conditions: list[JSON] | None = None) -> JSON:
+    """A pod of the child Job with its container in this state."""
+    meta = of["metadata"]
+    return {
+        "metadata": {
+            "name": f"{job_name(meta['uid'])}-{name}",
+            "namespace": meta["namespace"],
+            "uid": f"pod-{name}",
+            "resourceVersion": "30",
+            "creationTimestamp": TIME,
+            "labels": {names.LABEL_UID: meta["uid"]},
+            "ownerReferences": [{"uid": "job-" + meta["uid"], "controller": True}],
+        },
+        "status": {"containerStatuses": [{"state": state or {}}], "conditions": conditions or []},
+    }
+
+
+def terminated(code: int, message: str = "") -> JSON:
+    return {"terminated": {"exitCode": code, "message": message}}
+
+
+class FakeKube:
+    """An API server in memory, with optimistic locking and conflicts on names. `fail` is raised first."""
+
+    def __init__(self, *objects: JSON) -> None:
+        self.objects: dict[tuple[Kind, str, str], JSON] = {}
+        self.calls: list[tuple[str, str]] = []
+        self.fail: list[Exception] = []
+        self._versions = itertools.count(100)
+        for each in objects:
+            self.put(QUANTUMJOBS, each)
+
+    def put(self, kind: Kind, item: JSON) -> JSON:
+        meta = item["metadata"]
+        stored = copy.deepcopy(item)
+        stored["metadata"]["resourceVersion"] = str(next(self._versions))
+        self.objects[kind, meta["namespace"], meta["name"]] = stored
+        return copy.deepcopy(stored)
+
+    def _called(self, what: str, name: str) -> None:
+        if self.fail:
+            raise self.fail.pop(0)
+        self.calls.append((what, name))
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> JSON | None:
+        self._called(f"get {kind.plural}", name)
+        return copy.deepcopy(self.objects.get((kind, namespace, name)))
+
+    async def list(self, kind: Kind, namespace: str | None, **_: Any) -> AsyncIterator[JSON]:
+        self._called(f"list {kind.plural}", namespace or "")
+        for (each, space, _name), item in list(self.objects.items()):
+            if each is kind and namespace in {None, space}:
+                yield copy.deepcopy(item)
+
+    async def create(self, kind: Kind, namespace: str, body: JSON) -> JSON | None:
+        self._called(f"create {kind.plural}", body["metadata"]["name"])
+        if (kind, namespace, body["metadata"]["name"]) in self.objects:
+            return None
+        body = copy.deepcopy(body)
+        body["metadata"] |= {"namespace": namespace, "creationTimestamp": clock.seconds(clock.now())}
+        body["metadata"].setdefault(
+            "uid", f"{kind.plural.removesuffix('s')}-{body['metadata']['name'].removeprefix('qj-')}"
+        )
+        return self.put(kind, body)
+
+    async def apply_status(self, resource: JSON, status: JSON) -> JSON:
+        meta = resource["metadata"]
+        self._called("status", str(status.get("phase")))
+        there = self.objects.get((QUANTUMJOBS, meta["namespace"], meta["name"]))
+        if there is None:
+            raise ApiError(404, "not found")
+        if there["metadata"]["resourceVersion"] != meta["resourceVersion"]:
+            raise ApiError(409, "conflict")
+        return self.put(QUANTUMJOBS, there | {"status": status})
+
+    def status(self, name: str = "bell", namespace: str = "team") -> JSON:
+        found: JSON = self.objects[QUANTUMJOBS, namespace, name].get("status", {})
+        return found
+
+    def of_kind(self, kind: Kind) -> list[JSON]:
+        return [item for (each, _, _), item in self.objects.items() if each is kind]
+
+
+__all__ = ["EVENTS", "JOBS", "PODS", "QUANTUMJOBS", "FakeKube", "job", "pod", "quantumjob", "terminated"]
