@@ -1,0 +1,56 @@
+# Two commands do everything: `make demo` and `make test`. Both install what they need, outside this checkout.
+# With KUBECONFIG set they use that cluster instead of the local node; see README for how images reach it.
+
+SHELL := /bin/bash
+CACHE := $(or $(QUANTUMJOB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/quantumjob)
+VENV := $(CACHE)/venv-$(shell sha256sum setup.cfg | cut -c1-12)
+BIN := $(VENV)/bin
+SOURCES := contract operator worker hack tests benchmarks
+export PYTHONPATH := contract:operator:worker:tests:hack
+export PATH := $(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/.ready:
+	@echo "Installing the Python packages into $(VENV) (about two minutes, once)"
+	@rm -rf $(VENV) && python3 -m venv $(VENV)
+	@$(BIN)/python hack/requirements operator worker dev > $(VENV)/requirements.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt
+	@touch $@
+
+demo: $(BIN)/.ready ## Bring up what is missing, run the examples, show their results
+	@hack/demo
+
+test: check unit store cluster ## Everything: linters, unit, store and cluster tests
+
+check: $(BIN)/.ready ## Types, style, layers
+	ruff check $(SOURCES)
+	ruff format --check $(SOURCES)
+	mypy contract operator worker hack/localnode hack/cluster.py
+	lint-imports
+
+unit: $(BIN)/.ready ## Unit tests: seconds, no services
+	python -m pytest tests/unit
+
+store: $(BIN)/.ready ## Store tests: real S3 servers, started by the tests
+	python -m pytest tests/store
+
+cluster: $(BIN)/.ready ## Cluster tests: a real Kubernetes
+	hack/quickstart
+	python -m pytest tests/cluster
+
+bench: $(BIN)/.ready ## Measure, and write docs/benchmarks.md anew
+	hack/quickstart
+	python -m benchmarks
+
+images: $(BIN)/.ready ## Build the images
+	hack/images build
+
+clean-node: ## Take the local node away, with all that it installed and cached
+	hack/node purge
+	rm -rf $(CACHE)
+
+.PHONY: help demo test check unit store cluster bench images clean-node

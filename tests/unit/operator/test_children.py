@@ -1,0 +1,55 @@
+"""The child Job, as PodSecurity `restricted`, Kueue and the failure policy want it."""
+
+from __future__ import annotations
+
+import json
+
+from quantumjob_contract import exits, names
+from quantumjob_operator.children import build_job, job_name
+from support.kube import UID, quantumjob
+
+
+def built() -> dict:  # type: ignore[type-arg]
+    return build_job(quantumjob(), "worker@sha256:abc", "https://operator:8443", "PEM")
+
+
+def test_its_name_follows_from_the_uid_and_fits_a_pod() -> None:
+    assert built()["metadata"]["name"] == job_name(UID)
+    assert len(job_name(UID)) + len("-abcde") <= 63
+
+
+def test_it_belongs_to_the_quantumjob() -> None:
+    (owner,) = built()["metadata"]["ownerReferences"]
+    assert (owner["uid"], owner["controller"]) == (UID, True)
+
+
+def test_it_takes_no_label_or_annotation_of_the_users() -> None:
+    text = json.dumps(built())
+    assert "blue" not in text
+    assert set(built()["spec"]["template"]["metadata"]["labels"]) == {names.LABEL_UID, names.LABEL_NAME}
+
+
+def test_permanent_failures_are_not_tried_again_and_disruptions_are_free() -> None:
+    fail, ignore = built()["spec"]["podFailurePolicy"]["rules"]
+    assert fail["onExitCodes"]["values"] == [64, 65, 66, 67, 68, 69]
+    assert exits.Exit.TEMPORARY not in fail["onExitCodes"]["values"]
+    assert ignore["onPodConditions"] == [{"type": "DisruptionTarget", "status": "True"}]
+
+
+def test_the_pod_is_restricted_and_holds_no_secret() -> None:
+    pod = built()["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+    }
+    assert {volume["name"]: set(volume) - {"name"} for volume in pod["volumes"]} == {
+        "token": {"projected"},
+        "tmp": {"emptyDir"},
+    }
+    (source,) = pod["volumes"][0]["projected"]["sources"]
+    assert source["serviceAccountToken"]["audience"] == names.AUDIENCE
+    assert all(set(variable) == {"name", "value"} for variable in container["env"]), "nothing from a Secret"

@@ -1,0 +1,50 @@
+"""What a job's outcome is called."""
+
+from __future__ import annotations
+
+from quantumjob_contract.results import PubMetadata, PubResult, PubSummary, Register
+from quantumjob_operator.manifest import Failure, conclude
+from quantumjob_operator.summary import SUMMARY_CHARS, summarize
+
+GOOD = PubSummary("a", "Succeeded", "c 0:1")
+BAD = PubSummary("b", "Failed", "Mend it.", "SyntaxError")
+WORSE = PubSummary("c", "Failed", "It died.", "Crashed")
+
+
+def test_all_succeeded() -> None:
+    assert conclude([GOOD, GOOD], None) == ("Succeeded", "AllPubsSucceeded", "2/2 pubs succeeded.")
+
+
+def test_some_failed() -> None:
+    outcome, reason, message = conclude([GOOD] * 10 + [BAD, WORSE], None)
+    assert (outcome, reason) == ("PartlyFailed", "SomePubsFailed")
+    assert message == "10/12 pubs succeeded. Failed: b (SyntaxError), c (Crashed)."
+
+
+def test_all_failed_for_one_reason_is_that_reason() -> None:
+    outcome, reason, message = conclude([BAD], None)
+    assert (outcome, reason) == ("Failed", "SyntaxError")
+    assert "Mend it." in message
+
+
+def test_all_failed_for_several_reasons() -> None:
+    assert conclude([BAD, WORSE], None)[:2] == ("Failed", "AllPubsFailed")
+
+
+def test_a_failed_worker_is_the_reason_if_something_is_missing() -> None:
+    failure = Failure("OutOfMemory", "Raise it.")
+    assert conclude([GOOD, BAD], failure) == ("Failed", "OutOfMemory", "1/2 pubs succeeded. Raise it.")
+    assert conclude([GOOD], failure)[0] == "Succeeded"
+
+
+def test_many_failures_are_counted_not_listed() -> None:
+    assert conclude([GOOD] + [BAD] * 50, None)[2].endswith("and 45 more.")
+
+
+def test_a_summary_shows_the_most_frequent_outcomes() -> None:
+    counts = {f"{number:03b}": 10 * number + 1 for number in range(8)}
+    register = Register(3, "", counts)
+    made = summarize(PubResult(0, "a", PubMetadata(seed=1, shots=1), data={"c": register}))
+    assert made.summary == "c 111:71 110:61 101:51 100:41 and 4 more"
+    many = {f"register{number}": register for number in range(50)}
+    assert len(summarize(PubResult(0, "a", PubMetadata(seed=1, shots=1), data=many)).summary) == SUMMARY_CHARS

@@ -1,0 +1,54 @@
+"""A dead watch is found, told from the list, and makes the liveness answer red; a slow or forged object does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from quantumjob_contract.keys import Owner
+from quantumjob_operator import watchdog as module
+from quantumjob_operator.controller import Controller
+from quantumjob_operator.watchdog import Watchdog, behind
+from support.kube import JOBS, QUANTUMJOBS, UID, FakeKube, job, quantumjob
+
+OF = Owner("team", UID)
+
+
+@pytest.fixture
+def watchdog(monkeypatch: pytest.MonkeyPatch) -> Watchdog:
+    monkeypatch.setattr(module, "GRACE_SECONDS", 0.0)
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.0)
+    kube = FakeKube(quantumjob())
+    return Watchdog(Controller(kube, lambda: None, dict), [], 60.0)  # type: ignore[arg-type, return-value]
+
+
+def test_behind_is_missing_or_older() -> None:
+    assert behind({"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 1}) == {"b", "c"}
+    assert behind({"a": 1}, {"a": 2, "gone": 1}) == set()
+
+
+async def test_the_first_comparison_blames_nobody(watchdog: Watchdog) -> None:
+    await watchdog.compare()
+    assert watchdog.synced
+    assert watchdog.dead == ""
+    assert OF in watchdog.controller.cache.quantumjobs, "what the watch had not told yet is told from the list"
+
+
+async def test_a_dead_watch_is_red_and_loses_nothing(watchdog: Watchdog) -> None:
+    await watchdog.compare()
+    changed = quantumjob(status={"phase": "new"})
+    watchdog.controller.kube.put(QUANTUMJOBS, changed)  # type: ignore[attr-defined]
+    await watchdog.compare()
+    assert watchdog.dead == "1 quantumjobs missed"
+    assert watchdog.controller.cache.quantumjobs[OF]["status"] == {"phase": "new"}
+    assert await watchdog.controller.queue.get() == OF
+    await watchdog.compare()
+    assert watchdog.dead == "", "a watch that has caught up is alive"
+
+
+async def test_an_object_that_only_carries_the_label_does_not_make_it_red(watchdog: Watchdog) -> None:
+    await watchdog.compare()
+    forged = job(quantumjob())
+    forged["metadata"]["ownerReferences"] = []
+    watchdog.controller.kube.put(JOBS, forged)  # type: ignore[attr-defined]
+    await watchdog.compare()
+    assert watchdog.dead == ""
