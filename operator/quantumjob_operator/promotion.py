@@ -19,8 +19,6 @@ from quantumjob_operator import clock
 from quantumjob_operator.gather import Corrupt, gather, read
 from quantumjob_operator.manifest import Failure, build
 
-MAX_MANIFEST_BYTES = limits.INLINE_RESULT_BYTES + 4 * limits.MIB
-
 
 @dataclass(frozen=True)
 class Promoted:
@@ -54,7 +52,7 @@ def promote(store: Store, owner: keys.Owner, accepted: str, failure: Failure | N
 def committed(completed: Bucket, owner: keys.Owner) -> Promoted:
     """The commit as it stands in the completed bucket, whoever wrote it. Raises transfer.NotFound or Corrupt."""
     key = keys.manifest(owner)
-    data = completed.get(key, MAX_MANIFEST_BYTES)
+    data = completed.get(key, limits.MAX_MANIFEST_BYTES)
     try:
         manifest = decode_manifest(data)
     except msgspec.DecodeError:

@@ -8,15 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 import pytest
 
-from quantumjob_contract import keys
+from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.program import encode
+from quantumjob_contract.reader import NotVerified, Results
 from quantumjob_contract.results import StoredObject, decode_segment
 from quantumjob_contract.store import Bucket, Store
 from quantumjob_contract.transfer import NotFound, Put, StoreUnavailable, sha256
 from quantumjob_operator.gather import Corrupt, NotEnded
 from quantumjob_operator.manifest import Failure
-from quantumjob_operator.promotion import MAX_MANIFEST_BYTES, committed, promote
+from quantumjob_operator.promotion import committed, promote
 from support.jobs import TIME, owner, program, put, result, segment, write_job
 from support.s3 import Server
 
@@ -46,7 +47,9 @@ class Dying(Bucket):
 
 def everything(bucket: Bucket, of: Owner) -> dict[str, str]:
     """The checksums of all objects of a job."""
-    return {entry.key: sha256(bucket.get(entry.key, MAX_MANIFEST_BYTES)) for entry in bucket.list(keys.prefix(of))}
+    return {
+        entry.key: sha256(bucket.get(entry.key, limits.MAX_MANIFEST_BYTES)) for entry in bucket.list(keys.prefix(of))
+    }
 
 
 def test_a_small_job_is_one_object(store: Store) -> None:
@@ -60,6 +63,23 @@ def test_a_small_job_is_one_object(store: Store) -> None:
     inside = bytes(done.manifest.inline[keys.segment(of, 0, keys.LAST)])
     assert sha256(inside) == done.manifest.segments[0].sha256
     assert decode_segment(inside).pubs == [result(0)]
+
+
+def test_the_reader_gives_what_the_worker_wrote_and_nothing_else(store: Store) -> None:
+    for size in (0, BIG):
+        of = owner()
+        groups = [[result(0, size=size), result(1, size=size)], [result(2, failed=True)]]
+        write_job(store.pending, of, groups)
+        done = promote(store, of, TIME)
+        read = Results(store.completed, of, done.stored.sha256)
+        assert [*read.pubs()] == [each for group in groups for each in group]
+        assert read.program() == program(of, 3)
+    with pytest.raises(NotVerified):
+        Results(store.completed, of, sha256(b"another"))
+    store.completed.delete([keys.segment(of, 0, keys.LAST)])
+    store.completed.put_once(keys.segment(of, 0, keys.LAST), b"x" * done.manifest.segments[-1].bytes)
+    with pytest.raises(NotVerified):
+        list(Results(store.completed, of).pubs())
 
 
 def test_a_large_job_lies_beside_its_manifest(store: Store) -> None:

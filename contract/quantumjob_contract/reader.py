@@ -1,0 +1,68 @@
+"""The reader of results: from the completed bucket to verified pub results, long after the resource is gone."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+
+from quantumjob_contract import keys, limits
+from quantumjob_contract.program import Program, decode_program
+from quantumjob_contract.results import (
+    Manifest,
+    PubResult,
+    Register,
+    StoredObject,
+    decode_manifest,
+    decode_segment,
+)
+from quantumjob_contract.store import Bucket
+from quantumjob_contract.transfer import sha256
+
+
+class NotVerified(Exception):
+    """An object's bytes are not those that the manifest, or the resource's status, names."""
+
+
+class Results:
+    """The results of one job. Every byte is checked against its sha256 before it is believed."""
+
+    def __init__(self, completed: Bucket, owner: keys.Owner, expected_sha256: str | None = None) -> None:
+        """Read the manifest; `expected_sha256` is the one of `status.results`. Raises NotFound or NotVerified."""
+        self._completed = completed
+        data = completed.get(keys.manifest(owner), limits.MAX_MANIFEST_BYTES)
+        if expected_sha256 is not None and sha256(data) != expected_sha256:
+            raise NotVerified(f"{keys.manifest(owner)} has sha256 {sha256(data)}, expected {expected_sha256}")
+        self.manifest: Manifest = decode_manifest(data)
+
+    def program(self) -> Program:
+        """The program that ran, by which it can run again."""
+        return decode_program(self._read(self.manifest.program))
+
+    def pubs(self) -> Iterator[PubResult]:
+        """Each pub's result or error once, segment by segment."""
+        seen: set[int] = set()
+        for stored in self.manifest.segments:
+            for result in decode_segment(self._read(stored)).pubs:
+                if result.index not in seen:
+                    seen.add(result.index)
+                    yield result
+
+    def _read(self, stored: StoredObject) -> bytes:
+        inside = self.manifest.inline.get(stored.key)
+        data = self._completed.get(stored.key, stored.bytes) if inside is None else bytes(inside)
+        if (len(data), sha256(data)) != (stored.bytes, stored.sha256):
+            raise NotVerified(f"{stored.key} is not what its worker wrote")
+        return data
+
+
+def counts(register: Register) -> dict[str, int]:
+    """How often each bit string (highest bit first) came; from the samples where the result has no counts."""
+    if register.counts is not None:
+        return register.counts
+    size = -(-register.num_bits // 8)
+    raw = base64.b64decode(register.samples)
+    found: dict[str, int] = {}
+    for start in range(0, len(raw), size):
+        bits = format(int.from_bytes(raw[start : start + size], "big"), f"0{register.num_bits}b")
+        found[bits] = found.get(bits, 0) + 1
+    return found
