@@ -39,9 +39,10 @@ class Certificate:
 
 
 _SERVICE = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{DOMAIN}")
+_API = (NODE_IP, API_SERVICE_IP, "127.0.0.1", "localhost", *_SERVICE)
 
 CERTIFICATES = (
-    Certificate("apiserver", "kube-apiserver", addresses=(NODE_IP, API_SERVICE_IP, "127.0.0.1", "localhost", *_SERVICE)),
+    Certificate("apiserver", "kube-apiserver", addresses=_API),
     Certificate("apiserver-kubelet", "kube-apiserver-kubelet", "system:masters"),
     Certificate("kubelet", f"system:node:{NODE_NAME}", "system:nodes", (NODE_IP, NODE_NAME)),
     Certificate("controller-manager", "system:kube-controller-manager"),

@@ -25,6 +25,11 @@ def kubernetes() -> Path:
     )
 
 
+def built() -> bool:
+    """Whether what the node needs is in the cache, so that it runs without Go."""
+    return all((cache() / key).is_dir() for key in (f"bin/kubernetes-{KUBERNETES}", f"bin/coredns-{COREDNS}"))
+
+
 def coredns() -> Path:
     """The CoreDNS binary."""
     return _module("github.com/coredns/coredns", COREDNS, "2 minutes")
@@ -41,7 +46,7 @@ def own_go_mod(upstream: str, version: str) -> str:
     `go install k8s.io/kubernetes/cmd/NAME@version` refuses, because go.mod replaces the staging modules by folders.
     """
     staging = "v0." + version.removeprefix("v1.")
-    text = re.sub(r"^module .*$", "module localnode", upstream, count=1, flags=re.M)
+    text = re.sub(r"^module .*$", "module localnode", upstream, count=1, flags=re.MULTILINE)
     text = re.sub(r"=> \./staging/src/(\S+)", rf"=> \1 {staging}", text)
     return f"{text}\nrequire k8s.io/kubernetes {version}\n"
 
@@ -55,7 +60,7 @@ def version_flags(version: str) -> str:
 
 def _kubernetes(target: Path) -> None:
     log = cache() / "logs/kubernetes.log"
-    with _go_environment() as env:
+    with _go_environment(target) as env:
         work = Path(env["GOPATH"]) / "localnode"
         work.mkdir(parents=True)
         download = run("go", "mod", "download", "-json", f"k8s.io/kubernetes@{KUBERNETES}", env=env, cwd=work)
@@ -72,7 +77,7 @@ def _module(module: str, version: str, long: str) -> Path:
 
     def build(target: Path) -> None:
         log = cache() / f"logs/{name}.log"
-        with _go_environment() as env:
+        with _go_environment(target) as env:
             install = ("go", "install", "-trimpath", "-ldflags", "-s -w", f"{module}@{version}")
             run(*install, env=env | {"GOBIN": str(target)}, cwd=target, log=log)
 
@@ -80,11 +85,11 @@ def _module(module: str, version: str, long: str) -> Path:
 
 
 @contextmanager
-def _go_environment() -> Iterator[dict[str, str]]:
+def _go_environment(target: Path) -> Iterator[dict[str, str]]:
     """Go with module and build caches of its own, gone afterwards: only what is built stays."""
     if shutil.which("go") is None:
         raise Failure("building needs Go on the PATH; or set KUBECONFIG to use another cluster")
-    with tempfile.TemporaryDirectory(prefix="go-", dir=cache()) as folder:
+    with tempfile.TemporaryDirectory(prefix=".go-", dir=target) as folder:
         yield os.environ | {
             "GOPATH": folder,
             "GOMODCACHE": f"{folder}/mod",

@@ -69,7 +69,8 @@ def remove_installed() -> None:
     names = sorted(_installed() & set(installed_here()))
     if names:
         with step(f"removing {len(names)} packages that this brought"):
-            run("apt-get", "purge", "-q", "-y", *names, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"})
+            # Not apt-get: dpkg leaves what a package of somebody else's has come to need.
+            run("dpkg", "--purge", *names, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"}, check=False)
 
 
 def _there(what: str) -> bool:

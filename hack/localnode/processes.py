@@ -7,11 +7,12 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from localnode.settings import CGROUP, LOGS, RUN
+from localnode.settings import CGROUP, LOGS, NODE_IP, POD_CIDR, RUN, SERVICE_CIDR
 from localnode.shell import Failure, tail
 
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -23,7 +24,6 @@ class Daemon:
 
     name: str
     command: tuple[str, ...]
-    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def log(self) -> Path:
@@ -46,7 +46,7 @@ class Daemon:
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                env=os.environ | self.environment,
+                env=environment(os.environ),
                 start_new_session=True,
             )
         _pid_file(self.name).write_text(f"{process.pid} {start_time(process.pid)}\n")
@@ -57,21 +57,17 @@ class Daemon:
         return f"{what}: {self.name} {state}; its log is {self.log}\n{tail(self.log)}"
 
 
+def environment(inherited: Mapping[str, str]) -> dict[str, str]:
+    """What a daemon inherits; no proxy may stand between the parts of the node."""
+    own = f"127.0.0.1,{NODE_IP},{SERVICE_CIDR},{POD_CIDR}"
+    before = inherited.get("NO_PROXY") or inherited.get("no_proxy")
+    without = f"{before},{own}" if before else own
+    return {**inherited, "NO_PROXY": without, "no_proxy": without}
+
+
 def alive(name: str) -> bool:
     """Whether a daemon of this name, started by us, runs."""
     return _recorded(name) is not None
-
-
-def stop(names: Iterable[str], grace: float = 10) -> None:
-    """End daemons by their pid files, the first one first, each gently and then by force."""
-    for name in names:
-        pid = _recorded(name)
-        if pid is not None:
-            _signal(pid, signal.SIGTERM)
-            if not _wait(lambda name=name: not alive(name), grace):  # type: ignore[misc]
-                _signal(pid, signal.SIGKILL)
-                _wait(lambda name=name: not alive(name), 5)  # type: ignore[misc]
-        _pid_file(name).unlink(missing_ok=True)
 
 
 def start_time(pid: int) -> str:
@@ -106,7 +102,7 @@ def make_cgroups() -> None:
 
 def members() -> list[int]:
     """Every process of the node: daemons, shims, and what runs in pods."""
-    pids = set()
+    pids: set[int] = set()
     for hierarchy in hierarchies():
         for procs in (hierarchy / CGROUP).rglob("cgroup.procs"):
             with contextlib.suppress(OSError):
@@ -132,7 +128,7 @@ def remove_cgroups() -> None:
     for hierarchy in hierarchies():
         root = hierarchy / CGROUP
         for folder, _, _ in os.walk(root, topdown=False):
-            _wait(lambda folder=folder: _rmdir(Path(folder)), 5)  # type: ignore[misc]
+            _wait(partial(_rmdir, Path(folder)), 5)
 
 
 def _daemons_cgroup() -> Path:

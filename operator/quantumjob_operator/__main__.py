@@ -32,7 +32,8 @@ async def run(settings: Settings) -> None:
     kube = await Kube.connect()
     store = StoreDirectory(settings.store_dir)
     store.open()
-    ca_pem = (settings.tls_dir / "ca.crt").read_text()
+    authority = settings.tls_dir / "ca.crt"
+    ca_pem = authority.read_text() if authority.exists() else ""
     job = partial(build_job, image=settings.worker_image, orders_url=settings.orders_url, ca_pem=ca_pem)
     controller = Controller(kube, store.open, job)
     watchdog = Watchdog(controller, settings.namespace_list, settings.resync_seconds)

@@ -12,6 +12,7 @@ import kopf
 from quantumjob_contract import names
 from quantumjob_operator.controller import Controller
 
+IDENTITY: Final = "quantumjob-operator"
 CHUNK: Final = 500
 SERVER_TIMEOUT_SECONDS: Final = 300
 CONNECT_TIMEOUT_SECONDS: Final = 10
@@ -67,5 +68,11 @@ async def run(controller: Controller, namespaces: list[str]) -> None:
     registry = kopf.OperatorRegistry()
     register(registry, controller)
     await kopf.operator(
-        registry=registry, settings=settings(), standalone=True, clusterwide=not namespaces, namespaces=namespaces
+        registry=registry,
+        settings=settings(),
+        # kopf would look for the user's name, and a random UID has none.
+        identity=IDENTITY,  # type: ignore[arg-type]
+        standalone=True,
+        clusterwide=not namespaces,
+        namespaces=namespaces,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator
 from typing import Any, Final, NamedTuple, Self
 
@@ -61,7 +62,10 @@ class Kube:
     @classmethod
     async def connect(cls) -> Self:
         """By the pod's service account, or by the kubeconfig outside a cluster."""
-        await config.load_config()
+        if "KUBERNETES_SERVICE_HOST" in os.environ:
+            config.load_incluster_config()
+        else:
+            await config.load_kube_config()
         return cls(ApiClient())
 
     async def close(self) -> None:

@@ -1,0 +1,58 @@
+"""The few requests that bringing up a node needs, with the standard library."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import urllib.error
+import urllib.request
+from typing import Any
+
+from localnode.settings import API_PORT, NODE_IP, PKI
+from localnode.shell import Failure
+
+# No proxy of the environment stands between the machine and itself.
+_DIRECT = urllib.request.ProxyHandler({})
+
+
+def get(path: str) -> Any:
+    """The object at a path of the API server; None where it isn't there or the server isn't."""
+    try:
+        return json.loads(_request("GET", path))
+    except (OSError, ValueError):
+        return None
+
+
+def ready() -> bool:
+    """Whether the API server says so."""
+    try:
+        return _request("GET", "/readyz") == b"ok"
+    except (OSError, ssl.SSLError):
+        return False
+
+
+def apply(path: str, content: dict[str, Any]) -> None:
+    """Server-side apply."""
+    try:
+        _request("PATCH", f"{path}?fieldManager=localnode&force=true", json.dumps(content).encode())
+    except urllib.error.HTTPError as error:
+        raise Failure(f"the API server refused {path}: {error.read().decode()[:500]}") from error
+
+
+def plain(url: str) -> str:
+    """The body at a plain HTTP address of the node; empty where nothing answers with success."""
+    try:
+        with urllib.request.build_opener(_DIRECT).open(url, timeout=2) as response:
+            return str(response.read().decode())
+    except OSError:
+        return ""
+
+
+def _request(method: str, path: str, body: bytes | None = None) -> bytes:
+    context = ssl.create_default_context(cafile=str(PKI / "ca.crt"))
+    context.load_cert_chain(PKI / "admin.crt", PKI / "admin.key")
+    opener = urllib.request.build_opener(_DIRECT, urllib.request.HTTPSHandler(context=context))
+    headers = {"Content-Type": "application/apply-patch+yaml"} if body else {}
+    request = urllib.request.Request(f"https://{NODE_IP}:{API_PORT}{path}", body, headers, method=method)
+    with opener.open(request, timeout=10) as response:
+        return bytes(response.read())

@@ -1,0 +1,95 @@
+"""The commands `hack/node`, `hack/images` and `hack/minio`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from localnode import builds, golang, health, images, kubectl, lifecycle
+from localnode.settings import KUBECONFIG
+from localnode.shell import Failure
+
+
+def node() -> int:
+    """`hack/node COMMAND`; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="hack/node", description="A real Kubernetes node on this machine.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="bring the node up, or make it whole; prints the kubeconfig's path")
+    commands.add_parser("down", help="take the node away; what was built stays in the cache")
+    commands.add_parser("purge", help="as down, and remove the cache and the packages that up installed")
+    commands.add_parser("status", help="a line for each part; exit status 0 only if all is well")
+    load = commands.add_parser("load", help="load an image of buildah's, or an OCI archive; prints NAME@DIGEST")
+    load.add_argument("image")
+    commands.add_parser("kubeconfig", help="print the kubeconfig's path")
+    commands.add_parser("kubectl", help="print kubectl's path")
+    return guarded(_run, parser.parse_args())
+
+
+def guarded(function: Callable[..., int], *arguments: object) -> int:
+    """Call it; a failure is a sentence on stderr, not a trace."""
+    try:
+        return function(*arguments)
+    except Failure as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    match arguments.command:
+        case "up":
+            lifecycle.up()
+            print(KUBECONFIG)
+        case "down":
+            lifecycle.down()
+        case "purge":
+            lifecycle.purge()
+        case "status":
+            print("\n".join(health.report()))
+            return 0 if health.healthy() else 1
+        case "load":
+            print(images.load(arguments.image))
+        case "kubeconfig":
+            if not KUBECONFIG.exists():
+                raise Failure("the node is not up: hack/node up")
+            print(KUBECONFIG)
+        case "kubectl":
+            print(kubectl.ensure())
+    return 0
+
+
+def product_images() -> int:
+    """`hack/images build|load [TARGET...]`; returns its exit status."""
+    root = Path(__file__).resolve().parents[2]
+    parser = argparse.ArgumentParser(prog="hack/images", description="The product's images.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    build = commands.add_parser("build", help="build what has changed; prints each NAME")
+    load = commands.add_parser("load", help="load to the local node; prints each NAME@DIGEST")
+    build.add_argument("--base", help="base image, instead of one made by debootstrap")
+    for command in (build, load):
+        command.add_argument("--root", type=Path, default=root, help="folder of the Dockerfile")
+        command.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(builds.TARGETS)}")
+
+    def act(arguments: argparse.Namespace) -> int:
+        targets = arguments.targets or builds.TARGETS
+        if arguments.command == "build":
+            done = builds.build(arguments.root, targets, arguments.base)
+        else:
+            done = builds.load(arguments.root, targets)
+        print("\n".join(done))
+        return 0
+
+    return guarded(act, parser.parse_args())
+
+
+def minio() -> int:
+    """`hack/minio`; returns its exit status."""
+
+    def act() -> int:
+        print(golang.minio())
+        return 0
+
+    return guarded(act)

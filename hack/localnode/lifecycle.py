@@ -1,0 +1,196 @@
+"""Up, down and purge: each leaves the machine in a state that it can name, whatever it found."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from localnode import (
+    addons,
+    api,
+    certificates,
+    controlplane,
+    golang,
+    health,
+    images,
+    kubectl,
+    machine,
+    network,
+    packages,
+    processes,
+    worker,
+)
+from localnode.processes import Daemon
+from localnode.settings import LOCK, cache
+from localnode.shell import Failure, run, say, step, wait
+
+_ELSEWHERE = "; or set KUBECONFIG to use another cluster"
+
+
+def up() -> None:
+    """Bring the node up, or make it whole."""
+    check_machine()
+    with _alone():
+        if health.healthy():
+            say("the node is up")
+            return
+        start = time.monotonic()
+        reused = machine.recorded()
+        machine.record()
+        packages.ensure(packages.NODE | packages.BUILDS)
+        programs, coredns = golang.kubernetes(), golang.coredns()
+        images.pause()
+        kubectl.ensure()
+        _repair(programs, coredns, reused=reused)
+        say(f"the node is up ({time.monotonic() - start:.0f} s)")
+
+
+def down() -> None:
+    """Take the node away, and all that it holds."""
+    _check_root()
+    with _alone():
+        _down()
+
+
+def purge() -> None:
+    """As `down`, and the cache, the built images and the packages with it: the machine as it was."""
+    _check_root()
+    with _alone():
+        _down()
+        if shutil.which("buildah"):
+            _forget_images()
+        packages.remove_installed()
+        shutil.rmtree(cache(), ignore_errors=True)
+
+
+def check_machine() -> None:
+    """Say in one sentence why the node cannot run here, where it cannot."""
+    _check_root()
+    if shutil.which("apt-get") is None or not Path("/etc/debian_version").exists():
+        raise Failure(f"the local node needs Debian or Ubuntu{_ELSEWHERE}")
+    if shutil.which("go") is None and not golang.built():
+        raise Failure(f"the local node is built with Go, which is not on the PATH{_ELSEWHERE}")
+    if not processes.hierarchies():
+        raise Failure(f"the local node needs cgroups below /sys/fs/cgroup{_ELSEWHERE}")
+
+
+def _check_root() -> None:
+    if os.geteuid():
+        raise Failure(f"the local node needs root{_ELSEWHERE}")
+
+
+def _repair(programs: Path, coredns: Path, *, reused: bool) -> None:
+    """Start what is dead; if that does not help, start everything; if that does not help, start from nothing."""
+    if not reused:
+        _start(programs, coredns)
+        return
+    attempts: tuple[tuple[str, Callable[[], None]], ...] = (
+        ("starting what does not run", lambda: None),
+        ("starting everything again", machine.sweep),
+        ("the state on disk is beyond repair: starting from nothing, without objects and images", _forget),
+    )
+    for number, (what, prepare) in enumerate(attempts, start=1):
+        try:
+            say(what)
+            prepare()
+            _start(programs, coredns)
+        except Failure as failure:
+            if number == len(attempts):
+                raise
+            say(str(failure))
+        else:
+            return
+
+
+def _start(programs: Path, coredns: Path) -> None:
+    swept = not (machine.same_boot() and processes.alive("containerd"))
+    if swept:
+        machine.sweep()
+    machine.mark_boot()
+    with step("certificates, network, cgroups, configuration"):
+        certificates.ensure()
+        network.up()
+        processes.make_cgroups()
+        for path, text in worker.configs().items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    with step("etcd and containerd"):
+        etcd, containerd = controlplane.etcd(), worker.containerd()
+        _ensure(etcd, containerd)
+        _wait(etcd, 20, lambda: '"true"' in api.plain(f"{controlplane.ETCD_URL}/health"))
+        _wait(containerd, 20, lambda: bool(_containerd_answers()))
+        images.load_pause()
+    with step("API server"):
+        apiserver = controlplane.apiserver(programs)
+        _ensure(apiserver)
+        _wait(apiserver, 60, api.ready)
+    with step("controllers, scheduler, kubelet, kube-proxy, CoreDNS"):
+        addons.apply()
+        manager, kubelet = controlplane.controller_manager(programs), worker.kubelet(programs)
+        proxy, dns = worker.proxy(programs), worker.coredns(coredns)
+        since = None if kubelet.alive() else time.time()
+        _ensure(manager, controlplane.scheduler(programs), kubelet, proxy, dns)
+        _wait(kubelet, 60, lambda: health.node_ready(since))
+        _wait(proxy, 30, health.proxy_ready)
+        _wait(dns, 30, health.dns_ready)
+        _wait(manager, 30, health.default_account)
+        if swept:
+            _wait(kubelet, 60, lambda: health.no_ghosts(since or 0))
+
+
+def _ensure(*daemons: Daemon) -> None:
+    for daemon in daemons:
+        if not daemon.alive():
+            daemon.start()
+
+
+def _wait(daemon: Daemon, seconds: float, ready: Callable[[], bool]) -> None:
+    wait(lambda: ready() or not daemon.alive(), seconds, lambda: daemon.failure(f"not ready after {seconds:.0f} s"))
+    if not daemon.alive():
+        raise Failure(daemon.failure("not ready"))
+
+
+def _containerd_answers() -> str:
+    try:
+        return images.ctr("version")
+    except Failure:
+        return ""
+
+
+def _forget() -> None:
+    machine.sweep()
+    machine.wipe()
+
+
+def _down() -> None:
+    with step("stopping the node"):
+        machine.sweep()
+        machine.restore()
+
+
+def _forget_images() -> None:
+    if "buildah" in packages.installed_here():
+        run("buildah", "rm", "--all", check=False)
+        run("buildah", "rmi", "--all", "--force", check=False)
+        for folder in ("/var/lib/containers", "/etc/cni"):
+            shutil.rmtree(folder, ignore_errors=True)
+        return
+    for name in run("buildah", "images", "--format", "{{.Name}}:{{.Tag}}", check=False).split():
+        if name.startswith("localhost/quantumjob/"):
+            run("buildah", "rmi", name, check=False)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """One at a time. `down` removes the lock's file, so a waiter may hold the lock of a file that is gone."""
+    while True:
+        with LOCK.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if LOCK.exists() and LOCK.stat().st_ino == os.fstat(lock.fileno()).st_ino:
+                yield
+                return
