@@ -62,7 +62,7 @@ RUN pip --python /opt/quantumjob/bin/python install --no-compile --no-deps --req
 FROM ${BASE_IMAGE} AS operator
 COPY --from=operator-build /opt/quantumjob /opt/quantumjob
 ENV PATH=/opt/quantumjob/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
-USER 65532:65532
+USER 65532
 ENTRYPOINT ["/opt/quantumjob/bin/python", "-m", "quantumjob_operator"]
 
 # Threads that wait must not spin: with a busy neighbour that is up to 15 times slower than one thread. BLAS takes one
@@ -71,10 +71,10 @@ FROM ${BASE_IMAGE} AS worker
 COPY --from=worker-build /opt/quantumjob /opt/quantumjob
 ENV PATH=/opt/quantumjob/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     OMP_WAIT_POLICY=passive OPENBLAS_NUM_THREADS=1
-USER 65532:65532
+USER 65532
 ENTRYPOINT ["/opt/quantumjob/bin/python", "-m", "quantumjob_worker"]
 
 FROM ${BASE_IMAGE} AS seaweedfs
 COPY --from=seaweedfs-build /opt/quantumjob/bin/weed /usr/local/bin/weed
-USER 65532:65532
+USER 65532
 ENTRYPOINT ["/usr/local/bin/weed"]

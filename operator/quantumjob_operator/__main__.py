@@ -9,8 +9,6 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import Any, Final
 
-import kopf
-
 from quantumjob_contract.store import StoreDirectory
 from quantumjob_operator import health, informer, logs
 from quantumjob_operator.children import build_job
@@ -71,7 +69,6 @@ def main() -> None:
     if missing := [name for name in NEEDED if not getattr(settings, name)]:
         raise SystemExit(f"set {' and '.join('QUANTUMJOB_' + name.upper() for name in missing)}")
     logs.configure()
-    kopf.configure(quiet=True, log_format=kopf.LogFormat.JSON)
     logger.info("Starting", extra={"namespaces": settings.namespace_list or "all"})
     asyncio.run(run(settings))
 

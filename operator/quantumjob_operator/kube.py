@@ -15,7 +15,7 @@ from quantumjob_contract import names
 
 JSON = dict[str, Any]
 FIELD_MANAGER: Final = "quantumjob-operator"
-METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=1"
+METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 PAGE: Final = 500
 REQUEST_SECONDS: Final = 30
 
@@ -114,7 +114,7 @@ class Kube:
         headers = {"Accept": METADATA_ONLY} if metadata_only else None
         while True:
             page = await self.request("GET", kind.path(namespace), query=query, headers=headers)
-            for item in page["items"]:
+            for item in page["items"] or ():
                 yield item
             token = page["metadata"].get("continue")
             if not token:

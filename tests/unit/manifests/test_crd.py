@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import re
+from typing import get_args
+
+import pytest
+from rendered import ROOT, crd, fields, schema
+
+from quantumjob_contract import limits, names
+from quantumjob_contract.program import Format
+from quantumjob_contract.reasons import PubReason, Reason
+
+FIELDS = dict(fields(schema()))
+
+
+def test_names_are_the_contract_s() -> None:
+    spec = crd()["spec"]
+    version = spec["versions"][0]
+    assert (spec["group"], version["name"], spec["names"]["kind"], spec["names"]["plural"]) == (
+        names.GROUP,
+        names.VERSION,
+        names.KIND,
+        names.PLURAL,
+    )
+    assert spec["names"]["shortNames"] == ["qj", "qjob"]
+    assert version["subresources"] == {"status": {}}
+
+
+@pytest.mark.parametrize("path", FIELDS)
+def test_every_field_has_a_sentence(path: str) -> None:
+    description = FIELDS[path].get("description", "")
+    assert len(description.split()) >= 2
+    assert description.endswith(".")
+
+
+@pytest.mark.parametrize("path", [path for path, node in FIELDS.items() if node.get("type") in {"string", "array"}])
+def test_every_string_and_list_is_bounded(path: str) -> None:
+    node = FIELDS[path]
+    assert {"enum", "maxLength"} & set(node) if node["type"] == "string" else "maxItems" in node
+
+
+@pytest.mark.parametrize("path", [path for path, node in FIELDS.items() if node.get("type") == "integer"])
+def test_every_number_has_a_lower_bound(path: str) -> None:
+    assert "minimum" in FIELDS[path]
+
+
+def test_every_map_is_bounded_and_nothing_is_let_through() -> None:
+    for node in FIELDS.values():
+        assert "maxProperties" in node or "additionalProperties" not in node
+        assert "x-kubernetes-preserve-unknown-fields" not in node
+
+
+@pytest.mark.parametrize(
+    ("path", "rule", "limit"),
+    [
+        (".spec.program.pubs", "maxItems", limits.MAX_PUBS),
+        (".spec.program.shots", "maximum", limits.MAX_SHOTS),
+        (".spec.program.shots", "default", limits.DEFAULT_SHOTS),
+        (".spec.program.pubs[].shots", "maximum", limits.MAX_SHOTS),
+        (".spec.program.seed", "maximum", limits.MAX_SEED),
+        (".spec.program.pubs[].circuit.inline", "maxLength", limits.MAX_INLINE_CHARS),
+        (".status.seed", "maximum", limits.MAX_SEED),
+        (".status.results.pubs", "maxItems", limits.MAX_PUBS),
+    ],
+)
+def test_limits_are_the_contract_s(path: str, rule: str, limit: int) -> None:
+    assert FIELDS[path][rule] == limit
+
+
+def test_formats_are_the_contract_s() -> None:
+    assert set(FIELDS[".spec.program.pubs[].circuit.format"]["enum"]) == set(get_args(Format))
+
+
+@pytest.mark.parametrize("reason", [*Reason, *PubReason])
+def test_every_reason_fits(reason: str) -> None:
+    condition = FIELDS[".status.conditions[].reason"]
+    assert re.fullmatch(condition["pattern"], reason)
+    assert len(reason) <= min(condition["maxLength"], FIELDS[".status.results.pubs[].reason"]["maxLength"])
+
+
+def test_a_bell_job_needs_a_name_and_a_circuit() -> None:
+    required = {f"{path}.{name}" for path, node in FIELDS.items() for name in node.get("required", [])}
+    assert {path for path in required if path.startswith(".spec")} == {
+        ".spec",
+        ".spec.program",
+        ".spec.program.pubs",
+        ".spec.program.pubs[].name",
+        ".spec.program.pubs[].circuit",
+        ".spec.program.pubs[].circuit.object.key",
+    }
+
+
+def test_defaults() -> None:
+    assert {path: node["default"] for path, node in FIELDS.items() if node.get("default")} == {
+        ".spec.program.primitive": "Sampler",
+        ".spec.program.shots": 1024,
+        ".spec.program.pubs[].circuit.format": "OpenQASM3",
+        ".spec.backend.name": "aer",
+        ".spec.backoffLimit": 3,
+        ".spec.activeDeadlineSeconds": 3600,
+        ".spec.ttlSecondsAfterFinished": 300,
+        ".spec.resources.requests.cpu": "250m",
+        ".spec.resources.requests.memory": "256Mi",
+        ".spec.resources.limits.cpu": 1,
+        ".spec.resources.limits.memory": "1Gi",
+    }
+
+
+@pytest.mark.parametrize("name", FIELDS[".spec"]["properties"])
+def test_no_field_of_the_spec_can_be_changed(name: str) -> None:
+    rules = FIELDS[f".spec.{name}"]["x-kubernetes-validations"]
+    fixed = next(rule for rule in rules if "oldSelf" in rule["rule"])
+    assert fixed["rule"].startswith("self == oldSelf")
+    assert fixed["message"].startswith(f"spec.{name} cannot be changed")
+    assert fixed["message"].endswith("create another QuantumJob")
+
+
+def test_every_rule_has_a_message() -> None:
+    for path, node in FIELDS.items():
+        for rule in node.get("x-kubernetes-validations", []):
+            assert rule.get("message"), path
+
+
+def test_columns_are_what_a_person_asks() -> None:
+    columns = crd()["spec"]["versions"][0]["additionalPrinterColumns"]
+    assert [column["name"] for column in columns if not column.get("priority")] == [
+        "Phase",
+        "Progress",
+        "Backend",
+        "Shots",
+        "Age",
+    ]
+    assert [column["name"] for column in columns if column.get("priority")] == ["Reason", "Results"]
+
+
+def test_status_takes_what_is_written_to_it() -> None:
+    """The API server refuses a server-side apply of a field that the schema does not have."""
+    assert set(FIELDS[".status"]["properties"]) == {
+        "observedGeneration",
+        "phase",
+        "progress",
+        "job",
+        "seed",
+        "conditions",
+        "times",
+        "results",
+        "versions",
+    }
+    assert set(FIELDS[".status.results"]["properties"]) == {"uri", "key", "sha256", "bytes", "pubs"}
+    assert set(FIELDS[".status.results.pubs[]"]["properties"]) == {"name", "outcome", "reason", "summary"}
+    times = ["accepted", "started", "imported", "simulated", "stored", "promoted"]
+    assert list(FIELDS[".status.times"]["properties"]) == times
+
+
+def test_every_refused_file_says_why() -> None:
+    folder = ROOT / "tests/cluster/refused"
+    files = [*folder.glob("*.yaml"), *folder.glob("edits/*/after.yaml")]
+    assert len(files) > 60
+    for file in files:
+        first = file.read_text().splitlines()[0]
+        assert first.startswith("# expect: "), file
+        assert len(first) > 20, file
+    for after in folder.glob("edits/*/after.yaml"):
+        assert after.with_name("before.yaml").is_file()

@@ -1,0 +1,79 @@
+"""`python -m quantumjob_worker`: the parent. Forks the fork server first, and only then starts to talk to anyone."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from typing import NoReturn
+
+from quantumjob_contract import names
+from quantumjob_contract.exits import Exit
+from quantumjob_contract.results import Termination
+from quantumjob_worker import forkserver
+from quantumjob_worker.clock import now
+from quantumjob_worker.errors import Stopped, WorkerExit, describe
+
+MAX_TERMINATION = 4096
+"""Bytes that Kubernetes keeps of a termination message."""
+
+log = logging.getLogger("quantumjob_worker")
+
+
+def main() -> int:
+    """The exit code, one of `Exit`."""
+    started = now()
+    signal.signal(signal.SIGTERM, _stop)
+    _, control = forkserver.start()
+    signal.signal(signal.SIGCHLD, _reap)
+    try:
+        code, message = Exit.DONE, _work(control, started)
+    except Stopped:
+        code, message = Exit.TEMPORARY, Termination("Temporary", "The pod was told to stop.")
+    except WorkerExit as end:
+        code, message = end.code, Termination(_reason(end.code), end.message)
+    except Exception as error:  # noqa: BLE001  the last resort
+        log.critical("a defect of the worker", extra={"trace": describe(error)})
+        code, message = Exit.INTERNAL, Termination("Internal", "The worker failed by a defect of its own; see its log.")
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    log.info("worker ends", extra={"exit": int(code), "reason": message.reason, "detail": message.message})
+    _leave(message)
+    return int(code)
+
+
+def _work(control: socket.socket, started: str) -> Termination:
+    from quantumjob_worker import start  # noqa: PLC0415  HTTP and TLS load while the fork server loads Qiskit
+
+    return start.work(control, started)
+
+
+def _reason(code: Exit) -> str:
+    return "".join(word.capitalize() for word in code.name.split("_"))
+
+
+def _stop(_number: int, _frame: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Stopped
+
+
+def _reap(_number: int, _frame: object) -> None:
+    """As PID 1 this process inherits every orphan of the container."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _leave(message: Termination) -> None:
+    import msgspec  # noqa: PLC0415
+
+    with contextlib.suppress(OSError):  # the kubelet has made the file; elsewhere there is none
+        fd = os.open(names.TERMINATION_LOG, os.O_WRONLY | os.O_TRUNC)
+        os.write(fd, msgspec.json.encode(message)[:MAX_TERMINATION])
+        os.close(fd)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

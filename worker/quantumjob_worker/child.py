@@ -1,0 +1,85 @@
+"""The child: one pub from its bytes to its result, behind shut doors. Nothing that it says is trusted by the parent."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import socket
+import tempfile
+import time
+from typing import Final
+
+import msgspec
+
+from quantumjob_contract.program import Format
+from quantumjob_contract.reasons import PubReason
+from quantumjob_contract.results import PubError, PubMetadata, PubResult
+from quantumjob_worker import load, normalise, protocol, route, sandbox, simulate
+from quantumjob_worker.errors import PubFailed, describe
+
+WARM_UP: Final[dict[Format, bytes]] = {
+    "OpenQASM2": b'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];ch q[0],q[1];measure q->c;',
+    "OpenQASM3": b'OPENQASM 3.0;include "stdgates.inc";qubit[2] q;bit[2] c;ch q[0],q[1];c=measure q;',
+}
+
+
+def warm_up() -> None:
+    """Once, in the fork server: what every child would else do again. Starts no thread, so it runs nothing on Aer."""
+    for name, text in WARM_UP.items():
+        circuit = normalise.normalise(load.load(name, text))
+        for method in route.METHODS:
+            normalise.for_method(circuit, method)
+
+
+def main(sock: socket.socket, start: protocol.Start, folder: str) -> None:
+    """Runs in the forked child, whose only descriptor is the socket."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    os.setsid()
+    sandbox.silence(0, 1, 2)
+    os.environ.clear()
+    os.chdir(folder)
+    tempfile.tempdir = folder
+    task = msgspec.json.decode(protocol.receive_block(sock), type=protocol.Task)
+    circuit = protocol.receive_block(sock)
+    sandbox.volunteer_for_oom()
+    sandbox.limit_cpu(task.parse_seconds)
+    sandbox.limit_memory(start.memory, start.threads)
+    sandbox.shut(sandbox.landlock_abi(), sandbox.library_paths(), [folder])
+    sock.sendall(msgspec.json.encode(run(task, circuit)))
+
+
+def run(task: protocol.Task, data: bytes) -> protocol.Report:
+    """Load, run, and whatever happens, report."""
+    began = time.perf_counter()
+    loaded = None
+    trace = ""
+    metadata = PubMetadata(seed=task.seed, shots=task.shots, input_sha256=hashlib.sha256(data).hexdigest())
+    result = None
+    try:
+        circuit = normalise.normalise(load.load(task.format, data))
+        sandbox.limit_cpu(None)
+        loaded = time.perf_counter()
+        metadata, registers = simulate.sample(circuit, task, metadata)
+        result = PubResult(index=task.index, name=task.name, metadata=metadata, data=registers)
+    except PubFailed as failed:
+        error = failed.error
+    except MemoryError as failed:
+        error = PubError(PubReason.MEMORY_LIMIT, simulate.out_of_memory(task.memory))
+        trace = describe(failed)
+    except RecursionError as failed:
+        error = PubError(PubReason.CIRCUIT_TOO_LARGE, "The circuit is nested too deeply; use fewer levels.")
+        trace = describe(failed)
+    except BaseException as failed:  # noqa: BLE001  a Rust panic is a BaseException
+        where = "loaded" if loaded is None else "simulated"
+        error = PubError(
+            PubReason.INVALID_CIRCUIT if loaded is None else PubReason.SIMULATION_FAILED,
+            f"The circuit cannot be {where}: Qiskit failed on it. Check that it runs with Qiskit Aer on its own.",
+        )
+        trace = describe(failed)
+    ended = time.perf_counter()
+    if result is None:
+        result = PubResult(index=task.index, name=task.name, metadata=metadata, error=error)
+    loaded = loaded or ended
+    return protocol.Report(result=result, load=loaded - began, run=ended - loaded, trace=trace)

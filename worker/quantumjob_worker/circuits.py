@@ -1,0 +1,82 @@
+"""A pub's circuit as bytes: inline or from the circuits bucket. Never parsed here."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from collections.abc import Callable, Mapping
+
+import urllib3
+
+from quantumjob_contract import transfer
+from quantumjob_contract.limits import MAX_CIRCUIT_BYTES
+from quantumjob_contract.program import Circuit, ObjectRef
+from quantumjob_contract.reasons import PubReason
+from quantumjob_worker.errors import PubFailed
+from quantumjob_worker.orders_client import backoff
+
+
+def read(
+    circuit: Circuit,
+    urls: Mapping[str, str],
+    http: urllib3.PoolManager,
+    *,
+    until: float,
+    sleep: Callable[[float], None] = time.sleep,
+) -> bytes:
+    """The circuit's bytes. Raises PubFailed, or transfer's StoreUnavailable and StoreRefused."""
+    data = _inline(circuit) if circuit.object is None else _object(circuit.object, urls, http, until, sleep)
+    if not data:
+        raise PubFailed(PubReason.CIRCUIT_EMPTY, "The circuit is empty.")
+    return data
+
+
+def _inline(circuit: Circuit) -> bytes:
+    text = circuit.inline or ""
+    if circuit.format != "QPY":
+        return text.encode()
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise PubFailed(PubReason.SYNTAX_ERROR, "The inline QPY circuit is not base64.") from None
+
+
+def _object(
+    reference: ObjectRef,
+    urls: Mapping[str, str],
+    http: urllib3.PoolManager,
+    until: float,
+    sleep: Callable[[float], None],
+) -> bytes:
+    url = urls.get(reference.key)
+    if url is None:
+        raise PubFailed(PubReason.CIRCUIT_NOT_FOUND, "The order holds no URL for this circuit's object.")
+    failures = 0
+    while True:
+        try:
+            data = transfer.get(http, url, MAX_CIRCUIT_BYTES)
+            break
+        except transfer.NotFound:
+            raise PubFailed(
+                PubReason.CIRCUIT_NOT_FOUND,
+                "No object has this key in the circuits bucket. Upload it, then submit again.",
+            ) from None
+        except transfer.TooLarge:
+            raise PubFailed(
+                PubReason.CIRCUIT_TOO_LARGE,
+                f"The circuit's object is larger than the limit, {MAX_CIRCUIT_BYTES} bytes.",
+            ) from None
+        except transfer.StoreUnavailable:
+            wait = backoff(failures)
+            if time.monotonic() + wait > until:
+                raise
+            sleep(wait)
+            failures += 1
+    if reference.sha256 is not None and transfer.sha256(data) != reference.sha256.lower():
+        raise PubFailed(
+            PubReason.CHECKSUM_MISMATCH,
+            f"The object's sha256 is {transfer.sha256(data)}, not the one that the spec gives. "
+            "The object was replaced, or the spec is wrong.",
+        )
+    return data

@@ -1,0 +1,42 @@
+"""The one exception that ends a pub, and those that end the worker."""
+
+from __future__ import annotations
+
+import os
+import traceback
+
+from quantumjob_contract.exits import Exit
+from quantumjob_contract.reasons import PubReason
+from quantumjob_contract.results import PubError
+
+
+class PubFailed(Exception):
+    """This pub has an error instead of a result. The message is ours: it never quotes the circuit or a library."""
+
+    def __init__(self, reason: PubReason, message: str, line: int | None = None, column: int | None = None) -> None:
+        super().__init__(message)
+        self.error = PubError(reason=reason, message=message, line=line, column=column)
+
+
+class WorkerExit(Exception):
+    """The worker cannot go on. Becomes the exit code and the termination message."""
+
+    def __init__(self, code: Exit, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Stopped(BaseException):
+    """SIGTERM arrived. A BaseException, so that no handler of a library's errors takes it for one of its own."""
+
+
+def too_large(what: str, figure: int, limit: int) -> PubFailed:
+    return PubFailed(PubReason.CIRCUIT_TOO_LARGE, f"The circuit has {figure} {what}; the limit is {limit}.")
+
+
+def describe(failed: BaseException) -> str:
+    """Types and code lines of an exception, none of its text: that may quote the circuit."""
+    frames = traceback.extract_tb(failed.__traceback__)
+    lines = [f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in frames[-8:]]  # noqa: PTH119  a name, not a path
+    return f"{type(failed).__name__} at {' '.join(lines)}"

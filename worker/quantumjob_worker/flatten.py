@@ -1,0 +1,164 @@
+"""Replaces what Aer would misread by its definition: recursively, in control flow too, and within a bound."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any, Final
+
+from qiskit import QuantumCircuit
+from qiskit.circuit import (
+    AnnotatedOperation,
+    BoxOp,
+    BreakLoopOp,
+    CircuitInstruction,
+    Clbit,
+    ContinueLoopOp,
+    Delay,
+    ForLoopOp,
+    Gate,
+    Qubit,
+)
+from qiskit.circuit.annotated_operation import ControlModifier, InverseModifier, PowerModifier
+from qiskit.circuit.library import GlobalPhaseGate
+from qiskit.qasm2.parse import _DefinedGate, _U0Gate
+
+from quantumjob_contract.limits import MAX_OPERATIONS
+from quantumjob_contract.reasons import PubReason
+from quantumjob_worker import genuine
+from quantumjob_worker.errors import PubFailed, too_large
+
+WITHOUT_EFFECT: Final = (Delay, GlobalPhaseGate, _U0Gate)
+"""No sample of an ideal simulation depends on these. `u0(n)` would be n identities."""
+
+
+class Flattener:
+    """Flattens one circuit; counts what it appends."""
+
+    def __init__(self) -> None:
+        self._operations = 0
+        self._definitions: dict[Hashable, QuantumCircuit] = {}
+        self._kept_alive: list[Any] = []
+        """Keys hold ids, so what they are of must not go."""
+
+    def flatten(self, circuit: QuantumCircuit) -> QuantumCircuit:
+        """The circuit, all of whose instructions are genuine. A reset of a qubit that is still fresh is left out."""
+        flat = circuit.copy_empty_like()
+        fresh = set(circuit.qubits)
+        for instruction in circuit.data:
+            if instruction.name == "reset" and instruction.qubits[0] in fresh and genuine.is_genuine(instruction):
+                continue
+            self._append(flat, instruction)
+            if instruction.name != "barrier":
+                fresh.difference_update(instruction.qubits)
+        return flat
+
+    def _block(self, block: QuantumCircuit) -> QuantumCircuit:
+        flat = block.copy_empty_like()
+        for instruction in block.data:
+            self._append(flat, instruction)
+        return flat
+
+    def _append(self, target: QuantumCircuit, instruction: CircuitInstruction) -> None:
+        if instruction.is_standard_gate():
+            if instruction.qubits:  # a global phase has none
+                self._count(1)
+                target._append(instruction)  # noqa: SLF001  append() checks each argument again
+            return
+        operation = instruction.operation
+        if isinstance(operation, WITHOUT_EFFECT):
+            return
+        qubits, clbits = list(instruction.qubits), list(instruction.clbits)
+        if isinstance(operation, BoxOp):
+            self._inline(target, self._block(operation.blocks[0]), qubits, clbits)
+        elif not genuine.is_genuine(instruction):
+            self._inline(target, self._definition(operation), qubits, clbits)
+        elif isinstance(operation, ForLoopOp) and not leaves_loop(operation.blocks[0]):
+            self._unroll(target, operation, qubits, clbits)
+        elif instruction.name in genuine.CONTROL_FLOW:
+            self._count(1)
+            times = len(operation.params[0]) if isinstance(operation, ForLoopOp) else 1
+            before = self._operations
+            blocks = [self._block(block) for block in operation.blocks]
+            self._count((self._operations - before) * max(0, times - 1) + times)
+            target.append(operation.replace_blocks(blocks), qubits, clbits, copy=False)
+        else:
+            self._count(1)
+            target._append(instruction)  # noqa: SLF001
+
+    def _unroll(self, target: QuantumCircuit, loop: ForLoopOp, qubits: list[Qubit], clbits: list[Clbit]) -> None:
+        """Aer would run it shot by shot, with a mark for each round."""
+        indices, variable, body = loop.params
+        self._count(len(indices))
+        flat = self._block(body)
+        bound = variable is not None and variable in flat.parameters
+        for index in indices:
+            self._inline(target, flat.assign_parameters({variable: index}) if bound else flat, qubits, clbits)
+
+    def _inline(
+        self, target: QuantumCircuit, flat: QuantumCircuit, qubits: Sequence[Qubit], clbits: Sequence[Clbit]
+    ) -> None:
+        self._count(len(flat.data))
+        if any(instruction.name in genuine.CONTROL_FLOW for instruction in flat.data):
+            target.compose(flat, qubits, clbits, inplace=True, copy=False, inline_captures=True)
+            return
+        outer_qubits = dict(zip(flat.qubits, qubits, strict=True))
+        outer_clbits = dict(zip(flat.clbits, clbits, strict=True))
+        for instruction in flat.data:
+            target._append(  # noqa: SLF001
+                instruction.replace(
+                    qubits=[outer_qubits[bit] for bit in instruction.qubits],
+                    clbits=[outer_clbits[bit] for bit in instruction.clbits],
+                )
+            )
+
+    def _definition(self, operation: Any) -> QuantumCircuit:
+        """What an instruction that is not of its name's class does, flattened."""
+        key: Hashable = None
+        if type(operation) is _DefinedGate:  # one definition for each `gate` statement and its angles
+            key = (id(operation._gates), operation.name, tuple(operation.params))  # noqa: SLF001
+            if key in self._definitions:
+                return self._definitions[key]
+        if isinstance(operation, AnnotatedOperation):
+            operation = self._without_modifiers(operation)
+        definition = getattr(operation, "definition", None)
+        if definition is None:
+            raise PubFailed(
+                PubReason.INVALID_CIRCUIT,
+                "The circuit has an instruction without a definition, so what it does is not known.",
+            )
+        flat = self._block(definition)
+        if key is not None:
+            self._definitions[key] = flat
+            self._kept_alive.append(operation._gates)  # noqa: SLF001
+        return flat
+
+    def _without_modifiers(self, annotated: AnnotatedOperation) -> Gate:
+        base = QuantumCircuit(annotated.base_op.num_qubits)
+        base.append(annotated.base_op, base.qubits)
+        gate = self._block(base).to_gate()
+        gate.name = "modified"
+        for modifier in annotated.modifiers:
+            if isinstance(modifier, InverseModifier):
+                gate = gate.inverse(annotated=False)
+            elif isinstance(modifier, PowerModifier):
+                gate = gate.power(modifier.power, annotated=False)
+            elif isinstance(modifier, ControlModifier):
+                gate = gate.control(modifier.num_ctrl_qubits, ctrl_state=modifier.ctrl_state, annotated=False)
+        return gate
+
+    def _count(self, operations: int) -> None:
+        self._operations += operations
+        if self._operations > 2 * MAX_OPERATIONS:  # inlining counts an operation at each level
+            what = "operations or more, with all definitions and loops expanded"
+            raise too_large(what, self._operations, MAX_OPERATIONS)
+
+
+def leaves_loop(block: QuantumCircuit) -> bool:
+    """Whether a `break` or `continue` in this body is the loop's own."""
+    for instruction in block.data:
+        operation: Any = instruction.operation
+        if isinstance(operation, BreakLoopOp | ContinueLoopOp):
+            return True
+        if instruction.name in ("if_else", "switch_case", "box") and any(map(leaves_loop, operation.blocks)):
+            return True
+    return False

@@ -1,0 +1,141 @@
+"""The fork server: one thread, no secrets. Imports Qiskit once and forks a child for each pub.
+
+It is forked from the parent before that has opened a connection or read a token, so there is nothing to take from it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import select
+import shutil
+import signal
+import socket
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from quantumjob_worker import protocol, sandbox
+from quantumjob_worker.clock import now
+
+ENVIRONMENT: Final = {
+    "OPENBLAS_NUM_THREADS": "1",  # a BLAS pool started here would be gone, and waited for, in the children
+    "MKL_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "passive",  # spinning next to a busy neighbour is up to 15 times slower
+    "QISKIT_PARALLEL": "FALSE",
+    "QISKIT_IGNORE_USER_SETTINGS": "TRUE",
+    "LANG": "C.UTF-8",
+}
+
+
+def start() -> tuple[int, socket.socket]:
+    """Fork the server; its PID and the control socket. The caller must still be single-threaded."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    parent = os.getpid()
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return pid, ours
+    code = 1
+    try:
+        ours.close()
+        _become_server(parent, theirs)
+        _serve(theirs)
+        code = 0
+    except BaseException:  # noqa: BLE001  whatever it is, this process must not return into the parent's code
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _become_server(parent: int, control: socket.socket) -> None:
+    sandbox.die_with_parent(parent)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # the parent decides, by closing the socket
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    sandbox.silence(0)
+    sandbox.keep_only(control.fileno())
+    os.environ.clear()
+    os.environ.update(ENVIRONMENT)
+
+
+def _serve(control: socket.socket) -> None:
+    gc.disable()
+    from quantumjob_worker import child  # noqa: PLC0415  the import is what this process is for
+
+    child.warm_up()
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    tasks = len(list(Path("/proc/self/task").iterdir()))
+    control.send(msgspec.json.encode(protocol.Ready(imported=now(), tasks=tasks)))
+    while True:
+        packet, fds, _, _ = socket.recv_fds(control, protocol.MAX_PACKET, 1)
+        if not packet:
+            return
+        if packet == protocol.KILL or not fds:
+            continue  # the child was already gone
+        _run_child(control, msgspec.json.decode(packet, type=protocol.Start), fds[0])
+
+
+def _run_child(control: socket.socket, order: protocol.Start, fd: int) -> None:
+    from quantumjob_worker import child  # noqa: PLC0415  loaded by now
+
+    folder = tempfile.mkdtemp(prefix="pub-")
+    server = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            os.dup2(fd, 3)
+            sandbox.keep_only(3)
+            sandbox.die_with_parent(server)
+            child.main(socket.socket(fileno=3), order, folder)
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(fd)
+    try:
+        timed_out = _wait(control, pid, order.seconds)
+        for stop in (os.killpg, os.kill):  # the group first: it may have children of its own
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                stop(pid, signal.SIGKILL)
+        _, status, usage = os.wait4(pid, 0)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+    end = protocol.End(signal=number, timed_out=timed_out, peak=usage.ru_maxrss * 1024)
+    control.send(msgspec.json.encode(end))
+
+
+def _wait(control: socket.socket, pid: int, seconds: float | None) -> bool:
+    """Until the child has ended, is told to, or is out of time. True for the last."""
+    watch = os.pidfd_open(pid)
+    deadline = None if seconds is None else time.monotonic() + seconds
+    try:
+        poll = select.poll()
+        poll.register(watch, select.POLLIN)
+        poll.register(control, select.POLLIN)
+        while True:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+            ready = dict(poll.poll(left))
+            if watch in ready:
+                return False
+            if not ready:
+                return True
+            if control.recv(protocol.MAX_PACKET) == b"":
+                _kill(pid)
+                os._exit(0)  # the parent is gone
+            return False  # KILL is the only thing that it says meanwhile
+    finally:
+        os.close(watch)
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

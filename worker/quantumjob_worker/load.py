@@ -1,0 +1,21 @@
+"""From a circuit's bytes to a QuantumCircuit, whichever format it is in. Runs in the child only."""
+
+from __future__ import annotations
+
+from qiskit import QuantumCircuit
+
+from quantumjob_contract.program import Format
+from quantumjob_contract.reasons import PubReason
+from quantumjob_worker import load_qasm2, load_qasm3, load_qpy
+from quantumjob_worker.errors import PubFailed
+from quantumjob_worker.tokens import decode
+
+
+def load(format_: Format, data: bytes) -> QuantumCircuit:
+    """The circuit as its text says it. Raises PubFailed; what else a parser may raise is the caller's to catch."""
+    if not data.strip():
+        raise PubFailed(PubReason.CIRCUIT_EMPTY, "The circuit is empty.")
+    if format_ == "QPY":
+        return load_qpy.load(data)
+    text = decode(data)
+    return load_qasm2.load(text) if format_ == "OpenQASM2" else load_qasm3.load(text)

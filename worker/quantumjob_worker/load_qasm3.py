@@ -1,0 +1,100 @@
+"""OpenQASM 3 by the ANTLR loader: slow, but the native one crashes on malformed text."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import openqasm3
+from openqasm3.parser import QASM3ParsingError
+from qiskit import QuantumCircuit
+from qiskit.circuit import ClassicalRegister, Clbit
+from qiskit_qasm3_import.exceptions import ConversionError
+
+from quantumjob_contract.limits import MAX_QUBITS
+from quantumjob_contract.reasons import PubReason
+from quantumjob_worker.errors import PubFailed
+from quantumjob_worker.tokens import syntax_error, tokenise
+from quantumjob_worker.visitor import BoundedVisitor
+
+MAX_DEPTH: Final = 64
+"""Of brackets: the parser recurses some 20 frames for each."""
+_PLACE: Final = re.compile(r"(?:L(\d+):C|(\d+),)(\d+): (.*)", re.DOTALL)
+
+_SENTENCES: Final = (
+    ("is not supported", PubReason.UNSUPPORTED_FORMAT, "Qiskit does not support this statement of OpenQASM 3."),
+    ("not currently supported", PubReason.UNSUPPORTED_FORMAT, "Qiskit does not support this part of OpenQASM 3."),
+    ("are not supported", PubReason.UNSUPPORTED_FORMAT, "Qiskit does not support this statement of OpenQASM 3."),
+    ("unhandled", PubReason.UNSUPPORTED_FORMAT, "Qiskit does not support this operator of OpenQASM 3."),
+    ("unsupported", PubReason.UNSUPPORTED_FORMAT, "Qiskit does not support this part of OpenQASM 3."),
+    (
+        "conditions must be",
+        PubReason.UNSUPPORTED_FORMAT,
+        "A condition must compare a bit or a register with a constant.",
+    ),
+    ("is not defined", PubReason.SYNTAX_ERROR, "A name is used that is not defined."),
+    ("Undefined symbol", PubReason.SYNTAX_ERROR, "A name is used that is not defined."),
+    ("already", PubReason.SYNTAX_ERROR, "A name is defined twice."),
+    ("out of range", PubReason.INVALID_CIRCUIT, "An index is beyond the end of its register."),
+    ("broadcast", PubReason.INVALID_CIRCUIT, "The registers of one statement differ in size."),
+    ("measurements must save", PubReason.INVALID_CIRCUIT, "A measurement must be assigned to a bit."),
+)
+"""The loader's messages quote the text; these are ours for what they say."""
+
+
+def load(text: str) -> QuantumCircuit:
+    """The circuit; bits that are declared alone get a register of their name. Raises PubFailed."""
+    scan(text)
+    try:
+        state = BoundedVisitor().convert(openqasm3.parse(text))
+    except (QASM3ParsingError, ConversionError) as error:
+        raise _explain(error) from None
+    circuit: QuantumCircuit = state.circuit
+    held = {bit for register in circuit.cregs for bit in register}
+    taken = {register.name for register in circuit.cregs}
+    for symbol in state.symbol_table.globals():
+        if isinstance(symbol.data, Clbit) and symbol.data not in held and symbol.name not in taken:
+            circuit.add_register(ClassicalRegister(name=symbol.name, bits=[symbol.data]))
+    return circuit
+
+
+def scan(text: str) -> None:
+    """Check what the loader would not, or too late: version, includes, physical qubits, depth. Raises PubFailed."""
+    depth = 0
+    previous = ""
+    for token in tokenise(text):
+        if previous == "OPENQASM" and not re.fullmatch(r"3(\.\d+)?", token.text):
+            raise _at(PubReason.UNSUPPORTED_FORMAT, "The version is not OpenQASM 3.", text, token.start)
+        if previous == "include" and token.text != "stdgates.inc":
+            message = 'The only file that can be included is "stdgates.inc".'
+            raise _at(PubReason.UNSUPPORTED_FORMAT, message, text, token.start)
+        if token.kind == "physical" and (len(token.text) > 9 or int(token.text[1:]) >= MAX_QUBITS):
+            raise _at(PubReason.CIRCUIT_TOO_LARGE, f"Physical qubits end at ${MAX_QUBITS - 1}.", text, token.start)
+        depth += (token.text in "([{") - (token.text in ")]}") if token.kind == "symbol" else 0
+        if depth > MAX_DEPTH:
+            raise _at(PubReason.CIRCUIT_TOO_LARGE, f"Nested more than {MAX_DEPTH} deep.", text, token.start)
+        previous = token.text if token.kind == "word" else ""
+
+
+def _at(reason: PubReason, message: str, text: str, position: int) -> PubFailed:
+    error = syntax_error(text, position, message).error
+    return PubFailed(reason, message, error.line, error.column)
+
+
+def _explain(error: Exception) -> PubFailed:
+    found = _PLACE.match(getattr(error, "message", None) or str(error))
+    if found is None:
+        return PubFailed(PubReason.SYNTAX_ERROR, "The text is not valid OpenQASM 3.", *_offending(error))
+    line, column = int(found[1] or found[2]), int(found[3]) + 1
+    for key, reason, sentence in _SENTENCES:
+        if key in found[4]:
+            return PubFailed(reason, sentence, line, column)
+    return PubFailed(PubReason.SYNTAX_ERROR, "The text is not valid OpenQASM 3 here.", line, column)
+
+
+def _offending(error: Exception) -> tuple[int | None, int | None]:
+    """Where ANTLR stopped: the token hangs on the cause of the cause."""
+    cause: Any = error.__cause__
+    inner = cause.args[0] if cause is not None and cause.args else cause
+    token = getattr(inner, "offendingToken", None)
+    return (token.line, token.column + 1) if token is not None else (None, None)

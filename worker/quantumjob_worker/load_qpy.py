@@ -1,0 +1,79 @@
+"""QPY by Qiskit's loader, once its header has been believed only as far as its bytes go."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from typing import Final
+
+from qiskit import QuantumCircuit, qpy
+
+from quantumjob_contract.limits import MAX_OPERATIONS, MAX_QUBITS
+from quantumjob_contract.reasons import PubReason
+from quantumjob_worker.errors import PubFailed, too_large
+
+OLDEST: Final = 13
+"""Loading older files has executed code (CVE-2025-2000)."""
+NEWEST: Final = qpy.common.QPY_VERSION
+WITH_TABLE: Final = 16
+"""From this version on, a table of where each circuit starts stands before the circuits."""
+
+_FILE: Final = struct.Struct("!6sBBBBQc")
+_TABLE: Final = struct.Struct("!Q")
+_CIRCUIT: Final = struct.Struct("!H1cHIIQIQI")
+_SMALLEST_REGISTER: Final = 8
+_SMALLEST_INSTRUCTION: Final = 20
+
+
+def load(data: bytes) -> QuantumCircuit:
+    """The one circuit in a QPY file. Raises PubFailed."""
+    check(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the file is from a newer Qiskit: it loads or it does not
+        circuits = qpy.load(io.BytesIO(data))
+    if len(circuits) != 1 or not isinstance(circuits[0], QuantumCircuit):
+        raise _broken()
+    return circuits[0]
+
+
+def check(data: bytes) -> None:
+    """Read the headers, and refuse what is not taken or claims more than its bytes can hold. Raises PubFailed."""
+    if len(data) < _FILE.size + 1 or not data.startswith(b"QISKIT"):
+        raise PubFailed(PubReason.SYNTAX_ERROR, "This is not a QPY file.")
+    _, version, _, _, _, programs, symbols = _FILE.unpack_from(data)
+    if not OLDEST <= version <= NEWEST:
+        raise PubFailed(
+            PubReason.UNSUPPORTED_FORMAT,
+            f"QPY version {version} is not taken, only {OLDEST} to {NEWEST}. Write the file with "
+            f"qiskit.qpy.dump(circuit, file, version={OLDEST}) of Qiskit 1.3 or later.",
+        )
+    if programs != 1:
+        raise PubFailed(PubReason.UNSUPPORTED_FORMAT, f"The file holds {programs} circuits; a pub has exactly one.")
+    if symbols not in (b"p", b"e") or data[_FILE.size : _FILE.size + 1] != b"q":
+        raise _broken()
+    start = _FILE.size + 1
+    if version >= WITH_TABLE:
+        if len(data) < start + _TABLE.size:
+            raise _broken()
+        start = _TABLE.unpack_from(data, start)[0]
+    _check_circuit(data, start)
+
+
+def _check_circuit(data: bytes, start: int) -> None:
+    if start < 0 or len(data) < start + _CIRCUIT.size:
+        raise _broken()
+    header = _CIRCUIT.unpack_from(data, start)
+    name, _, phase, qubits, clbits, metadata, registers, instructions, variables = header
+    room = len(data) - start - _CIRCUIT.size
+    if qubits > MAX_QUBITS or clbits > MAX_QUBITS:
+        raise too_large("qubits" if qubits > MAX_QUBITS else "classical bits", max(qubits, clbits), MAX_QUBITS)
+    if instructions > MAX_OPERATIONS:
+        raise too_large("operations", instructions, MAX_OPERATIONS)
+    claimed = name + phase + metadata + registers * _SMALLEST_REGISTER + instructions * _SMALLEST_INSTRUCTION
+    if claimed + variables > room:
+        raise _broken()
+
+
+def _broken() -> PubFailed:
+    return PubFailed(PubReason.SYNTAX_ERROR, "The QPY file is damaged: its header does not fit its content.")

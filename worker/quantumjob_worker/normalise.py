@@ -1,0 +1,121 @@
+"""From a loaded circuit to one that Aer runs as it is meant.
+
+Aer goes by the name of an instruction. A program's own `gate ecr`, or an `h` that it defines itself, would silently
+run as Aer's. So whatever is not of the very class that bears its name is replaced by its definition, first of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, Final
+
+from qiskit import QuantumCircuit
+from qiskit.circuit import CircuitInstruction, Qubit
+from qiskit.circuit.equivalence_library import SessionEquivalenceLibrary
+from qiskit.transpiler import PassManager
+from qiskit.transpiler.passes import BasisTranslator, HighLevelSynthesis, UnrollCustomDefinitions
+
+from quantumjob_contract.limits import MAX_QUBITS
+from quantumjob_contract.reasons import PubReason
+from quantumjob_worker import genuine
+from quantumjob_worker.errors import PubFailed, too_large
+from quantumjob_worker.flatten import Flattener
+from quantumjob_worker.operands import check_operands
+
+LOOPS: Final = ("while_loop", "for_loop")
+
+
+def normalise(circuit: QuantumCircuit) -> QuantumCircuit:
+    """Inlined, unrolled where possible, on the qubits that it uses, and checked. Raises PubFailed."""
+    if circuit.num_qubits > MAX_QUBITS or circuit.num_clbits > MAX_QUBITS:
+        what = "qubits" if circuit.num_qubits > MAX_QUBITS else "classical bits"
+        raise too_large(what, max(circuit.num_qubits, circuit.num_clbits), MAX_QUBITS)
+    circuit.global_phase = 0  # no sample depends on it; the OpenQASM 3 loader hides loop variables in it
+    if circuit.parameters:
+        raise PubFailed(
+            PubReason.UNBOUND_PARAMETERS,
+            f"The circuit has {len(circuit.parameters)} parameters without a value. Bind them before you submit it.",
+        )
+    flat = Flattener().flatten(circuit)
+    flat.global_phase = 0
+    check_operands(instructions(flat))
+    _check_measured(flat)
+    return compacted(_with_end(flat))
+
+
+def for_method(circuit: QuantumCircuit, method: str) -> QuantumCircuit:
+    """In the gates that this method of Aer's knows. Raises PubFailed where that cannot be."""
+    allowed = genuine.allowed(method)
+    if not all(instruction.name in allowed for instruction in instructions(circuit)):
+        circuit = _translator(method).run(circuit)
+        circuit.global_phase = 0
+    for instruction in instructions(circuit):
+        if instruction.name not in allowed or not genuine.is_genuine(instruction):
+            raise PubFailed(
+                PubReason.INVALID_CIRCUIT,
+                "The circuit has an instruction that cannot be expressed in gates that Aer runs. Decompose it first.",
+            )
+    return circuit
+
+
+def instructions(circuit: QuantumCircuit) -> Iterator[CircuitInstruction]:
+    """All instructions, those inside control flow too."""
+    for instruction in circuit.data:
+        yield instruction
+        if instruction.name in genuine.CONTROL_FLOW:
+            for block in instruction.operation.blocks:
+                yield from instructions(block)
+
+
+def compacted(circuit: QuantumCircuit) -> QuantumCircuit:
+    """Without the qubits that nothing touches: each would double a statevector."""
+    used = {qubit for instruction in circuit.data if instruction.name != "barrier" for qubit in instruction.qubits}
+    if len(used) == circuit.num_qubits or has_control_flow(circuit):
+        return circuit
+    qubits = {qubit: Qubit() for qubit in circuit.qubits if qubit in used}
+    small = QuantumCircuit(list(qubits.values()), circuit.clbits, *circuit.cregs)
+    for instruction in circuit.data:
+        kept = [qubits[qubit] for qubit in instruction.qubits if qubit in qubits]
+        if instruction.name == "barrier":
+            small.barrier(kept)
+        else:
+            small._append(instruction.replace(qubits=kept))  # noqa: SLF001  append() checks each argument again
+    return small
+
+
+def has_control_flow(circuit: QuantumCircuit) -> bool:
+    return any(instruction.name in genuine.CONTROL_FLOW for instruction in circuit.data)
+
+
+def _with_end(circuit: QuantumCircuit) -> QuantumCircuit:
+    """Aer cannot jump to the end of a program that ends in a loop; so it does not end there."""
+    if any(instruction.name in LOOPS for instruction in instructions(circuit)):
+        for qubit in circuit.qubits:
+            circuit.id(qubit)
+    return circuit
+
+
+def _check_measured(circuit: QuantumCircuit) -> None:
+    if not any(instruction.name == "measure" for instruction in instructions(circuit)):
+        raise PubFailed(
+            PubReason.NO_MEASUREMENT, "The circuit measures nothing, so there is nothing to sample. Add measurements."
+        )
+    if not any(register.size for register in circuit.cregs):
+        raise PubFailed(
+            PubReason.NO_MEASUREMENT, "The circuit measures into bits of no register. Add a classical register."
+        )
+
+
+@cache
+def _translator(method: str) -> PassManager:
+    """transpile() builds its passes on each call (65 to 110 ms) and refuses more than 30 qubits; these are kept."""
+    basis = sorted(genuine.basis(method))
+    library: Any = SessionEquivalenceLibrary
+    return PassManager(
+        [
+            HighLevelSynthesis(basis_gates=basis, equivalence_library=library),
+            UnrollCustomDefinitions(library, basis_gates=basis),
+            BasisTranslator(library, basis),
+        ]
+    )

@@ -1,0 +1,93 @@
+"""What parent, fork server and child say to each other. Small enough to be read at once.
+
+    parent -> server   one packet a pub: `Start` with the child's end of a socket pair as SCM_RIGHTS; or KILL
+    server -> parent   one packet: `Ready` once, then an `End` for each child
+    parent -> child    a `Task` and the circuit's bytes, each with its length before it
+    child -> parent    a `Report`, up to the end of the stream
+
+The fork server never sees a circuit or a result.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import Final
+
+import msgspec
+
+from quantumjob_contract.program import Format
+from quantumjob_contract.results import PubResult
+
+KILL: Final = b"kill"
+MAX_PACKET: Final = 4096
+LENGTH: Final = struct.Struct("!Q")
+
+
+class Start(msgspec.Struct, frozen=True):
+    """Fork a child for the pub behind the socket that comes along."""
+
+    seconds: float | None
+    memory: int
+    threads: int
+
+
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """Everything is imported."""
+
+    imported: str
+    tasks: int
+    """Threads of the server: must be 1, since a fork copies only the thread that calls it."""
+
+
+class End(msgspec.Struct, frozen=True, tag="end"):
+    """A child is gone."""
+
+    signal: int
+    """0 where it was none."""
+    timed_out: bool
+    peak: int
+    """Resident bytes at its highest."""
+
+
+class Task(msgspec.Struct, frozen=True):
+    """One pub for a child; the circuit's bytes follow."""
+
+    index: int
+    name: str
+    format: Format
+    shots: int
+    seed: int
+    threads: int
+    memory: int
+    parse_seconds: float
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What a child leaves. `trace` holds types and code lines, no values: it goes to the log."""
+
+    result: PubResult
+    load: float
+    run: float
+    trace: str = ""
+
+
+def send_block(sock: socket.socket, data: bytes) -> None:
+    sock.sendall(LENGTH.pack(len(data)))
+    sock.sendall(data)
+
+
+def receive_block(sock: socket.socket) -> bytes:
+    return _receive(sock, LENGTH.unpack(_receive(sock, LENGTH.size))[0])
+
+
+def _receive(sock: socket.socket, size: int) -> bytes:
+    data = bytearray(size)
+    view = memoryview(data)
+    filled = 0
+    while filled < size:
+        got = sock.recv_into(view[filled:])
+        if got == 0:
+            raise EOFError
+        filled += got
+    return bytes(data)

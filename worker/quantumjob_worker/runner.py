@@ -1,0 +1,158 @@
+"""The parent's side of the fork server: one pub in, its report or the way its child died out."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from quantumjob_contract.exits import Exit
+from quantumjob_contract.limits import MAX_SEGMENT_BYTES
+from quantumjob_contract.reasons import PubReason
+from quantumjob_contract.results import PubError
+from quantumjob_worker import protocol
+from quantumjob_worker.errors import WorkerExit
+
+CHUNK: Final = 1 << 18
+Tick = Callable[[], float | None]
+"""Called while a child runs; returns in how many seconds it wants to be called again, or None for never."""
+
+
+class Runner:
+    """Runs pubs, one at a time, each in a child of the fork server."""
+
+    def __init__(self, control: socket.socket, *, memory: int, threads: int) -> None:
+        self._control = control
+        self._imported: str | None = None
+        self.memory = memory
+        self.threads = threads
+
+    @property
+    def imported(self) -> str:
+        """When the fork server was ready. Waits until it is."""
+        if self._imported is None:
+            message = self._message()
+            if not isinstance(message, protocol.Ready):
+                raise WorkerExit(Exit.INTERNAL, "The fork server did not say that it is ready.")
+            if message.tasks != 1:
+                raise WorkerExit(Exit.INTERNAL, f"The fork server has {message.tasks} threads; it must have one.")
+            self._imported = message.imported
+        return self._imported
+
+    def run(
+        self, task: protocol.Task, circuit: bytes, seconds: float | None, tick: Tick
+    ) -> tuple[protocol.Report | None, protocol.End]:
+        """The child's report, None where it left none that can be read, and how it ended."""
+        _ = self.imported
+        ours, theirs = socket.socketpair()
+        with ours:
+            start = protocol.Start(seconds=seconds, memory=self.memory, threads=self.threads)
+            with theirs:
+                self._send_start(msgspec.json.encode(start), theirs.fileno())
+            with contextlib.suppress(ConnectionError):  # it may die while we still talk
+                protocol.send_block(ours, msgspec.json.encode(task))
+                protocol.send_block(ours, circuit)
+            data, end = self._listen(ours, tick)
+        try:
+            return msgspec.json.decode(data, type=protocol.Report), end
+        except msgspec.MsgspecError:
+            return None, end
+
+    def kill(self) -> None:
+        """End the running child, if there is one."""
+        with contextlib.suppress(OSError):
+            self._control.send(protocol.KILL)
+
+    def close(self) -> None:
+        """The fork server takes this as its end, and its child's."""
+        self._control.close()
+
+    def _send_start(self, packet: bytes, fd: int) -> None:
+        try:
+            socket.send_fds(self._control, [packet], [fd])
+        except OSError:
+            raise WorkerExit(Exit.TEMPORARY, "The fork server has ended.") from None
+
+    def _listen(self, ours: socket.socket, tick: Tick) -> tuple[bytes, protocol.End]:
+        poll = select.poll()
+        poll.register(ours, select.POLLIN)
+        poll.register(self._control, select.POLLIN)
+        data = bytearray()
+        end: protocol.End | None = None
+        wake = _after(tick())
+        while end is None:
+            ready = dict(poll.poll(None if wake is None else max(0.0, wake - time.monotonic()) * 1000))
+            if ours.fileno() in ready and not self._read(ours, data):
+                poll.unregister(ours)
+            if self._control.fileno() in ready:
+                message = self._message()
+                end = message if isinstance(message, protocol.End) else None
+            if wake is not None and time.monotonic() >= wake:
+                wake = _after(tick())
+        ours.setblocking(False)
+        with contextlib.suppress(BlockingIOError):  # a grandchild may still hold the other end
+            while self._read(ours, data):
+                pass
+        return bytes(data), end
+
+    def _read(self, ours: socket.socket, data: bytearray) -> bool:
+        try:
+            chunk = ours.recv(CHUNK)
+        except ConnectionError:
+            return False
+        data += chunk
+        if len(data) > MAX_SEGMENT_BYTES:
+            data.clear()
+            self.kill()
+            return False
+        return bool(chunk)
+
+    def _message(self) -> protocol.Ready | protocol.End:
+        try:
+            packet = self._control.recv(protocol.MAX_PACKET)
+        except ConnectionError:
+            packet = b""
+        if not packet:
+            raise WorkerExit(Exit.TEMPORARY, "The fork server has ended.")
+        return msgspec.json.decode(packet, type=protocol.Ready | protocol.End)
+
+
+def explain(end: protocol.End, memory: int, parse_seconds: float) -> PubError:
+    """The error of a pub whose child ended without a report (a deadline is the caller's to explain)."""
+    mib = memory >> 20
+    if end.signal == signal.SIGXCPU:
+        return PubError(
+            PubReason.DEADLINE_EXCEEDED,
+            f"The circuit was not parsed and made ready in {parse_seconds:g} s of CPU time. Make it smaller, "
+            "or write it as OpenQASM 2 or QPY, which load faster than OpenQASM 3.",
+        )
+    if end.signal == signal.SIGKILL or (end.signal and end.peak > memory * 0.8):
+        return PubError(
+            PubReason.MEMORY_LIMIT,
+            f"The pod's memory limit leaves {mib} MiB for one pub, and this pub ran out of it. "
+            "Raise spec.resources.limits.memory.",
+        )
+    if not end.signal:
+        return PubError(PubReason.CRASHED, "The process that ran this pub ended without an answer.")
+    return PubError(
+        PubReason.CRASHED,
+        f"The process that ran this pub was ended by {_signal_name(end.signal)}. The circuit makes Qiskit or Aer "
+        "crash; other pubs are not touched.",
+    )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _after(seconds: float | None) -> float | None:
+    return None if seconds is None else time.monotonic() + max(0.0, seconds)

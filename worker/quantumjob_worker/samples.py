@@ -1,0 +1,70 @@
+"""From Aer's list of hexadecimal numbers to packed samples, as Qiskit's BitArray holds them."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+
+from quantumjob_contract.limits import MAX_OUTCOMES
+from quantumjob_contract.results import Register
+
+CHUNK: Final = 1 << 14
+"""Shots unpacked at a time: a bit takes a byte then."""
+
+
+def result_bytes(circuit: QuantumCircuit, shots: int) -> int:
+    """Bytes of all registers' samples."""
+    return sum(shots * _bytes(register.size) for register in circuit.cregs)
+
+
+def registers(circuit: QuantumCircuit, memory: list[str]) -> dict[str, Register]:
+    """Samples and counts of each classical register, in the circuit's order.
+
+    Bit 0 of a register is the lowest bit of its last byte, as in `BitArray.array` of shape (shots, bytes).
+    """
+    return {
+        register.name: _register([circuit.find_bit(bit).index for bit in register], circuit.num_clbits, memory)
+        for register in circuit.cregs
+    }
+
+
+def _register(bits: list[int], width: int, memory: list[str]) -> Register:
+    packed = b"".join(_packed(bits, width, memory[start : start + CHUNK]) for start in range(0, len(memory), CHUNK))
+    return Register(num_bits=len(bits), samples=base64.b64encode(packed).decode(), counts=counts(packed, len(bits)))
+
+
+def _packed(bits: list[int], width: int, memory: list[str]) -> bytes:
+    if not bits:
+        return b""
+    size = _bytes(width)
+    shots = b"".join(int(shot, 16).to_bytes(size, "big") for shot in memory)
+    unpacked: NDArray[np.uint8] = np.unpackbits(np.frombuffer(shots, np.uint8).reshape(-1, size), axis=1)
+    columns = [size * 8 - 1 - bit for bit in reversed(bits)]
+    chosen = np.pad(unpacked[:, columns], ((0, 0), (-len(bits) % 8, 0)))
+    return np.packbits(chosen, axis=1).tobytes()
+
+
+def counts(packed: bytes, num_bits: int) -> dict[str, int] | None:
+    """How often each outcome came, by bit string in ascending order; None above MAX_OUTCOMES."""
+    if num_bits == 0:
+        return None
+    found: Counter[bytes] = Counter()
+    for shot in _shots(packed, _bytes(num_bits)):
+        found[shot] += 1
+        if len(found) > MAX_OUTCOMES:
+            return None
+    return {f"{int.from_bytes(shot, 'big'):0{num_bits}b}": found[shot] for shot in sorted(found)}
+
+
+def _shots(packed: bytes, size: int) -> Iterator[bytes]:
+    return (packed[start : start + size] for start in range(0, len(packed), size))
+
+
+def _bytes(bits: int) -> int:
+    return (bits + 7) // 8

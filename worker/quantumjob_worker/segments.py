@@ -1,0 +1,173 @@
+"""A shard's segments: gathers results, decides when to flush, names what is written. Each key is written once."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+import urllib3
+
+from quantumjob_contract import keys, limits, transfer
+from quantumjob_contract.names import API_VERSION
+from quantumjob_contract.orders import Order, SegmentUrl
+from quantumjob_contract.results import (
+    Provenance,
+    PubResult,
+    PubTimes,
+    Segment,
+    StoredObject,
+    decode_segment,
+)
+from quantumjob_worker.clock import now
+from quantumjob_worker.orders_client import OrdersClient, OrdersUnreachable, backoff
+
+FULL: Final = limits.MAX_SEGMENT_BYTES // 2
+"""A segment that grew to this while no URL was to be had must be written before anything is added."""
+RETRY_SECONDS: Final = 5.0
+
+log = logging.getLogger(__name__)
+
+
+def encode(value: msgspec.Struct) -> bytes:
+    """JSON with dicts as they are: registers stay in the circuit's order, and that is as deterministic as sorting."""
+    return msgspec.json.encode(value)
+
+
+class Segments:
+    """What of one shard is stored, and what waits for it."""
+
+    def __init__(
+        self,
+        order: Order,
+        client: OrdersClient,
+        http: urllib3.PoolManager,
+        provenance: Callable[[str], Provenance],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._order = order
+        self._client = client
+        self._http = http
+        self._provenance = provenance
+        self._clock = clock
+        self._urls = list(order.next)
+        self._number = 0
+        self._stored: list[StoredObject] = []
+        self._waiting: list[tuple[PubResult, PubTimes]] = []
+        self._newest = now()
+        self._bytes = 0
+        self._due = clock() + limits.SEGMENT_SECONDS
+        self.done: set[int] = set()
+        """Indices of the pubs in stored segments."""
+        self.complete = any(found.name == keys.LAST for found in order.found)
+
+    def resume(self) -> None:
+        """Read the segments of earlier attempts. Raises the errors of `transfer`."""
+        for found in self._order.found:
+            if found.name == keys.LAST:
+                continue
+            data = transfer.get(self._http, found.url, limits.MAX_SEGMENT_BYTES)
+            try:
+                segment = decode_segment(data)
+            except msgspec.MsgspecError:
+                log.warning("a segment of an earlier attempt cannot be read; its pubs run again")
+                continue
+            if (segment.uid, segment.shard) != (self._order.uid, self._order.shard):
+                continue
+            self._stored.append(self._object(found.name, data))
+            self.done.update(result.index for result in segment.pubs)
+        taken = {found.name for found in self._order.found}
+        self._urls = [url for url in self._urls if url.name not in taken]
+        self._number = max([-1, *(int(name) for name in taken if name.isdecimal())]) + 1
+
+    def add(self, result: PubResult, times: PubTimes) -> None:
+        self._waiting.append((result, times))
+        self._newest = now()
+        self._bytes += len(encode(result))
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def full(self) -> bool:
+        return self._bytes >= FULL
+
+    def due_in(self) -> float | None:
+        """Seconds until a flush is due; None where nothing waits."""
+        if not self._waiting:
+            return None
+        return 0.0 if self._bytes >= limits.SEGMENT_BYTES else max(0.0, self._due - self._clock())
+
+    def flush(self, hasty: urllib3.PoolManager | None = None) -> bool:
+        """Write what waits as a numbered segment. False where it could not be, which is tried again later.
+
+        Over the `hasty` connections, where it must not take long.
+        """
+        while self._waiting:
+            try:
+                target = self._next_url(2.0 if hasty else 15.0)
+                data = self._encoded(target.name)
+                put = transfer.put_once(hasty or self._http, target.url, data)
+            except (OrdersUnreachable, transfer.StoreUnavailable) as error:
+                log.warning("a segment could not be written yet", extra={"error": type(error).__name__})
+                self._due = self._clock() + RETRY_SECONDS
+                return False
+            self._urls.pop(0)
+            self._number = int(target.name) + 1
+            if put is transfer.Put.WRITTEN:  # else it is an earlier attempt's, unread: the next name, then
+                self._stored.append(self._object(target.name, data))
+                self._clear()
+        self._due = self._clock() + limits.SEGMENT_SECONDS
+        return True
+
+    def finish(self, *, until: float, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Write the last segment; keep trying until then. Raises StoreUnavailable after it, or StoreRefused."""
+        data = self._encoded(keys.LAST, self._stored)
+        failures = 0
+        while True:
+            try:
+                transfer.put_once(self._http, self._order.last, data)
+            except transfer.StoreUnavailable:
+                wait = backoff(failures)
+                if self._clock() + wait > until:
+                    raise
+                log.warning("the last segment could not be written yet")
+                sleep(wait)
+                failures += 1
+            else:
+                self.complete = True
+                return
+
+    def _next_url(self, seconds: float) -> SegmentUrl:
+        if not self._urls:
+            answer = self._client.more_urls(self._order, self._number, seconds)
+            self._urls = [url for url in answer if url.name.isdecimal() and int(url.name) >= self._number]
+        if not self._urls:
+            raise OrdersUnreachable
+        return self._urls[0]
+
+    def _encoded(self, name: str, segments: list[StoredObject] | None = None) -> bytes:
+        segment = Segment(
+            api_version=API_VERSION,
+            uid=self._order.uid,
+            shard=self._order.shard,
+            name=name,
+            pubs=[result for result, _ in self._waiting],
+            times={str(result.index): times for result, times in self._waiting},
+            provenance=self._provenance(self._newest),
+            segments=segments or [],
+        )
+        return encode(segment)
+
+    def _object(self, name: str, data: bytes) -> StoredObject:
+        folder = self._order.last_key.rpartition("/")[0]
+        return StoredObject(key=f"{folder}/{name}.json", bytes=len(data), sha256=transfer.sha256(data))
+
+    def _clear(self) -> None:
+        self.done.update(result.index for result, _ in self._waiting)
+        self._waiting.clear()
+        self._bytes = 0

@@ -1,0 +1,182 @@
+"""Runs the pubs of one order: fetch, run in a child, gather, flush. Everything about a deadline is in `budget`."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+import msgspec
+import urllib3
+
+from quantumjob_contract import limits, seeds, transfer
+from quantumjob_contract.program import Program
+from quantumjob_contract.reasons import PubReason
+from quantumjob_contract.results import PubError, PubMetadata, PubResult, PubTimes
+from quantumjob_worker import circuits, protocol
+from quantumjob_worker.budget import Budget
+from quantumjob_worker.errors import PubFailed
+from quantumjob_worker.orders_client import backoff
+from quantumjob_worker.runner import Tick, explain
+from quantumjob_worker.segments import Segments
+
+FETCH_SECONDS: Final = 120.0
+"""How long a store that does not answer is asked for a circuit."""
+STORE_SECONDS: Final = 600.0
+"""How long a store that does not answer is tried with a segment, where the job has no deadline."""
+
+log = logging.getLogger(__name__)
+
+
+class RunsPubs(Protocol):
+    """What `Runner` is to a shard."""
+
+    memory: int
+    threads: int
+
+    def run(
+        self, task: protocol.Task, circuit: bytes, seconds: float | None, tick: Tick
+    ) -> tuple[protocol.Report | None, protocol.End]: ...
+
+
+class Shard:
+    """The pubs of one order that have no result yet."""
+
+    def __init__(
+        self,
+        program: Program,
+        urls: Mapping[str, str],
+        http: urllib3.PoolManager,
+        runner: RunsPubs,
+        segments: Segments,
+        *,
+        budget: Budget,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._program = program
+        self._urls = urls
+        self._http = http
+        self._runner = runner
+        self._segments = segments
+        self._budget = budget
+        self._sleep = sleep
+        self._left = 0
+        """Pubs without a result."""
+
+    def run(self) -> None:
+        """Every pub once, then again those that ran out of their share, as long as that makes sense.
+
+        Raises transfer's StoreUnavailable and StoreRefused.
+        """
+        waiting = [index for index in range(len(self._program.pubs)) if index not in self._segments.done]
+        self._left = len(waiting)
+        while waiting:
+            again: list[int] = []
+            for position, index in enumerate(waiting):
+                share = self._budget.share(index, len(waiting) - position)
+                if share == 0 or not self._run_pub(index, share):
+                    again.append(index)
+            if len(again) == len(waiting) and not any(self._may_run(index, len(again)) for index in again):
+                break
+            waiting = again
+        for index in waiting:
+            self._add(index, self._out_of_time(index), PubTimes(load=0.0, run=self._budget.given(index) or 0.0))
+
+    def _may_run(self, index: int, waiting: int) -> bool:
+        remaining = self._budget.remaining()
+        return remaining is None or self._budget.worth(index, remaining / waiting)
+
+    def _run_pub(self, index: int, seconds: float | None) -> bool:
+        """False where it ran out of its share."""
+        pub = self._program.pubs[index]
+        began = time.monotonic()
+        try:
+            data = circuits.read(
+                pub.circuit,
+                self._urls,
+                self._http,
+                until=began + min(FETCH_SECONDS, seconds or FETCH_SECONDS),
+                sleep=self._sleep,
+            )
+        except PubFailed as failed:
+            self._add(index, failed.error, PubTimes(load=time.monotonic() - began, run=0.0))
+            return True
+        task = protocol.Task(
+            index=index,
+            name=pub.name,
+            format=pub.circuit.format,
+            shots=pub.shots,
+            seed=seeds.pub_seed(self._program.seed, index),
+            threads=self._runner.threads,
+            memory=self._runner.memory,
+            parse_seconds=limits.PARSE_SECONDS,
+        )
+        fetched = time.monotonic()
+        report, end = self._runner.run(task, data, seconds, self._tick)
+        if report is not None and not end.signal:
+            if report.trace:
+                log.warning("a pub's child failed", extra={"pub": index, "trace": report.trace})
+            load = fetched - began + report.load
+            self._keep(self._checked(report.result, index, data), PubTimes(load=load, run=report.run))
+        elif end.timed_out:
+            log.info("a pub ran out of its share of the time", extra={"pub": index, "seconds": seconds})
+            return False
+        else:
+            log.warning("a pub's child died", extra={"pub": index, "signal": end.signal, "peak": end.peak})
+            error = explain(end, task.memory, task.parse_seconds)
+            self._add(index, error, PubTimes(load=0.0, run=time.monotonic() - fetched), data)
+        return True
+
+    def _checked(self, result: PubResult, index: int, data: bytes) -> PubResult:
+        """The child's word only for what the child alone can know."""
+        ours = self._metadata(index, data)
+        metadata = msgspec.structs.replace(
+            result.metadata, seed=ours.seed, shots=ours.shots, input_sha256=ours.input_sha256
+        )
+        return msgspec.structs.replace(result, index=index, name=self._program.pubs[index].name, metadata=metadata)
+
+    def _add(self, index: int, error: PubError, times: PubTimes, data: bytes = b"") -> None:
+        result = PubResult(
+            index=index, name=self._program.pubs[index].name, metadata=self._metadata(index, data), error=error
+        )
+        self._keep(result, times)
+
+    def _keep(self, result: PubResult, times: PubTimes) -> None:
+        self._segments.add(result, times)
+        self._left -= 1
+        self._tick()
+        until = time.monotonic() + (STORE_SECONDS if (left := self._budget.remaining()) is None else left)
+        failures = 0
+        while self._segments.full and not self._segments.flush():
+            if time.monotonic() > until:
+                raise transfer.StoreUnavailable("nothing more can be held")
+            self._sleep(backoff(failures))
+            failures += 1
+
+    def _metadata(self, index: int, data: bytes) -> PubMetadata:
+        return PubMetadata(
+            seed=seeds.pub_seed(self._program.seed, index),
+            shots=self._program.pubs[index].shots,
+            input_sha256=transfer.sha256(data) if data else "",
+        )
+
+    def _out_of_time(self, index: int) -> PubError:
+        given = self._budget.given(index)
+        if given is None:
+            return PubError(PubReason.NOT_RUN, "The job's deadline came before this pub had its turn. Raise it.")
+        return PubError(
+            PubReason.DEADLINE_EXCEEDED,
+            f"The pub was given {given:.1f} s of the job's time and did not end in it. Raise "
+            "spec.activeDeadlineSeconds, or make the circuit or its shots smaller.",
+        )
+
+    def _tick(self) -> float | None:
+        """Flush when it is due and work remains (else it all goes into the last); in how many seconds to look again."""
+        if self._left == 0:
+            return None
+        due = self._segments.due_in()
+        if due is not None and due <= 0:
+            self._segments.flush()
+            due = self._segments.due_in()
+        return due

@@ -1,0 +1,81 @@
+"""Puts the worker together from its environment. Loaded after the fork server has been forked."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import socket
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from pythonjsonlogger.json import JsonFormatter
+
+from quantumjob_contract import names
+from quantumjob_contract.exits import Exit
+from quantumjob_contract.results import Termination
+from quantumjob_worker import cgroup, sandbox
+from quantumjob_worker.errors import WorkerExit
+from quantumjob_worker.loop import Worker
+from quantumjob_worker.orders_client import OrdersClient
+from quantumjob_worker.runner import Runner
+
+PACKAGES: Final = ("quantumjob", "qiskit", "qiskit-aer", "qiskit-qasm3-import", "numpy")
+
+log = logging.getLogger(__name__)
+
+
+def work(control: socket.socket, started: str) -> Termination:
+    """Everything between the start and the end. Raises WorkerExit and Stopped."""
+    set_up_logging()
+    abi = sandbox.landlock_abi()
+    if not abi:
+        log.warning("this kernel has no Landlock: pubs are parted from the worker by limits only")
+    limit = cgroup.memory_limit()
+    runner = Runner(control, memory=cgroup.memory_budget(limit), threads=cgroup.threads())
+    log.info(
+        "worker starts", extra={"sandbox": sandbox.describe(abi), "memory": runner.memory, "threads": runner.threads}
+    )
+    about = {"sandbox": sandbox.describe(abi), "pod": os.environ.get("HOSTNAME", ""), "started": started}
+    client = OrdersClient(
+        _required(names.ENV_ORDERS_URL), os.environ.get(names.ENV_ORDERS_CA, ""), _required(names.ENV_TOKEN_FILE)
+    )
+    return Worker(client, runner, about, versions()).run()
+
+
+def set_up_logging() -> None:
+    """JSON lines on stderr. urllib3 is silent: its warnings quote URLs, and ours are presigned."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        JsonFormatter(
+            "{levelname}{name}{message}",
+            style="{",
+            timestamp=True,
+            rename_fields={"levelname": "level", "name": "logger"},
+        )
+    )
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("urllib3").disabled = True
+    logging.getLogger("urllib3").propagate = False
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("urllib3"):
+            logging.getLogger(name).disabled = True
+
+
+def versions() -> dict[str, str]:
+    """Of what a result depends on, read from the packages' metadata: the parent imports none of them."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # run from the source tree
+            found[package] = "unknown"
+    return found
+
+
+def _required(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise WorkerExit(Exit.INTERNAL, f"The environment has no {name}.")
+    return value
