@@ -22,6 +22,8 @@ def settings() -> kopf.OperatorSettings:
     """What is known to be needed of kopf 1.45: see docs/decisions."""
     chosen = kopf.OperatorSettings()
     chosen.posting.enabled = False
+    # The kinds are known and the namespaces are given: kopf needs no right to look for others.
+    chosen.scanning.disabled = True
     chosen.watching.chunk_size = CHUNK
     chosen.watching.server_timeout = SERVER_TIMEOUT_SECONDS
     chosen.watching.client_timeout = SERVER_TIMEOUT_SECONDS + 30

@@ -1,0 +1,170 @@
+"""A real Kubernetes with the quickstart installed (`hack/quickstart`), and a fresh namespace for each test."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import cluster
+from quantumjob_contract import keys
+from quantumjob_contract.reader import Results
+from quantumjob_contract.store import Store
+
+JSON = dict[str, Any]
+EXAMPLES = cluster.ROOT / "examples"
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+BELL = """OPENQASM 3.0;
+include "stdgates.inc";
+qubit[2] q;
+bit[2] c;
+h q[0];
+cx q[0], q[1];
+c = measure q;
+"""
+LONG = """OPENQASM 3.0;
+include "stdgates.inc";
+qubit[22] q;
+bit[22] c;
+for int i in [0:60] { h q; for int j in [0:20] { cx q[j], q[j + 1]; rz(0.3) q[j]; } }
+c = measure q;
+"""
+"""A statevector run of some seconds."""
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator[Store]:
+    with cluster.store() as opened:
+        yield opened
+
+
+@dataclass
+class Namespace:
+    """A namespace that was made a second ago, enforcing PodSecurity `restricted`, with nothing prepared in it."""
+
+    name: str
+    store: Store
+
+    def apply(self, name: str, *pubs: JSON, **spec: Any) -> JSON:
+        """Apply a QuantumJob of these pubs."""
+        program = {"pubs": list(pubs)} | spec.pop("program", {})
+        body = {
+            "apiVersion": "quantumjobs.io/v1alpha1",
+            "kind": "QuantumJob",
+            "metadata": {"name": name},
+            "spec": {"program": program} | spec,
+        }
+        cluster.apply(body, self.name)
+        return body
+
+    def finished(self, name: str, seconds: float = 120) -> JSON:
+        return cluster.finished(name, self.name, seconds)
+
+    def get(self, name: str) -> JSON:
+        found = cluster.get("quantumjob", name, self.name)
+        assert found is not None
+        return found
+
+    def pods(self, job: JSON) -> list[JSON]:
+        return cluster.items("pods", self.name, f"quantumjobs.io/uid={job['metadata']['uid']}")
+
+    def running(self, name: str) -> JSON:
+        """The job's pod, once its container runs."""
+
+        def probe() -> JSON | None:
+            return next((pod for pod in self.pods(self.get(name)) if pod["status"]["phase"] == "Running"), None)
+
+        return cluster.eventually(f"a worker of {name} runs", probe)
+
+    def segments(self, job: JSON) -> list[str]:
+        """Keys of the job's objects in pending."""
+        return [entry.key for entry in self.store.pending.list(keys.prefix(self.owner(job)))]
+
+    def results(self, job: JSON) -> Results:
+        """The results that the status names, verified against its sha256."""
+        return Results(self.store.completed, self.owner(job), job["status"]["results"]["sha256"])
+
+    def owner(self, job: JSON) -> keys.Owner:
+        return keys.Owner(self.name, job["metadata"]["uid"])
+
+    def upload(self, key: str, data: bytes) -> str:
+        self.store.circuits.put_once(keys.circuit(self.name, key), data)
+        return key
+
+
+def pub(name: str, text: str = BELL, **more: Any) -> JSON:
+    return {"name": name, "circuit": {"format": "OpenQASM3", "inline": text}} | more
+
+
+def stored(name: str, key: str, **more: Any) -> JSON:
+    return {"name": name, "circuit": {"format": "OpenQASM3", "object": {"key": key} | more}}
+
+
+def make_namespace(store: Store) -> Namespace:
+    name = f"test-{secrets.token_hex(4)}"
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}}
+    cluster.kubectl("create", "-f", "-", stdin=yaml.safe_dump(body))
+    return Namespace(name, store)
+
+
+@pytest.fixture
+def namespace(store: Store) -> Iterator[Namespace]:
+    made = make_namespace(store)
+    yield made
+    cluster.kubectl("delete", "namespace", made.name, "--wait=false")
+
+
+@pytest.fixture
+def other_namespace(store: Store) -> Iterator[Namespace]:
+    made = make_namespace(store)
+    yield made
+    cluster.kubectl("delete", "namespace", made.name, "--wait=false")
+
+
+@pytest.fixture
+def no_operator() -> Iterator[None]:
+    """The operator is scaled to zero, and back to one at the end whatever happens."""
+    scale(0)
+    yield
+    scale(1)
+
+
+def scale(replicas: int, deployment: str = "quantumjob-operator") -> None:
+    """Scale, and wait until it is so."""
+    cluster.kubectl("scale", f"deployment/{deployment}", "-n", cluster.SYSTEM, f"--replicas={replicas}")
+    selector = "app.kubernetes.io/component=operator"
+    if replicas:
+        cluster.kubectl("rollout", "status", f"deployment/{deployment}", "-n", cluster.SYSTEM, "--timeout=120s")
+    else:
+        cluster.eventually("the operator is gone", lambda: not cluster.items("pods", cluster.SYSTEM, selector))
+
+
+def reconcile(**environment: str) -> None:
+    """Run the CronJob's Job now, with these settings, and wait for its end."""
+    name = f"now-{secrets.token_hex(4)}"
+    text = cluster.kubectl(
+        "create",
+        "job",
+        name,
+        "-n",
+        cluster.SYSTEM,
+        "--from=cronjob/quantumjob-reconciler",
+        "--dry-run=client",
+        "-o",
+        "yaml",
+    )
+    body = yaml.safe_load(text)
+    container = body["spec"]["template"]["spec"]["containers"][0]
+    container["env"] += [{"name": key, "value": value} for key, value in environment.items()]
+    cluster.kubectl("create", "-f", "-", stdin=yaml.safe_dump(body))
+    cluster.kubectl("wait", "-n", cluster.SYSTEM, "--for=condition=Complete", f"job/{name}", "--timeout=120s")
+    cluster.kubectl("delete", "-n", cluster.SYSTEM, f"job/{name}", "--wait=false")
+
+
+def refused_files() -> list[Path]:
+    return sorted((Path(__file__).parent / "refused").glob("*.yaml"))

@@ -1,0 +1,134 @@
+"""The main job, as a user sees it."""
+
+from __future__ import annotations
+
+import json
+
+import yaml
+from conftest import BELL, EXAMPLES, Namespace, pub, stored
+
+import cluster
+from quantumjob_contract import keys
+from quantumjob_contract.reader import counts
+from quantumjob_contract.transfer import sha256
+
+
+def test_bell_from_yaml_to_counts(namespace: Namespace) -> None:
+    """In a namespace that was made a second ago and enforces PodSecurity restricted."""
+    cluster.apply((EXAMPLES / "bell.yaml").read_text(), namespace.name)
+    cluster.kubectl("wait", "--for=condition=Complete", "qj/bell", "-n", namespace.name, "--timeout=60s")
+    job = namespace.get("bell")
+    (result,) = namespace.results(job).pubs()
+    assert result.data is not None
+    found = counts(result.data["c"])
+    assert set(found) == {"00", "11"}
+    assert sum(found.values()) == 1024
+    text = job["status"]["results"]["pubs"][0]["summary"]
+    assert f"00:{found['00']}" in text
+
+
+def test_what_a_person_sees(namespace: Namespace) -> None:
+    namespace.apply("bell", pub("bell"), program={"shots": 100})
+    job = namespace.finished("bell")
+    status = job["status"]
+    assert status["observedGeneration"] == job["metadata"]["generation"]
+    assert {c["type"]: c["status"] for c in status["conditions"]} == {
+        "Accepted": "True",
+        "Reconciling": "False",
+        "Ready": "True",
+        "ResultsStored": "True",
+        "Complete": "True",
+    }
+    assert all(c["reason"] and c["message"] and c["observedGeneration"] == 1 for c in status["conditions"])
+    head, line = cluster.kubectl("get", "qj", "-n", namespace.name).strip().splitlines()
+    assert head.split() == ["NAME", "PHASE", "PROGRESS", "BACKEND", "SHOTS", "AGE"]
+    assert line.split()[:5] == ["bell", "Succeeded", "1/1", "aer", "100"]
+    told = cluster.eventually(
+        "the Events are there",
+        lambda: (
+            (text := cluster.kubectl("describe", "qj", "bell", "-n", namespace.name))
+            and "AllPubsSucceeded  " in text.split("Events:")[1]
+            and text
+        ),
+        10,
+    )
+    assert "WorkerCreated" in told
+    assert status["results"]["uri"] in told
+
+
+def test_every_field_explains_itself() -> None:
+    text = cluster.kubectl("explain", "quantumjob.spec", "--recursive=false")
+    assert "program" in text
+    deep = cluster.kubectl("explain", "quantumjob.spec.program.pubs")
+    for word in ("circuit", "name", "shots", "DESCRIPTION"):
+        assert word in deep
+
+
+def test_examples_all_succeed(namespace: Namespace) -> None:
+    namespace.upload("examples/ghz.qasm", (EXAMPLES / "ghz.qasm").read_bytes())
+    files = sorted(EXAMPLES.glob("*.yaml"))
+    for path in files:
+        cluster.apply(path.read_text(), namespace.name)
+    for path in files:
+        job = namespace.finished(yaml.safe_load(path.read_text())["metadata"]["name"])
+        assert job["status"]["phase"] == "Succeeded", job["status"]
+        assert all(result.data for result in namespace.results(job).pubs())
+
+
+def test_inputs_from_the_bucket_that_are_not_as_they_should_be(namespace: Namespace) -> None:
+    good = namespace.upload("good.qasm", BELL.encode())
+    namespace.upload("empty.qasm", b"")
+    namespace.upload("large.qasm", b"/" * (16 * 1024 * 1024 + 1))
+    cases = {
+        "wrong-sum": (stored("p", good, sha256="0" * 64), "ChecksumMismatch"),
+        "missing": (stored("p", "nowhere.qasm"), "CircuitNotFound"),
+        "empty": (stored("p", "empty.qasm"), "CircuitEmpty"),
+        "large": (stored("p", "large.qasm"), "CircuitTooLarge"),
+    }
+    namespace.apply("right", stored("p", good, sha256=sha256(BELL.encode())))
+    for name, (bad, _) in cases.items():
+        namespace.apply(name, bad)
+    assert namespace.finished("right")["status"]["phase"] == "Succeeded"
+    for name, (_, reason) in cases.items():
+        job = namespace.finished(name)
+        assert job["status"]["phase"] == "Failed"
+        failed = cluster.condition(job, "Failed")
+        assert failed["reason"] == reason, failed
+        assert len(namespace.pods(job)) == 1, "no retry"
+        (result,) = namespace.results(job).pubs()
+        assert result.error is not None
+        assert result.error.reason == reason
+
+
+def test_two_bad_pubs_of_twelve_cost_two(namespace: Namespace) -> None:
+    secret = "do_not_tell_anybody"
+    syntax = f'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nh q[0] {secret};\n'
+    endless = (
+        'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit q; bit c;\nc = measure q;\nwhile (!c) { c = measure q; }\n'
+    )
+    pubs = [pub(f"good-{number}") for number in range(10)]
+    pubs.insert(3, pub("syntax", syntax))
+    pubs.insert(7, pub("endless", endless))
+    namespace.apply("dozen", *pubs, program={"shots": 50}, activeDeadlineSeconds=40)
+    job = namespace.finished("dozen")
+    status = job["status"]
+    assert (status["phase"], status["progress"]) == ("PartlyFailed", "10/12")
+    complete = cluster.condition(job, "Complete")
+    assert complete["reason"] == "SomePubsFailed"
+    assert "10/12" in complete["message"]
+    results = {result.name: result for result in namespace.results(job).pubs()}
+    assert len(results) == 12
+    assert sum(result.data is not None for result in results.values()) == 10
+    error = results["syntax"].error
+    assert error is not None
+    assert (error.reason, error.line) == ("SyntaxError", 4)
+    assert error.column is not None
+    endless_error = results["endless"].error
+    assert endless_error is not None
+    assert endless_error.reason == "DeadlineExceeded"
+    pod = namespace.pods(job)[0]["metadata"]["name"]
+    everything = json.dumps(job["status"]) + cluster.kubectl("logs", pod, "-n", namespace.name)
+    for owner in [namespace.owner(job)]:
+        everything += namespace.store.completed.get(keys.manifest(owner), 10**7).decode().split('"inline"')[0]
+    assert secret not in everything
+    assert "Traceback" not in everything

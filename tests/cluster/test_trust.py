@@ -1,0 +1,222 @@
+"""No key and no right where none is needed."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+import urllib3
+from conftest import LONG, Namespace, pub
+
+import cluster
+from quantumjob_contract import names, transfer
+from quantumjob_contract.orders import PATH_ORDERS
+
+PROBE = """
+import json, os, pathlib
+children = [p for p in pathlib.Path('/proc').glob('[0-9]*') if p.name not in ('self', str(os.getpid()))]
+def read(p):
+    try: return p.read_bytes().decode(errors='replace')
+    except OSError as e: return type(e).__name__
+def links(p):
+    try: return sorted(os.readlink(x) for x in p.iterdir())
+    except OSError as e: return type(e).__name__
+print(json.dumps({
+    'environment': dict(os.environ),
+    'mounts': read(pathlib.Path('/proc/mounts')),
+    'processes': {p.name: {'cmd': read(p/'cmdline'), 'parent': read(p/'stat').split()[3], 'env': read(p/'environ'),
+                           'fds': links(p/'fd')} for p in children if (p/'cmdline').exists()},
+    'token': read(pathlib.Path(os.environ['QUANTUMJOB_TOKEN_FILE'])),
+}))
+"""
+
+
+@pytest.fixture
+def inside(namespace: Namespace) -> tuple[str, dict]:  # type: ignore[type-arg]
+    """The name of a running worker's pod, and what a process in it can see."""
+    namespace.apply("seen", *(pub(f"p{number}", LONG) for number in range(4)))
+    pod = namespace.running("seen")["metadata"]["name"]
+    text = cluster.kubectl("exec", "-n", namespace.name, pod, "--", "python3", "-c", PROBE)
+    return pod, json.loads(text)
+
+
+def claims(token: str) -> dict:  # type: ignore[type-arg]
+    part = token.split(".")[1]
+    decoded: dict = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))  # type: ignore[type-arg]
+    return decoded
+
+
+def test_a_worker_holds_nothing_but_its_order_token(inside: tuple[str, dict], namespace: Namespace) -> None:  # type: ignore[type-arg]
+    _, seen = inside
+    config = namespace.store.pending.config
+    text = json.dumps(seen)
+    assert config.access_key not in text
+    assert config.secret_key not in text
+    assert "/var/run/secrets/kubernetes.io" not in seen["mounts"]
+    assert claims(seen["token"])["aud"] == [names.AUDIENCE]
+    assert not any("AWS" in name or "SECRET" in name for name in seen["environment"])
+    assert cluster.items("secrets", namespace.name) == []
+
+
+def test_children_have_no_environment_and_no_descriptors(inside: tuple[str, dict]) -> None:  # type: ignore[type-arg]
+    _, seen = inside
+    others = {pid: process for pid, process in seen["processes"].items() if pid != "1" and process["cmd"]}
+    assert others, "a fork server and a child run"
+    for process in others.values():
+        assert names.ENV_TOKEN_FILE not in process["env"] or process["env"].endswith("Error")
+        if isinstance(process["fds"], list):
+            assert not any("token" in link for link in process["fds"])
+
+
+def ask(port: int, token: str | None) -> int:
+    secret = cluster.get("secret", "quantumjob-operator-tls", cluster.SYSTEM)
+    assert secret is not None
+    http = transfer.pool(base64.b64decode(secret["data"]["ca.crt"]).decode())
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    answer = http.request("POST", f"https://localhost:{port}{PATH_ORDERS}", headers=headers, retries=False)
+    return answer.status
+
+
+def bound_token(pod: str, namespace: str, audience: str = names.AUDIENCE) -> str:
+    return cluster.kubectl(
+        "create",
+        "token",
+        "default",
+        "-n",
+        namespace,
+        f"--audience={audience}",
+        "--bound-object-kind=Pod",
+        f"--bound-object-name={pod}",
+    ).strip()
+
+
+def plain_pod(namespace: Namespace, labels: str = "") -> str:
+    """A pod of the namespace that is no worker, though it may carry a worker's labels."""
+    context = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    image = namespace_image()
+    container = {"name": "c", "image": image, "command": ["sleep", "600"], "securityContext": context}
+    body = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "stranger", "labels": {names.LABEL_UID: labels} if labels else {}},
+        "spec": {"containers": [container]},
+    }
+    cluster.apply(body, namespace.name)
+    return "stranger"
+
+
+def namespace_image() -> str:
+    operator = cluster.get("deployment", "quantumjob-operator", cluster.SYSTEM)
+    assert operator is not None
+    environment = operator["spec"]["template"]["spec"]["containers"][0]["env"]
+    found: str = next(each["value"] for each in environment if each["name"] == "QUANTUMJOB_WORKER_IMAGE")
+    return found
+
+
+def test_the_order_token_opens_the_order_endpoint_only(
+    inside: tuple[str, dict],
+    namespace: Namespace,
+    other_namespace: Namespace,  # type: ignore[type-arg]
+) -> None:
+    pod, seen = inside
+    stranger = plain_pod(namespace, namespace.get("seen")["metadata"]["uid"])
+    elsewhere = plain_pod(other_namespace)
+    with cluster.forwarded("service/quantumjob-operator", 8443) as port:
+        assert ask(port, seen["token"]) == 200
+        assert ask(port, None) == 401
+        assert ask(port, "x.y.z") == 401
+        assert ask(port, bound_token(pod, namespace.name, "https://kubernetes.default.svc.cluster.local")) == 401
+        unbound = cluster.kubectl("create", "token", "default", "-n", namespace.name, f"--audience={names.AUDIENCE}")
+        assert ask(port, unbound.strip()) == 401
+        assert ask(port, bound_token(stranger, namespace.name)) == 403, "it carries a worker's label, and is none"
+        assert ask(port, bound_token(elsewhere, other_namespace.name)) == 403
+        cluster.kubectl("delete", "qj", "seen", "-n", namespace.name)
+        cluster.eventually("the pod is gone", lambda: cluster.get("pod", pod, namespace.name) is None)
+        assert ask(port, seen["token"]) == 403, "a replay after the pod is gone"
+    server = cluster.kubectl("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}")
+    answer = urllib3.PoolManager(cert_reqs="CERT_NONE", assert_hostname=False).request(
+        "GET", f"{server}/api/v1/namespaces", headers={"Authorization": f"Bearer {seen['token']}"}, retries=False
+    )
+    assert answer.status == 401
+
+
+def test_rights_as_the_api_server_sees_them() -> None:
+    for account in ("quantumjob-operator", "quantumjob-reconciler"):
+        who = f"--as=system:serviceaccount:{cluster.SYSTEM}:{account}"
+        text = cluster.kubectl("auth", "can-i", "--list", who, "-n", "default")
+        rows = [line.split() for line in text.splitlines()[1:]]
+        granted = {row[0] for row in rows if not row[0].startswith(("selfsubject", "["))}
+        assert granted == {
+            "events.events.k8s.io",
+            "jobs.batch",
+            "pods",
+            "quantumjobs.quantumjobs.io",
+            "quantumjobs.quantumjobs.io/status",
+        }
+        assert "secrets" not in text
+        for verb in ("get", "list", "create", "delete"):
+            assert (
+                cluster.kubectl("auth", "can-i", verb, "secrets", who, "-n", "default", check=False)
+                .strip()
+                .startswith("no")
+            )
+
+
+def test_the_operators_own_words_hold_no_credentials(namespace: Namespace) -> None:
+    namespace.apply("bell", pub("a"))
+    job = namespace.finished("bell")
+    (pod,) = namespace.pods(job)
+    config = namespace.store.pending.config
+    told = "".join(
+        [
+            cluster.kubectl("logs", "-n", cluster.SYSTEM, "deployment/quantumjob-operator"),
+            cluster.kubectl("logs", "-n", namespace.name, pod["metadata"]["name"]),
+            cluster.kubectl("get", "all,events,qj", "-n", namespace.name, "-o", "yaml"),
+        ]
+    )
+    assert config.access_key not in told
+    assert config.secret_key not in told
+    assert "X-Amz-Signature" not in told
+
+
+def test_any_uid_serves(namespace: Namespace, no_operator: None) -> None:
+    """A worker runs under a UID like OpenShift's, on a read-only root."""
+    image = namespace_image()
+    context = {
+        "runAsUser": 1000680000,
+        "runAsNonRoot": True,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    code = "import quantumjob_worker.child, qiskit_aer; print('imported')"
+    body = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "uid"},
+        "spec": {
+            "restartPolicy": "Never",
+            "containers": [
+                {
+                    "name": "c",
+                    "image": image,
+                    "command": ["python", "-c", code],
+                    "securityContext": context,
+                    "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+                }
+            ],
+            "volumes": [{"name": "tmp", "emptyDir": {}}],
+        },
+    }
+    cluster.apply(body, namespace.name)
+    cluster.kubectl(
+        "wait", "pod/uid", "-n", namespace.name, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s"
+    )
+    assert cluster.kubectl("logs", "uid", "-n", namespace.name).strip() == "imported"
