@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import ssl
 from enum import Enum
 
@@ -12,6 +13,10 @@ RETRIES = urllib3.Retry(
     total=5, backoff_factor=0.2, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None, raise_on_status=False
 )
 """A repeat is harmless: reads change nothing, and a write that did arrive answers 412 to its repeat."""
+
+
+# urllib3 tells of each retry with the whole URL, its signature included: that must reach no log.
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
 class StoreError(Exception):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final
 
-from quantumjob_contract.store import StoreDirectory
-from quantumjob_operator import health, informer, logs
+from quantumjob_contract.store import Store, StoreDirectory
+from quantumjob_operator import health, informer, logs, probe
 from quantumjob_operator.children import build_job
 from quantumjob_operator.controller import Controller
 from quantumjob_operator.kube import Kube
@@ -43,7 +43,7 @@ async def run(settings: Settings) -> None:
     try:
         await first_to_end(
             informer.run(controller, settings.namespace_list),
-            controller.run(),
+            work(controller, store.open),
             watchdog.run(),
             keep_certificate(context, settings.tls_dir),
         )
@@ -51,6 +51,12 @@ async def run(settings: Settings) -> None:
         for runner in runners:
             await runner.cleanup()
         await kube.close()
+
+
+async def work(controller: Controller, open_store: Callable[[], Store]) -> None:
+    """Nothing is written before the store has shown that it can be trusted with it."""
+    await probe.until_answered(open_store)
+    await controller.run()
 
 
 async def first_to_end(*parts: Awaitable[Any]) -> None:

@@ -31,14 +31,15 @@ LONG = """OPENQASM 3.0;
 include "stdgates.inc";
 qubit[22] q;
 bit[22] c;
-for int i in [0:60] { h q; for int j in [0:20] { cx q[j], q[j + 1]; rz(0.3) q[j]; } }
+for int i in [0:14] { h q; for int j in [0:20] { cx q[j], q[j + 1]; rz(0.3) q[j]; } }
 c = measure q;
 """
 """A statevector run of some seconds."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def store() -> Iterator[Store]:
+    """Anew for each test: some of them take the server behind it away."""
     with cluster.store() as opened:
         yield opened
 

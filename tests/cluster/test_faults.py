@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
+import signal
+import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
@@ -12,6 +16,7 @@ import cluster
 from quantumjob_contract import keys
 from quantumjob_contract.transfer import NotFound
 
+PIDS = Path("/run/quantumjob-node/pids")
 OPERATOR = "app.kubernetes.io/component=operator"
 
 
@@ -158,6 +163,19 @@ def test_the_store_is_down_for_a_while(namespace: Namespace) -> None:
     for name in ("patient", "meanwhile"):
         job = namespace.finished(name, 240)
         assert job["status"]["phase"] == "Succeeded", job["status"]
+
+
+@pytest.mark.skipif(
+    "KUBECONFIG" in os.environ, reason="kills the local node's API server; a cluster of others is left alone"
+)
+def test_the_api_server_is_down_for_a_while(namespace: Namespace) -> None:
+    namespace.apply("patient", pub("a", LONG), pub("b"))
+    namespace.running("patient")
+    pid = int((PIDS / "kube-apiserver").read_text().split()[0])
+    os.kill(pid, signal.SIGKILL)
+    subprocess.run([cluster.ROOT / "hack" / "node", "up"], check=True, capture_output=True)
+    done = namespace.finished("patient", 240)
+    assert (done["status"]["phase"], done["status"]["progress"]) == ("Succeeded", "2/2")
 
 
 def test_a_quota_is_told_and_healed(namespace: Namespace) -> None:

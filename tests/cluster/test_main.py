@@ -103,9 +103,7 @@ def test_inputs_from_the_bucket_that_are_not_as_they_should_be(namespace: Namesp
 def test_two_bad_pubs_of_twelve_cost_two(namespace: Namespace) -> None:
     secret = "do_not_tell_anybody"
     syntax = f'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nh q[0] {secret};\n'
-    endless = (
-        'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit q; bit c;\nc = measure q;\nwhile (!c) { c = measure q; }\n'
-    )
+    endless = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit q; bit c;\nc = measure q;\nwhile (!c) { c = measure q; }\n'
     pubs = [pub(f"good-{number}") for number in range(10)]
     pubs.insert(3, pub("syntax", syntax))
     pubs.insert(7, pub("endless", endless))

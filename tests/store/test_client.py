@@ -6,8 +6,9 @@ import pytest
 import urllib3
 
 from quantumjob_contract import transfer
-from quantumjob_contract.store import Store
+from quantumjob_contract.store import Bucket, Store
 from quantumjob_contract.transfer import NotFound, Put, StoreRefused, TooLarge
+from quantumjob_operator import probe
 from support.jobs import owner
 
 HTTP = transfer.pool()
@@ -18,6 +19,21 @@ def test_a_second_put_changes_nothing(store: Store) -> None:
     assert store.pending.put_once(key, b"first") is Put.WRITTEN
     assert store.pending.put_once(key, b"second") is Put.EXISTED
     assert store.pending.get(key, 100) == b"first"
+
+
+def test_the_probe_knows_a_store_that_can_be_trusted(store: Store) -> None:
+    probe.probe(store.pending)
+    probe.probe(store.pending)
+
+
+def test_the_probe_knows_a_store_that_overwrites(store: Store) -> None:
+    class Overwriting(Bucket):
+        def put_once(self, key: str, data: bytes) -> Put:
+            super().put_once(key, data)
+            return Put.WRITTEN
+
+    with pytest.raises(probe.NotConditional, match="If-None-Match"):
+        probe.probe(Overwriting(store.pending.config))
 
 
 def test_a_presigned_url_serves_its_own_object_and_method_only(store: Store) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantumjob_contract import keys, limits, seeds
+from quantumjob_contract import keys, limits, seeds, transfer
 from quantumjob_contract.exits import PERMANENT, Exit
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.program import decode_program, encode
@@ -72,3 +72,12 @@ def test_fields_that_a_later_version_adds_are_passed_over() -> None:
 
 def test_exit_codes() -> None:
     assert {code for code in Exit if code in PERMANENT} == {Exit.BAD_PROGRAM, Exit.REFUSED, Exit.INTERNAL}
+
+
+def test_a_retry_tells_no_log_of_the_url(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    http = transfer.pool()
+    http.connection_pool_kw["retries"] = transfer.RETRIES.new(total=1, backoff_factor=0)
+    with pytest.raises(transfer.StoreUnavailable) as error:
+        transfer.get(http, "http://127.0.0.1:1/bucket/key?X-Amz-Signature=secret", 10)
+    assert "X-Amz" not in caplog.text + str(error.value)
