@@ -37,7 +37,7 @@ SEGMENT_BYTES: Final = MIB
 INLINE_RESULT_BYTES: Final = 64 * KIB
 """Program and segments up to this size together ride inside the manifest."""
 MAX_MANIFEST_BYTES: Final = INLINE_RESULT_BYTES + 4 * MIB
-MAX_SEGMENT_BYTES: Final = 32 * MIB
+MAX_SEGMENT_BYTES: Final = 48 * MIB
 """Above this a segment is not read: one pub's samples in text, with room."""
 
 URL_SECONDS: Final = 7 * 24 * 3600

@@ -23,7 +23,7 @@ class SegmentUrl(msgspec.Struct, frozen=True):
     url: str
 
 
-class Order(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+class Order(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
     """One shard of one QuantumJob, with presigned URLs of just the objects that it may read and write."""
 
     uid: str

@@ -77,6 +77,16 @@ class Bucket:
     def get(self, key: str, limit: int) -> bytes:
         return transfer.get(self._http, self.presign("GET", key, OWN_USE_SECONDS), limit)
 
+    def exists(self, key: str) -> bool:
+        """Whether there is an object of this key, without its bytes."""
+        try:
+            self.get(key, 0)
+        except transfer.NotFound:
+            return False
+        except transfer.TooLarge:
+            pass
+        return True
+
     def put_once(self, key: str, data: bytes) -> transfer.Put:
         return transfer.put_once(self._http, self.presign("PUT", key, OWN_USE_SECONDS), data)
 
@@ -130,14 +140,26 @@ class StoreDirectory:
         self._path = path
         self._configs: dict[Role, BucketConfig] = {}
         self._store: Store | None = None
+        self._version = ""
 
     def open(self) -> Store:
         """The store as the files say now. Raises Misconfigured."""
+        version = self._mounted_version()
+        if self._store is not None and version and version == self._version:
+            return self._store
         configs = {role: read_config(self._path, role) for role in ROLES}
         if self._store is None or configs != self._configs:
             self._configs = configs
             self._store = Store(*(Bucket(configs[role]) for role in ROLES))
+        self._version = version
         return self._store
+
+    def _mounted_version(self) -> str:
+        """Changes whenever kubelet writes new content into the volume; empty for a directory of another kind."""
+        try:
+            return str((self._path / "..data").readlink())
+        except OSError:
+            return ""
 
 
 def read_config(path: Path, role: Role) -> BucketConfig:

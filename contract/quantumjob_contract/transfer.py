@@ -6,6 +6,7 @@ import hashlib
 import logging
 import ssl
 from enum import Enum
+from urllib.parse import urlsplit
 
 import urllib3
 
@@ -47,8 +48,10 @@ class Put(Enum):
 
 
 def pool(ca_pem: str = "", *, size: int = 8, timeout: float = 30.0) -> urllib3.PoolManager:
-    """An HTTP connection pool that trusts `ca_pem`, or the system's authorities where it is empty."""
-    context = ssl.create_default_context(cadata=ca_pem or None)
+    """An HTTP connection pool that trusts the system's authorities and those in `ca_pem`."""
+    context = ssl.create_default_context()
+    if ca_pem:
+        context.load_verify_locations(cadata=ca_pem)
     return urllib3.PoolManager(
         maxsize=size, retries=RETRIES, timeout=urllib3.Timeout(connect=5.0, read=timeout), ssl_context=context
     )
@@ -61,7 +64,7 @@ def get(http: urllib3.PoolManager, url: str, limit: int) -> bytes:
         try:
             if response.status >= 300:
                 response.drain_conn()
-                _check(response.status)
+                _check(response.status, url)
             declared = int(response.headers.get("Content-Length", 0))
             data = b"" if declared > limit else response.read(limit + 1)
             if max(declared, len(data)) > limit:
@@ -83,7 +86,7 @@ def put_once(http: urllib3.PoolManager, url: str, data: bytes) -> Put:
         raise StoreUnavailable(type(error).__name__) from None
     if response.status == 412:
         return Put.EXISTED
-    _check(response.status)
+    _check(response.status, url)
     return Put.WRITTEN
 
 
@@ -91,9 +94,9 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _check(status: int) -> None:
+def _check(status: int, url: str) -> None:
     if status == 404:
-        raise NotFound("no such object")
+        raise NotFound(urlsplit(url).path)
     if status in (400, 401, 403):
         raise StoreRefused(f"HTTP {status}")
     if status >= 300:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Awaitable
 from typing import Any, Final
 
-from quantumjob_contract.store import Store, StoreDirectory
+import uvloop
+
+from quantumjob_contract.store import StoreDirectory
 from quantumjob_operator import health, informer, logs, probe
 from quantumjob_operator.children import build_job
 from quantumjob_operator.controller import Controller
@@ -29,21 +30,25 @@ async def run(settings: Settings) -> None:
     """Run every part until one of them ends: then all end, and Kubernetes starts the operator anew."""
     kube = await Kube.connect()
     store = StoreDirectory(settings.store_dir)
-    store.open()
-    authority = settings.tls_dir / "ca.crt"
-    ca_pem = authority.read_text() if authority.exists() else ""
-    job = partial(build_job, image=settings.worker_image, orders_url=settings.orders_url, ca_pem=ca_pem)
-    controller = Controller(kube, store.open, job)
+    gate = probe.Gate(store.open)
+
+    def job(quantumjob: dict[str, Any]) -> dict[str, Any]:
+        authority = settings.tls_dir / "ca.crt"  # read each time: it may be renewed
+        ca_pem = authority.read_text() if authority.exists() else ""
+        return build_job(quantumjob, settings.worker_image, settings.orders_url, ca_pem)
+
+    controller = Controller(kube, gate.open, job)
     watchdog = Watchdog(controller, settings.namespace_list, settings.resync_seconds)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(settings.tls_dir / "tls.crt", settings.tls_dir / "tls.key")
-    orders = OrderServer(Desk(controller, store.open), TokenVerifier(kube)).application()
+    orders = OrderServer(Desk(controller, gate.open), TokenVerifier(kube)).application()
     answers = health.application(lambda: watchdog.dead, lambda: "" if watchdog.synced else "the first list is not done")
     runners = [await serve(orders, settings.orders_port, context), await serve(answers, settings.health_port, None)]
     try:
         await first_to_end(
             informer.run(controller, settings.namespace_list),
-            work(controller, store.open),
+            gate.watch(),
+            controller.run(),
             watchdog.run(),
             keep_certificate(context, settings.tls_dir),
         )
@@ -51,12 +56,6 @@ async def run(settings: Settings) -> None:
         for runner in runners:
             await runner.cleanup()
         await kube.close()
-
-
-async def work(controller: Controller, open_store: Callable[[], Store]) -> None:
-    """Nothing is written before the store has shown that it can be trusted with it."""
-    await probe.until_answered(open_store)
-    await controller.run()
 
 
 async def first_to_end(*parts: Awaitable[Any]) -> None:
@@ -76,7 +75,8 @@ def main() -> None:
         raise SystemExit(f"set {' and '.join('QUANTUMJOB_' + name.upper() for name in missing)}")
     logs.configure()
     logger.info("Starting", extra={"namespaces": settings.namespace_list or "all"})
-    asyncio.run(run(settings))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(settings))
 
 
 if __name__ == "__main__":

@@ -18,17 +18,21 @@ class Cache:
     def __init__(self) -> None:
         self.quantumjobs: dict[Owner, JSON] = {}
         self._jobs: dict[Owner, JSON] = {}
+        self._kept: set[Owner] = set()
         self._pods: dict[Owner, dict[str, JSON]] = {}
 
     def put_quantumjob(self, raw: JSON) -> Owner:
         owner = Owner(raw["metadata"]["namespace"], raw["metadata"]["uid"])
         if _is_newer(raw, self.quantumjobs.get(owner)):
             self.quantumjobs[owner] = trim_quantumjob(raw)
+            if status.is_terminal(raw.get("status", {})):
+                self._let_go(owner)
         return owner
 
     def drop_quantumjob(self, raw: JSON) -> Owner:
         owner = Owner(raw["metadata"]["namespace"], raw["metadata"]["uid"])
         self.quantumjobs.pop(owner, None)
+        self._let_go(owner)
         return owner
 
     def put_job(self, raw: JSON) -> Owner | None:
@@ -39,9 +43,21 @@ class Cache:
 
     def drop_job(self, raw: JSON) -> Owner | None:
         owner = owner_of_job(raw)
-        if owner is not None and (known := self._jobs.get(owner)) and _uid(known) == _uid(raw):
-            del self._jobs[owner]
+        if owner is None or ((known := self._jobs.get(owner)) and _uid(known) != _uid(raw)):
+            return owner
+        quantumjob = self.quantumjobs.get(owner)
+        if has_ended(raw) and quantumjob is not None and not status.is_terminal(quantumjob.get("status", {})):
+            self._jobs[owner] = trim(raw)
+            self._kept.add(owner)
+        else:
+            self._jobs.pop(owner, None)
         return owner
+
+    def _let_go(self, owner: Owner) -> None:
+        """Forget a Job that is gone, and was kept because nobody had heard how it ended."""
+        if owner in self._kept:
+            self._kept.discard(owner)
+            self._jobs.pop(owner, None)
 
     def put_pod(self, raw: JSON) -> Owner | None:
         owner = owner_of(raw)
@@ -84,6 +100,12 @@ class Cache:
         return {_uid(item): version(item) for item in found}
 
 
+def has_ended(job: JSON) -> bool:
+    """Complete or Failed, as the Job itself says."""
+    conditions = job.get("status", {}).get("conditions", [])
+    return any(c["type"] in {"Complete", "Failed"} and c["status"] == "True" for c in conditions)
+
+
 def owner_of_job(raw: JSON) -> Owner | None:
     """The QuantumJob whose child this Job is: by name, label and controller at once."""
     owner = owner_of(raw)
@@ -101,7 +123,7 @@ def trim_quantumjob(raw: JSON) -> JSON:
     """Of a finished one, only what tells that it is finished."""
     if not status.is_terminal(raw.get("status", {})):
         return trim(raw, "spec")
-    ends = [c for c in raw["status"]["conditions"] if c["type"] in status.TERMINAL]
+    ends = [c for c in raw["status"]["conditions"] if c["type"] in (*status.TERMINAL, "ResultsStored")]
     return {"metadata": _metadata(raw), "status": {"conditions": ends}}
 
 
@@ -110,7 +132,7 @@ def trim(raw: JSON, *keep: str) -> JSON:
 
 
 def version(raw: JSON) -> int:
-    """The resource version as a number: etcd's revision, comparable since Kubernetes 1.35 says so."""
+    """The resource version as a number: etcd's revision."""
     return int(raw["metadata"]["resourceVersion"])
 
 

@@ -13,7 +13,7 @@ from quantumjob_contract.keys import Owner
 from quantumjob_contract.program import encode
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.store import Misconfigured, Store
-from quantumjob_contract.transfer import StoreError
+from quantumjob_contract.transfer import NotFound, StoreError
 from quantumjob_operator import clock, events, plan, status
 from quantumjob_operator.cache import Cache
 from quantumjob_operator.gather import Corrupt, NotEnded
@@ -58,7 +58,7 @@ class Controller:
     queue: WorkQueue[Owner] = field(default_factory=WorkQueue)
     memory: dict[Owner, Memory] = field(default_factory=dict)
     _said: set[asyncio.Task[None]] = field(default_factory=set)
-    _promoting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(3))
+    _promoting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     """Promotion holds a segment in memory: at most this many at a time."""
 
     async def run(self) -> None:
@@ -101,6 +101,8 @@ class Controller:
                     await self._create(owner, view.quantumjob, step)
                 case plan.Promote():
                     await self._promote(owner, view.quantumjob, step)
+        else:
+            self.queue.add(owner)
         if view is None or status.is_terminal(view.quantumjob.get("status", {})):
             self.memory.pop(owner, None)
 
@@ -152,7 +154,7 @@ class Controller:
         if created is None:
             await self._adopt(owner, body)
             return
-        self.remember(owner).created_here = True
+        self.remember(owner).created_here = "job" not in quantumjob["status"]
         self.cache.put_job(created)
         self._say(quantumjob, events.Event("Normal", "WorkerCreated", f"Created Job {body['metadata']['name']}."))
 
@@ -186,15 +188,25 @@ class Controller:
                 return
             known.misses += 1
             raise
+        except NotFound as error:
+            known.misses += 1
+            if known.misses <= MISSES:
+                raise
+            await self._lose(owner, quantumjob, f"an object of this job is gone from the store: {error}")
+            return
         except Corrupt as error:
-            logger.error("Results cannot be used", extra={"uid": owner.uid, "cause": str(error)})  # noqa: TRY400
-            wanted = status.lost(quantumjob, Reason.RESULTS_CORRUPT, f"{error}. Create the job again.", clock.now())
-            await self._write(owner, quantumjob, wanted)
+            await self._lose(owner, quantumjob, str(error))
             return
         except (StoreError, Misconfigured) as error:
             await self._wait(owner, quantumjob, Reason.WAITING_FOR_STORE, _store_message(error))
             raise
         await self._write(owner, quantumjob, status.finished(quantumjob, done, clock.now()))
+
+    async def _lose(self, owner: Owner, quantumjob: JSON, cause: str) -> None:
+        """What is in the store cannot be used. It stays there, and the status says why."""
+        logger.error("Results cannot be used", extra={"uid": owner.uid, "cause": cause})
+        wanted = status.lost(quantumjob, Reason.RESULTS_CORRUPT, f"{cause}. Create the job again.", clock.now())
+        await self._write(owner, quantumjob, wanted)
 
     def _say(self, quantumjob: JSON, event: events.Event) -> None:
         """Post an Event on the side: nothing waits for it, and its loss is no harm."""

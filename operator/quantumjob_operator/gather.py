@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -13,9 +13,12 @@ from quantumjob_contract.program import Program, decode_program
 from quantumjob_contract.results import Provenance, PubSummary, Segment, StoredObject, decode_segment
 from quantumjob_contract.store import Bucket
 from quantumjob_contract.transfer import NotFound, TooLarge, sha256
+from quantumjob_operator import clock
 from quantumjob_operator.summary import summarize
 
-SHARD = 0
+MAX_VERSIONS: Final = 16
+MAX_VERSION_CHARS: Final = 64
+SHARD: Final = 0
 """A job has one shard so far."""
 
 
@@ -115,13 +118,10 @@ def read(bucket: Bucket, key: str, limit: int) -> Found:
 
 
 def _expect(bucket: Bucket, owner: keys.Owner, named: StoredObject) -> Found:
-    """The object that the last segment names, if it is this job's and still the same."""
+    """The object that the last segment names, if it is this job's and still the same. Raises NotFound or Corrupt."""
     if keys.owner_of(named.key) != owner or keys.segment_of(named.key) is None:
         raise Corrupt(f"the last segment of {owner.uid} names {named.key}, which is not a segment of its job")
-    try:
-        found = read(bucket, named.key, limits.MAX_SEGMENT_BYTES)
-    except NotFound:
-        raise Corrupt(f"{named.key} is missing") from None
+    found = read(bucket, named.key, limits.MAX_SEGMENT_BYTES)
     if found.stored != named:
         raise Corrupt(f"{named.key} has sha256 {found.stored.sha256}, its worker wrote {named.sha256}")
     return found
@@ -134,7 +134,20 @@ def _decode(found: Found, owner: keys.Owner) -> Segment:
         raise Corrupt(f"{found.stored.key} is not a segment") from None
     if keys.segment(owner, segment.shard, segment.name) != found.stored.key or segment.uid != owner.uid:
         raise Corrupt(f"{found.stored.key} says that it is another segment")
+    if not _is_sound(segment.provenance):
+        raise Corrupt(f"{found.stored.key} has a provenance that no worker writes")
     return segment
+
+
+def _is_sound(made: Provenance) -> bool:
+    """Whether the resource's schema will take what goes from here into its status."""
+    texts = [*made.versions, *made.versions.values()]
+    if len(made.versions) > MAX_VERSIONS or any(len(text) > MAX_VERSION_CHARS for text in texts):
+        return False
+    try:
+        return all(clock.parse(time).tzinfo for time in (made.started, made.imported, made.simulated))
+    except ValueError:
+        return False
 
 
 def _add(gathered: Gathered, found: Found) -> None:

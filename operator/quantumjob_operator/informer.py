@@ -18,12 +18,46 @@ SERVER_TIMEOUT_SECONDS: Final = 300
 CONNECT_TIMEOUT_SECONDS: Final = 10
 
 
+class NoDiffBase(kopf.DiffBaseStorage):
+    """kopf compares each object with its last handled state; nobody here asks for the difference."""
+
+    def build(self, **_: Any) -> Any:
+        return {}
+
+    def fetch(self, **_: Any) -> Any:
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Nothing."""
+
+
+class NoProgress(kopf.ProgressStorage):
+    """kopf keeps its handlers' progress in annotations; an event's handler has none."""
+
+    def fetch(self, **_: Any) -> Any:
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Nothing."""
+
+    def purge(self, **_: Any) -> None:
+        """Nothing."""
+
+    def touch(self, **_: Any) -> None:
+        """Nothing."""
+
+    def clear(self, *, essence: Any) -> Any:
+        return essence
+
+
 def settings() -> kopf.OperatorSettings:
     """What is known to be needed of kopf 1.45: see docs/decisions."""
     chosen = kopf.OperatorSettings()
     chosen.posting.enabled = False
     # The kinds are known and the namespaces are given: kopf needs no right to look for others.
     chosen.scanning.disabled = True
+    chosen.persistence.diffbase_storage = NoDiffBase()
+    chosen.persistence.progress_storage = NoProgress()
     chosen.watching.chunk_size = CHUNK
     chosen.watching.server_timeout = SERVER_TIMEOUT_SECONDS
     chosen.watching.client_timeout = SERVER_TIMEOUT_SECONDS + 30

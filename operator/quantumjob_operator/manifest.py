@@ -11,6 +11,7 @@ from quantumjob_contract import names
 from quantumjob_contract.reasons import PubReason, Reason
 from quantumjob_contract.results import Manifest, Provenance, PubSummary
 from quantumjob_operator.gather import Gathered
+from quantumjob_operator.summary import SUMMARY_CHARS
 
 NAMED_FAILURES = 5
 
@@ -28,6 +29,8 @@ def build(gathered: Gathered, failure: Failure | None, times: dict[str, str]) ->
     """The manifest: every pub of the program with its result or its error. `failure` explains missing pubs."""
     program = gathered.program
     pubs = [gathered.pubs.get(index) or _not_run(pub.name, failure) for index, pub in enumerate(program.pubs)]
+    if len(gathered.pubs) == len(pubs):
+        failure = None  # it came too late to cost anything
     succeeded = sum(pub.outcome == "Succeeded" for pub in pubs)
     outcome, reason, message = conclude(pubs, failure)
     return Manifest(
@@ -54,7 +57,8 @@ def build(gathered: Gathered, failure: Failure | None, times: dict[str, str]) ->
 def _not_run(name: str, failure: Failure | None) -> PubSummary:
     """A pub that no segment holds."""
     why = failure.message if failure else "The worker ended without it."
-    return PubSummary(name, "Failed", f"The job ended before this pub had its turn. {why}", PubReason.NOT_RUN)
+    text = f"The job ended before this pub had its turn. {why}"
+    return PubSummary(name, "Failed", text[:SUMMARY_CHARS], PubReason.NOT_RUN)
 
 
 def conclude(summaries: list[PubSummary], failure: Failure | None) -> tuple[Outcome, str, str]:
@@ -62,7 +66,7 @@ def conclude(summaries: list[PubSummary], failure: Failure | None) -> tuple[Outc
     total = len(summaries)
     failed = [summary for summary in summaries if summary.outcome == "Failed"]
     score = f"{total - len(failed)}/{total} pubs succeeded."
-    if failure is not None and failed:
+    if failure is not None:
         return "Failed", failure.reason, f"{score} {failure.message}"
     if not failed:
         return "Succeeded", Reason.ALL_PUBS_SUCCEEDED, score

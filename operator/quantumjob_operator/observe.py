@@ -14,12 +14,13 @@ import msgspec
 from quantumjob_contract.exits import PERMANENT
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.results import Termination
+from quantumjob_operator.children import CONTAINER
 
 JSON = dict[str, Any]
 
 IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
-KILLED = 137
-"""Exit code of SIGKILL, which is what the kernel sends when memory is gone."""
+OOM_KILLED = "OOMKilled"
+"""Kubernetes' reason when the kernel has killed for want of memory; with exit code 0 it was only a child."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,17 @@ def observe(job: JSON | None, pods: list[JSON]) -> Worker:
         return waiting
     if endings:
         return Worker("waiting", Reason.RETRYING, f"{_explain(endings[-1])} Another attempt follows.")
-    return Worker("waiting", Reason.WAITING_FOR_WORKER, f"The pod of Job {name} has not started yet.")
+    return Worker(
+        "waiting",
+        Reason.WAITING_FOR_WORKER,
+        f"The pod of Job {name} has not started yet; `kubectl describe job {name}` tells why.",
+    )
 
 
 def _container(pod: JSON) -> JSON:
-    statuses = pod.get("status", {}).get("containerStatuses") or [{}]
-    first: JSON = statuses[0]
-    return first
+    """The worker's container; a sidecar that the cluster has put beside it tells nothing."""
+    statuses = pod.get("status", {}).get("containerStatuses", [])
+    return next((each for each in statuses if each.get("name") == CONTAINER), {})
 
 
 def _terminated(pod: JSON) -> JSON | None:
@@ -87,18 +92,18 @@ def _failed(condition: JSON, endings: list[JSON]) -> Worker:
         message = "The job was not done within spec.activeDeadlineSeconds. Raise it, or split the job."
         return Worker("failed", Reason.DEADLINE_EXCEEDED, message)
     last = endings[-1] if endings else {}
-    if last.get("exitCode") == KILLED:
+    if last.get("reason") == OOM_KILLED and last["exitCode"]:
         return Worker("failed", Reason.OUT_OF_MEMORY, _explain(last))
-    if last.get("exitCode") in PERMANENT:
-        return Worker("failed", Reason.WORKER_FAILED, _explain(last))
+    if reason == "PodFailurePolicy" or last.get("exitCode") in PERMANENT:
+        return Worker("failed", Reason.WORKER_FAILED, _explain(last) if last else "The worker failed for good.")
     detail = _explain(last) if last else "The worker's pods failed."
     return Worker("failed", Reason.BACKOFF_LIMIT_EXCEEDED, f"{detail} No attempt is left (spec.backoffLimit).")
 
 
 def _explain(end: JSON) -> str:
     """One sentence on how a container ended. The worker's own word first, if it left any."""
-    if end["exitCode"] == KILLED:
-        return "The worker was killed, most likely for want of memory. Raise spec.resources.limits.memory."
+    if end.get("reason") == OOM_KILLED and end["exitCode"]:
+        return "The worker was killed for want of memory. Raise spec.resources.limits.memory."
     try:
         said = msgspec.json.decode(end.get("message", ""), type=Termination)
     except (msgspec.ValidationError, msgspec.DecodeError):

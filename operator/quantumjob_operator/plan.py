@@ -120,4 +120,4 @@ def seconds_to_wait(view: View, step: Write, now: datetime) -> float:
     if view.job is None or doing is None or doing["reason"] not in QUIET:
         return 0.0
     created = clock.parse(view.job["metadata"]["creationTimestamp"])
-    return max(0.0, QUIET_SECONDS - (now - created).total_seconds())
+    return min(QUIET_SECONDS, max(0.0, QUIET_SECONDS - (now - created).total_seconds()))

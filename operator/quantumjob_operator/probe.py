@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import Final
 
 from quantumjob_contract.store import Bucket, Misconfigured, Store
-from quantumjob_contract.transfer import Put, StoreError
+from quantumjob_contract.transfer import Put, StoreError, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
 KEY: Final = "quantumjob-probe/conditional-put"
-RETRY_SECONDS: Final = 5.0
+RETRY_SECONDS: Final = 2.0
 
 
 class NotConditional(Exception):
@@ -29,15 +29,29 @@ def probe(bucket: Bucket) -> None:
         )
 
 
-async def until_answered(open_store: Callable[[], Store]) -> None:
-    """Probe pending and completed as soon as the store answers; what it cannot answer is asked again."""
-    while True:
-        try:
-            store = open_store()
-            for bucket in (store.pending, store.completed):
-                await asyncio.to_thread(probe, bucket)
-        except (StoreError, Misconfigured) as error:
-            logger.warning("The store does not answer yet", extra={"cause": f"{type(error).__name__}: {error}"})
-            await asyncio.sleep(RETRY_SECONDS)
-        else:
-            return
+class Gate:
+    """Opens the store once it has shown that it can be trusted; until then it says that the store does not serve."""
+
+    def __init__(self, open_store: Callable[[], Store]) -> None:
+        self._open = open_store
+        self._trusted = False
+
+    def open(self) -> Store:
+        """The store. Raises Misconfigured, or StoreUnavailable before the probe has passed."""
+        store = self._open()
+        if not self._trusted:
+            raise StoreUnavailable("it has not been probed yet")
+        return store
+
+    async def watch(self) -> None:
+        """Probe pending and completed as soon as the store answers. Raises NotConditional; else it never ends."""
+        while not self._trusted:
+            try:
+                store = self._open()
+                for bucket in (store.pending, store.completed):
+                    await asyncio.to_thread(probe, bucket)
+                self._trusted = True
+            except (StoreError, Misconfigured) as error:
+                logger.warning("The store does not answer yet", extra={"cause": f"{type(error).__name__}: {error}"})
+                await asyncio.sleep(RETRY_SECONDS)
+        await asyncio.Event().wait()

@@ -14,7 +14,7 @@ from quantumjob_contract import keys, limits
 from quantumjob_contract.program import encode
 from quantumjob_contract.results import Manifest, StoredObject, decode_manifest
 from quantumjob_contract.store import Bucket, Store
-from quantumjob_contract.transfer import NotFound, sha256
+from quantumjob_contract.transfer import sha256
 from quantumjob_operator import clock
 from quantumjob_operator.gather import Corrupt, gather, read
 from quantumjob_operator.manifest import Failure, build
@@ -41,7 +41,9 @@ def promote(store: Store, owner: keys.Owner, accepted: str, failure: Failure | N
         raise Corrupt(f"the last segment of {owner.uid} is there, but not every pub has a result")
     times = {"created": gathered.program.created, "accepted": accepted, "stored": stored}
     manifest = build(gathered, failure, times)
-    if gathered.inline is None:
+    if manifest.inline and not _survives(manifest):
+        manifest = msgspec.structs.replace(manifest, inline={})
+    if not manifest.inline:
         for stored_object in (gathered.program_object, *gathered.segments):
             _copy(store, stored_object)
     manifest = msgspec.structs.replace(manifest, times=manifest.times | {"promoted": clock.rfc3339(clock.now())})
@@ -62,15 +64,18 @@ def committed(completed: Bucket, owner: keys.Owner) -> Promoted:
     return Promoted(manifest, StoredObject(key, len(data), sha256(data)), completed.uri(key))
 
 
+def _survives(manifest: Manifest) -> bool:
+    """Whether the objects inside a manifest are still the same bytes after they were written and read."""
+    inside = decode_manifest(encode(manifest)).inline
+    return all(sha256(bytes(inside[each.key])) == each.sha256 for each in (manifest.program, *manifest.segments))
+
+
 def _copy(store: Store, wanted: StoredObject) -> None:
     """Copy an object, then read it back: the store's own word that it was written is not enough."""
     found = read(store.pending, wanted.key, wanted.bytes)
     if found.stored != wanted:
         raise Corrupt(f"{wanted.key} changed while it was promoted")
     store.completed.put_once(wanted.key, found.data)
-    try:
-        there = read(store.completed, wanted.key, wanted.bytes)
-    except NotFound:
-        raise Corrupt(f"{wanted.key} was written to the completed bucket and is not there") from None
+    there = read(store.completed, wanted.key, wanted.bytes)
     if there.stored != wanted:
         raise Corrupt(f"{wanted.key} in the completed bucket differs from what its worker wrote")

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any, Final
 
 from quantumjob_contract import names
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.store import Entry, Misconfigured, StoreDirectory
-from quantumjob_contract.transfer import StoreError
+from quantumjob_contract.transfer import NotFound, StoreError
 from quantumjob_operator import clock, logs, status
-from quantumjob_operator.controller import Controller
+from quantumjob_operator.controller import MISSES, Controller
 from quantumjob_operator.gather import NotEnded
 from quantumjob_operator.kube import JOBS, PODS, QUANTUMJOBS, ApiError, Kube
 from quantumjob_operator.settings import Settings
 from quantumjob_operator.sweep import orphans
 
+JSON = dict[str, Any]
 logger = logging.getLogger(__name__)
+
+LOOK_AGAIN_SECONDS: Final = 0.5
 
 
 async def reconcile(kube: Kube, settings: Settings) -> int:
@@ -37,20 +41,38 @@ async def reconcile(kube: Kube, settings: Settings) -> int:
     failures = 0
     for owner in sorted(unfinished):
         try:
-            await controller.reconcile(owner)
+            await finish(controller, owner)
         except (ApiError, StoreError, Misconfigured, NotEnded) as error:
             failures += 1
             logger.warning("Left for the next run", extra={"uid": owner.uid, "cause": str(error)})
+        except Exception:
+            failures += 1
+            logger.exception("A defect of the reconciler", extra={"uid": owner.uid})
     await controller.said()
-    swept = await sweep(store, entries, unfinished, settings)
+    swept = await sweep(store, entries, {o for o, q in cache.quantumjobs.items() if needs_pending(q)}, settings)
     logger.info("Reconciled", extra={"unfinished": len(unfinished), "failures": failures, "swept": swept})
     return failures
 
 
-async def sweep(store: StoreDirectory, entries: list[Entry], unfinished: set[Owner], settings: Settings) -> int:
+async def finish(controller: Controller, owner: Owner) -> None:
+    """Reconcile one QuantumJob; an absence in the store is believed only after some looks, as in the operator."""
+    for _ in range(MISSES):
+        try:
+            return await controller.reconcile(owner)
+        except (NotEnded, NotFound):
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+    return await controller.reconcile(owner)
+
+
+def needs_pending(quantumjob: JSON) -> bool:
+    """Until its results are verified in the completed bucket, nothing of a QuantumJob is deleted."""
+    return not status.is_true(quantumjob.get("status", {}), "ResultsStored")
+
+
+async def sweep(store: StoreDirectory, entries: list[Entry], needed: set[Owner], settings: Settings) -> int:
     """Delete orphaned pending objects; gives their number."""
     served = set(settings.namespace_list)
-    found = orphans(entries, unfinished, served, clock.now(), settings.sweep_grace_seconds)
+    found = orphans(entries, needed, served, clock.now(), settings.sweep_grace_seconds)
     if found:
         await asyncio.to_thread(store.open().pending.delete, found)
     return len(found)
@@ -60,6 +82,9 @@ async def run() -> int:
     kube = await Kube.connect()
     try:
         return await reconcile(kube, Settings())
+    except (ApiError, StoreError, Misconfigured) as error:
+        logger.error("Nothing can be done in this run", extra={"cause": f"{type(error).__name__}: {error}"})  # noqa: TRY400
+        return 1
     finally:
         await kube.close()
 

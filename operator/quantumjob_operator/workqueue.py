@@ -47,7 +47,7 @@ class WorkQueue(Generic[K]):
 
     def retry(self, key: K) -> float:
         """Work on this key again after a time that doubles with each failure in a row; gives that time in seconds."""
-        seconds: float = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** self._failures[key])
+        seconds: float = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(self._failures[key], 10))
         self._failures[key] += 1
         self.add_after(key, seconds)
         return seconds

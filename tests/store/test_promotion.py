@@ -159,6 +159,13 @@ def test_a_worker_that_failed_after_its_last_segment_has_succeeded(store: Store)
     assert (done.manifest.outcome, done.manifest.reason) == ("Succeeded", "AllPubsSucceeded")
 
 
+def test_a_worker_that_failed_after_its_last_segment_has_the_outcome_of_its_pubs(store: Store) -> None:
+    of = owner()
+    write_job(store.pending, of, [[result(0), result(1, failed=True)]])
+    done = promote(store, of, TIME, Failure("DeadlineExceeded", "Raise it."))
+    assert (done.manifest.outcome, done.manifest.reason) == ("PartlyFailed", "SomePubsFailed")
+
+
 def test_segments_of_two_attempts_count_once(store: Store) -> None:
     of = owner()
     put(store.pending, keys.program(of), encode(program(of, 2)))
@@ -172,9 +179,14 @@ def test_segments_of_two_attempts_count_once(store: Store) -> None:
 def _corruptions(of: Owner, store: Store) -> dict[str, tuple[str, bytes]]:
     """Last segments that must not be believed, and a word of why."""
     elsewhere = keys.segment(owner(), 0, "000000")
-    good = StoredObject(keys.segment(of, 0, "000000"), 5, sha256(b"wrong"))
     foreign = msgspec.structs.replace(segment(of, keys.LAST, [result(0)], []), uid="another")
+    yesterday = msgspec.structs.replace(segment(of, keys.LAST, [], []).provenance, started="yesterday")
+    many = msgspec.structs.replace(yesterday, started=TIME, versions={str(n): "1" for n in range(100)})
+    of_times = msgspec.structs.replace(segment(of, keys.LAST, [result(0)], []), provenance=yesterday)
+    of_versions = msgspec.structs.replace(segment(of, keys.LAST, [result(0)], []), provenance=many)
     return {
+        "a time that is none": ("provenance", encode(of_times)),
+        "too many versions": ("provenance", encode(of_versions)),
         "not json": ("not a segment", b"{"),
         "of another job": ("another segment", encode(foreign)),
         "a pub that is not there": ("does not have", encode(segment(of, keys.LAST, [result(5)], []))),
@@ -183,7 +195,6 @@ def _corruptions(of: Owner, store: Store) -> dict[str, tuple[str, bytes]]:
             "not a segment of its job",
             encode(segment(of, keys.LAST, [result(0), result(1)], [StoredObject(elsewhere, 1, "0")])),
         ),
-        "names a missing key": ("missing", encode(segment(of, keys.LAST, [result(0), result(1)], [good]))),
     }
 
 
@@ -196,6 +207,24 @@ def test_what_is_not_right_is_never_committed(store: Store, case: str) -> None:
     with pytest.raises(Corrupt, match=word):
         promote(store, of, TIME)
     assert everything(store.completed, of) == {}
+
+
+def test_a_named_segment_that_is_not_there_is_looked_for_again(store: Store) -> None:
+    of = owner()
+    put(store.pending, keys.program(of), encode(program(of, 2)))
+    named = StoredObject(keys.segment(of, 0, "000000"), 5, sha256(b"later"))
+    put(store.pending, keys.segment(of, 0, keys.LAST), encode(segment(of, keys.LAST, [result(0), result(1)], [named])))
+    with pytest.raises(NotFound):
+        promote(store, of, TIME)
+    assert everything(store.completed, of) == {}
+
+
+def test_a_segment_with_blanks_around_it_is_kept_as_it_is(store: Store) -> None:
+    of = owner()
+    put(store.pending, keys.program(of), encode(program(of, 1)))
+    put(store.pending, keys.segment(of, 0, keys.LAST), b"  " + encode(segment(of, keys.LAST, [result(0)], [])) + b"\n")
+    done = promote(store, of, TIME)
+    assert list(Results(store.completed, of, done.stored.sha256).pubs()) == [result(0)]
 
 
 def test_a_segment_that_changed_is_never_committed(store: Store) -> None:

@@ -66,12 +66,15 @@ def pod(of: JSON, state: JSON | None = None, *, name: str = "a", conditions: lis
             "labels": {names.LABEL_UID: meta["uid"]},
             "ownerReferences": [{"uid": "job-" + meta["uid"], "controller": True}],
         },
-        "status": {"containerStatuses": [{"state": state or {}}], "conditions": conditions or []},
+        "status": {
+            "containerStatuses": [{"name": "istio-proxy"}, {"name": "worker", "state": state or {}}],
+            "conditions": conditions or [],
+        },
     }
 
 
-def terminated(code: int, message: str = "") -> JSON:
-    return {"terminated": {"exitCode": code, "message": message}}
+def terminated(code: int, message: str = "", reason: str = "Error") -> JSON:
+    return {"terminated": {"exitCode": code, "message": message, "reason": reason}}
 
 
 class FakeKube:

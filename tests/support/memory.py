@@ -30,6 +30,10 @@ class MemoryBucket:
             raise TooLarge(key)
         return self.objects[key]
 
+    def exists(self, key: str) -> bool:
+        self._up()
+        return key in self.objects
+
     def put_once(self, key: str, data: bytes) -> Put:
         self._up()
         if key in self.objects:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,17 +15,18 @@ from quantumjob_contract.keys import Owner
 from quantumjob_contract.orders import Order, SegmentUrl
 from quantumjob_contract.program import Program
 from quantumjob_contract.store import Bucket, Store
-from quantumjob_contract.transfer import NotFound, TooLarge
 from quantumjob_operator import clock, status
+from quantumjob_operator.children import job_name
 from quantumjob_operator.controller import Controller
-from quantumjob_operator.gather import SHARD, numbered_segments, read_program
+from quantumjob_operator.gather import SHARD, read_program
+from quantumjob_operator.kube import JOBS, PODS
 from quantumjob_operator.orders.tokens import Caller, Denied
 
 JSON = dict[str, Any]
 
 KNOWN_SECONDS: Final = 5.0
 """How long a caller's pod may be unknown: the watch brings it long before its container runs."""
-KNOWN_POLL_SECONDS: Final = 0.1
+KNOWN_POLL_SECONDS: Final = 0.5
 SPARE_SECONDS: Final = 300.0
 """Life of URLs beyond the job's deadline."""
 
@@ -43,9 +45,20 @@ class Desk:
             owner = self._find(caller)
             if owner is not None:
                 return owner
+            await self._look_up(caller)
             if asyncio.get_running_loop().time() > deadline:
                 raise Denied("no running worker of this operator is that pod")
             await asyncio.sleep(KNOWN_POLL_SECONDS)
+
+    async def _look_up(self, caller: Caller) -> None:
+        """Ask the API server for a pod, and its Job, that the watch has not brought. Raises kube.ApiError."""
+        kube, cache = self.controller.kube, self.controller.cache
+        pod = await kube.get(PODS, caller.namespace, caller.pod)
+        owner = cache.put_pod(pod) if pod is not None and pod["metadata"]["uid"] == caller.pod_uid else None
+        if owner is not None and cache.job(owner) is None:
+            job = await kube.get(JOBS, owner.namespace, job_name(owner.uid))
+            if job is not None:
+                cache.put_job(job)
 
     def _find(self, caller: Caller) -> Owner | None:
         cache = self.controller.cache
@@ -98,27 +111,24 @@ def make_order(store: Store, owner: Owner, left: float, *, untouched: bool) -> O
         uid=owner.uid,
         shard=SHARD,
         program_url=store.pending.presign("GET", keys.program(owner), life),
-        program=msgspec.Raw(found.data) if small else msgspec.Raw(b"null"),
+        program=msgspec.Raw(found.data) if small else msgspec.Raw(b""),
         circuits=circuit_urls(store.circuits, owner, program, life),
         found=[SegmentUrl(n, store.pending.presign("GET", keys.segment(owner, SHARD, n), life)) for n in names],
         next=segment_urls(store.pending, owner, sum(name != keys.LAST for name in names), left),
         last=store.pending.presign("PUT", last, life),
         last_key=last,
         seconds_left=left,
-        store_ca=store.pending.config.ca_pem,
+        store_ca="\n".join(sorted({store.pending.config.ca_pem, store.circuits.config.ca_pem} - {""})),
     )
 
 
 def _written(pending: Bucket, owner: Owner) -> list[str]:
     """Names of the segments that earlier attempts have written."""
-    names = [found.stored.key.rpartition("/")[2].removesuffix(".json") for found in numbered_segments(pending, owner)]
-    try:
-        pending.get(keys.segment(owner, SHARD, keys.LAST), 0)
-    except NotFound:
-        return names
-    except TooLarge:
-        pass
-    return [*names, keys.LAST]
+    numbers = itertools.takewhile(
+        lambda number: pending.exists(keys.segment(owner, SHARD, keys.segment_name(number))), itertools.count()
+    )
+    names = [keys.segment_name(number) for number in numbers]
+    return [*names, keys.LAST] if pending.exists(keys.segment(owner, SHARD, keys.LAST)) else names
 
 
 def circuit_urls(circuits: Bucket, owner: Owner, program: Program, life: float) -> dict[str, str]:

@@ -62,6 +62,8 @@ class OrderServer:
             owner = await self.desk.whose(caller)
         except Denied as error:
             return _problem(request, 403, f"{caller.namespace}/{caller.pod}: {error}")
+        except ApiError as error:
+            return _problem(request, 503, f"the caller's pod cannot be looked up: {error}")
         if request.match_info.get("uid", owner.uid) != owner.uid or request.match_info.get("shard", "0") != "0":
             return _problem(request, 403, f"{caller.namespace}/{caller.pod}: not this worker's order")
         request[OWNER] = owner
@@ -109,8 +111,11 @@ async def keep_certificate(context: ssl.SSLContext, directory: Path) -> None:
     """Load the serving certificate, and again whenever its file has changed, so that its renewal needs no restart."""
     loaded = 0.0
     while True:
-        changed = (directory / "tls.crt").stat().st_mtime
-        if changed != loaded:
-            context.load_cert_chain(directory / "tls.crt", directory / "tls.key")
-            loaded = changed
+        try:
+            changed = (directory / "tls.crt").stat().st_mtime
+            if changed != loaded:
+                context.load_cert_chain(directory / "tls.crt", directory / "tls.key")
+                loaded = changed
+        except OSError as error:  # ssl.SSLError is one: half a renewal, or none; the old one serves on
+            logger.warning("The new certificate cannot be loaded yet", extra={"cause": str(error)})
         await asyncio.sleep(RELOAD_SECONDS)

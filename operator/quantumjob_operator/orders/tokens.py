@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any, Final, NamedTuple
 
@@ -37,6 +38,7 @@ class TokenVerifier:
         self._issuer = ""
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched = float("-inf")
+        self._fetching = asyncio.Lock()
 
     async def verify(self, token: str) -> Caller:
         """The caller that this token proves. Raises Denied, or kube.ApiError where the keys cannot be had."""
@@ -56,11 +58,12 @@ class TokenVerifier:
         return caller(claims)
 
     async def _key(self, key_id: str) -> jwt.PyJWK:
-        if key_id not in self._keys and time.monotonic() - self._fetched > REFRESH_SECONDS:
-            self._fetched = time.monotonic()
-            self._issuer = (await self._kube.request("GET", DISCOVERY))["issuer"]
-            published = jwt.PyJWKSet.from_dict(await self._kube.request("GET", KEYS))
-            self._keys = {key.key_id or "": key for key in published.keys}
+        async with self._fetching:
+            if key_id not in self._keys and time.monotonic() - self._fetched > REFRESH_SECONDS:
+                issuer = (await self._kube.request("GET", DISCOVERY))["issuer"]
+                published = jwt.PyJWKSet.from_dict(await self._kube.request("GET", KEYS))
+                self._issuer, self._keys = issuer, {key.key_id or "": key for key in published.keys}
+                self._fetched = time.monotonic()
         if key_id not in self._keys:
             raise Denied("the token is signed by a key that the cluster does not publish")
         return self._keys[key_id]

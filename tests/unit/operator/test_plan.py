@@ -80,13 +80,15 @@ def test_a_vanished_job_is_looked_for_in_the_store_before_it_runs_again() -> Non
     ("reason", "state", "expected", "word"),
     [
         ("DeadlineExceeded", terminated(143), Reason.DEADLINE_EXCEEDED, "activeDeadlineSeconds"),
-        ("BackoffLimitExceeded", terminated(137), Reason.OUT_OF_MEMORY, "limits.memory"),
+        ("BackoffLimitExceeded", terminated(137, reason="OOMKilled"), Reason.OUT_OF_MEMORY, "limits.memory"),
         (
             "PodFailurePolicy",
             terminated(65, '{"reason":"X","message":"Update it."}'),
             Reason.WORKER_FAILED,
             "Update it",
         ),
+        ("PodFailurePolicy", None, Reason.WORKER_FAILED, "for good"),
+        ("BackoffLimitExceeded", terminated(137), Reason.BACKOFF_LIMIT_EXCEEDED, "exit code 137"),
         ("BackoffLimitExceeded", terminated(1), Reason.BACKOFF_LIMIT_EXCEEDED, "exit code 1"),
         ("BackoffLimitExceeded", None, Reason.BACKOFF_LIMIT_EXCEEDED, "pods failed"),
     ],

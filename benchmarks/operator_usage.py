@@ -1,0 +1,68 @@
+"""What the operator's process has used, read in its own pod: processor time and memory of pid 1."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from cluster import SYSTEM, kubectl
+
+TICK_MS: Final = 10.0
+"""Linux shows processor time to user space in hundredths of a second on every architecture."""
+COMMAND: Final = ("exec", "-n", SYSTEM, "deploy/quantumjob-operator", "--", "cat", "/proc/1/stat", "/proc/1/status")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """One reading."""
+
+    at: float
+    """Seconds by the monotonic clock."""
+    started: int
+    """When the process began, in ticks since boot: another number is another process."""
+    cpu_ms: float
+    """User and system time of all its threads and of the children that it has waited for."""
+    resident_mib: float
+    peak_mib: float
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What was used between two readings."""
+
+    seconds: float
+    cpu_ms: float
+
+    def above(self, idle: Spent) -> float:
+        """CPU ms without what the same time costs when nothing happens."""
+        return max(0.0, self.cpu_ms - idle.cpu_ms / idle.seconds * self.seconds)
+
+
+ATTEMPTS: Final = 3
+
+
+def read() -> Usage:
+    """The operator as it is now. Asked again where kubectl fails: of a replaced operator `between` says so better."""
+    for _ in range(ATTEMPTS - 1):
+        with contextlib.suppress(RuntimeError, ValueError, KeyError, IndexError):
+            return parse(kubectl(*COMMAND), time.monotonic())
+    return parse(kubectl(*COMMAND), time.monotonic())
+
+
+def parse(text: str, at: float) -> Usage:
+    """`/proc/1/stat` followed by `/proc/1/status`. The command in the first is in brackets and may hold anything."""
+    stat, _, status = text.partition("\n")
+    fields = stat[stat.rindex(")") + 2 :].split()
+    values = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    mib = {name: int(values[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM")}
+    ticks = sum(int(field) for field in fields[11:15])
+    return Usage(at, int(fields[19]), ticks * TICK_MS, mib["VmRSS"], mib["VmHWM"])
+
+
+def between(before: Usage, after: Usage) -> Spent:
+    """Raises RuntimeError if the operator was restarted in between."""
+    if before.started != after.started:
+        raise RuntimeError("The operator was restarted while it was measured; run the benchmark again.")
+    return Spent(after.at - before.at, after.cpu_ms - before.cpu_ms)
