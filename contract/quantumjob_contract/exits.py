@@ -15,12 +15,12 @@ class Exit(IntEnum):
     DONE = 0
     BAD_PROGRAM = 65
     """The program of the order cannot be read: operator and worker are of different versions, or it was damaged."""
-    REFUSED = 67
-    """The order endpoint refused this worker, or the store refused its URLs."""
     INTERNAL = 69
     """A defect of the worker itself."""
     TEMPORARY = 75
-    """The store or the order endpoint could not be reached, or the pod was told to stop."""
+    """The store or the order endpoint could not be reached or refused this worker, or the pod was told to stop.
+
+    A refusal may be of the moment: keys are renewed, an operator has just started. `backoffLimit` ends it."""
 
 
 PERMANENT = range(64, 70)

@@ -90,14 +90,23 @@ class Cache:
         """The QuantumJobs that a pod may belong to, by its label."""
         return [owner for owner, pods in self._pods.items() if pod_uid in pods]
 
+    def unfinished(self) -> list[Owner]:
+        return [o for o, q in self.quantumjobs.items() if not status.is_terminal(q.get("status", {}))]
+
     def versions(self, plural: str) -> dict[str, int]:
-        """The known versions of all objects of a kind, by UID."""
-        found = {
-            "quantumjobs": self.quantumjobs.values(),
-            "jobs": self._jobs.values(),
+        """The known versions of all objects of a kind that the watch has not told to be deleted, by UID."""
+        return {_uid(item): version(item) for item in self._of_kind(plural)}
+
+    def find(self, plural: str, uids: set[str]) -> list[JSON]:
+        """The objects of a kind with these UIDs."""
+        return [item for item in self._of_kind(plural) if _uid(item) in uids]
+
+    def _of_kind(self, plural: str) -> list[JSON]:
+        return {
+            "quantumjobs": list(self.quantumjobs.values()),
+            "jobs": [job for owner, job in self._jobs.items() if owner not in self._kept],
             "pods": [pod for pods in self._pods.values() for pod in pods.values()],
         }[plural]
-        return {_uid(item): version(item) for item in found}
 
 
 def has_ended(job: JSON) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from quantumjob_contract import names
-from quantumjob_operator.cache import owner_of, owner_of_job
+from quantumjob_operator.cache import owner_of, owner_of_job, version
 from quantumjob_operator.controller import Controller
 from quantumjob_operator.kube import JOBS, PODS, QUANTUMJOBS, ApiError, Kind
 
@@ -57,32 +57,59 @@ class Watchdog:
                 logger.warning("The watch could not be compared with a list", extra={"cause": str(error)})
                 await asyncio.sleep(GRACE_SECONDS)
                 continue
-            await asyncio.sleep(self.seconds if self.synced else GRACE_SECONDS)
+            await asyncio.sleep(self.seconds if self.synced and not self.dead else GRACE_SECONDS)
 
     async def compare(self) -> None:
         """One comparison of all kinds."""
-        listed = {kind: [item async for item in self._list(kind)] for kind in KINDS}
-        versions = {
-            kind: {i["metadata"]["uid"]: int(i["metadata"]["resourceVersion"]) for i in listed[kind]} for kind in KINDS
-        }
-        deadline = asyncio.get_running_loop().time() + GRACE_SECONDS
-        while any(self._behind(kind, versions[kind]) for kind in KINDS):
-            if asyncio.get_running_loop().time() > deadline:
-                break
-            await asyncio.sleep(POLL_SECONDS)
-        late = {kind: uids for kind in KINDS if (uids := self._behind(kind, versions[kind]))}
-        for kind, uids in late.items():
-            await self._tell(kind, [item for item in listed[kind] if item["metadata"]["uid"] in uids])
+        cache = self.controller.cache
+        before = {kind: set(cache.versions(kind.plural)) for kind in KINDS}
+        listed = {kind: {item["metadata"]["uid"]: item async for item in self._list(kind)} for kind in KINDS}
+        await self._let_catch_up(listed, before)
+        missed = {kind: await self._tell(kind, self._differing(kind, listed[kind], before[kind])) for kind in KINDS}
         if self.synced:
-            self.dead = ", ".join(f"{len(uids)} {kind.plural} missed" for kind, uids in late.items())
+            self.dead = ", ".join(f"{count} {kind.plural} missed" for kind, count in missed.items() if count)
         if self.dead:
             logger.error("The watch is dead", extra={"cause": self.dead})
         self.synced = True
-        for owner in self.controller.cache.quantumjobs:
+        for owner in cache.unfinished():
             self.controller.queue.add(owner)
 
-    def _behind(self, kind: Kind, listed: dict[str, int]) -> set[str]:
-        return behind(listed, self.controller.cache.versions(kind.plural))
+    async def _let_catch_up(self, listed: dict[Kind, dict[str, JSON]], before: dict[Kind, set[str]]) -> None:
+        """Give the watch its time."""
+        deadline = asyncio.get_running_loop().time() + GRACE_SECONDS
+        while any(self._differing(kind, listed[kind], before[kind]) for kind in KINDS):
+            if asyncio.get_running_loop().time() > deadline:
+                return
+            await asyncio.sleep(POLL_SECONDS)
+
+    def _differing(self, kind: Kind, listed: dict[str, JSON], before: set[str]) -> list[JSON]:
+        """Objects that the list has newer than the cache, or has not though the cache had them before the list."""
+        known = self.controller.cache.versions(kind.plural)
+        late = behind({uid: version(item) for uid, item in listed.items()}, known)
+        gone = (before - listed.keys()) & known.keys()
+        return [listed[uid] for uid in late] + self.controller.cache.find(kind.plural, gone)
+
+    async def _tell(self, kind: Kind, differing: list[JSON]) -> int:
+        """Bring the cache to what the API server says now; gives how many objects the watch has really missed."""
+        cache, missed = self.controller.cache, 0
+        put, drop = {
+            QUANTUMJOBS: (cache.put_quantumjob, cache.drop_quantumjob),
+            JOBS: (cache.put_job, cache.drop_job),
+            PODS: (cache.put_pod, cache.drop_pod),
+        }[kind]
+        for item in differing:
+            meta = item["metadata"]
+            newest = await self.controller.kube.get(kind, meta["namespace"], meta["name"])
+            known = cache.versions(kind.plural).get(meta["uid"])
+            if newest is not None and newest["metadata"]["uid"] == meta["uid"]:
+                missed += known is None or known < version(item)
+                owner = put(newest)
+            else:
+                missed += known is not None
+                owner = drop(item) if known is not None else None
+            if owner is not None:
+                self.controller.queue.add(owner)
+        return missed
 
     async def _list(self, kind: Kind) -> AsyncIterator[JSON]:
         selector = "" if kind is QUANTUMJOBS else names.LABEL_UID
@@ -91,13 +118,3 @@ class Watchdog:
             async for item in self.controller.kube.list(kind, namespace, selector=selector, metadata_only=True):
                 if concerns(kind, item):
                     yield item
-
-    async def _tell(self, kind: Kind, missed: list[JSON]) -> None:
-        """Put what the watch has missed into the cache."""
-        cache = self.controller.cache
-        put = {QUANTUMJOBS: cache.put_quantumjob, JOBS: cache.put_job, PODS: cache.put_pod}[kind]
-        for item in missed:
-            meta = item["metadata"]
-            newest = await self.controller.kube.get(kind, meta["namespace"], meta["name"])
-            if newest is not None and (owner := put(newest)):
-                self.controller.queue.add(owner)

@@ -26,6 +26,7 @@ from quantumjob_contract.limits import MAX_OPERATIONS
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker import genuine
 from quantumjob_worker.errors import PubFailed, too_large
+from quantumjob_worker.own_gate import OwnGate
 
 WITHOUT_EFFECT: Final = (Delay, GlobalPhaseGate, _U0Gate)
 """No sample of an ideal simulation depends on these. `u0(n)` would be n identities."""
@@ -116,8 +117,10 @@ class Flattener:
         key: Hashable = None
         if type(operation) is _DefinedGate:  # one definition for each `gate` statement and its angles
             key = (id(operation._gates), operation.name, tuple(operation.params))  # noqa: SLF001
-            if key in self._definitions:
-                return self._definitions[key]
+        elif isinstance(operation, OwnGate):
+            key = (id(operation.body), tuple(operation.params))
+        if key in self._definitions:
+            return self._definitions[key]
         if isinstance(operation, AnnotatedOperation):
             operation = self._without_modifiers(operation)
         definition = getattr(operation, "definition", None)
@@ -129,7 +132,7 @@ class Flattener:
         flat = self._block(definition)
         if key is not None:
             self._definitions[key] = flat
-            self._kept_alive.append(operation._gates)  # noqa: SLF001
+            self._kept_alive.append(operation)
         return flat
 
     def _without_modifiers(self, annotated: AnnotatedOperation) -> Gate:

@@ -13,6 +13,8 @@ from quantumjob_worker.scan_qasm2 import Scanned, scan
 
 LEGACY: Final = qasm2.LEGACY_CUSTOM_INSTRUCTIONS
 _LEGACY_NAMES: Final = frozenset(custom.name for custom in LEGACY)
+_RESERVED: Final = frozenset({"store"})
+"""Qiskit itself goes by this name when a gate is appended."""
 _PLACE: Final = re.compile(r"<input>:(\d+),(\d+): (.*)", re.DOTALL)
 
 _SENTENCES: Final = (
@@ -36,21 +38,23 @@ def load(text: str) -> QuantumCircuit:
     """Strictly first. Where that fails, with the gates that Qiskit's old parser knew beyond the standard."""
     scanned = scan(text)
     try:
-        return qasm2.loads(scanned.text, include_path=())
+        return qasm2.loads(own_gates_renamed(scanned, _RESERVED), include_path=())
     except qasm2.QASM2ParseError as error:
         first = _explain(error)
     try:
-        return qasm2.loads(own_gates_renamed(scanned), include_path=(), custom_instructions=LEGACY)
+        return qasm2.loads(
+            own_gates_renamed(scanned, _RESERVED | _LEGACY_NAMES), include_path=(), custom_instructions=LEGACY
+        )
     except qasm2.QASM2ParseError:
         raise first from None
 
 
-def own_gates_renamed(scanned: Scanned) -> str:
-    """The text with its own gates out of the way of the legacy ones, which would take their place.
+def own_gates_renamed(scanned: Scanned, names: frozenset[str]) -> str:
+    """The text with its own gates out of the way of those that would be taken for them.
 
     Means the same: a name that the file defines is the file's wherever it is used.
     """
-    clashes = scanned.gates & _LEGACY_NAMES
+    clashes = scanned.gates & names
     if not clashes:
         return scanned.text
     words = "|".join(sorted(clashes))

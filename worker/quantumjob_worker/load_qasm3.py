@@ -36,6 +36,7 @@ _SENTENCES: Final = (
     ("Undefined symbol", PubReason.SYNTAX_ERROR, "A name is used that is not defined."),
     ("already", PubReason.SYNTAX_ERROR, "A name is defined twice."),
     ("out of range", PubReason.INVALID_CIRCUIT, "An index is beyond the end of its register."),
+    ("number of parameters", PubReason.SYNTAX_ERROR, "A gate is given the wrong number of parameters."),
     ("broadcast", PubReason.INVALID_CIRCUIT, "The registers of one statement differ in size."),
     ("measurements must save", PubReason.INVALID_CIRCUIT, "A measurement must be assigned to a bit."),
 )
@@ -63,7 +64,7 @@ def scan(text: str) -> None:
     depth = 0
     previous = ""
     for token in tokenise(text):
-        if previous == "OPENQASM" and not re.fullmatch(r"3(\.\d+)?", token.text):
+        if previous == "OPENQASM" and not (token.kind == "number" and re.fullmatch(r"3(\.\d+)?", token.text)):
             raise _at(PubReason.UNSUPPORTED_FORMAT, "The version is not OpenQASM 3.", text, token.start)
         if previous == "include" and token.text != "stdgates.inc":
             message = 'The only file that can be included is "stdgates.inc".'

@@ -75,7 +75,7 @@ class Worker:
             raise
         except transfer.StoreRefused:
             raise WorkerExit(
-                Exit.REFUSED, "The store refused a URL of the order: it expired, or lacks a right."
+                Exit.TEMPORARY, "The store refused a URL of the order: it expired, or its signer has new keys."
             ) from None
         except transfer.StoreError:
             self._save(order, segments)
@@ -86,7 +86,7 @@ class Worker:
 
     def _program(self, order: Order, http: urllib3.PoolManager) -> Program:
         data = bytes(order.program)
-        if not data:
+        if data in (b"", b"null"):
             data = _patiently(lambda: transfer.get(http, order.program_url, limits.MAX_PROGRAM_BYTES))
         try:
             program = decode_program(data)

@@ -61,7 +61,7 @@ class OrdersClient:
             if status in (401, 403):
                 refusals += 1
                 if refusals >= REFUSALS:
-                    raise WorkerExit(Exit.REFUSED, "The operator has no order for this pod: its token was refused.")
+                    raise WorkerExit(Exit.TEMPORARY, "The operator has no order for this pod: its token was refused.")
                 self._sleep(REFUSAL_PAUSE)
             elif time.monotonic() - asked < 1:
                 self._sleep(backoff(0))  # it did not wait, so we do

@@ -35,8 +35,8 @@ STABILIZER_SECONDS: Final = 1.5e-10
 SMALLEST_PROBE: Final = 8
 LARGEST_PROBE: Final = 64
 """Bonds up to which a matrix product state is tried where another method would do as well."""
-LARGEST_BOND: Final = 256
-"""Above it one gate takes a third of a second and more, and a circuit that needs it soon needs far more [m]."""
+LARGEST_BOND: Final = 128
+"""Above it a gate takes long (40 ms [m]), and a circuit that needs more soon needs far more."""
 LOG_BYTES: Final = 64 * MIB
 """Aer's log of bond dimensions, by which a run is known to be exact, must not become larger."""
 
@@ -53,7 +53,7 @@ class Profile(NamedTuple):
     clbits: int
     gates: int
     long_gates: int
-    """On two qubits or more."""
+    """Those on two qubits or more, each as often as the places that it spans."""
     bond_bits: int
     """Upper bound for the logarithm of the bond dimension, from the gates that cross each cut."""
     clifford: bool
@@ -98,7 +98,7 @@ def profile(circuit: QuantumCircuit, shots: int) -> Profile:
             continue
         gates += 1
         if len(qubits) > 1:
-            long_gates += 1
+            long_gates += max(qubits) - min(qubits)  # it is brought next to each other by swaps
             weight = (1 if name in _ONE_BIT else 2) * (len(qubits) - 1)
             crossing[min(qubits)] += weight
             crossing[max(qubits)] -= weight

@@ -40,6 +40,9 @@ TCP: Final = 0b11
 SCOPES: Final = 0b11
 """Abstract sockets and signals to processes outside the sandbox (ABI 6)."""
 
+ADDRESS_ROOM: Final = 256 * MIB
+"""Address space, not memory: BLAS buffers and stacks are reserved whole (160 MiB [m]), and without them it crashes."""
+M_ARENA_MAX: Final = -8
 MAX_FILE_BYTES: Final = 16 * MIB
 LIBRARIES: Final = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
 
@@ -105,8 +108,10 @@ def silence(*fds: int) -> None:
 def limit_memory(budget: int, threads: int) -> None:
     """At most `budget` bytes beyond what is mapped now: a limit below that hangs instead of failing."""
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    stacks = threads * 16 * MIB  # address space only, not memory
-    resource.setrlimit(resource.RLIMIT_AS, (mapped + budget + stacks, mapped + budget + stacks))
+    if hasattr(_libc, "mallopt"):
+        _libc.mallopt(M_ARENA_MAX, 1)  # each thread's own arena would reserve 128 MiB
+    limit = mapped + budget + ADDRESS_ROOM + threads * 16 * MIB
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
 

@@ -59,6 +59,8 @@ class Segments:
         self._waiting: list[tuple[PubResult, PubTimes]] = []
         self._newest = now()
         self._bytes = 0
+        self._attempted = ""
+        """The name that was last written to, whether or not an answer came."""
         self._due = clock() + limits.SEGMENT_SECONDS
         self.done: set[int] = set()
         """Indices of the pubs in stored segments."""
@@ -77,8 +79,10 @@ class Segments:
                 continue
             if (segment.uid, segment.shard) != (self._order.uid, self._order.shard):
                 continue
-            self._stored.append(self._object(found.name, data))
-            self.done.update(result.index for result in segment.pubs)
+            pubs = {result.index for result in segment.pubs}
+            if pubs.isdisjoint(self.done):  # an interrupted write may have left the same pubs under two names
+                self._stored.append(self._object(found.name, data))
+                self.done |= pubs
         taken = {found.name for found in self._order.found}
         self._urls = [url for url in self._urls if url.name not in taken]
         self._number = max([-1, *(int(name) for name in taken if name.isdecimal())]) + 1
@@ -111,6 +115,7 @@ class Segments:
             try:
                 target = self._next_url(2.0 if hasty else 15.0)
                 data = self._encoded(target.name)
+                again, self._attempted = self._attempted == target.name, target.name
                 put = transfer.put_once(hasty or self._http, target.url, data)
             except (OrdersUnreachable, transfer.StoreUnavailable) as error:
                 log.warning("a segment could not be written yet", extra={"error": type(error).__name__})
@@ -120,6 +125,8 @@ class Segments:
             self._number = int(target.name) + 1
             if put is transfer.Put.WRITTEN:  # else it is an earlier attempt's, unread: the next name, then
                 self._stored.append(self._object(target.name, data))
+                self._clear()
+            elif hasty and again:  # our own write, interrupted by SIGTERM after it arrived
                 self._clear()
         self._due = self._clock() + limits.SEGMENT_SECONDS
         return True

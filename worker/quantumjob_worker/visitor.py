@@ -8,7 +8,7 @@ from typing import Any
 
 from openqasm3 import ast
 from qiskit_qasm3_import import expression, types
-from qiskit_qasm3_import.converter import ConvertVisitor
+from qiskit_qasm3_import.converter import ConvertVisitor, GateBuilder
 from qiskit_qasm3_import.data import Scope, Symbol
 from qiskit_qasm3_import.exceptions import raise_from_node
 from qiskit_qasm3_import.state import LocalScope
@@ -16,6 +16,7 @@ from qiskit_qasm3_import.state import LocalScope
 from quantumjob_contract.limits import MAX_OPERATIONS, MAX_QUBITS
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker.errors import PubFailed, too_large
+from quantumjob_worker.own_gate import OwnGateBuilder
 
 
 class BoundedVisitor(ConvertVisitor):
@@ -50,6 +51,11 @@ class BoundedVisitor(ConvertVisitor):
         self._costs[node.name.name] = max(1, self._counts.pop())
         return context
 
+    def _define_gate(self, name: str, definition: Any, *rest: Any) -> Any:
+        if isinstance(definition, GateBuilder):
+            definition = OwnGateBuilder(name, definition._definition, definition._order)  # noqa: SLF001
+        return super()._define_gate(name, definition, *rest)
+
     def visit_QuantumGate(self, node: Any, context: Any) -> Any:  # noqa: N802
         for modifier in node.modifiers:
             if modifier.modifier in (ast.GateModifierName.ctrl, ast.GateModifierName.negctrl) and modifier.argument:
@@ -72,13 +78,16 @@ class BoundedVisitor(ConvertVisitor):
         if _leaves_loop(node.block):
             with self._repeated(_length(values)):
                 return super().visit_ForInLoop(node, context)
-        for value in values:
+        for position, value in enumerate(values):
             with LocalScope(context) as inner:
                 inner.symbol_table.insert(  # type: ignore[no-untyped-call]
                     Symbol(node.identifier.name, value, types.Int(const=True), Scope.LOCAL, node)
                 )
+                before = self._counts[-1]
                 for statement in node.block:
                     self.visit(statement, inner)
+                if position == 0:  # what all rounds would come to, before they are made
+                    self._bound(before + (self._counts[-1] - before) * _length(values), node)
         return context
 
     def _size(self, node: Any, size: Any, context: Any) -> int:
@@ -91,9 +100,12 @@ class BoundedVisitor(ConvertVisitor):
 
     def _count(self, operations: int, node: Any) -> None:
         self._counts[-1] += operations * self._repeats
-        if self._counts[-1] > MAX_OPERATIONS:
+        self._bound(self._counts[-1], node)
+
+    def _bound(self, operations: int, node: Any) -> None:
+        if operations > MAX_OPERATIONS:
             what = "operations or more, with all gate definitions and loops expanded"
-            raise _placed(too_large(what, self._counts[-1], MAX_OPERATIONS), node)
+            raise _placed(too_large(what, operations, MAX_OPERATIONS), node)
 
     @contextmanager
     def _repeated(self, times: int) -> Iterator[None]:

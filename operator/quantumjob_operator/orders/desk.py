@@ -42,10 +42,11 @@ class Desk:
         """The unfinished QuantumJob whose child Job owns the caller's pod. Raises Denied."""
         deadline = asyncio.get_running_loop().time() + KNOWN_SECONDS
         while True:
-            owner = self._find(caller)
-            if owner is not None:
+            if owner := self._find(caller):
                 return owner
             await self._look_up(caller)
+            if owner := self._find(caller):
+                return owner
             if asyncio.get_running_loop().time() > deadline:
                 raise Denied("no running worker of this operator is that pod")
             await asyncio.sleep(KNOWN_POLL_SECONDS)
@@ -106,12 +107,10 @@ def make_order(store: Store, owner: Owner, left: float, *, untouched: bool) -> O
     program, found = read_program(store.pending, owner)
     names = [] if untouched else _written(store.pending, owner)
     last = keys.segment(owner, SHARD, keys.LAST)
-    small = found.stored.bytes <= limits.INLINE_RESULT_BYTES
-    return Order(
+    order = Order(
         uid=owner.uid,
         shard=SHARD,
         program_url=store.pending.presign("GET", keys.program(owner), life),
-        program=msgspec.Raw(found.data) if small else msgspec.Raw(b""),
         circuits=circuit_urls(store.circuits, owner, program, life),
         found=[SegmentUrl(n, store.pending.presign("GET", keys.segment(owner, SHARD, n), life)) for n in names],
         next=segment_urls(store.pending, owner, sum(name != keys.LAST for name in names), left),
@@ -120,6 +119,8 @@ def make_order(store: Store, owner: Owner, left: float, *, untouched: bool) -> O
         seconds_left=left,
         store_ca="\n".join(sorted({store.pending.config.ca_pem, store.circuits.config.ca_pem} - {""})),
     )
+    small = found.stored.bytes <= limits.INLINE_RESULT_BYTES
+    return msgspec.structs.replace(order, program=msgspec.Raw(found.data)) if small else order
 
 
 def _written(pending: Bucket, owner: Owner) -> list[str]:

@@ -71,7 +71,7 @@ def test_fields_that_a_later_version_adds_are_passed_over() -> None:
 
 
 def test_exit_codes() -> None:
-    assert {code for code in Exit if code in PERMANENT} == {Exit.BAD_PROGRAM, Exit.REFUSED, Exit.INTERNAL}
+    assert {code for code in Exit if code in PERMANENT} == {Exit.BAD_PROGRAM, Exit.INTERNAL}
 
 
 def test_a_retry_tells_no_log_of_the_url(caplog: pytest.LogCaptureFixture) -> None:

@@ -75,6 +75,21 @@ def test_a_late_delete_of_an_earlier_job_keeps_the_new_one() -> None:
     assert cache.job(OF) is None
 
 
+def test_a_job_that_failed_and_is_gone_is_remembered_until_its_quantumjob_has_ended() -> None:
+    cache = Cache()
+    cache.put_quantumjob(quantumjob())
+    failed = job(quantumjob(), ("Failed", "DeadlineExceeded"))
+    cache.put_job(job(quantumjob()))
+    cache.drop_job(failed)
+    kept = cache.job(OF)
+    assert kept is not None
+    assert kept["status"]["conditions"][0]["type"] == "Failed"
+    assert cache.versions("jobs") == {}, "nobody expects it in a list"
+    done = {"conditions": [{"type": "Failed", "status": "True"}]}
+    cache.put_quantumjob(at(quantumjob(), 11, status=done))
+    assert cache.job(OF) is None
+
+
 def test_of_a_finished_job_little_is_kept() -> None:
     cache = Cache()
     done = quantumjob(status={"results": {"x": "y" * 1000}, "conditions": [{"type": "Complete", "status": "True"}]})

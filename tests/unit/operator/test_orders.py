@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,18 +14,19 @@ from aiohttp.test_utils import TestClient, TestServer
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from quantumjob_contract import keys, names
+from quantumjob_contract import keys, limits, names
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.orders import PATH_ORDERS, Order, ended_path, urls_path
 from quantumjob_contract.program import Circuit, ObjectRef, decode_program, encode
 from quantumjob_operator.controller import Controller
+from quantumjob_operator.kube import ApiUnreachable
 from quantumjob_operator.orders import desk as desk_module
 from quantumjob_operator.orders.desk import Desk, make_order, url_life
 from quantumjob_operator.orders.server import OrderServer
 from quantumjob_operator.orders.tokens import TokenVerifier
 from support.jobs import owner as new_owner
 from support.jobs import program, result, write_job
-from support.kube import UID, FakeKube, job, pod, quantumjob
+from support.kube import JOBS, PODS, UID, FakeKube, job, pod, quantumjob
 from support.memory import MemoryStore
 
 OF = Owner("team", UID)
@@ -159,6 +161,43 @@ async def test_unknown_keys_do_not_make_it_ask_the_cluster_each_time(endpoint: E
     for number in range(5):
         await endpoint.post(PATH_ORDERS, f"Bearer {token(OTHER_KEY, str(number))}")
     assert endpoint.kube.fetched == fetched
+
+
+async def test_many_first_callers_at_once_are_all_let_in(endpoint: Endpoint) -> None:
+    answers = await asyncio.gather(*(endpoint.post(PATH_ORDERS, f"Bearer {token()}") for _ in range(10)))
+    assert {code for code, _ in answers} == {200}
+    assert endpoint.kube.fetched == 2
+
+
+async def test_keys_that_cannot_be_had_are_not_the_workers_fault(endpoint: Endpoint) -> None:
+    real = endpoint.kube.request
+
+    async def down(*_: Any) -> dict[str, Any]:
+        raise ApiUnreachable("ConnectionError")
+
+    endpoint.kube.request = down  # type: ignore[method-assign]
+    assert (await endpoint.post(PATH_ORDERS, f"Bearer {token()}"))[0] == 503
+    endpoint.kube.request = real  # type: ignore[method-assign]
+    assert (await endpoint.post(PATH_ORDERS, f"Bearer {token()}"))[0] == 200
+
+
+async def test_a_pod_that_the_watch_has_not_brought_is_looked_up(endpoint: Endpoint) -> None:
+    endpoint.controller.cache.drop_pod(pod(quantumjob()))
+    endpoint.controller.cache.drop_job(job(quantumjob()))
+    endpoint.kube.put(PODS, pod(quantumjob(), {"running": {}}))
+    endpoint.kube.put(JOBS, job(quantumjob()))
+    assert (await endpoint.post(PATH_ORDERS, f"Bearer {token()}"))[0] == 200
+
+
+async def test_a_large_program_is_behind_its_url(endpoint: Endpoint) -> None:
+    text = "OPENQASM 3.0;" + "/" * limits.INLINE_RESULT_BYTES
+    pubs = [msgspec.structs.replace(each, circuit=Circuit("OpenQASM3", text)) for each in program(OF, 1).pubs]
+    endpoint.store.pending.objects[keys.program(OF)] = encode(msgspec.structs.replace(program(OF, 1), pubs=pubs))
+    code, body = await endpoint.post(PATH_ORDERS, f"Bearer {token()}")
+    assert code == 200
+    order = msgspec.json.decode(body, type=Order)
+    assert bytes(order.program) == b""
+    assert order.program_url
 
 
 async def test_more_urls(endpoint: Endpoint) -> None:

@@ -45,6 +45,34 @@ async def test_a_dead_watch_is_red_and_loses_nothing(watchdog: Watchdog) -> None
     assert watchdog.dead == "", "a watch that has caught up is alive"
 
 
+async def test_a_deletion_that_the_watch_has_missed_is_red_and_healed(watchdog: Watchdog) -> None:
+    kube = watchdog.controller.kube
+    kube.put(JOBS, job(quantumjob()))  # type: ignore[attr-defined]
+    await watchdog.compare()
+    assert watchdog.controller.cache.job(OF) is not None
+    kube.objects.clear()  # type: ignore[attr-defined]
+    await watchdog.compare()
+    assert watchdog.dead == "1 quantumjobs missed, 1 jobs missed"
+    assert watchdog.controller.cache.job(OF) is None
+    assert watchdog.controller.cache.quantumjobs == {}
+
+
+async def test_what_is_deleted_during_a_comparison_is_not_missed(watchdog: Watchdog) -> None:
+    await watchdog.compare()
+    kube, cache = watchdog.controller.kube, watchdog.controller.cache
+    kube.put(JOBS, job(quantumjob()))  # type: ignore[attr-defined]
+    real = kube.get
+
+    async def gone_by_now(*where: object) -> object:
+        kube.objects.pop((JOBS, "team", job(quantumjob())["metadata"]["name"]), None)  # type: ignore[attr-defined]
+        return await real(*where)  # type: ignore[arg-type]
+
+    kube.get = gone_by_now  # type: ignore[method-assign, assignment]
+    await watchdog.compare()
+    assert watchdog.dead == ""
+    assert cache.job(OF) is None
+
+
 async def test_an_object_that_only_carries_the_label_does_not_make_it_red(watchdog: Watchdog) -> None:
     await watchdog.compare()
     forged = job(quantumjob())

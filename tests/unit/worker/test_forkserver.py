@@ -1,0 +1,168 @@
+"""Real children of a real fork server: results, crashes, hangs, memory, and the doors that are shut."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+from qiskit import QuantumCircuit, qpy
+from worker_fakes import BELL
+from worker_tasks import HEAD3, in_child, only, run
+
+from quantumjob_contract.reasons import PubReason
+from quantumjob_worker import sandbox
+from quantumjob_worker.runner import Runner, explain
+
+LANDLOCKED = pytest.mark.skipif(not sandbox.landlock_abi(), reason="this kernel has no Landlock")
+
+
+def test_a_result_is_the_same_in_every_child(runner: Runner) -> None:
+    reports = [in_child(runner, BELL)[0] for _ in range(2)]
+    assert reports[0] is not None
+    assert reports[1] is not None
+    assert reports[0].result == reports[1].result == run(BELL).result
+    assert sum((only(reports[0].result.data).counts or {}).values()) == 100
+
+
+def test_an_endless_loop_is_killed_at_its_deadline_and_the_next_pub_runs(runner: Runner) -> None:
+    endless = HEAD3 + "qubit q; bit b; x q; b = measure q; while (b) {x q; x q; b = measure q;}"
+    report, end = in_child(runner, endless, "OpenQASM3", seconds=0.3)
+    assert report is None
+    assert end.timed_out
+    report, end = in_child(runner, BELL)
+    assert report is not None
+    assert not end.signal
+
+
+def test_parsing_has_a_limit_of_its_own(runner: Runner) -> None:
+    long = HEAD3 + "qubit q; bit b;" + "x q;" * 200_000
+    report, end = in_child(runner, long, "OpenQASM3", seconds=None, parse=1.0)
+    assert report is None
+    assert end.signal == signal.SIGXCPU
+    assert explain(end, runner.memory, 1.0).reason == PubReason.DEADLINE_EXCEEDED
+
+
+def test_definitions_nested_too_deeply(runner: Runner) -> None:
+    """Not many operations, but more levels than a stack has."""
+    chain = "".join(f"gate a{i} q{{a{i - 1} q;}}" for i in range(1, 5000))
+    source = f"OPENQASM 2.0; gate a0 q{{U(0,0,0) q;}} {chain} qreg q[1]; creg c[1]; a4999 q[0]; measure q->c;"
+    report, _ = in_child(runner, source)
+    assert report is not None
+    assert report.result.error is not None
+    assert report.result.error.reason == PubReason.CIRCUIT_TOO_LARGE
+
+
+def test_mutated_qpy_never_harms_the_next_pub(runner: Runner) -> None:
+    circuit = QuantumCircuit(3, 3)
+    circuit.h(0)
+    circuit.append(QuantumCircuit(2, name="own").to_gate(), [0, 1])
+    with circuit.if_test((circuit.clbits[0], 1)):
+        circuit.rx(0.3, 1)
+    circuit.measure(range(3), range(3))
+    buffer = io.BytesIO()
+    qpy.dump(circuit, buffer)
+    good = buffer.getvalue()
+    rng = random.Random(5)  # noqa: S311  a fuzzer's
+    for _ in range(40):
+        data = bytearray(good)
+        for _ in range(rng.randint(1, 3)):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        report, end = in_child(runner, bytes(data), "QPY", seconds=20, parse=5.0)
+        if report is None and not end.timed_out:
+            assert explain(end, runner.memory, 5.0).reason
+    assert in_child(runner, BELL)[0] is not None
+
+
+def test_memory(hostile: Runner) -> None:
+    """Beyond the budget an allocation fails; it does not hang, and the kernel kills nobody."""
+    report, _ = in_child(hostile, "answer = len(bytearray(600 << 20)) >> 20")
+    assert report is not None
+    assert report.trace == "600"
+    report, _ = in_child(hostile, "bytearray(1500 << 20)")
+    assert report is not None
+    assert report.trace.startswith("MemoryError")
+
+
+def test_a_crash_names_its_signal(hostile: Runner) -> None:
+    report, end = in_child(hostile, "import ctypes; ctypes.string_at(0)")
+    assert report is None
+    error = explain(end, hostile.memory, 1.0)
+    assert error.reason == PubReason.CRASHED
+    assert "SIGSEGV" in error.message
+    _, end = in_child(hostile, "import os; os.kill(os.getpid(), 9)")
+    assert explain(end, hostile.memory, 1.0).reason == PubReason.MEMORY_LIMIT
+    report, end = in_child(hostile, "import os; os._exit(3)")
+    assert report is None
+    assert explain(end, hostile.memory, 1.0).reason == PubReason.CRASHED
+
+
+def test_a_child_knows_nothing(hostile: Runner) -> None:
+    report, _ = in_child(hostile, "import os; answer = (dict(os.environ), sorted(os.listdir('.')), os.getppid() > 1)")
+    assert report is not None
+    assert report.trace == "({}, [], True)"
+    probe = "import os\nanswer = []\nfor n in range(256):\n  try: os.fstat(n); answer.append(n)\n  except OSError: pass"
+    report, _ = in_child(hostile, probe)
+    assert report is not None
+    assert report.trace == "[0, 1, 2, 3]"
+
+
+@LANDLOCKED
+def test_files_are_shut(hostile: Runner, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("secret")
+    for path in (
+        token,
+        Path("/etc/passwd"),
+        f"/proc/{os.getpid()}/environ",
+        "/proc/self/environ",
+        f"/proc/{os.getppid()}/mem",
+    ):
+        report, _ = in_child(hostile, f"answer = open({str(path)!r}, 'rb').read()")
+        assert report is not None
+        assert report.trace.startswith("PermissionError"), (path, report.trace)
+    for code in (
+        f"open({str(tmp_path / 'new')!r}, 'w')",
+        f"import os; os.unlink({str(token)!r})",
+        f"import os; os.listdir({str(tmp_path)!r})",
+        "import os; os.execv('/bin/sh', ['sh', '-c', 'true'])",
+        f"import os; os.symlink({str(token)!r}, 'link')",
+    ):
+        report, _ = in_child(hostile, code)
+        assert report is not None, code
+        assert report.trace.startswith("PermissionError"), (code, report.trace)
+    report, _ = in_child(hostile, "open('own', 'w').write('x'); answer = open('own').read(); import colorsys")
+    assert report is not None
+    assert report.trace == "x"
+
+
+@LANDLOCKED
+def test_network_and_signals_are_shut(hostile: Runner) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        code = f"import socket; socket.create_connection(('127.0.0.1', {listening.getsockname()[1]}), timeout=5)"
+        report, _ = in_child(hostile, code)
+        assert report is not None
+        if sandbox.landlock_abi() >= 4:
+            assert report.trace.startswith("PermissionError")
+    for pid in (os.getpid(), hostile.pid):  # type: ignore[attr-defined]
+        report, _ = in_child(hostile, f"import os; os.kill({pid}, 0)")
+        assert report is not None
+        if sandbox.landlock_abi() >= 6:
+            assert report.trace.startswith("PermissionError")
+
+
+def test_a_grandchild_cannot_hold_the_parent_up(hostile: Runner) -> None:
+    """It keeps the socket open; the answer counts once the child has ended."""
+    code = "import os, time\nif os.fork() == 0:\n  os.setsid()\n  time.sleep(5)\n  os._exit(0)"
+    _, end = in_child(hostile, code, seconds=4)
+    assert not end.timed_out
+
+
+def test_an_answer_that_is_no_report(hostile: Runner) -> None:
+    report, end = in_child(hostile, "import os; os.write(3, b'{}'); os._exit(0)")
+    assert report is None
+    assert end.signal == 0

@@ -1,0 +1,54 @@
+"""Short ways to run a circuit in the worker's code, for its tests."""
+
+from __future__ import annotations
+
+from quantumjob_contract.program import Format
+from quantumjob_contract.results import PubError, Register
+from quantumjob_worker import child, protocol
+from quantumjob_worker.runner import Runner
+
+HEAD2 = 'OPENQASM 2.0;\ninclude "qelib1.inc";\n'
+HEAD3 = 'OPENQASM 3.0;\ninclude "stdgates.inc";\n'
+
+
+def task(
+    format_: Format = "OpenQASM2", *, shots: int = 100, seed: int = 7, memory: int = 1 << 30, parse: float = 30.0
+) -> protocol.Task:
+    return protocol.Task(
+        index=0, name="p", format=format_, shots=shots, seed=seed, threads=2, memory=memory, parse_seconds=parse
+    )
+
+
+def run(source: str | bytes, format_: Format = "OpenQASM2", **options: int) -> protocol.Report:
+    """In this process: for circuits that do no harm."""
+    return child.run(task(format_, **options), source.encode() if isinstance(source, str) else source)
+
+
+def counts(source: str | bytes, format_: Format = "OpenQASM2", **options: int) -> dict[str, dict[str, int] | None]:
+    report = run(source, format_, **options)
+    assert report.result.data is not None, (report.result.error, report.trace)
+    return {name: register.counts for name, register in report.result.data.items()}
+
+
+def error(source: str | bytes, format_: Format = "OpenQASM2", **options: int) -> PubError:
+    found = run(source, format_, **options).result.error
+    assert found is not None
+    return found
+
+
+def in_child(
+    runner: Runner,
+    source: str | bytes,
+    format_: Format = "OpenQASM2",
+    *,
+    seconds: float | None = 60,
+    parse: float = 30.0,
+) -> tuple[protocol.Report | None, protocol.End]:
+    data = source.encode() if isinstance(source, str) else source
+    return runner.run(task(format_, parse=parse, memory=runner.memory), data, seconds, lambda: None)
+
+
+def only(registers: dict[str, Register] | None) -> Register:
+    assert registers is not None
+    (register,) = registers.values()
+    return register
