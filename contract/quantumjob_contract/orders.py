@@ -1,8 +1,11 @@
 """The messages between worker and operator, all by HTTPS POST of JSON with the worker's token as bearer.
 
-    POST /v1/orders                       -> 200 Order | 204 nothing yet, ask again | 401 | 403
+    POST /v1/orders                       -> 200 Order
     POST /v1/orders/<uid>/<shard>/urls    UrlsRequest -> 200 list of SegmentUrl
     POST /v1/orders/<uid>/<shard>/ended   Ended -> 204
+
+401: the token proves nothing. 403: its pod is no worker, or not of this job. 503, and 204 to a question for an order:
+nothing now, ask again.
 
 What a worker says is a hint; promotion believes the store alone.
 """

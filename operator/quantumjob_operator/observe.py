@@ -33,6 +33,8 @@ class Worker:
     state: Literal["absent", "waiting", "running", "ended", "failed"]
     reason: Reason
     message: str
+    since: str = ""
+    """When a quiet state began: waiting for its pod, or running; RFC 3339."""
 
 
 def observe(job: JSON | None, pods: list[JSON]) -> Worker:
@@ -45,17 +47,14 @@ def observe(job: JSON | None, pods: list[JSON]) -> Worker:
         return Worker("ended", Reason.STORING, "The worker has ended; its results are being verified.")
     if failed := conditions.get("Failed"):
         return _failed(failed, endings)
-    if any(_running(pod) for pod in pods):
-        return Worker("running", Reason.RUNNING, "The worker is running.")
+    if started := next(filter(None, map(_running_since, pods)), None):
+        return Worker("running", Reason.RUNNING, "The worker is running.", started)
     if waiting := next(filter(None, map(_obstacle, pods)), None):
         return waiting
     if endings:
         return Worker("waiting", Reason.RETRYING, f"{_explain(endings[-1])} Another attempt follows.")
-    return Worker(
-        "waiting",
-        Reason.WAITING_FOR_WORKER,
-        f"The pod of Job {name} has not started yet; `kubectl describe job {name}` tells why.",
-    )
+    message = f"The pod of Job {name} has not started yet; `kubectl describe job {name}` tells why."
+    return Worker("waiting", Reason.WAITING_FOR_WORKER, message, job["metadata"]["creationTimestamp"])
 
 
 def _container(pod: JSON) -> JSON:
@@ -69,8 +68,9 @@ def _terminated(pod: JSON) -> JSON | None:
     return end
 
 
-def _running(pod: JSON) -> bool:
-    return "running" in _container(pod).get("state", {})
+def _running_since(pod: JSON) -> str | None:
+    running: JSON = _container(pod).get("state", {}).get("running") or {}
+    return running.get("startedAt")
 
 
 def _obstacle(pod: JSON) -> Worker | None:

@@ -19,9 +19,8 @@ from quantumjob_operator.observe import Worker, observe
 
 JSON = dict[str, Any]
 
-QUIET: Final = frozenset({Reason.WAITING_FOR_WORKER, Reason.RUNNING})
-QUIET_SECONDS: Final = 3.0
-"""A small cold job has ended when its Job is this old."""
+QUIET_SECONDS: Final = {Reason.WAITING_FOR_WORKER: 10.0, Reason.RUNNING: 2.0}
+"""How long a state must last to be told: a pod that starts, and a small job that runs, are gone before."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +114,10 @@ def finishes(step: Step) -> bool:
 
 
 def seconds_to_wait(view: View, step: Write, now: datetime) -> float:
-    """How long a status may wait: what a worker does in its first moments is not worth a write of its own."""
+    """How long a status may wait: what passes in a moment is not worth a write of its own."""
+    worker = observe(view.job, view.pods)
     doing = status.condition(step.status, "Reconciling")
-    if view.job is None or doing is None or doing["reason"] not in QUIET:
+    if doing is None or doing["reason"] != worker.reason or not worker.since:
         return 0.0
-    created = clock.parse(view.job["metadata"]["creationTimestamp"])
-    return min(QUIET_SECONDS, max(0.0, QUIET_SECONDS - (now - created).total_seconds()))
+    quiet = QUIET_SECONDS[worker.reason]
+    return min(quiet, max(0.0, quiet - (now - clock.parse(worker.since)).total_seconds()))

@@ -34,23 +34,23 @@ class Gate:
 
     def __init__(self, open_store: Callable[[], Store]) -> None:
         self._open = open_store
-        self._trusted = False
+        self.trusted = False
 
     def open(self) -> Store:
         """The store. Raises Misconfigured, or StoreUnavailable before the probe has passed."""
         store = self._open()
-        if not self._trusted:
+        if not self.trusted:
             raise StoreUnavailable("it has not been probed yet")
         return store
 
     async def watch(self) -> None:
         """Probe pending and completed as soon as the store answers. Raises NotConditional; else it never ends."""
-        while not self._trusted:
+        while not self.trusted:
             try:
                 store = self._open()
                 for bucket in (store.pending, store.completed):
                     await asyncio.to_thread(probe, bucket)
-                self._trusted = True
+                self.trusted = True
             except (StoreError, Misconfigured) as error:
                 logger.warning("The store does not answer yet", extra={"cause": f"{type(error).__name__}: {error}"})
                 await asyncio.sleep(RETRY_SECONDS)

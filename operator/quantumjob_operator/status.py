@@ -70,16 +70,7 @@ def accepted(quantumjob: JSON, total: int, seed: int, now: datetime) -> JSON:
 def refused(quantumjob: JSON, message: str, now: datetime) -> JSON:
     """The spec can never run."""
     bad = (Reason.INVALID_SPEC, message)
-    return _with(
-        {},
-        quantumjob,
-        now,
-        Accepted=("False", *bad),
-        Failed=("True", *bad),
-        Stalled=("True", *bad),
-        Reconciling=("False", *bad),
-        Ready=("False", *bad),
-    )
+    return _with({}, quantumjob, now, Accepted=("False", *bad), **_given_up(*bad))
 
 
 def working(quantumjob: JSON, worker: Worker, now: datetime, job: JSON | None = None) -> JSON:
@@ -106,32 +97,26 @@ def finished(quantumjob: JSON, promoted: Promoted, now: datetime) -> JSON:
             "pubs": to_json(manifest.pubs),
         },
     }
-    failed = manifest.outcome == "Failed"
-    last = {"Failed": ("True", *end), "Stalled": ("True", *end)} if failed else {"Complete": ("True", *end)}
+    done = {"Complete": ("True", *end), "Reconciling": ("False", *end), "Ready": ("True", *end)}
     return _with(
         status,
         quantumjob,
         now,
         ResultsStored=("True", Reason.RESULTS_VERIFIED, where),
-        Reconciling=("False", *end),
-        Ready=("False" if failed else "True", *end),
-        **last,
+        **(_given_up(*end) if manifest.outcome == "Failed" else done),
     )
 
 
 def lost(quantumjob: JSON, reason: str, message: str, now: datetime) -> JSON:
     """The end without results: what is in the store cannot be used. Nothing there was deleted."""
     end = (reason, message)
-    return _with(
-        quantumjob["status"],
-        quantumjob,
-        now,
-        ResultsStored=("False", *end),
-        Failed=("True", *end),
-        Stalled=("True", *end),
-        Reconciling=("False", *end),
-        Ready=("False", *end),
-    )
+    return _with(quantumjob["status"], quantumjob, now, ResultsStored=("False", *end), **_given_up(*end))
+
+
+def _given_up(reason: str, message: str) -> dict[str, tuple[str, str, str]]:
+    """The conditions of a job that has failed, for people and for kstatus."""
+    true, false = ("True", reason, message), ("False", reason, message)
+    return {"Failed": true, "Stalled": true, "Reconciling": false, "Ready": false}
 
 
 def _with(status: JSON, quantumjob: JSON, now: datetime, **changes: tuple[str, str, str]) -> JSON:

@@ -100,6 +100,12 @@ def test_inputs_from_the_bucket_that_are_not_as_they_should_be(namespace: Namesp
         assert result.error.reason == reason
 
 
+def test_a_large_program(namespace: Namespace) -> None:
+    """Too large to ride in the order: the worker fetches it."""
+    namespace.apply("large", *(pub(f"p{number}", BELL + "// " + "x" * 20_000) for number in range(8)))
+    assert namespace.finished("large")["status"]["progress"] == "8/8"
+
+
 def test_two_bad_pubs_of_twelve_cost_two(namespace: Namespace) -> None:
     secret = "do_not_tell_anybody"
     syntax = f'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nh q[0] {secret};\n'

@@ -196,7 +196,7 @@ def test_the_operators_own_words_hold_no_credentials(namespace: Namespace) -> No
     assert "X-Amz-Signature" not in told
 
 
-def test_any_uid_serves(namespace: Namespace, no_operator: None) -> None:
+def test_any_uid_serves(namespace: Namespace) -> None:
     """A worker runs under a UID like OpenShift's, on a read-only root."""
     image = namespace_image()
     context = {

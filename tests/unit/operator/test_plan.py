@@ -13,6 +13,7 @@ from quantumjob_operator.manifest import Failure
 from quantumjob_operator.plan import Create, Promote, View, Write, decide
 from support.kube import TIME, job, pod, quantumjob, terminated
 
+RUNNING = {"running": {"startedAt": TIME}}
 NOW = clock.parse(TIME) + timedelta(seconds=60)
 
 
@@ -62,9 +63,9 @@ def test_promotion_starts_at_the_first_sign_of_the_end(conditions: list[tuple[st
 
 def test_a_hint_makes_it_look_once() -> None:
     of = accepted()
-    running = View(of, job(of), [pod(of, {"running": {}})], hinted=True)
+    running = View(of, job(of), [pod(of, RUNNING)], hinted=True)
     assert decide(running, NOW) == Promote()
-    told = decide(View(of, job(of), [pod(of, {"running": {}})], hinted=True, looked=True), NOW)
+    told = decide(View(of, job(of), [pod(of, RUNNING)], hinted=True, looked=True), NOW)
     assert isinstance(told, Write)
     assert told.status["phase"] == "Running"
 
@@ -105,7 +106,7 @@ def test_a_failed_job_is_promoted_with_its_reason(reason: str, state: Any, expec
 @pytest.mark.parametrize(
     ("of_pod", "reason", "phase"),
     [
-        ({"state": {"running": {}}}, "Running", "Running"),
+        ({"state": RUNNING}, "Running", "Running"),
         ({"state": {"waiting": {"reason": "ContainerCreating"}}}, "WaitingForWorker", "Pending"),
         ({"state": {"waiting": {"reason": "ImagePullBackOff"}}}, "ImageUnavailable", "Pending"),
         ({"state": {"waiting": {"reason": "CreateContainerConfigError"}}}, "PodRefused", "Pending"),
@@ -131,10 +132,10 @@ def test_a_person_is_told_what_a_job_waits_for(of_pod: dict[str, Any], reason: s
 def test_the_first_moments_of_a_worker_are_not_worth_a_write() -> None:
     of = accepted()
     young = clock.parse(TIME) + timedelta(seconds=1)
-    view = View(of, job(of), [pod(of, {"running": {}})])
+    view = View(of, job(of), [pod(of, RUNNING)])
     step = decide(view, young)
     assert isinstance(step, Write)
-    assert plan.seconds_to_wait(view, step, young) == pytest.approx(plan.QUIET_SECONDS - 1)
+    assert plan.seconds_to_wait(view, step, young) == pytest.approx(plan.QUIET_SECONDS[Reason.RUNNING] - 1)
     assert plan.seconds_to_wait(view, step, NOW) == 0
     trouble = View(of, job(of), [pod(of, terminated(75))])
     step = decide(trouble, young)
@@ -167,7 +168,7 @@ def test_a_key_that_leaves_the_namespace_is_refused_even_past_the_schema(key: st
 def test_a_transition_time_moves_only_with_the_status() -> None:
     of = accepted()
     later = NOW + timedelta(hours=1)
-    worker = plan.observe(job(of), [pod(of, {"running": {}})])
+    worker = plan.observe(job(of), [pod(of, RUNNING)])
     after = status.working(of, worker, later, job(of))
     was, now = (status.condition(each, "Reconciling") for each in (of["status"], after))
     assert was is not None

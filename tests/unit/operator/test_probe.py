@@ -1,0 +1,37 @@
+"""The store is trusted once it has refused an overwrite, and jobs say what they wait for until then."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from support.memory import MemoryStore
+
+from quantumjob_contract.transfer import Put, StoreUnavailable
+from quantumjob_operator import probe
+from quantumjob_operator.probe import Gate, NotConditional
+
+
+async def test_the_gate_opens_when_the_store_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "RETRY_SECONDS", 0.0)
+    store = MemoryStore()
+    store.pending.down = True
+    gate = Gate(lambda: store)  # type: ignore[arg-type, return-value]
+    with pytest.raises(StoreUnavailable, match="not been probed"):
+        gate.open()
+    watching = asyncio.create_task(gate.watch())
+    await asyncio.sleep(0)
+    store.pending.down = False
+    async with asyncio.timeout(10):
+        while not gate.trusted:
+            await asyncio.sleep(0)
+    assert gate.open() is store
+    watching.cancel()
+
+
+async def test_a_store_that_overwrites_ends_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MemoryStore()
+    monkeypatch.setattr(store.completed, "put_once", lambda *_: Put.WRITTEN)
+    gate = Gate(lambda: store)  # type: ignore[arg-type, return-value]
+    with pytest.raises(NotConditional, match="If-None-Match"):
+        await gate.watch()
