@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from support.memory import MemoryStore
 
 from quantumjob_contract.transfer import Put, StoreUnavailable
 from quantumjob_operator import probe
 from quantumjob_operator.probe import Gate, NotConditional
+from support.memory import MemoryStore
 
 
 async def test_the_gate_opens_when_the_store_answers(monkeypatch: pytest.MonkeyPatch) -> None:
