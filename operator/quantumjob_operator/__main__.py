@@ -42,7 +42,7 @@ async def run(settings: Settings) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(settings.tls_dir / "tls.crt", settings.tls_dir / "tls.key")
     orders = OrderServer(Desk(controller, gate.open), TokenVerifier(kube)).application()
-    answers = health.application(lambda: watchdog.dead, lambda: "" if watchdog.synced else "the first list is not done")
+    answers = health.application(lambda: watchdog.dead, lambda: unready(watchdog, gate))
     runners = [await serve(orders, settings.orders_port, context), await serve(answers, settings.health_port, None)]
     try:
         await first_to_end(
@@ -56,6 +56,13 @@ async def run(settings: Settings) -> None:
         for runner in runners:
             await runner.cleanup()
         await kube.close()
+
+
+def unready(watchdog: Watchdog, gate: probe.Gate) -> str:
+    """Why workers cannot be served yet; empty if they can."""
+    if not watchdog.synced:
+        return "the first list is not done"
+    return "" if gate.trusted else "the store has not been probed yet"
 
 
 async def first_to_end(*parts: Awaitable[Any]) -> None:

@@ -52,7 +52,11 @@ def observe(job: JSON | None, pods: list[JSON]) -> Worker:
     if waiting := next(filter(None, map(_obstacle, pods)), None):
         return waiting
     if endings:
-        return Worker("waiting", Reason.RETRYING, f"{_explain(endings[-1])} Another attempt follows.")
+        return Worker(
+            "waiting",
+            Reason.RETRYING,
+            f"{_explain(endings[-1])} Another attempt follows if deadline and backoffLimit allow.",
+        )
     message = f"The pod of Job {name} has not started yet; `kubectl describe job {name}` tells why."
     return Worker("waiting", Reason.WAITING_FOR_WORKER, message, job["metadata"]["creationTimestamp"])
 
@@ -89,7 +93,10 @@ def _obstacle(pod: JSON) -> Worker | None:
 def _failed(condition: JSON, endings: list[JSON]) -> Worker:
     reason = condition.get("reason")
     if reason == "DeadlineExceeded":
-        message = "The job was not done within spec.activeDeadlineSeconds. Raise it, or split the job."
+        message = (
+            "The job was not done within spec.activeDeadlineSeconds, in which waiting for a node counts. "
+            "Raise it, or split the job."
+        )
         return Worker("failed", Reason.DEADLINE_EXCEEDED, message)
     last = endings[-1] if endings else {}
     if last.get("reason") == OOM_KILLED and last["exitCode"]:

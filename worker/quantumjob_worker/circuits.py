@@ -60,7 +60,7 @@ def _object(
         except transfer.NotFound:
             raise PubFailed(
                 PubReason.CIRCUIT_NOT_FOUND,
-                "No object has this key in the circuits bucket. Upload it, then submit again.",
+                "The circuits bucket has no such key under this namespace. Upload it and create the job anew.",
             ) from None
         except transfer.TooLarge:
             raise PubFailed(

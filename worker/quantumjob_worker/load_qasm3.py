@@ -30,7 +30,7 @@ _SENTENCES: Final = (
     (
         "conditions must be",
         PubReason.UNSUPPORTED_FORMAT,
-        "A condition must compare a bit or a register with a constant.",
+        "A condition is a bit (`c`, `!c`, `c == true`) or compares a register with an integer.",
     ),
     ("is not defined", PubReason.SYNTAX_ERROR, "A name is used that is not defined."),
     ("Undefined symbol", PubReason.SYNTAX_ERROR, "A name is used that is not defined."),
