@@ -21,7 +21,7 @@ from quantumjob_operator.orders.tokens import TokenVerifier
 from quantumjob_operator.settings import Settings
 from quantumjob_operator.watchdog import Watchdog
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"{__package__}.main")  # its __name__ is another
 
 NEEDED: Final = ("worker_image", "orders_url")
 

@@ -18,7 +18,7 @@ from quantumjob_operator.settings import Settings
 from quantumjob_operator.sweep import orphans
 
 JSON = dict[str, Any]
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"{__package__}.reconciler")  # run as a module, its __name__ is another
 
 LOOK_AGAIN_SECONDS: Final = 0.5
 

@@ -164,6 +164,7 @@ def reconcile(**environment: str) -> None:
     container["env"] += [{"name": key, "value": value} for key, value in environment.items()]
     cluster.kubectl("create", "-f", "-", stdin=yaml.safe_dump(body))
     cluster.kubectl("wait", "-n", cluster.SYSTEM, "--for=condition=Complete", f"job/{name}", "--timeout=120s")
+    assert '"Reconciled"' in cluster.kubectl("logs", "-n", cluster.SYSTEM, f"job/{name}")
     cluster.kubectl("delete", "-n", cluster.SYSTEM, f"job/{name}", "--wait=false")
 
 
