@@ -22,7 +22,6 @@ UNREACHABLE_SECONDS: Final = 120.0
 REFUSALS: Final = 3
 """The operator may not have seen the pod yet when it asks first."""
 REFUSAL_PAUSE: Final = 4.0
-MAX_ANSWER: Final = 64 << 20
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -45,7 +45,7 @@ def work(control: socket.socket, started: str) -> Termination:
 
 
 def set_up_logging() -> None:
-    """JSON lines on stderr. urllib3 is silent: its warnings quote URLs, and ours are presigned."""
+    """JSON lines on stderr. urllib3, whose warnings quote URLs, is silenced where it is used: in `transfer`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         JsonFormatter(
@@ -56,11 +56,6 @@ def set_up_logging() -> None:
         )
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    logging.getLogger("urllib3").disabled = True
-    logging.getLogger("urllib3").propagate = False
-    for name in list(logging.root.manager.loggerDict):
-        if name.startswith("urllib3"):
-            logging.getLogger(name).disabled = True
 
 
 def versions() -> dict[str, str]:
