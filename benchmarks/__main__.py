@@ -6,63 +6,57 @@ import argparse
 import signal
 import sys
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 
-from benchmarks import measure, operator_usage, report
-from benchmarks.figures import Cost, Figures, targets
+from benchmarks.figures.run import targets
 from benchmarks.machine import look
-from benchmarks.namespace import Namespace, namespace
+from benchmarks.measure.bench import Bench, at_rest
+from benchmarks.measure.small import finished_status
+from benchmarks.report.layout import for_terminal
+from benchmarks.report.page import page, shown
+from benchmarks.run import PARTS, measure
+from benchmarks.spaces import cluster
 from benchmarks.watching import Unsuccessful
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+NUMBERS: Final[dict[str, tuple[float, str]]] = {
+    "runs": (10, "of each kind, one at a time"),
+    "warm-up": (1, "of each kind, before anything counts"),
+    "many": (60, "raw Jobs, and dedicated QuantumJobs, all at once"),
+    "standing": (50, "shared, one after another, worker standing"),
+    "series": (200, "shared, in a series"),
+    "at-once": (4, "under way in the series"),
+    "burst": (1000, "shared, all at once"),
+    "small": (200, "shared, all at once beside a long one"),
+    "long": (30.0, "seconds that the long one takes alone"),
+    "crowd": (500, "shared, in one namespace"),
+    "few": (10, "shared, in each of two other namespaces at the same time"),
+    "finished": (10000, "finished ones beside the operator that is restarted"),
+    "waiting": (1000, "that wait meanwhile"),
+    "quiet": (20.0, "seconds to measure the idle operator"),
+}
 console = Console(highlight=False, soft_wrap=True)
 
 
-def options() -> argparse.Namespace:
+def parts(text: str) -> set[str]:
+    chosen = set(text.split(","))
+    if unknown := chosen.difference(PARTS):
+        raise argparse.ArgumentTypeError(f"no part is called {', '.join(sorted(unknown))}")
+    return chosen
+
+
+def options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--runs", type=int, default=10, help="of each kind, one at a time (default 10)")
-    parser.add_argument("--burst", type=int, default=60, help="of each kind, all at once (default 60)")
-    parser.add_argument("--jobs", type=int, default=200, help="QuantumJobs of the whole run at least (default 200)")
-    parser.add_argument("--warm-up", type=int, default=1, help="of each kind, before anything counts (default 1)")
-    parser.add_argument("--at-once", type=int, default=4, help="under way in the series (default 4)")
-    parser.add_argument("--quiet", type=float, default=20, help="seconds to measure the idle operator (default 20)")
-    parser.add_argument("--output", type=Path, default=PAGE, help="page to write (default docs/benchmarks.md)")
-    return parser.parse_args()
-
-
-def run(space: Namespace, chosen: argparse.Namespace) -> Figures:
-    """All measurements. The operator's cost is that of the burst and the series."""
-    say = console.print
-    measure.one_by_one(space, chosen.warm_up, "warm-up", say)
-    say(f"the operator at rest, {chosen.quiet:.0f} s")
-    idle = measure.idle(chosen.quiet)
-    singles, raw = measure.one_by_one(space, chosen.runs, "run", say)
-    verified = measure.verified(space.quantumjobs, [f"run-{index}" for index in range(chosen.runs)])
-    space.clean()
-    say(f"{chosen.burst} raw Jobs at once")
-    raw_burst = measure.burst(space.raw, chosen.burst)
-    space.clean()
-    say(f"{chosen.burst} QuantumJobs at once")
-    burst, on_burst = measure.spent_on(lambda: measure.burst(space.quantumjobs, chosen.burst))
-    _, on_cleaning = measure.spent_on(space.clean)
-    count = max(0, chosen.jobs - chosen.warm_up - chosen.runs - chosen.burst)
-    say(f"{count} QuantumJobs, {chosen.at_once} under way")
-    _, on_series = measure.spent_on(lambda: measure.series(space.quantumjobs, count, chosen.at_once))
-    at_end = operator_usage.read()
-    cost = Cost(
-        idle_ms_per_s=idle.cpu_ms / idle.seconds,
-        burst_ms=on_burst.above(idle),
-        series_ms=on_series.above(idle),
-        cleaning_ms=on_cleaning.above(idle),
-        burst_jobs=chosen.burst,
-        series_jobs=count,
-        cleaned_jobs=chosen.burst,
-        resident_mib=at_end.resident_mib,
-        peak_mib=at_end.peak_mib,
-        total_jobs=chosen.warm_up + chosen.runs + chosen.burst + count,
-    )
-    return Figures(singles, raw, burst, raw_burst, cost, verified, space.others.count())
+    parser.add_argument("--only", type=parts, help=f"these parts, separated by commas, and no page: {', '.join(PARTS)}")
+    parser.add_argument("--output", type=Path, help="page to write (default, for all parts, docs/benchmarks.md)")
+    for name, (value, text) in NUMBERS.items():
+        parser.add_argument(f"--{name}", type=type(value), default=value, help=f"{text} (default %(default)s)")
+    chosen = parser.parse_args(arguments)
+    if chosen.only is None:
+        chosen.only, chosen.output = set(PARTS), chosen.output or PAGE
+    return chosen
 
 
 def stop(*_: object) -> None:
@@ -75,17 +69,21 @@ def main() -> int:
     chosen = options()
     signal.signal(signal.SIGTERM, stop)
     try:
-        with namespace() as space:
-            figures = run(space, chosen)
-            versions = space.quantumjobs.watching.ended("run-0").object["status"]["versions"]
-            shown = report.tables(figures, look(versions))
+        with cluster() as found:
+            console.print("the first job")
+            status = finished_status(found)
+            console.print(f"the operator at rest, {chosen.quiet:.0f} s")
+            bench = Bench(found, console.print, status, at_rest(chosen.quiet))
+            figures = measure(bench, chosen)
+            tables = shown(figures, look(status["versions"]))
             console.print("cleaning up")
     except (Unsuccessful, TimeoutError, RuntimeError) as error:
         console.print(f"aborted: {error}", style="bold red", markup=False)
         return 1
-    chosen.output.write_text(report.markdown(shown))
-    for table in shown:
-        console.print(report.for_terminal(table))
+    if chosen.output:
+        chosen.output.write_text(page(tables))
+    for table in tables:
+        console.print(for_terminal(table))
     missed = sum(not target.met for target in targets(figures))
     console.print(f"targets missed: {missed}" if missed else "all targets met", style="bold red" if missed else "green")
     return 0

@@ -1,4 +1,4 @@
-"""The two things that are compared, as objects: the Bell QuantumJob of the examples, and a raw Job of the same."""
+"""What is compared, as objects: the Bell QuantumJob of the examples, a long one, and a raw Job of the Bell circuit."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ JSON = dict[str, Any]
 BELL: Final = Path(__file__).resolve().parents[1] / "examples" / "bell.yaml"
 SHOTS: Final = 1024
 """The default of a QuantumJob."""
+LONG: Final = """\
+OPENQASM 3.0;
+include "stdgates.inc";
+qubit[22] q;
+bit[22] c;
+for int i in [1:{layers}] {{ h q; for int j in [0:20] {{ cx q[j], q[j + 1]; rz(0.3) q[j]; }} }}
+c = measure q;
+"""
+"""A statevector of 64 MiB, in as many layers as the machine needs for the time that is wanted."""
 
 # The leanest way to these counts: gates that Aer knows, so nothing is transpiled.
 PROGRAM: Final = """\
@@ -29,6 +38,28 @@ def bell() -> JSON:
     """The example, as its file says."""
     body: JSON = yaml.safe_load(BELL.read_text())
     return body
+
+
+def dedicated(quantumjob: JSON) -> JSON:
+    """The same, with a worker of its own."""
+    return quantumjob | {"spec": quantumjob["spec"] | {"dedicated": True}}
+
+
+def long(layers: int) -> JSON:
+    """A QuantumJob that the small ones must not wait for."""
+    body = copy.deepcopy(bell())
+    body["spec"]["program"]["pubs"][0]["circuit"]["inline"] = LONG.format(layers=layers)
+    return body
+
+
+def quota(name: str) -> JSON:
+    """Lets a namespace have no batch/v1 Job, so that its QuantumJobs wait."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": name},
+        "spec": {"hard": {"count/jobs.batch": "0"}},
+    }
 
 
 def raw_job(defaulted: JSON, image: str) -> JSON:

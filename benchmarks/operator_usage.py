@@ -52,13 +52,21 @@ def read() -> Usage:
 
 
 def parse(text: str, at: float) -> Usage:
-    """`/proc/1/stat` followed by `/proc/1/status`. The command in the first is in brackets and may hold anything."""
+    """`/proc/1/stat` followed by `/proc/1/status`."""
     stat, _, status = text.partition("\n")
-    fields = stat[stat.rindex(")") + 2 :].split()
     values = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
     mib = {name: int(values[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM")}
-    ticks = sum(int(field) for field in fields[11:15])
-    return Usage(at, int(fields[19]), ticks * TICK_MS, mib["VmRSS"], mib["VmHWM"])
+    return Usage(at, int(_fields(stat)[19]), ticks(stat) * TICK_MS, mib["VmRSS"], mib["VmHWM"])
+
+
+def ticks(stat: str) -> int:
+    """User and system time of the process and of the children that it has waited for."""
+    return sum(int(field) for field in _fields(stat)[11:15])
+
+
+def _fields(stat: str) -> list[str]:
+    """From the third on: the second is the command in brackets, which may hold anything."""
+    return stat[stat.rindex(")") + 2 :].split()
 
 
 def between(before: Usage, after: Usage) -> Spent:

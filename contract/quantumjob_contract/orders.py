@@ -1,11 +1,11 @@
 """The messages between worker and operator, all by HTTPS POST of JSON with the worker's token as bearer.
 
-    POST /v1/orders                       -> 200 Order
+    POST /v1/orders                       Next -> 200 Order, 204 nothing yet, 410 there will be none: end
     POST /v1/orders/<uid>/<shard>/urls    UrlsRequest -> 200 list of SegmentUrl
-    POST /v1/orders/<uid>/<shard>/ended   Ended -> 204
+    POST /v1/orders/<uid>/<shard>/alive   Alive -> 200 Told
 
-401: the token proves nothing. 403: its pod is no worker, or not of this job. 503, and 204 to a question for an order:
-nothing now, ask again.
+The question for an order is a long poll, and carries how the order before it ended. 401: the token proves nothing.
+403: its pod is no worker, or not of this job. 503, and 204: nothing now, ask again.
 
 What a worker says is a hint; promotion believes the store alone.
 """
@@ -17,6 +17,10 @@ from typing import Final
 import msgspec
 
 PATH_ORDERS: Final = "/v1/orders"
+ALIVE_SECONDS: Final = 2.0
+"""Between two signs of life of a worker that carries out an order."""
+POLL_SECONDS: Final = 25.0
+"""How long the operator holds a question for an order where there is none."""
 
 
 class SegmentUrl(msgspec.Struct, frozen=True):
@@ -45,6 +49,8 @@ class Order(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_defa
     """Full keys are needed to describe segments; those of the others differ from this one only in the name."""
     seconds_left: float | None = None
     """Until the job's deadline."""
+    only: bool = False
+    """The worker's Job is this QuantumJob's own: it gets no other order, and ends as this one ends."""
     store_ca: str = ""
     """PEM of the store's authority; empty for the system's."""
 
@@ -55,17 +61,45 @@ class UrlsRequest(msgspec.Struct, frozen=True):
     start: int
 
 
-class Ended(msgspec.Struct, frozen=True, rename="camel"):
-    """A worker has stored its last segment."""
+class Ended(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How an order ended at its worker."""
 
-    simulated: str
-    stored: str
-    """RFC 3339 times."""
+    uid: str
+    shard: int
+    code: int = 0
+    """One of `exits.Exit`: DONE when the last segment is stored, else what the worker would have exited with."""
+    message: str = ""
+    """Why, where it is not DONE; no text from a server or a circuit."""
+    computed: int = 0
+    """Pubs that ran here; those that an earlier attempt had stored are not counted."""
+
+
+class Next(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Asks for an order, and says how the one before it ended."""
+
+    ended: Ended | None = None
+    leaving: bool = False
+    """The worker takes no other: it has had its number of orders, or its memory grew. The answer is 410."""
+
+
+class Alive(msgspec.Struct, frozen=True):
+    """An order is being carried out. Sent every ALIVE_SECONDS, so never for a short one."""
+
+    done: int
+    total: int
+    """Pubs with a result or an error, of all of the shard."""
+
+
+class Told(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the operator wants of a worker that is alive."""
+
+    stop: bool = False
+    """Stop this order, store what is done, and say that it ended: it was cancelled, or nobody needs it any more."""
 
 
 def urls_path(uid: str, shard: int) -> str:
     return f"{PATH_ORDERS}/{uid}/{shard}/urls"
 
 
-def ended_path(uid: str, shard: int) -> str:
-    return f"{PATH_ORDERS}/{uid}/{shard}/ended"
+def alive_path(uid: str, shard: int) -> str:
+    return f"{PATH_ORDERS}/{uid}/{shard}/alive"

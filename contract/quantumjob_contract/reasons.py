@@ -46,6 +46,8 @@ class Reason(StrEnum):
     IMAGE_UNAVAILABLE = "ImageUnavailable"
     POD_REFUSED = "PodRefused"
     """The cluster refuses to create the worker's Job or pod: a quota, a policy."""
+    QUEUED = "Queued"
+    """Waits for its turn at a worker that its namespace shares, or for Kueue."""
     RUNNING = "Running"
     RETRYING = "Retrying"
     STORING = "Storing"
@@ -54,6 +56,7 @@ class Reason(StrEnum):
     SOME_PUBS_FAILED = "SomePubsFailed"
     ALL_PUBS_FAILED = "AllPubsFailed"
 
+    CANCELLED = "Cancelled"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded"
     OUT_OF_MEMORY = "OutOfMemory"

@@ -68,7 +68,7 @@ class Provenance(msgspec.Struct, frozen=True, rename="camel"):
 
     versions: dict[str, str]
     sandbox: str
-    """`landlock-<ABI>`, or `none` where the kernel has no Landlock."""
+    """What parts a pub from its worker: `landlock-<ABI>+seccomp`, either of them alone, or `none`."""
     threads: int
     memory_bytes: int
     pod: str

@@ -6,18 +6,24 @@ import hashlib
 import logging
 import ssl
 from enum import Enum
+from typing import Final
 from urllib.parse import urlsplit
 
 import urllib3
 
+RETRIED: Final = (429, 500, 502, 503, 504)
 RETRIES = urllib3.Retry(
-    total=5, backoff_factor=0.2, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None, raise_on_status=False
+    total=5, backoff_factor=0.2, status_forcelist=RETRIED, allowed_methods=None, raise_on_status=False
 )
 """A repeat is harmless: reads change nothing, and a write that did arrive answers 412 to its repeat."""
 
 
 # urllib3 tells of each retry with the whole URL, its signature included: that must reach no log.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
+
+
+WRITE_ONCE: Final = {"If-None-Match": "*", "Content-Type": "application/json"}
+"""Headers of a PUT of an object that must not exist yet."""
 
 
 class StoreError(Exception):
@@ -64,7 +70,7 @@ def get(http: urllib3.PoolManager, url: str, limit: int) -> bytes:
         try:
             if response.status >= 300:
                 response.drain_conn()
-                _check(response.status, url)
+                check(response.status, url)
             declared = int(response.headers.get("Content-Length", 0))
             data = b"" if declared > limit else response.read(limit + 1)
             if max(declared, len(data)) > limit:
@@ -79,14 +85,18 @@ def get(http: urllib3.PoolManager, url: str, limit: int) -> bytes:
 
 def put_once(http: urllib3.PoolManager, url: str, data: bytes) -> Put:
     """Write an object that must not exist yet. Raises one of this module's errors."""
-    headers = {"If-None-Match": "*", "Content-Type": "application/json"}
     try:
-        response = http.request("PUT", url, body=data, headers=headers)
+        response = http.request("PUT", url, body=data, headers=WRITE_ONCE)
     except urllib3.exceptions.HTTPError as error:
         raise StoreUnavailable(type(error).__name__) from None
-    if response.status == 412:
+    return outcome(response.status, url)
+
+
+def outcome(status: int, url: str) -> Put:
+    """What a write-once PUT did, by the answer's status. Raises one of this module's errors."""
+    if status == 412:
         return Put.EXISTED
-    _check(response.status, url)
+    check(status, url)
     return Put.WRITTEN
 
 
@@ -94,7 +104,8 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _check(status: int, url: str) -> None:
+def check(status: int, url: str) -> None:
+    """Raises the error that an HTTP status stands for."""
     if status == 404:
         raise NotFound(urlsplit(url).path)
     if status in (400, 401, 403):

@@ -10,51 +10,75 @@ from typing import Any, Final
 
 import uvloop
 
+from quantumjob_contract.keys import Owner
 from quantumjob_contract.store import StoreDirectory
 from quantumjob_operator import health, informer, logs, probe
-from quantumjob_operator.children import build_job
+from quantumjob_operator.cache import Cache
+from quantumjob_operator.children import build_job, build_shared
 from quantumjob_operator.controller import Controller
+from quantumjob_operator.feed import Feed
 from quantumjob_operator.kube import Kube
+from quantumjob_operator.objectstore import Stores
 from quantumjob_operator.orders.desk import Desk
+from quantumjob_operator.orders.identity import Registry
 from quantumjob_operator.orders.server import OrderServer, keep_certificate, serve
 from quantumjob_operator.orders.tokens import TokenVerifier
 from quantumjob_operator.settings import Settings
+from quantumjob_operator.shared.board import Board
+from quantumjob_operator.shared.staffing import Staffing
 from quantumjob_operator.watchdog import Watchdog
+from quantumjob_operator.workqueue import WorkQueue
 
 logger = logging.getLogger(f"{__package__}.main")  # its __name__ is another
 
+JSON = dict[str, Any]
 NEEDED: Final = ("worker_image", "orders_url")
 
 
 async def run(settings: Settings) -> None:
     """Run every part until one of them ends: then all end, and Kubernetes starts the operator anew."""
     kube = await Kube.connect()
-    store = StoreDirectory(settings.store_dir)
-    gate = probe.Gate(store.open)
+    stores = Stores(StoreDirectory(settings.store_dir))
+    gate = probe.Gate(stores.open)
 
-    def job(quantumjob: dict[str, Any]) -> dict[str, Any]:
-        authority = settings.tls_dir / "ca.crt"  # read each time: it may be renewed
-        ca_pem = authority.read_text() if authority.exists() else ""
-        return build_job(quantumjob, settings.worker_image, settings.orders_url, ca_pem)
+    def authority() -> str:
+        """Read each time: it may be renewed."""
+        file = settings.tls_dir / "ca.crt"
+        return file.read_text() if file.exists() else ""
 
-    controller = Controller(kube, gate.open, job)
-    watchdog = Watchdog(controller, settings.namespace_list, settings.resync_seconds)
+    def own(quantumjob: JSON) -> JSON:
+        return build_job(quantumjob, settings.worker_image, settings.orders_url, authority())
+
+    def shared(name: str) -> JSON:
+        return build_shared(name, settings.worker_image, settings.orders_url, authority())
+
+    cache, queue = Cache(), WorkQueue[Owner](lane=lambda owner: owner.namespace)
+    board = Board(settings.workers_max_per_namespace)
+    staffing = Staffing(
+        kube, board, cache.crew, shared, queue.add, lambda: watchdog.synced, settings.workers_linger_seconds
+    )
+    controller = Controller(kube, gate.open, own, staffing, cache, queue)
+    feed = Feed(controller, staffing)
+    watchdog = Watchdog(feed, settings.namespace_list, settings.resync_seconds)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(settings.tls_dir / "tls.crt", settings.tls_dir / "tls.key")
-    orders = OrderServer(Desk(controller, gate.open), TokenVerifier(kube)).application()
+    desk = Desk(controller, staffing, gate.open, settings.test_give_twice)
+    orders = OrderServer(desk, TokenVerifier(kube), Registry(kube, cache)).application()
     answers = health.application(lambda: watchdog.dead, lambda: unready(watchdog, gate))
     runners = [await serve(orders, settings.orders_port, context), await serve(answers, settings.health_port, None)]
     try:
         await first_to_end(
-            informer.run(controller, settings.namespace_list),
+            informer.run(feed, settings.namespace_list),
             gate.watch(),
             controller.run(),
+            staffing.run(),
             watchdog.run(),
             keep_certificate(context, settings.tls_dir),
         )
     finally:
         for runner in runners:
             await runner.cleanup()
+        await stores.close()
         await kube.close()
 
 

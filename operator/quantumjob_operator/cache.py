@@ -1,76 +1,105 @@
-"""What the watches have told, trimmed to what decisions need, by the QuantumJob that it belongs to."""
+"""What the watches have told, trimmed to what decisions need, by the QuantumJob or the namespace that it concerns."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections import OrderedDict
+from typing import Any, Final
 
 from quantumjob_contract import names
 from quantumjob_contract.keys import Owner
 from quantumjob_operator import status
 from quantumjob_operator.children import job_name
+from quantumjob_operator.objects import controller_uid, is_newer, trim, uid_of, version
+from quantumjob_operator.observe import has_ended
+from quantumjob_operator.shared import crew
+from quantumjob_operator.shared.crew import Crew
 
 JSON = dict[str, Any]
+Concern = Owner | str | None
+"""Whom an object concerns: a QuantumJob, a namespace (a shared worker's), or nobody here."""
+
+REMEMBERED: Final = 10_000
+"""UIDs of finished QuantumJobs of which the watch may still bring an older version."""
 
 
 class Cache:
-    """Objects in their newest known version. An older one, such as a watch's late echo, changes nothing."""
+    """Unfinished QuantumJobs and all workers in their newest known version. A watch's late echo changes nothing."""
 
     def __init__(self) -> None:
         self.quantumjobs: dict[Owner, JSON] = {}
+        self.crew = Crew()
+        self._finished: OrderedDict[str, None] = OrderedDict()
         self._jobs: dict[Owner, JSON] = {}
         self._kept: set[Owner] = set()
         self._pods: dict[Owner, dict[str, JSON]] = {}
+        self._owner_of_pod: dict[str, Owner] = {}
 
     def put_quantumjob(self, raw: JSON) -> Owner:
-        owner = Owner(raw["metadata"]["namespace"], raw["metadata"]["uid"])
-        if _is_newer(raw, self.quantumjobs.get(owner)):
-            self.quantumjobs[owner] = trim_quantumjob(raw)
-            if status.is_terminal(raw.get("status", {})):
-                self._let_go(owner)
+        owner = owner_of_quantumjob(raw)
+        if status.is_terminal(raw.get("status", {})):
+            self.drop_quantumjob(raw)
+        elif owner.uid not in self._finished and is_newer(raw, self.quantumjobs.get(owner)):
+            self.quantumjobs[owner] = trim(raw, "spec")
         return owner
 
     def drop_quantumjob(self, raw: JSON) -> Owner:
-        owner = Owner(raw["metadata"]["namespace"], raw["metadata"]["uid"])
+        """It is finished, or gone: its UID never comes back."""
+        owner = owner_of_quantumjob(raw)
         self.quantumjobs.pop(owner, None)
-        self._let_go(owner)
+        self._finished[owner.uid] = None
+        while len(self._finished) > REMEMBERED:
+            self._finished.popitem(last=False)
+        if owner in self._kept:
+            self._kept.discard(owner)
+            self._jobs.pop(owner, None)
         return owner
 
-    def put_job(self, raw: JSON) -> Owner | None:
+    def is_finished(self, uid: str) -> bool:
+        """Whether this is a QuantumJob that has ended or is gone; of those of long ago this is forgotten."""
+        return uid in self._finished
+
+    def put_job(self, raw: JSON) -> Concern:
+        if crew.is_shared(raw):
+            return self.crew.put_job(trim(raw)) if crew.is_ours(raw) else None
         owner = owner_of_job(raw)
-        if owner is not None and _is_newer(raw, self._jobs.get(owner)):
+        if owner is not None and is_newer(raw, self._jobs.get(owner)):
             self._jobs[owner] = trim(raw)
         return owner
 
-    def drop_job(self, raw: JSON) -> Owner | None:
+    def drop_job(self, raw: JSON) -> Concern:
+        if crew.is_shared(raw):
+            return self.crew.drop_job(raw)
         owner = owner_of_job(raw)
-        if owner is None or ((known := self._jobs.get(owner)) and _uid(known) != _uid(raw)):
+        if owner is None or ((known := self._jobs.get(owner)) and uid_of(known) != uid_of(raw)):
             return owner
-        quantumjob = self.quantumjobs.get(owner)
-        if has_ended(raw) and quantumjob is not None and not status.is_terminal(quantumjob.get("status", {})):
+        if has_ended(raw) and owner in self.quantumjobs:
+            # Nobody has heard yet how it ended.
             self._jobs[owner] = trim(raw)
             self._kept.add(owner)
         else:
             self._jobs.pop(owner, None)
         return owner
 
-    def _let_go(self, owner: Owner) -> None:
-        """Forget a Job that is gone, and was kept because nobody had heard how it ended."""
-        if owner in self._kept:
-            self._kept.discard(owner)
-            self._jobs.pop(owner, None)
-
-    def put_pod(self, raw: JSON) -> Owner | None:
+    def put_pod(self, raw: JSON) -> Concern:
+        if crew.is_shared(raw):
+            job = controller_uid(raw)
+            return self.crew.put_pod(trim(raw), job) if job else None
         owner = owner_of(raw)
         if owner is not None:
             pods = self._pods.setdefault(owner, {})
-            if _is_newer(raw, pods.get(_uid(raw))):
-                pods[_uid(raw)] = trim(raw)
+            if is_newer(raw, pods.get(uid_of(raw))):
+                pods[uid_of(raw)] = trim(raw)
+                self._owner_of_pod[uid_of(raw)] = owner
         return owner
 
-    def drop_pod(self, raw: JSON) -> Owner | None:
+    def drop_pod(self, raw: JSON) -> Concern:
+        if crew.is_shared(raw):
+            job = controller_uid(raw)
+            return self.crew.drop_pod(raw, job) if job else None
         owner = owner_of(raw)
+        self._owner_of_pod.pop(uid_of(raw), None)
         if owner is not None and (pods := self._pods.get(owner)):
-            pods.pop(_uid(raw), None)
+            pods.pop(uid_of(raw), None)
             if not pods:
                 del self._pods[owner]
         return owner
@@ -83,82 +112,49 @@ class Cache:
         job = self._jobs.get(owner)
         if job is None:
             return []
-        pods = [pod for pod in self._pods.get(owner, {}).values() if controller_uid(pod) == _uid(job)]
+        pods = [pod for pod in self._pods.get(owner, {}).values() if controller_uid(pod) == uid_of(job)]
         return sorted(pods, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))
 
-    def owners_with_pod(self, pod_uid: str) -> list[Owner]:
-        """The QuantumJobs that a pod may belong to, by its label."""
-        return [owner for owner, pods in self._pods.items() if pod_uid in pods]
-
-    def unfinished(self) -> list[Owner]:
-        return [o for o, q in self.quantumjobs.items() if not status.is_terminal(q.get("status", {}))]
+    def owner_of_pod(self, pod_uid: str) -> Owner | None:
+        """The QuantumJob that a pod may belong to, by its label."""
+        return self._owner_of_pod.get(pod_uid)
 
     def versions(self, plural: str) -> dict[str, int]:
         """The known versions of all objects of a kind that the watch has not told to be deleted, by UID."""
-        return {_uid(item): version(item) for item in self._of_kind(plural)}
+        return {uid_of(item): version(item) for item in self._of_kind(plural)}
 
     def find(self, plural: str, uids: set[str]) -> list[JSON]:
         """The objects of a kind with these UIDs."""
-        return [item for item in self._of_kind(plural) if _uid(item) in uids]
+        return [item for item in self._of_kind(plural) if uid_of(item) in uids]
 
     def _of_kind(self, plural: str) -> list[JSON]:
-        return {
-            "quantumjobs": list(self.quantumjobs.values()),
+        if plural == "quantumjobs":
+            return list(self.quantumjobs.values())
+        own = {
             "jobs": [job for owner, job in self._jobs.items() if owner not in self._kept],
             "pods": [pod for pods in self._pods.values() for pod in pods.values()],
-        }[plural]
+        }
+        return own[plural] + self.crew.objects(plural)
 
 
-def has_ended(job: JSON) -> bool:
-    """Complete or Failed, as the Job itself says."""
-    conditions = job.get("status", {}).get("conditions", [])
-    return any(c["type"] in {"Complete", "Failed"} and c["status"] == "True" for c in conditions)
+def owner_of_quantumjob(raw: JSON) -> Owner:
+    return Owner(raw["metadata"]["namespace"], uid_of(raw))
+
+
+def owner_of(raw: JSON) -> Owner | None:
+    """The QuantumJob that the label of a dedicated worker's object names."""
+    uid = raw["metadata"].get("labels", {}).get(names.LABEL_UID)
+    return Owner(raw["metadata"]["namespace"], uid) if uid else None
 
 
 def owner_of_job(raw: JSON) -> Owner | None:
-    """The QuantumJob whose child this Job is: by name, label and controller at once."""
+    """The QuantumJob whose own Job this is: by name, label and controller at once."""
     owner = owner_of(raw)
     if owner is None or raw["metadata"]["name"] != job_name(owner.uid) or controller_uid(raw) != owner.uid:
         return None
     return owner
 
 
-def controller_uid(raw: JSON) -> str | None:
-    references = raw["metadata"].get("ownerReferences", [])
-    return next((ref["uid"] for ref in references if ref.get("controller")), None)
-
-
-def trim_quantumjob(raw: JSON) -> JSON:
-    """Of a finished one, only what tells that it is finished."""
-    if not status.is_terminal(raw.get("status", {})):
-        return trim(raw, "spec")
-    ends = [c for c in raw["status"]["conditions"] if c["type"] in (*status.TERMINAL, "ResultsStored")]
-    return {"metadata": _metadata(raw), "status": {"conditions": ends}}
-
-
-def trim(raw: JSON, *keep: str) -> JSON:
-    return {"metadata": _metadata(raw), "status": raw.get("status", {})} | {key: raw[key] for key in keep}
-
-
-def version(raw: JSON) -> int:
-    """The resource version as a number: etcd's revision."""
-    return int(raw["metadata"]["resourceVersion"])
-
-
-def _metadata(raw: JSON) -> JSON:
-    return {key: value for key, value in raw["metadata"].items() if key not in {"managedFields", "annotations"}}
-
-
-def owner_of(raw: JSON) -> Owner | None:
-    """The QuantumJob that an object's label names."""
-    uid = raw["metadata"].get("labels", {}).get(names.LABEL_UID)
-    return Owner(raw["metadata"]["namespace"], uid) if uid else None
-
-
-def _uid(raw: JSON) -> str:
-    uid: str = raw["metadata"]["uid"]
-    return uid
-
-
-def _is_newer(raw: JSON, known: JSON | None) -> bool:
-    return known is None or _uid(raw) != _uid(known) or version(raw) > version(known)
+def is_known_kind(raw: JSON) -> bool:
+    """Whether a Job would be taken: anyone can put our label on anything."""
+    return crew.is_ours(raw) if crew.is_shared(raw) else owner_of_job(raw) is not None

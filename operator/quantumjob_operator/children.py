@@ -1,10 +1,14 @@
-"""The child Job of a QuantumJob: built by pure functions, its name a function of the UID, so a repeat is a 409."""
+"""The Jobs of workers, built by pure functions. A QuantumJob's own is named by its UID, so a repeat is a 409."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Final
 
+import msgspec
+
 from quantumjob_contract import exits, names
+from quantumjob_operator.shared.placement import DEFAULT_RESOURCES
 
 JSON = dict[str, Any]
 
@@ -15,6 +19,9 @@ GRACE_SECONDS: Final = 20
 """From SIGTERM to SIGKILL: enough to store the pubs that are done."""
 TMP_SIZE: Final = "256Mi"
 CONTAINER: Final = "worker"
+SHARED_PREFIX: Final = "qj-shared-"
+SHARED_TTL_SECONDS: Final = 60
+"""In which the log of a shared worker that has ended can be read."""
 
 
 def job_name(uid: str) -> str:
@@ -25,13 +32,18 @@ def job_name(uid: str) -> str:
 def build_job(quantumjob: JSON, image: str, orders_url: str, ca_pem: str) -> JSON:
     """The batch/v1 Job that runs a QuantumJob. It asks for its order and holds no secret but the token for asking."""
     meta, spec = quantumjob["metadata"], quantumjob["spec"]
-    labels = {names.LABEL_UID: meta["uid"], names.LABEL_NAME: meta["name"]}
+    labels = {
+        names.LABEL_WORKER: names.DEDICATED,
+        names.LABEL_UID: meta["uid"],
+        names.LABEL_NAME: meta["name"],
+    }
+    queue = {key: value for key, value in meta.get("labels", {}).items() if key == names.LABEL_QUEUE}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": job_name(meta["uid"]),
-            "labels": labels,
+            "labels": labels | queue,
             "ownerReferences": [
                 {
                     "apiVersion": names.API_VERSION,
@@ -51,9 +63,38 @@ def build_job(quantumjob: JSON, image: str, orders_url: str, ca_pem: str) -> JSO
             "ttlSecondsAfterFinished": spec["ttlSecondsAfterFinished"],
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {"rules": _failure_rules()},
-            "template": {"metadata": {"labels": labels}, "spec": _pod(spec, image, orders_url, ca_pem)},
+            "template": {"metadata": {"labels": labels}, "spec": _pod(spec["resources"], image, orders_url, ca_pem)},
         },
     }
+
+
+def build_shared(name: str, image: str, orders_url: str, ca_pem: str) -> JSON:
+    """The batch/v1 Job of a worker that a namespace's QuantumJobs share.
+
+    It belongs to none of them, ends by itself, and is not retried: whether another is needed, the queue says then.
+    """
+    labels = {names.LABEL_WORKER: names.SHARED}
+    pod = _pod(DEFAULT_RESOURCES, image, orders_url, ca_pem)
+    template = hashlib.sha256(msgspec.json.encode(pod, order="deterministic")).hexdigest()[:16]
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "labels": labels | {names.LABEL_TEMPLATE: template}},
+        "spec": {
+            "completions": 1,
+            "parallelism": 1,
+            "backoffLimit": 0,
+            "ttlSecondsAfterFinished": SHARED_TTL_SECONDS,
+            "podReplacementPolicy": "Failed",
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    }
+
+
+def template_of(job: JSON) -> str | None:
+    """The label by which workers of another image or another setting are told from those that are started now."""
+    label: str | None = job["metadata"].get("labels", {}).get(names.LABEL_TEMPLATE)
+    return label
 
 
 def _failure_rules() -> list[JSON]:
@@ -64,7 +105,7 @@ def _failure_rules() -> list[JSON]:
     ]
 
 
-def _pod(spec: JSON, image: str, orders_url: str, ca_pem: str) -> JSON:
+def _pod(resources: JSON, image: str, orders_url: str, ca_pem: str) -> JSON:
     environment = {
         names.ENV_ORDERS_URL: orders_url,
         names.ENV_ORDERS_CA: ca_pem,
@@ -83,7 +124,7 @@ def _pod(spec: JSON, image: str, orders_url: str, ca_pem: str) -> JSON:
                 "image": image,
                 "imagePullPolicy": "IfNotPresent",
                 "env": [{"name": name, "value": value} for name, value in environment.items()],
-                "resources": spec["resources"],
+                "resources": resources,
                 "securityContext": {
                     "allowPrivilegeEscalation": False,
                     "capabilities": {"drop": ["ALL"]},

@@ -5,30 +5,38 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from quantumjob_contract import keys
 from quantumjob_contract.keys import Owner
-from quantumjob_contract.program import encode
+from quantumjob_contract.program import Program, encode
 from quantumjob_contract.reasons import Reason
-from quantumjob_contract.store import Misconfigured, Store
-from quantumjob_contract.transfer import NotFound, StoreError
-from quantumjob_operator import clock, events, plan, status
+from quantumjob_contract.store import Misconfigured
+from quantumjob_contract.transfer import NotFound, Put, StoreError, sha256
+from quantumjob_operator import clock, events, metrics, plan, status
+from quantumjob_operator.acceptance import accept
+from quantumjob_operator.buckets import ObjectStore
 from quantumjob_operator.cache import Cache
-from quantumjob_operator.gather import Corrupt, NotEnded
+from quantumjob_operator.gather import Corrupt, Found, NotEnded, known_program
 from quantumjob_operator.kube import EVENTS, JOBS, QUANTUMJOBS, ApiError, Kube
 from quantumjob_operator.manifest import Failure
 from quantumjob_operator.observe import Worker
 from quantumjob_operator.promotion import promote
+from quantumjob_operator.shared.board import PAUSE_SECONDS
+from quantumjob_operator.shared.staffing import Staffing, new_turn
 from quantumjob_operator.workqueue import WorkQueue
 
 JSON = dict[str, Any]
 logger = logging.getLogger(__name__)
 
-CONCURRENCY: Final = 8
+CONCURRENCY: Final = 16
+PROGRESS_SECONDS: Final = 5.0
+"""Between two status writes that only say how far a job is."""
 PASSES: Final = 10
 """Steps for one key before others have their turn."""
+PAUSE: Final = timedelta(seconds=PAUSE_SECONDS)
 MISSES: Final = 6
 """How often the last segment of a worker that ended well is looked for, before its absence is believed."""
 
@@ -37,12 +45,18 @@ MISSES: Final = 6
 class Memory:
     """Soft state of one QuantumJob: whatever is lost with it is found again."""
 
-    created_here: bool = False
-    """This process created the child Job, so that before its first order nothing can be in pending."""
+    fresh: bool = False
+    """This process has accepted it, so that before its first order nothing of a worker can be in pending."""
+    stored: str = ""
+    """SHA-256 of the program, where this process was the first to store it."""
     ordered: bool = False
     hinted: bool = False
     looked: bool = False
     misses: int = 0
+    done: int = 0
+    """Pubs that have a result, as the worker has said."""
+    told: float = 0.0
+    """When that was told last, by the loop's clock."""
 
 
 @dataclass
@@ -50,15 +64,16 @@ class Controller:
     """Level-triggered: `reconcile` may be called for any key at any time."""
 
     kube: Kube
-    open_store: Callable[[], Store]
+    open_store: Callable[[], ObjectStore]
     build_job: Callable[[JSON], JSON]
-    may_create: bool = True
-    """Whether this process accepts programs and starts workers; without it, it only finishes what has begun."""
+    staffing: Staffing | None = None
+    """Without it this process accepts no program and starts no worker; it only finishes what has begun."""
     cache: Cache = field(default_factory=Cache)
     queue: WorkQueue[Owner] = field(default_factory=WorkQueue)
     memory: dict[Owner, Memory] = field(default_factory=dict)
+    started: datetime = field(default_factory=clock.now)
     _said: set[asyncio.Task[None]] = field(default_factory=set)
-    _promoting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    _promoting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(3))
     """Promotion holds a segment in memory: at most this many at a time."""
 
     async def run(self) -> None:
@@ -88,32 +103,70 @@ class Controller:
     async def reconcile(self, owner: Owner) -> None:
         for _ in range(PASSES):
             view = self.view(owner)
-            step = plan.decide(view, clock.now()) if view else None
-            if view is None or step is None or not (self.may_create or plan.finishes(step)):
-                break
-            match step:
-                case plan.Write():
-                    if wait := plan.seconds_to_wait(view, step, clock.now()):
-                        self.queue.add_after(owner, wait)
-                        return
-                    await self._write(owner, view.quantumjob, step.status)
-                case plan.Create():
-                    await self._create(owner, view.quantumjob, step)
-                case plan.Promote():
-                    await self._promote(owner, view.quantumjob, step)
-        else:
+            if view is None:
+                self.forget(owner)
+                return
+            step = plan.decide(view, clock.now())
+            if step is None or not (self.staffing or plan.finishes(step)):
+                if not view.settled and plan.is_cancelled(view.quantumjob):
+                    self.queue.add_after(owner, PAUSE_SECONDS)
+                return
+            if isinstance(step, plan.Write) and (wait := plan.seconds_to_wait(view, step, clock.now())):
+                self.queue.add_after(owner, wait)
+                return
+            await self._perform(owner, view, step)
+        self.queue.add(owner)
+
+    async def _perform(self, owner: Owner, view: plan.View, step: plan.Step) -> None:
+        quantumjob = view.quantumjob
+        match step:
+            case plan.Write():
+                await self._write(owner, quantumjob, step.status)
+            case plan.Create():
+                await self._create(owner, quantumjob, step)
+            case plan.Offer():
+                await self._offer(owner, quantumjob, step)
+            case plan.Delete():
+                await self._delete(view)
+            case plan.Promote():
+                told = quantumjob | {"status": quantumjob["status"] | plan.carried(view)}
+                await self._promote(owner, told, step)
+
+    def _is_settled(self) -> bool:
+        """Whether the watches have told of all workers, and those that are at work have had the time to say so."""
+        return self.staffing is None or (self.staffing.ready() and clock.now() > self.started + PAUSE)
+
+    def progress(self, owner: Owner, done: int) -> None:
+        """A worker says how many pubs are done. What people see of it moves now and then."""
+        known, now = self.remember(owner), asyncio.get_running_loop().time()
+        if done > known.done and now - known.told >= PROGRESS_SECONDS:
+            known.done, known.told = done, now
             self.queue.add(owner)
-        if view is None or status.is_terminal(view.quantumjob.get("status", {})):
-            self.memory.pop(owner, None)
+
+    def forget(self, owner: Owner) -> None:
+        """The QuantumJob is finished, or gone."""
+        self.memory.pop(owner, None)
+        if self.staffing:
+            self.staffing.board.drop(owner)
 
     def view(self, owner: Owner) -> plan.View | None:
         quantumjob = self.cache.quantumjobs.get(owner)
         if quantumjob is None:
             return None
         known = self.memory.get(owner, Memory())
-        return plan.View(
-            quantumjob, self.cache.job(owner), self.cache.pods(owner), hinted=known.hinted, looked=known.looked
+        view = plan.View(
+            quantumjob,
+            fresh=known.fresh,
+            hinted=known.hinted,
+            looked=known.looked,
+            settled=known.fresh or self._is_settled(),
+            done=known.done,
+            finishing=self.staffing is None,
         )
+        if self.staffing and self.staffing.takes(quantumjob):
+            board = self.staffing.board
+            return replace(view, shared=True, turn=board.turn(owner), obstacle=board.room(owner.namespace).obstacle)
+        return replace(view, job=self.cache.job(owner), pods=self.cache.pods(owner))
 
     async def _write(self, owner: Owner, quantumjob: JSON, wanted: JSON) -> None:
         """Write the status against the version it was made from; after a conflict, from the newest version anew."""
@@ -124,6 +177,9 @@ class Controller:
                 raise
             await self._refresh(owner, quantumjob)
             return
+        if status.is_terminal(wanted):
+            metrics.JOBS_FINISHED.labels(wanted["phase"]).inc()
+        self.remember(owner).fresh |= not quantumjob.get("status")
         self.cache.put_quantumjob(written)
         if event := events.of_change(quantumjob.get("status", {}), wanted):
             self._say(quantumjob, event)
@@ -136,13 +192,27 @@ class Controller:
         else:
             self.cache.put_quantumjob(newest)
 
-    async def _create(self, owner: Owner, quantumjob: JSON, step: plan.Create) -> None:
+    async def _store_program(self, owner: Owner, quantumjob: JSON, program: Program) -> None:
+        """Store the program, once. Raises what keeps it from being stored, and says so in the status."""
         try:
             pending = self.open_store().pending
-            await asyncio.to_thread(pending.put_once, keys.program(owner), encode(step.program))
+            data = encode(program)
+            put = await pending.put_once(keys.program(owner), data)
         except (StoreError, Misconfigured) as error:
             await self._wait(owner, quantumjob, Reason.WAITING_FOR_STORE, _store_message(error))
             raise
+        if put is Put.WRITTEN:
+            self.remember(owner).stored = sha256(data)
+
+    async def _offer(self, owner: Owner, quantumjob: JSON, step: plan.Offer) -> None:
+        await self._store_program(owner, quantumjob, step.program)
+        if self.staffing and owner in self.cache.quantumjobs:
+            known = self.remember(owner)
+            since = clock.now() if known.fresh else self.started + PAUSE
+            self.staffing.offer(owner, new_turn(quantumjob, step.program, since))
+
+    async def _create(self, owner: Owner, quantumjob: JSON, step: plan.Create) -> None:
+        await self._store_program(owner, quantumjob, step.program)
         body = self.build_job(quantumjob)
         try:
             created = await self.kube.create(JOBS, owner.namespace, body)
@@ -152,11 +222,21 @@ class Controller:
                 await self._wait(owner, quantumjob, Reason.POD_REFUSED, message)
             raise
         if created is None:
+            self.remember(owner).fresh = False
             await self._adopt(owner, body)
             return
-        self.remember(owner).created_here = "job" not in quantumjob["status"]
         self.cache.put_job(created)
         self._say(quantumjob, events.Event("Normal", "WorkerCreated", f"Created Job {body['metadata']['name']}."))
+
+    async def _delete(self, view: plan.View) -> None:
+        """Delete the Job, and know what the API server makes of that."""
+        meta = (view.job or {})["metadata"]
+        await self.kube.delete(JOBS, meta["namespace"], meta["name"], meta["uid"])
+        newest = await self.kube.get(JOBS, meta["namespace"], meta["name"])
+        if newest is None or newest["metadata"]["uid"] != meta["uid"]:
+            self.cache.drop_job(view.job or {})
+        else:
+            self.cache.put_job(newest)
 
     async def _adopt(self, owner: Owner, body: JSON) -> None:
         """A Job of this name exists: it is ours, or it is in the way."""
@@ -179,9 +259,12 @@ class Controller:
         failure = step.failure
         if step.required and known.misses >= MISSES:
             failure = Failure(Reason.RESULTS_INCOMPLETE, "The worker ended well, but its last segment is not there.")
+        if step.program is not None:
+            await self._store_program(owner, quantumjob, step.program)
         try:
             async with self._promoting:
-                done = await asyncio.to_thread(promote, self.open_store(), owner, accepted, failure)
+                stored = self._stored_program(owner, quantumjob)
+                done = await promote(self.open_store(), owner, accepted, failure, stored)
         except NotEnded:
             if not step.required:
                 known.looked = True
@@ -201,6 +284,15 @@ class Controller:
             await self._wait(owner, quantumjob, Reason.WAITING_FOR_STORE, _store_message(error))
             raise
         await self._write(owner, quantumjob, status.finished(quantumjob, done, clock.now()))
+
+    def _stored_program(self, owner: Owner, quantumjob: JSON) -> tuple[Program, Found] | None:
+        """The program as it is in the store, where that is known without asking."""
+        expected = self.remember(owner).stored
+        program = accept(quantumjob) if expected else None
+        if not isinstance(program, Program):
+            return None
+        known = known_program(owner, program)
+        return known if known[1].stored.sha256 == expected else None  # the resource's labels may have changed
 
     async def _lose(self, owner: Owner, quantumjob: JSON, cause: str) -> None:
         """What is in the store cannot be used. It stays there, and the status says why."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import msgspec
 
 from quantumjob_contract import keys, limits
-from quantumjob_contract.program import Program, decode_program
+from quantumjob_contract.program import Program, decode_program, encode
 from quantumjob_contract.results import Provenance, PubSummary, Segment, StoredObject, decode_segment
-from quantumjob_contract.store import Bucket
 from quantumjob_contract.transfer import NotFound, TooLarge, sha256
 from quantumjob_operator import clock
+from quantumjob_operator.buckets import ObjectBucket, aside
 from quantumjob_operator.summary import summarize
 
 MAX_VERSIONS: Final = 16
@@ -58,9 +58,9 @@ class Gathered:
                 self.inline = None
 
 
-def read_program(pending: Bucket, owner: keys.Owner) -> tuple[Program, Found]:
+async def read_program(pending: ObjectBucket, owner: keys.Owner) -> tuple[Program, Found]:
     """The accepted program. Raises NotFound or Corrupt."""
-    found = read(pending, keys.program(owner), limits.MAX_PROGRAM_BYTES)
+    found = await read(pending, keys.program(owner), limits.MAX_PROGRAM_BYTES)
     try:
         program = decode_program(found.data)
     except msgspec.DecodeError:
@@ -70,66 +70,74 @@ def read_program(pending: Bucket, owner: keys.Owner) -> tuple[Program, Found]:
     return program, found
 
 
-def gather(pending: Bucket, owner: keys.Owner, *, partial: bool) -> Gathered:
-    """Everything a job has in pending.
+def known_program(owner: keys.Owner, program: Program) -> tuple[Program, Found]:
+    """The same of a program that this process was the first to store, so that its bytes there are known."""
+    data = encode(program)
+    return program, Found(StoredObject(keys.program(owner), len(data), sha256(data)), data)
+
+
+async def gather(
+    pending: ObjectBucket, owner: keys.Owner, *, partial: bool, program: tuple[Program, Found] | None = None
+) -> Gathered:
+    """Everything a job has in pending; the program only where it is not known.
 
     With `partial` the shard will get no other worker, and what there is counts; without it a missing last segment
     is NotEnded. Segments are read by their numbers, not from a listing, whose absences prove nothing.
     """
     last_key = keys.segment(owner, SHARD, keys.LAST)
     try:
-        last = read(pending, last_key, limits.MAX_SEGMENT_BYTES)
+        last = await read(pending, last_key, limits.MAX_SEGMENT_BYTES)
     except NotFound:
         if not partial:
             raise NotEnded(last_key) from None
         last = None
-    program, program_object = read_program(pending, owner)
-    gathered = Gathered(program, program_object.stored)
+    what, program_object = program or await read_program(pending, owner)
+    gathered = Gathered(what, program_object.stored)
     gathered.keep(program_object)
     if last is None:
-        for found in numbered_segments(pending, owner):
-            _add(gathered, found)
+        async for found in numbered_segments(pending, owner):
+            await _add(gathered, found)
         return gathered
-    for named in _decode(last, owner).segments:
-        _add(gathered, _expect(pending, owner, named))
-    _add(gathered, last)
+    for named in (await _decode(last, owner)).segments:
+        await _add(gathered, await _expect(pending, owner, named))
+    await _add(gathered, last)
     return gathered
 
 
-def numbered_segments(pending: Bucket, owner: keys.Owner) -> Iterator[Found]:
+async def numbered_segments(pending: ObjectBucket, owner: keys.Owner) -> AsyncIterator[Found]:
     """The numbered segments: a worker writes them in order, so the first that is missing ends them."""
     number = 0
     while True:
         key = keys.segment(owner, SHARD, keys.segment_name(number))
         try:
-            yield read(pending, key, limits.MAX_SEGMENT_BYTES)
+            yield await read(pending, key, limits.MAX_SEGMENT_BYTES)
         except NotFound:
             return
         number += 1
 
 
-def read(bucket: Bucket, key: str, limit: int) -> Found:
+async def read(bucket: ObjectBucket, key: str, limit: int) -> Found:
     """An object with its size and checksum. Raises NotFound, or Corrupt if it is too large for its kind."""
     try:
-        data = bucket.get(key, limit)
+        data = await bucket.get(key, limit)
     except TooLarge as error:
         raise Corrupt(f"{key} is larger than any object of its kind: {error}") from None
-    return Found(StoredObject(key, len(data), sha256(data)), data)
+    return Found(StoredObject(key, len(data), await aside(data, sha256)), data)
 
 
-def _expect(bucket: Bucket, owner: keys.Owner, named: StoredObject) -> Found:
+async def _expect(bucket: ObjectBucket, owner: keys.Owner, named: StoredObject) -> Found:
     """The object that the last segment names, if it is this job's and still the same. Raises NotFound or Corrupt."""
     if keys.owner_of(named.key) != owner or keys.segment_of(named.key) is None:
         raise Corrupt(f"the last segment of {owner.uid} names {named.key}, which is not a segment of its job")
-    found = read(bucket, named.key, limits.MAX_SEGMENT_BYTES)
+    found = await read(bucket, named.key, limits.MAX_SEGMENT_BYTES)
     if found.stored != named:
         raise Corrupt(f"{named.key} has sha256 {found.stored.sha256}, its worker wrote {named.sha256}")
     return found
 
 
-def _decode(found: Found, owner: keys.Owner) -> Segment:
+async def _decode(found: Found, owner: keys.Owner) -> Segment:
     try:
-        segment = decode_segment(found.data)
+        segment = await aside(found.data, decode_segment)
     except msgspec.DecodeError:
         raise Corrupt(f"{found.stored.key} is not a segment") from None
     if keys.segment(owner, segment.shard, segment.name) != found.stored.key or segment.uid != owner.uid:
@@ -150,8 +158,8 @@ def _is_sound(made: Provenance) -> bool:
         return False
 
 
-def _add(gathered: Gathered, found: Found) -> None:
-    segment = _decode(found, keys.Owner(gathered.program.namespace, gathered.program.uid))
+async def _add(gathered: Gathered, found: Found) -> None:
+    segment = await _decode(found, keys.Owner(gathered.program.namespace, gathered.program.uid))
     pubs = gathered.program.pubs
     for result in segment.pubs:
         if not 0 <= result.index < len(pubs) or pubs[result.index].name != result.name:

@@ -1,14 +1,20 @@
-"""Liveness and readiness over HTTP, for kubelet."""
+"""Liveness and readiness for kubelet, metrics for Prometheus, over HTTP."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from quantumjob_operator.metrics import REGISTRY
 
 
 def application(why_dead: Callable[[], str], why_unready: Callable[[], str]) -> web.Application:
-    """/healthz and /readyz: 200, or 503 with a sentence. Each callable gives that sentence, or "" if all is well."""
+    """/healthz and /readyz: 200, or 503 with a sentence; /metrics.
+
+    Each callable gives that sentence, or "" if all is well.
+    """
 
     def answer(why: Callable[[], str]) -> Callable[[web.Request], object]:
         async def handler(_: web.Request) -> web.Response:
@@ -20,4 +26,9 @@ def application(why_dead: Callable[[], str], why_unready: Callable[[], str]) -> 
     app = web.Application()
     app.router.add_get("/healthz", answer(why_dead))  # type: ignore[arg-type]
     app.router.add_get("/readyz", answer(why_unready))  # type: ignore[arg-type]
+    app.router.add_get("/metrics", metrics)
     return app
+
+
+async def metrics(_: web.Request) -> web.Response:
+    return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -10,10 +10,11 @@ from typing import Any, Final
 import kopf
 
 from quantumjob_contract import names
-from quantumjob_operator.controller import Controller
+from quantumjob_operator import status
+from quantumjob_operator.feed import Feed
 
 IDENTITY: Final = "quantumjob-operator"
-CHUNK: Final = 500
+CHUNK: Final = 100
 SERVER_TIMEOUT_SECONDS: Final = 300
 CONNECT_TIMEOUT_SECONDS: Final = 10
 
@@ -62,17 +63,17 @@ def settings() -> kopf.OperatorSettings:
     chosen.watching.server_timeout = SERVER_TIMEOUT_SECONDS
     chosen.watching.client_timeout = SERVER_TIMEOUT_SECONDS + 30
     chosen.watching.connect_timeout = CONNECT_TIMEOUT_SECONDS
-    # The server selects, so that the cluster's other Jobs and pods never reach this process.
-    chosen.watching.label_selectors["batch", "v1", "jobs"] = names.LABEL_UID
-    chosen.watching.label_selectors["", "v1", "pods"] = names.LABEL_UID
+    # The server selects, so that finished QuantumJobs and the cluster's other Jobs and pods never reach this process.
+    chosen.watching.field_selectors[names.GROUP, names.VERSION, names.PLURAL] = status.UNFINISHED
+    chosen.watching.label_selectors["batch", "v1", "jobs"] = names.LABEL_WORKER
+    chosen.watching.label_selectors["", "v1", "pods"] = names.LABEL_WORKER
     # A kopf worker lives this long after an object's last event; the default of 5 s keeps 5 s of objects in memory.
     chosen.queueing.idle_timeout = 1.0
     return chosen
 
 
-def register(registry: kopf.OperatorRegistry, controller: Controller) -> None:
-    """Feed the controller from the watches of QuantumJobs, and of the Jobs and pods that carry our label."""
-    cache, queue = controller.cache, controller.queue
+def register(registry: kopf.OperatorRegistry, feed: Feed) -> None:
+    """Feed the cache from the watches of unfinished QuantumJobs, and of the Jobs and pods of all workers."""
 
     @kopf.on.login(registry=registry)
     def login(**kwargs: Any) -> Any:
@@ -80,29 +81,21 @@ def register(registry: kopf.OperatorRegistry, controller: Controller) -> None:
 
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
     async def quantumjob(event: Any, **_: Any) -> None:
-        raw = event["object"]
-        if event["type"] == "DELETED":
-            controller.memory.pop(cache.drop_quantumjob(raw), None)
-        else:
-            queue.add(cache.put_quantumjob(raw))
+        feed.quantumjob(event["object"], event["type"] == "DELETED")
 
     @kopf.on.event("batch", "v1", "jobs", registry=registry)
     async def job(event: Any, **_: Any) -> None:
-        raw = event["object"]
-        if owner := cache.drop_job(raw) if event["type"] == "DELETED" else cache.put_job(raw):
-            queue.add(owner)
+        feed.job(event["object"], event["type"] == "DELETED")
 
     @kopf.on.event("", "v1", "pods", registry=registry)
     async def pod(event: Any, **_: Any) -> None:
-        raw = event["object"]
-        if owner := cache.drop_pod(raw) if event["type"] == "DELETED" else cache.put_pod(raw):
-            queue.add(owner)
+        feed.pod(event["object"], event["type"] == "DELETED")
 
 
-async def run(controller: Controller, namespaces: list[str]) -> None:
+async def run(feed: Feed, namespaces: list[str]) -> None:
     """Watch until cancelled, or until kopf gives up."""
     registry = kopf.OperatorRegistry()
-    register(registry, controller)
+    register(registry, feed)
     await kopf.operator(
         registry=registry,
         settings=settings(),

@@ -1,15 +1,20 @@
-"""The Kubernetes API as plain JSON: a thin shell over kubernetes.aio, whose models cost more than the call."""
+"""The Kubernetes API as plain JSON.
+
+kubernetes.aio finds the server, its certificate and the token; its way from a call to a request, and its models, would
+cost more than the call.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import AsyncIterator
 from typing import Any, Final, NamedTuple, Self
 
 import aiohttp
+import msgspec
 from kubernetes.aio import config
 from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
 
 from quantumjob_contract import names
 
@@ -56,20 +61,24 @@ class ApiUnreachable(ApiError):
 class Kube:
     """The calls that operator and reconciler make. Raises ApiError."""
 
-    def __init__(self, client: ApiClient) -> None:
-        self._client = client
+    def __init__(self, configuration: Configuration, session: aiohttp.ClientSession) -> None:
+        self._configuration = configuration
+        self._session = session
 
     @classmethod
     async def connect(cls) -> Self:
         """By the pod's service account, or by the kubeconfig outside a cluster."""
+        configuration = Configuration()
         if "KUBERNETES_SERVICE_HOST" in os.environ:
-            config.load_incluster_config()
+            config.load_incluster_config(configuration)
         else:
-            await config.load_kube_config()
-        return cls(ApiClient())
+            await config.load_kube_config(client_configuration=configuration)
+        connector = aiohttp.TCPConnector(ssl=ApiClient(configuration).rest_client.ssl_context)
+        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+        return cls(configuration, aiohttp.ClientSession(connector=connector, timeout=timeout))
 
     async def close(self) -> None:
-        await self._client.close()
+        await self._session.close()
 
     async def request(
         self,
@@ -79,22 +88,19 @@ class Kube:
         query: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
     ) -> JSON:
-        call = await self._client.param_serialize(
-            method,
-            path,
-            query_params=list((query or {}).items()),
-            header_params=dict(headers or {}),
-            body=body,
-            auth_settings=["BearerToken"],
-        )
+        sent = {"Content-Type": "application/json", "Accept": "application/json, */*;q=0.5"} | (headers or {})
+        if token := await self._configuration.get_api_key_with_prefix("BearerToken"):
+            sent["Authorization"] = token
+        data = msgspec.json.encode(body) if body is not None else None
         try:
-            response = await self._client.call_api(*call, _request_timeout=REQUEST_SECONDS)
-            data = await response.read()
+            url = self._configuration.host + path
+            async with self._session.request(method, url, params=query, data=data, headers=sent) as response:
+                answer = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ApiUnreachable(type(error).__name__) from error
         if response.status >= 300:
-            raise ApiError(response.status, _message(data))
-        decoded: JSON = json.loads(data)
+            raise ApiError(response.status, _message(answer))
+        decoded: JSON = msgspec.json.decode(answer)
         return decoded
 
     async def get(self, kind: Kind, namespace: str, name: str) -> JSON | None:
@@ -107,10 +113,11 @@ class Kube:
             raise
 
     async def list(
-        self, kind: Kind, namespace: str | None, *, selector: str = "", metadata_only: bool = False
+        self, kind: Kind, namespace: str | None, *, labels: str = "", fields: str = "", metadata_only: bool = False
     ) -> AsyncIterator[JSON]:
-        """All objects of a kind, page by page."""
-        query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        """All objects of a kind that these selectors take, page by page."""
+        query = {"limit": str(PAGE), "labelSelector": labels, "fieldSelector": fields}
+        query = {name: value for name, value in query.items() if value}
         headers = {"Accept": METADATA_ONLY} if metadata_only else None
         while True:
             page = await self.request("GET", kind.path(namespace), query=query, headers=headers)
@@ -129,6 +136,15 @@ class Kube:
             if error.status == 409:
                 return None
             raise
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        """Delete this very object, after everything that it owns; one that is gone already is no error."""
+        body = {"propagationPolicy": "Foreground", "preconditions": {"uid": uid}}
+        try:
+            await self.request("DELETE", kind.path(namespace, name), body)
+        except ApiError as error:
+            if error.status not in {404, 409}:
+                raise
 
     async def apply_status(self, quantumjob: JSON, status: JSON) -> JSON:
         """Server-side apply of the whole status, against the very version of the resource that it was made from."""
@@ -151,6 +167,6 @@ class Kube:
 def _message(data: bytes) -> str:
     """The API server's own sentence."""
     try:
-        return str(json.loads(data).get("message", ""))
-    except ValueError:
+        return str(msgspec.json.decode(data)["message"])
+    except (msgspec.DecodeError, KeyError, TypeError):
         return data[:200].decode(errors="replace")

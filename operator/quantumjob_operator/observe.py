@@ -37,25 +37,30 @@ class Worker:
     """When a quiet state began: waiting for its pod, or running; RFC 3339."""
 
 
+ABSENT = Worker("absent", Reason.WAITING_FOR_WORKER, "The program is valid; its worker is about to be created.")
+
+
 def observe(job: JSON | None, pods: list[JSON]) -> Worker:
     if job is None:
-        return Worker("absent", Reason.WAITING_FOR_WORKER, "The worker's Job is about to be created.")
+        return ABSENT
     name = job["metadata"]["name"]
-    endings = [end for pod in pods if (end := _terminated(pod))]
+    endings = [end for pod in pods if (end := terminated(pod))]
     conditions = {c["type"]: c for c in job.get("status", {}).get("conditions", []) if c["status"] == "True"}
     if "Complete" in conditions or any(end["exitCode"] == 0 for end in endings):
         return Worker("ended", Reason.STORING, "The worker has ended; its results are being verified.")
     if failed := conditions.get("Failed"):
         return _failed(failed, endings)
-    if started := next(filter(None, map(_running_since, pods)), None):
+    if started := next(filter(None, map(running_since, pods)), None):
         return Worker("running", Reason.RUNNING, "The worker is running.", started)
-    if waiting := next(filter(None, map(_obstacle, pods)), None):
+    if is_suspended(job):
+        return suspended(name)
+    if waiting := next(filter(None, map(obstacle, pods)), None):
         return waiting
     if endings:
         return Worker(
             "waiting",
             Reason.RETRYING,
-            f"{_explain(endings[-1])} Another attempt follows if deadline and backoffLimit allow.",
+            f"{explain(endings[-1])} Another attempt follows if deadline and backoffLimit allow.",
         )
     message = f"The pod of Job {name} has not started yet; `kubectl describe job {name}` tells why."
     return Worker("waiting", Reason.WAITING_FOR_WORKER, message, job["metadata"]["creationTimestamp"])
@@ -67,17 +72,37 @@ def _container(pod: JSON) -> JSON:
     return next((each for each in statuses if each.get("name") == CONTAINER), {})
 
 
-def _terminated(pod: JSON) -> JSON | None:
+def terminated(pod: JSON) -> JSON | None:
     end: JSON | None = _container(pod).get("state", {}).get("terminated")
     return end
 
 
-def _running_since(pod: JSON) -> str | None:
+def is_suspended(job: JSON) -> bool:
+    conditions = job.get("status", {}).get("conditions", [])
+    return any(c["type"] == "Suspended" and c["status"] == "True" for c in conditions)
+
+
+def suspended(name: str) -> Worker:
+    return Worker("waiting", Reason.QUEUED, f"Job {name} is suspended: Kueue holds it until there is room for it.")
+
+
+def is_out_of_memory(end: JSON) -> bool:
+    """Whether the container itself was killed for memory, not only a child in it."""
+    return end.get("reason") == OOM_KILLED and bool(end["exitCode"])
+
+
+def is_disrupted(pod: JSON) -> bool:
+    """Whether the cluster has taken the pod away: a drain, a preemption."""
+    conditions = pod.get("status", {}).get("conditions", [])
+    return any(c["type"] == "DisruptionTarget" and c["status"] == "True" for c in conditions)
+
+
+def running_since(pod: JSON) -> str | None:
     running: JSON = _container(pod).get("state", {}).get("running") or {}
     return running.get("startedAt")
 
 
-def _obstacle(pod: JSON) -> Worker | None:
+def obstacle(pod: JSON) -> Worker | None:
     """What keeps a pod from starting, in Kubernetes' own words."""
     waiting = _container(pod).get("state", {}).get("waiting") or {}
     if waiting.get("reason") in IMAGE_REASONS:
@@ -99,20 +124,26 @@ def _failed(condition: JSON, endings: list[JSON]) -> Worker:
         )
         return Worker("failed", Reason.DEADLINE_EXCEEDED, message)
     last = endings[-1] if endings else {}
-    if last.get("reason") == OOM_KILLED and last["exitCode"]:
-        return Worker("failed", Reason.OUT_OF_MEMORY, _explain(last))
+    if is_out_of_memory(last):
+        return Worker("failed", Reason.OUT_OF_MEMORY, explain(last))
     if reason == "PodFailurePolicy" or last.get("exitCode") in PERMANENT:
-        return Worker("failed", Reason.WORKER_FAILED, _explain(last) if last else "The worker failed for good.")
-    detail = _explain(last) if last else "The worker's pods failed."
+        return Worker("failed", Reason.WORKER_FAILED, explain(last) if last else "The worker failed for good.")
+    detail = explain(last) if last else "The worker's pods failed."
     return Worker("failed", Reason.BACKOFF_LIMIT_EXCEEDED, f"{detail} No attempt is left (spec.backoffLimit).")
 
 
-def _explain(end: JSON) -> str:
+def explain(end: JSON) -> str:
     """One sentence on how a container ended. The worker's own word first, if it left any."""
-    if end.get("reason") == OOM_KILLED and end["exitCode"]:
+    if is_out_of_memory(end):
         return "The worker was killed for want of memory. Raise spec.resources.limits.memory."
     try:
         said = msgspec.json.decode(end.get("message", ""), type=Termination)
     except (msgspec.ValidationError, msgspec.DecodeError):
         return f"The worker ended with exit code {end['exitCode']}."
     return said.message
+
+
+def has_ended(job: JSON) -> bool:
+    """Complete or Failed, as the Job itself says."""
+    conditions = job.get("status", {}).get("conditions", [])
+    return any(c["type"] in {"Complete", "Failed"} and c["status"] == "True" for c in conditions)

@@ -6,6 +6,7 @@ there is nothing to do.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -15,11 +16,15 @@ from quantumjob_contract.reasons import Reason
 from quantumjob_operator import clock, status
 from quantumjob_operator.acceptance import Refusal, accept
 from quantumjob_operator.manifest import Failure
-from quantumjob_operator.observe import Worker, observe
+from quantumjob_operator.observe import ABSENT, Worker, observe
+from quantumjob_operator.shared import turn as turns
+from quantumjob_operator.shared.placement import DEDICATED, SHARED
+from quantumjob_operator.shared.turn import Turn
 
 JSON = dict[str, Any]
 
-QUIET_SECONDS: Final = {Reason.WAITING_FOR_WORKER: 10.0, Reason.RUNNING: 2.0}
+CANCELLED: Final = Failure(Reason.CANCELLED, "It was cancelled by spec.cancel.")
+QUIET_SECONDS: Final = {Reason.WAITING_FOR_WORKER: 10.0, Reason.RUNNING: 1.0}
 """How long a state must last to be told: a pod that starts, and a small job that runs, are gone before."""
 
 
@@ -28,30 +33,62 @@ class View:
     """What is known of one QuantumJob."""
 
     quantumjob: JSON
-    job: JSON | None
-    pods: list[JSON]
+    job: JSON | None = None
+    pods: Sequence[JSON] = ()
+    """Of a dedicated worker."""
+    shared: bool = False
+    """It takes its turn at a worker that its namespace shares."""
+    turn: Turn | None = None
+    obstacle: Worker | None = None
+    """What keeps shared workers of its namespace from starting."""
+    fresh: bool = False
+    """This process has accepted it, so that nothing in the store can be older."""
     hinted: bool = False
     """The worker has said that its last segment is stored."""
     looked: bool = False
     """The store was asked already, and has no last segment."""
+    settled: bool = True
+    """Whoever may carry it out would have been seen, or heard, by now."""
+    done: int = 0
+    """Pubs that have a result, as the worker says."""
+    finishing: bool = False
+    """This process only finishes what has begun: it sees no turns."""
+
+    @property
+    def worker(self) -> Worker:
+        """The state of whoever carries it out."""
+        return turns.observe(self.turn, self.obstacle) if self.shared else observe(self.job, list(self.pods))
 
 
 @dataclass(frozen=True)
 class Create:
-    """Store the program, then create the child Job."""
+    """Store the program, then create its own worker's Job."""
 
     program: Program
 
 
 @dataclass(frozen=True)
-class Promote:
-    """Promote what is in pending; `failure` where the worker failed for good.
+class Offer:
+    """Store the program, then let it wait for its turn at a shared worker."""
 
-    `required` where the worker's exit code promised a last segment.
+    program: Program
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Delete its own worker's Job, whose pod then stores what is done and ends."""
+
+
+@dataclass(frozen=True)
+class Promote:
+    """Promote what is in pending; `failure` where there will be no other attempt.
+
+    `required` where the worker's exit code promised a last segment; `program` where nobody may have stored it yet.
     """
 
     failure: Failure | None = None
     required: bool = False
+    program: Program | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +98,7 @@ class Write:
     status: JSON
 
 
-Step = Create | Promote | Write
+Step = Create | Offer | Delete | Promote | Write
 
 
 def decide(view: View, now: datetime) -> Step | None:
@@ -74,38 +111,78 @@ def decide(view: View, now: datetime) -> Step | None:
         program = accept(quantumjob)
         if isinstance(program, Refusal):
             return Write(status.refused(quantumjob, program.message, now))
-        return Write(status.accepted(quantumjob, len(program.pubs), program.seed, now))
-    worker = observe(view.job, view.pods)
+        way, worker = (SHARED, turns.ABSENT) if view.shared else (DEDICATED, ABSENT)
+        return Write(status.accepted(quantumjob, program, way, worker, now))
+    worker = view.worker
     if worker.state == "failed":
         return Promote(Failure(worker.reason, worker.message))
     if worker.state == "ended":
         return Promote(required=True)
     if view.hinted and not view.looked:
         return Promote()
+    if is_cancelled(quantumjob):
+        return _cancel(view, worker) if view.settled else None
     if worker.state == "absent":
         return _absent(view)
     return _progress(view, worker, now)
 
 
+def is_cancelled(quantumjob: JSON) -> bool:
+    cancelled: bool = quantumjob["spec"].get("cancel", False)
+    return cancelled
+
+
+def _cancel(view: View, worker: Worker) -> Step | None:
+    """Stop the worker, if there is one; what it has stored by then is kept."""
+    if view.job is not None:
+        return None if "deletionTimestamp" in view.job["metadata"] else Delete()
+    if view.finishing:
+        return None if view.looked else Promote()  # a shared worker may have it
+    if view.shared and worker.state == "running":
+        return None  # it is told with its next sign of life
+    program = accept(view.quantumjob)
+    return None if isinstance(program, Refusal) else Promote(CANCELLED, program=program)
+
+
 def _absent(view: View) -> Step | None:
-    """No Job. It may have ended and been removed while nobody looked: then its results are there."""
-    if "job" in view.quantumjob["status"] and not view.looked:
+    """No worker. One may have ended and be gone while nobody looked: then its results are there."""
+    if ("job" in view.quantumjob["status"] or not view.fresh) and not view.looked:
         return Promote()
     program = accept(view.quantumjob)
-    return None if isinstance(program, Refusal) else Create(program)
+    if isinstance(program, Refusal):
+        return None
+    return Offer(program) if view.shared else Create(program)
 
 
 def _progress(view: View, worker: Worker, now: datetime) -> Step | None:
     """A status write, if it tells a person something new."""
-    wanted = status.working(view.quantumjob, worker, now, view.job)
+    wanted = status.working(view.quantumjob, worker, now, carried(view))
     if _told(wanted) == _told(view.quantumjob["status"]):
         return None
     return Write(wanted)
 
 
+def carried(view: View) -> JSON:
+    """Who carries it out, since when, how often that has failed, and how far it is."""
+    told = view.quantumjob["status"]
+    found: JSON = {}
+    if view.done and "progress" in told:
+        found["progress"] = f"{view.done}/{told['progress'].partition('/')[2]}"
+    if view.job is not None:
+        found["job"] = view.job["metadata"]["name"]
+    if (turn := view.turn) is not None:
+        found |= ({"worker": turn.worker} if turn.worker else {}) | (
+            {"attempts": turn.attempts} if turn.attempts else {}
+        )
+        if turn.first:
+            found["times"] = told.get("times", {}) | {"ordered": clock.rfc3339(turn.first)}
+    return found
+
+
 def _told(current: JSON) -> tuple[Any, ...]:
     doing = status.condition(current, "Reconciling") or {}
-    return current.get("job"), doing.get("reason"), doing.get("message")
+    told = tuple(current.get(name) for name in ("job", "attempts", "progress"))
+    return *told, doing.get("reason"), doing.get("message")
 
 
 def finishes(step: Step) -> bool:
@@ -115,7 +192,7 @@ def finishes(step: Step) -> bool:
 
 def seconds_to_wait(view: View, step: Write, now: datetime) -> float:
     """How long a status may wait: what passes in a moment is not worth a write of its own."""
-    worker = observe(view.job, view.pods)
+    worker = view.worker
     doing = status.condition(step.status, "Reconciling")
     if doing is None or doing["reason"] != worker.reason or not worker.since:
         return 0.0

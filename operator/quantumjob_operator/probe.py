@@ -7,8 +7,9 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from quantumjob_contract.store import Bucket, Misconfigured, Store
+from quantumjob_contract.store import Misconfigured
 from quantumjob_contract.transfer import Put, StoreError, StoreUnavailable
+from quantumjob_operator.buckets import ObjectBucket, ObjectStore
 
 logger = logging.getLogger(__name__)
 
@@ -20,9 +21,9 @@ class NotConditional(Exception):
     """A store that overwrites where it should refuse."""
 
 
-def probe(bucket: Bucket) -> None:
+async def probe(bucket: ObjectBucket) -> None:
     """Write an object twice. Raises NotConditional if the second write is not refused."""
-    if bucket.put_once(KEY, b"first") is Put.WRITTEN and bucket.put_once(KEY, b"second") is Put.WRITTEN:
+    if await bucket.put_once(KEY, b"first") is Put.WRITTEN and await bucket.put_once(KEY, b"second") is Put.WRITTEN:
         raise NotConditional(
             f"{bucket.uri('')} ignores If-None-Match: results could be overwritten. Use a store that honours it "
             "(MinIO, SeaweedFS, Ceph RGW, AWS S3)."
@@ -32,11 +33,11 @@ def probe(bucket: Bucket) -> None:
 class Gate:
     """Opens the store once it has shown that it can be trusted; until then it says that the store does not serve."""
 
-    def __init__(self, open_store: Callable[[], Store]) -> None:
+    def __init__(self, open_store: Callable[[], ObjectStore]) -> None:
         self._open = open_store
         self.trusted = False
 
-    def open(self) -> Store:
+    def open(self) -> ObjectStore:
         """The store. Raises Misconfigured, or StoreUnavailable before the probe has passed."""
         store = self._open()
         if not self.trusted:
@@ -49,7 +50,7 @@ class Gate:
             try:
                 store = self._open()
                 for bucket in (store.pending, store.completed):
-                    await asyncio.to_thread(probe, bucket)
+                    await probe(bucket)
                 self.trusted = True
             except (StoreError, Misconfigured) as error:
                 logger.warning("The store does not answer yet", extra={"cause": f"{type(error).__name__}: {error}"})

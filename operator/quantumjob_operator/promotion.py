@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import msgspec
 
 from quantumjob_contract import keys, limits
-from quantumjob_contract.program import encode
+from quantumjob_contract.program import Program, encode
 from quantumjob_contract.results import Manifest, StoredObject, decode_manifest
-from quantumjob_contract.store import Bucket, Store
 from quantumjob_contract.transfer import sha256
 from quantumjob_operator import clock
-from quantumjob_operator.gather import Corrupt, gather, read
+from quantumjob_operator.buckets import ObjectBucket, ObjectStore
+from quantumjob_operator.gather import Corrupt, Found, gather, read
 from quantumjob_operator.manifest import Failure, build
 
 
@@ -30,13 +30,21 @@ class Promoted:
     uri: str
 
 
-def promote(store: Store, owner: keys.Owner, accepted: str, failure: Failure | None = None) -> Promoted:
+async def promote(
+    store: ObjectStore,
+    owner: keys.Owner,
+    accepted: str,
+    failure: Failure | None = None,
+    program: tuple[Program, Found] | None = None,
+) -> Promoted:
     """Promote one job. `failure` says that its worker failed for good: then what there is is promoted.
+
+    `program` where the caller knows what is stored as such.
 
     Raises gather.NotEnded, gather.Corrupt, or an error of transfer; after each of them it can be called again.
     """
     stored = clock.rfc3339(clock.now())
-    gathered = gather(store.pending, owner, partial=failure is not None)
+    gathered = await gather(store.pending, owner, partial=failure is not None, program=program)
     if failure is None and len(gathered.pubs) < len(gathered.program.pubs):
         raise Corrupt(f"the last segment of {owner.uid} is there, but not every pub has a result")
     times = {"created": gathered.program.created, "accepted": accepted, "stored": stored}
@@ -45,16 +53,16 @@ def promote(store: Store, owner: keys.Owner, accepted: str, failure: Failure | N
         manifest = msgspec.structs.replace(manifest, inline={})
     if not manifest.inline:
         for stored_object in (gathered.program_object, *gathered.segments):
-            _copy(store, stored_object)
+            await _copy(store, stored_object)
     manifest = msgspec.structs.replace(manifest, times=manifest.times | {"promoted": clock.rfc3339(clock.now())})
-    store.completed.put_once(keys.manifest(owner), encode(manifest))
-    return committed(store.completed, owner)
+    await store.completed.put_once(keys.manifest(owner), encode(manifest))
+    return await committed(store.completed, owner)
 
 
-def committed(completed: Bucket, owner: keys.Owner) -> Promoted:
+async def committed(completed: ObjectBucket, owner: keys.Owner) -> Promoted:
     """The commit as it stands in the completed bucket, whoever wrote it. Raises transfer.NotFound or Corrupt."""
     key = keys.manifest(owner)
-    data = completed.get(key, limits.MAX_MANIFEST_BYTES)
+    data = await completed.get(key, limits.MAX_MANIFEST_BYTES)
     try:
         manifest = decode_manifest(data)
     except msgspec.DecodeError:
@@ -70,12 +78,12 @@ def _survives(manifest: Manifest) -> bool:
     return all(sha256(bytes(inside[each.key])) == each.sha256 for each in (manifest.program, *manifest.segments))
 
 
-def _copy(store: Store, wanted: StoredObject) -> None:
+async def _copy(store: ObjectStore, wanted: StoredObject) -> None:
     """Copy an object, then read it back: the store's own word that it was written is not enough."""
-    found = read(store.pending, wanted.key, wanted.bytes)
+    found = await read(store.pending, wanted.key, wanted.bytes)
     if found.stored != wanted:
         raise Corrupt(f"{wanted.key} changed while it was promoted")
-    store.completed.put_once(wanted.key, found.data)
-    there = read(store.completed, wanted.key, wanted.bytes)
+    await store.completed.put_once(wanted.key, found.data)
+    there = await read(store.completed, wanted.key, wanted.bytes)
     if there.stored != wanted:
         raise Corrupt(f"{wanted.key} in the completed bucket differs from what its worker wrote")

@@ -14,6 +14,7 @@ from quantumjob_operator import clock, logs, status
 from quantumjob_operator.controller import MISSES, Controller
 from quantumjob_operator.gather import NotEnded
 from quantumjob_operator.kube import JOBS, PODS, QUANTUMJOBS, ApiError, Kube
+from quantumjob_operator.objectstore import Stores
 from quantumjob_operator.settings import Settings
 from quantumjob_operator.sweep import orphans
 
@@ -26,20 +27,24 @@ LOOK_AGAIN_SECONDS: Final = 0.5
 async def reconcile(kube: Kube, settings: Settings) -> int:
     """One run over everything; gives the number of QuantumJobs that could not be served."""
     store = StoreDirectory(settings.store_dir)
-    controller = Controller(kube, store.open, build_job=dict, may_create=False)
+    stores = Stores(store)
+    controller = Controller(kube, stores.open, build_job=dict)
     entries = await asyncio.to_thread(lambda: list(store.open().pending.list()))
     served: list[str | None] = [*settings.namespace_list] or [None]
-    cache = controller.cache
+    cache, needed = controller.cache, set[Owner]()
     for namespace in served:
-        async for raw in kube.list(QUANTUMJOBS, namespace):
-            cache.put_quantumjob(raw)
-        async for raw in kube.list(JOBS, namespace, selector=names.LABEL_UID):
+        for selected in (status.UNFINISHED, status.FAILED):
+            async for raw in kube.list(QUANTUMJOBS, namespace, fields=selected):
+                owner = cache.put_quantumjob(raw)
+                if needs_pending(raw):
+                    needed.add(owner)
+        async for raw in kube.list(JOBS, namespace, labels=names.LABEL_WORKER):
             cache.put_job(raw)
-        async for raw in kube.list(PODS, namespace, selector=names.LABEL_UID):
+        async for raw in kube.list(PODS, namespace, labels=names.LABEL_WORKER):
             cache.put_pod(raw)
-    unfinished = {o for o, q in cache.quantumjobs.items() if not status.is_terminal(q.get("status", {}))}
+    unfinished = sorted(cache.quantumjobs)
     failures = 0
-    for owner in sorted(unfinished):
+    for owner in unfinished:
         try:
             await finish(controller, owner)
         except (ApiError, StoreError, Misconfigured, NotEnded) as error:
@@ -49,7 +54,8 @@ async def reconcile(kube: Kube, settings: Settings) -> int:
             failures += 1
             logger.exception("A defect of the reconciler", extra={"uid": owner.uid})
     await controller.said()
-    swept = await sweep(store, entries, {o for o, q in cache.quantumjobs.items() if needs_pending(q)}, settings)
+    await stores.close()
+    swept = await sweep(store, entries, needed, settings)
     logger.info("Reconciled", extra={"unfinished": len(unfinished), "failures": failures, "swept": swept})
     return failures
 

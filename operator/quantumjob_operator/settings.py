@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -26,6 +27,14 @@ class Settings(BaseSettings):
     """Between two comparisons of the watched state with a fresh list."""
     sweep_grace_seconds: float = 3600.0
     """Age from which pending objects of finished or deleted QuantumJobs are removed."""
+
+    workers_max_per_namespace: int = Field(default=4, ge=1)
+    """Shared workers that one namespace may have at a time."""
+    workers_linger_seconds: float = Field(default=30.0, ge=0)
+    """How long a shared worker without an order stays. 0: every QuantumJob gets a Job of its own."""
+
+    test_give_twice: int = Field(default=0, ge=0)
+    """For tests only: give every n-th order of shared workers to two of them."""
 
     @property
     def namespace_list(self) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
+from quantumjob_contract.program import Program
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.results import to_json
 from quantumjob_operator import clock
@@ -18,6 +19,11 @@ JSON = dict[str, Any]
 
 MESSAGE_CHARS: Final = 2048
 TERMINAL: Final = ("Complete", "Failed")
+TERMINAL_PHASES: Final = ("Succeeded", "PartlyFailed", "Failed", "Cancelled")
+UNFINISHED: Final = ",".join(f"status.phase!={phase}" for phase in TERMINAL_PHASES)
+"""The field selector by which the API server keeps finished jobs to itself: what is finished costs nothing here."""
+FAILED: Final = "status.phase=Failed"
+"""The selector of finished jobs whose results may not be stored: of all others they are."""
 
 
 def condition(status: JSON, kind: str) -> JSON | None:
@@ -38,7 +44,8 @@ def is_terminal(status: JSON) -> bool:
 def phase(status: JSON) -> str:
     """One word for people, derived from the conditions and from nothing else."""
     if is_true(status, "Failed"):
-        return "Failed"
+        failed = condition(status, "Failed") or {}
+        return "Cancelled" if failed.get("reason") == Reason.CANCELLED else "Failed"
     if complete := condition(status, "Complete"):
         return "PartlyFailed" if complete["reason"] == Reason.SOME_PUBS_FAILED else "Succeeded"
     working = condition(status, "Reconciling")
@@ -47,23 +54,28 @@ def phase(status: JSON) -> str:
             return "Running"
         case Reason.STORING:
             return "Storing"
-        case Reason.WAITING_FOR_STORE if "job" in status:
+        case Reason.WAITING_FOR_STORE if "job" in status or "worker" in status:
             return "Storing"
         case _:
             return "Pending"
 
 
-def accepted(quantumjob: JSON, total: int, seed: int, now: datetime) -> JSON:
+def accepted(quantumjob: JSON, program: Program, placement: str, worker: Worker, now: datetime) -> JSON:
     """The first status: seen, accepted, and work is under way."""
-    message = "The program is valid; its worker is about to be created."
-    status = {"progress": f"0/{total}", "seed": seed, "times": {"accepted": clock.rfc3339(now)}}
+    doing = (worker.reason, worker.message)
+    status = {
+        "progress": f"0/{len(program.pubs)}",
+        "placement": placement,
+        "seed": program.seed,
+        "times": {"accepted": clock.rfc3339(now)},
+    }
     return _with(
         status,
         quantumjob,
         now,
         Accepted=("True", Reason.ACCEPTED, "The program is valid."),
-        Reconciling=("True", Reason.WAITING_FOR_WORKER, message),
-        Ready=("False", Reason.WAITING_FOR_WORKER, message),
+        Reconciling=("True", *doing),
+        Ready=("False", *doing),
     )
 
 
@@ -73,9 +85,9 @@ def refused(quantumjob: JSON, message: str, now: datetime) -> JSON:
     return _with({}, quantumjob, now, Accepted=("False", *bad), **_given_up(*bad))
 
 
-def working(quantumjob: JSON, worker: Worker, now: datetime, job: JSON | None = None) -> JSON:
-    """On the way: what the worker does, or what it waits for. `job` is the child Job, once it exists."""
-    status = quantumjob["status"] | ({"job": job["metadata"]["name"]} if job else {})
+def working(quantumjob: JSON, worker: Worker, now: datetime, carried: JSON | None = None) -> JSON:
+    """On the way: what the worker does, or what it waits for. `carried` are fields of the status that say who it is."""
+    status = quantumjob["status"] | (carried or {})
     now_doing = (worker.reason, worker.message)
     return _with(status, quantumjob, now, Reconciling=("True", *now_doing), Ready=("False", *now_doing))
 

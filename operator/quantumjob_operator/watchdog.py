@@ -13,9 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from quantumjob_contract import names
-from quantumjob_operator.cache import owner_of, owner_of_job, version
-from quantumjob_operator.controller import Controller
+from quantumjob_operator import status
+from quantumjob_operator.cache import is_known_kind, owner_of
+from quantumjob_operator.feed import Feed
 from quantumjob_operator.kube import JOBS, PODS, QUANTUMJOBS, ApiError, Kind
+from quantumjob_operator.objects import controller_uid, version
+from quantumjob_operator.shared import crew
 
 JSON = dict[str, Any]
 logger = logging.getLogger(__name__)
@@ -33,14 +36,16 @@ def behind(listed: dict[str, int], known: dict[str, int]) -> set[str]:
 
 def concerns(kind: Kind, item: JSON) -> bool:
     """Whether the cache would take this object: anyone can put our label on anything."""
-    return owner_of(item) is not None if kind is PODS else kind is not JOBS or owner_of_job(item) is not None
+    if kind is PODS:
+        return controller_uid(item) is not None if crew.is_shared(item) else owner_of(item) is not None
+    return kind is not JOBS or is_known_kind(item)
 
 
 @dataclass
 class Watchdog:
     """Compares, tells, and remembers what it found."""
 
-    controller: Controller
+    feed: Feed
     namespaces: list[str]
     seconds: float
     dead: str = ""
@@ -61,7 +66,7 @@ class Watchdog:
 
     async def compare(self) -> None:
         """One comparison of all kinds."""
-        cache = self.controller.cache
+        cache = self.feed.controller.cache
         before = {kind: set(cache.versions(kind.plural)) for kind in KINDS}
         listed = {kind: {item["metadata"]["uid"]: item async for item in self._list(kind)} for kind in KINDS}
         await self._let_catch_up(listed, before)
@@ -71,8 +76,10 @@ class Watchdog:
         if self.dead:
             logger.error("The watch is dead", extra={"cause": self.dead})
         self.synced = True
-        for owner in cache.unfinished():
-            self.controller.queue.add(owner)
+        for owner in list(cache.quantumjobs):
+            self.feed.controller.queue.add(owner)
+        for namespace in self.feed.staffing.board.namespaces():
+            self.feed.staffing.look(namespace)
 
     async def _let_catch_up(self, listed: dict[Kind, dict[str, JSON]], before: dict[Kind, set[str]]) -> None:
         """Give the watch its time."""
@@ -84,37 +91,33 @@ class Watchdog:
 
     def _differing(self, kind: Kind, listed: dict[str, JSON], before: set[str]) -> list[JSON]:
         """Objects that the list has newer than the cache, or has not though the cache had them before the list."""
-        known = self.controller.cache.versions(kind.plural)
-        late = behind({uid: version(item) for uid, item in listed.items()}, known)
+        cache = self.feed.controller.cache
+        known = cache.versions(kind.plural)
+        unfinished = {uid: version(item) for uid, item in listed.items() if not cache.is_finished(uid)}
+        late = behind(unfinished, known)
         gone = (before - listed.keys()) & known.keys()
-        return [listed[uid] for uid in late] + self.controller.cache.find(kind.plural, gone)
+        return [listed[uid] for uid in late] + cache.find(kind.plural, gone)
 
     async def _tell(self, kind: Kind, differing: list[JSON]) -> int:
         """Bring the cache to what the API server says now; gives how many objects the watch has really missed."""
-        cache, missed = self.controller.cache, 0
-        put, drop = {
-            QUANTUMJOBS: (cache.put_quantumjob, cache.drop_quantumjob),
-            JOBS: (cache.put_job, cache.drop_job),
-            PODS: (cache.put_pod, cache.drop_pod),
-        }[kind]
+        cache, kube, missed = self.feed.controller.cache, self.feed.controller.kube, 0
         for item in differing:
             meta = item["metadata"]
-            newest = await self.controller.kube.get(kind, meta["namespace"], meta["name"])
+            newest = await kube.get(kind, meta["namespace"], meta["name"])
             known = cache.versions(kind.plural).get(meta["uid"])
             if newest is not None and newest["metadata"]["uid"] == meta["uid"]:
-                missed += known is None or known < version(item)
-                owner = put(newest)
-            else:
-                missed += known is not None
-                owner = drop(item) if known is not None else None
-            if owner is not None:
-                self.controller.queue.add(owner)
+                finished = kind is QUANTUMJOBS and status.is_terminal(newest.get("status", {}))
+                missed += (known is not None) if finished else (known is None or known < version(item))
+                self.feed.of(kind)(newest, finished)
+            elif known is not None:
+                missed += 1
+                self.feed.of(kind)(item, True)
         return missed
 
     async def _list(self, kind: Kind) -> AsyncIterator[JSON]:
-        selector = "" if kind is QUANTUMJOBS else names.LABEL_UID
+        selector = {"fields": status.UNFINISHED} if kind is QUANTUMJOBS else {"labels": names.LABEL_WORKER}
         namespaces: list[str | None] = [*self.namespaces] or [None]
         for namespace in namespaces:
-            async for item in self.controller.kube.list(kind, namespace, selector=selector, metadata_only=True):
+            async for item in self.feed.controller.kube.list(kind, namespace, metadata_only=True, **selector):
                 if concerns(kind, item):
                     yield item

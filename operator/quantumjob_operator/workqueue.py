@@ -1,10 +1,14 @@
-"""A keyed queue: a key waits in it once however often it is added, and is never worked on twice at a time."""
+"""A keyed queue: a key waits in it once however often it is added, and is never worked on twice at a time.
+
+It is fair: lanes (namespaces) have their turn one after the other, however many keys of one of them wait. In its lane,
+what is urgent goes first.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
-from collections.abc import Hashable
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Hashable
 from typing import Final, Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -16,22 +20,25 @@ LONGEST_RETRY_SECONDS: Final = 30.0
 class WorkQueue(Generic[K]):
     """Add keys from anywhere in the event loop; take them with `get`, and give each back with `done`."""
 
-    def __init__(self) -> None:
-        self._ready: deque[K] = deque()
-        self._waiting: set[K] = set()
+    def __init__(self, lane: Callable[[K], Hashable] = lambda _: None) -> None:
+        self._lane = lane
+        """Whose turn a key takes; keys of one lane come in their order."""
+        self._lanes: OrderedDict[Hashable, tuple[deque[K], deque[K]]] = OrderedDict()
+        """Urgent keys and the others."""
+        self._waiting: dict[K, bool] = {}
+        """Whether each is urgent."""
         self._taken: set[K] = set()
         self._failures: Counter[K] = Counter()
         self._later: dict[K, asyncio.TimerHandle] = {}
         self._wake = asyncio.Event()
 
-    def add(self, key: K) -> None:
+    def add(self, key: K, *, urgent: bool = False) -> None:
         """Work on this key soon; if it is being worked on, once more after that."""
         if handle := self._later.pop(key, None):
             handle.cancel()
-        if key in self._waiting:
-            return
-        self._waiting.add(key)
-        if key not in self._taken:
+        before = self._waiting.get(key)
+        self._waiting[key] = urgent or bool(before)
+        if key not in self._taken and (before is None or (urgent and not before)):
             self._push(key)
 
     def add_after(self, key: K, seconds: float) -> None:
@@ -52,18 +59,23 @@ class WorkQueue(Generic[K]):
         self.add_after(key, seconds)
         return seconds
 
+    def is_failing(self, key: K) -> bool:
+        """Whether the key's work has failed and waits to be tried again."""
+        return key in self._failures and key in self._later
+
     def forget(self, key: K) -> None:
         """The key's work succeeded: its next failure is a first one."""
         self._failures.pop(key, None)
 
     async def get(self) -> K:
-        while not self._ready:
+        while True:
+            while (key := self._pop()) is not None:
+                if key in self._waiting and key not in self._taken:  # else a place that it had before it became urgent
+                    del self._waiting[key]
+                    self._taken.add(key)
+                    return key
             self._wake.clear()
             await self._wake.wait()
-        key = self._ready.popleft()
-        self._waiting.discard(key)
-        self._taken.add(key)
-        return key
 
     def done(self, key: K) -> None:
         self._taken.discard(key)
@@ -71,8 +83,18 @@ class WorkQueue(Generic[K]):
             self._push(key)
 
     def __len__(self) -> int:
-        return len(self._ready)
+        return len(self._waiting.keys() - self._taken)
 
     def _push(self, key: K) -> None:
-        self._ready.append(key)
+        urgent, others = self._lanes.setdefault(self._lane(key), (deque(), deque()))
+        (urgent if self._waiting[key] else others).append(key)
         self._wake.set()
+
+    def _pop(self) -> K | None:
+        if not self._lanes:
+            return None
+        lane, (urgent, others) = self._lanes.popitem(last=False)
+        key = (urgent or others).popleft()
+        if urgent or others:
+            self._lanes[lane] = (urgent, others)
+        return key

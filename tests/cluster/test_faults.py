@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import BELL, EXAMPLES, LONG, Namespace, pub, reconcile, scale, stored
+from conftest import BELL, EXAMPLES, LONG, SHARED, Namespace, one_way, pub, reconcile, scale, stored
 
 import cluster
 from quantumjob_contract import keys
@@ -18,6 +18,8 @@ from quantumjob_contract.transfer import NotFound
 
 PIDS = Path("/run/quantumjob-node/pids")
 OPERATOR = "app.kubernetes.io/component=operator"
+
+pytestmark = pytest.mark.usefixtures("way")
 
 
 def kill_operator() -> None:
@@ -49,7 +51,7 @@ def test_applied_twenty_times_job_deleted_operator_restarted(namespace: Namespac
     for _ in range(10):
         cluster.apply(text, namespace.name)
     job = namespace.finished("bell")
-    (pod,) = namespace.pods(job)
+    (pod,) = namespace.runs(job)
     cluster.kubectl("delete", "job", "--all", "-n", namespace.name)
     kill_operator()
     for _ in range(10):
@@ -59,7 +61,7 @@ def test_applied_twenty_times_job_deleted_operator_restarted(namespace: Namespac
     namespace.finished("after")
     again = namespace.get("bell")
     assert again["status"] == job["status"]
-    assert namespace.pods(job) == [], f"nothing ran after {pod['metadata']['name']}"
+    assert set(namespace.runs(job)) <= {pod}, f"nothing ran after {pod}"
     owner = namespace.owner(job)
     assert [e.key for e in namespace.store.completed.list(keys.prefix(owner))] == [keys.manifest(owner)]
 
@@ -94,7 +96,7 @@ def test_two_attempts_give_the_same_bytes(namespace: Namespace) -> None:
 
 
 @pytest.mark.parametrize("rounds", [3])
-def test_the_operator_is_killed_again_and_again(namespace: Namespace, rounds: int) -> None:
+def test_the_operator_is_killed_again_and_again(namespace: Namespace, rounds: int, way: str) -> None:
     names = [f"job-{number}" for number in range(6)]
     for name in names:
         namespace.apply(name, pub("a"), pub("b"))
@@ -105,8 +107,10 @@ def test_the_operator_is_killed_again_and_again(namespace: Namespace, rounds: in
         job = namespace.finished(name)
         assert job["status"]["progress"] == "2/2"
         assert len(list(namespace.results(job).pubs())) == 2
-        jobs = cluster.items("jobs", namespace.name, f"quantumjobs.io/uid={job['metadata']['uid']}")
-        assert len(jobs) == 1
+        if way == "dedicated":
+            assert len(cluster.items("jobs", namespace.name, f"quantumjobs.io/uid={job['metadata']['uid']}")) == 1
+    if way == "shared":
+        assert len(cluster.items("jobs", namespace.name, SHARED)) == 1, "one is enough for so little"
 
 
 def test_the_child_job_is_deleted_while_it_runs(namespace: Namespace) -> None:
@@ -116,6 +120,7 @@ def test_the_child_job_is_deleted_while_it_runs(namespace: Namespace) -> None:
     assert namespace.finished("again")["status"]["progress"] == "2/2"
 
 
+@one_way("dedicated")
 def test_deleted_while_it_runs(namespace: Namespace) -> None:
     namespace.apply("going", pub("a", LONG))
     job = namespace.get("going")
@@ -128,16 +133,19 @@ def test_deleted_while_it_runs(namespace: Namespace) -> None:
     cluster.eventually("pending is swept", lambda: not namespace.segments(job), 10)
 
 
-def test_deleted_while_the_operator_is_down(namespace: Namespace, no_operator: None) -> None:
-    scale(1)
+@one_way("dedicated")
+def test_deleted_while_the_operator_is_down(namespace: Namespace) -> None:
     namespace.apply("done", pub("a"))
     done = namespace.finished("done")
     namespace.apply("going", pub("a", LONG))
     job = namespace.get("going")
     namespace.running("going")
     scale(0)
-    cluster.kubectl("delete", "qj", "--all", "-n", namespace.name, "--timeout=10s")
-    cluster.eventually("the pod is gone", lambda: not namespace.pods(job), 45)
+    try:
+        cluster.kubectl("delete", "qj", "--all", "-n", namespace.name, "--timeout=10s")
+        cluster.eventually("the pod is gone", lambda: not namespace.pods(job), 45)
+    finally:
+        scale(1)
     assert len(list(namespace.results(done).pubs())) == 1, "finished results stay"
 
 
@@ -206,7 +214,7 @@ def test_annotations_lost_and_a_replace_run_nothing_again(namespace: Namespace) 
     namespace.apply("after", pub("a"))
     namespace.finished("after")
     assert namespace.get("bell")["status"] == job["status"]
-    assert len(namespace.pods(job)) == 1
+    assert len(namespace.runs(job)) == 1
 
 
 def test_pending_of_a_finished_job_is_swept_and_its_results_stay(namespace: Namespace) -> None:

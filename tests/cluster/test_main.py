@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 
+import pytest
 import yaml
-from conftest import BELL, EXAMPLES, Namespace, pub, stored
+from conftest import BELL, ENDLESS, EXAMPLES, Namespace, pub, stored
 
 import cluster
 from quantumjob_contract import keys
 from quantumjob_contract.reader import counts
 from quantumjob_contract.transfer import sha256
 
+ways = pytest.mark.usefixtures("way")
 
+
+@ways
 def test_bell_from_yaml_to_counts(namespace: Namespace) -> None:
     """In a namespace that was made a second ago and enforces PodSecurity restricted."""
     cluster.apply((EXAMPLES / "bell.yaml").read_text(), namespace.name)
@@ -27,7 +31,7 @@ def test_bell_from_yaml_to_counts(namespace: Namespace) -> None:
     assert f"00:{found['00']}" in text
 
 
-def test_what_a_person_sees(namespace: Namespace) -> None:
+def test_what_a_person_sees(namespace: Namespace, way: str) -> None:
     namespace.apply("bell", pub("bell"), program={"shots": 100})
     job = namespace.finished("bell")
     status = job["status"]
@@ -52,7 +56,7 @@ def test_what_a_person_sees(namespace: Namespace) -> None:
         ),
         10,
     )
-    assert "WorkerCreated" in told
+    assert ("WorkerCreated" in told) == (way == "dedicated")
     assert status["results"]["uri"] in told
 
 
@@ -64,6 +68,7 @@ def test_every_field_explains_itself() -> None:
         assert word in deep
 
 
+@ways
 def test_examples_all_succeed(namespace: Namespace) -> None:
     namespace.upload("examples/ghz.qasm", (EXAMPLES / "ghz.qasm").read_bytes())
     files = sorted(EXAMPLES.glob("*.yaml"))
@@ -75,6 +80,7 @@ def test_examples_all_succeed(namespace: Namespace) -> None:
         assert all(result.data for result in namespace.results(job).pubs())
 
 
+@ways
 def test_inputs_from_the_bucket_that_are_not_as_they_should_be(namespace: Namespace) -> None:
     good = namespace.upload("good.qasm", BELL.encode())
     namespace.upload("empty.qasm", b"")
@@ -94,25 +100,26 @@ def test_inputs_from_the_bucket_that_are_not_as_they_should_be(namespace: Namesp
         assert job["status"]["phase"] == "Failed"
         failed = cluster.condition(job, "Failed")
         assert failed["reason"] == reason, failed
-        assert len(namespace.pods(job)) == 1, "no retry"
+        assert len(namespace.runs(job)) == 1, "no retry"
         (result,) = namespace.results(job).pubs()
         assert result.error is not None
         assert result.error.reason == reason
 
 
+@ways
 def test_a_large_program(namespace: Namespace) -> None:
     """Too large to ride in the order: the worker fetches it."""
     namespace.apply("large", *(pub(f"p{number}", BELL + "// " + "x" * 20_000) for number in range(8)))
     assert namespace.finished("large")["status"]["progress"] == "8/8"
 
 
+@ways
 def test_two_bad_pubs_of_twelve_cost_two(namespace: Namespace) -> None:
     secret = "do_not_tell_anybody"
     syntax = f'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nh q[0] {secret};\n'
-    endless = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit q; bit c;\nc = measure q;\nwhile (!c) { c = measure q; }\n'
     pubs = [pub(f"good-{number}") for number in range(10)]
     pubs.insert(3, pub("syntax", syntax))
-    pubs.insert(7, pub("endless", endless))
+    pubs.insert(7, pub("endless", ENDLESS))
     namespace.apply("dozen", *pubs, program={"shots": 50}, activeDeadlineSeconds=40)
     job = namespace.finished("dozen")
     status = job["status"]
@@ -130,7 +137,7 @@ def test_two_bad_pubs_of_twelve_cost_two(namespace: Namespace) -> None:
     endless_error = results["endless"].error
     assert endless_error is not None
     assert endless_error.reason == "DeadlineExceeded"
-    pod = namespace.pods(job)[0]["metadata"]["name"]
+    (pod,) = namespace.runs(job)
     everything = json.dumps(job["status"]) + cluster.kubectl("logs", pod, "-n", namespace.name)
     for owner in [namespace.owner(job)]:
         everything += namespace.store.completed.get(keys.manifest(owner), 10**7).decode().split('"inline"')[0]

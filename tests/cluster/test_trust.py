@@ -6,6 +6,7 @@ import base64
 import json
 
 import pytest
+from asking import ask, bound_token, plain_pod, worker_image
 from conftest import LONG, Namespace, pub
 
 import cluster
@@ -32,7 +33,7 @@ print(json.dumps({
 
 
 @pytest.fixture
-def inside(namespace: Namespace) -> tuple[str, dict]:  # type: ignore[type-arg]
+def inside(namespace: Namespace, way: str) -> tuple[str, dict]:  # type: ignore[type-arg]
     """The name of a running worker's pod, and what a process in it can see."""
     namespace.apply("seen", *(pub(f"p{number}", LONG) for number in range(4)))
     pod = namespace.running("seen")["metadata"]["name"]
@@ -78,76 +79,37 @@ def test_a_child_has_no_token_and_no_descriptor_that_leads_out(inside: tuple[str
         assert {link.split(":")[0] for link in process["fds"]} <= {"/dev/null", "socket", "pipe"}, process["fds"]
 
 
-def ask(port: int, token: str | None) -> int:
-    secret = cluster.get("secret", "quantumjob-operator-tls", cluster.SYSTEM)
-    assert secret is not None
-    http = transfer.pool(base64.b64decode(secret["data"]["ca.crt"]).decode())
-    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    answer = http.request("POST", f"https://localhost:{port}{PATH_ORDERS}", headers=headers, retries=False)
-    return answer.status
-
-
-def bound_token(pod: str, namespace: str, audience: str = names.AUDIENCE) -> str:
-    return cluster.kubectl(
-        "create",
-        "token",
-        "default",
-        "-n",
-        namespace,
-        f"--audience={audience}",
-        "--bound-object-kind=Pod",
-        f"--bound-object-name={pod}",
-    ).strip()
-
-
-def plain_pod(namespace: Namespace, labels: str = "") -> str:
-    """A pod of the namespace that is no worker, though it may carry a worker's labels."""
-    context = {
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
-        "runAsNonRoot": True,
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
-    image = namespace_image()
-    container = {"name": "c", "image": image, "command": ["sleep", "600"], "securityContext": context}
-    body = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "stranger", "labels": {names.LABEL_UID: labels} if labels else {}},
-        "spec": {"containers": [container]},
-    }
-    cluster.apply(body, namespace.name)
-    return "stranger"
-
-
-def namespace_image() -> str:
-    operator = cluster.get("deployment", "quantumjob-operator", cluster.SYSTEM)
-    assert operator is not None
-    environment = operator["spec"]["template"]["spec"]["containers"][0]["env"]
-    found: str = next(each["value"] for each in environment if each["name"] == "QUANTUMJOB_WORKER_IMAGE")
-    return found
+def asked(port: int, token: str | None) -> int:
+    """What a question for an order gets."""
+    return ask(port, PATH_ORDERS, token, {})[0]
 
 
 def test_the_order_token_opens_the_order_endpoint_only(
     inside: tuple[str, dict],
     namespace: Namespace,
     other_namespace: Namespace,  # type: ignore[type-arg]
+    way: str,
 ) -> None:
     pod, seen = inside
-    stranger = plain_pod(namespace, namespace.get("seen")["metadata"]["uid"])
+    uid = namespace.get("seen")["metadata"]["uid"]
+    stranger = plain_pod(namespace, {names.LABEL_WORKER: names.DEDICATED, names.LABEL_UID: uid})
     elsewhere = plain_pod(other_namespace)
+    fellow = plain_pod(namespace, {names.LABEL_WORKER: names.SHARED}, "fellow")
     with cluster.forwarded("service/quantumjob-operator", 8443) as port:
-        assert ask(port, seen["token"]) == 200
-        assert ask(port, None) == 401
-        assert ask(port, "x.y.z") == 401
-        assert ask(port, bound_token(pod, namespace.name, "https://kubernetes.default.svc.cluster.local")) == 401
+        assert asked(port, seen["token"]) == 200
+        assert asked(port, None) == 401
+        assert asked(port, "x.y.z") == 401
+        assert asked(port, bound_token(pod, namespace.name, "https://kubernetes.default.svc.cluster.local")) == 401
         unbound = cluster.kubectl("create", "token", "default", "-n", namespace.name, f"--audience={names.AUDIENCE}")
-        assert ask(port, unbound.strip()) == 401
-        assert ask(port, bound_token(stranger, namespace.name)) == 403, "it carries a worker's label, and is none"
-        assert ask(port, bound_token(elsewhere, other_namespace.name)) == 403
+        assert asked(port, unbound.strip()) == 401
+        assert asked(port, bound_token(stranger, namespace.name)) == 403, "it carries a worker's label, and is none"
+        assert asked(port, bound_token(fellow, namespace.name)) == 403, "the same of a shared worker's label"
+        assert asked(port, bound_token(elsewhere, other_namespace.name)) == 403
         cluster.kubectl("delete", "qj", "seen", "-n", namespace.name)
+        if way == "shared":
+            cluster.kubectl("delete", "job", "--all", "-n", namespace.name, "--wait=false")
         cluster.eventually("the pod is gone", lambda: cluster.get("pod", pod, namespace.name) is None)
-        assert ask(port, seen["token"]) == 403, "a replay after the pod is gone"
+        assert asked(port, seen["token"]) == 403, "a replay after the pod is gone"
     view = json.loads(cluster.kubectl("config", "view", "--minify", "--flatten", "-o", "json"))["clusters"][0][
         "cluster"
     ]
@@ -161,7 +123,7 @@ READ = {"get", "list", "watch"}
 GRANTED = {
     "quantumjob-operator": {
         "events.events.k8s.io": {"create"},
-        "jobs.batch": READ | {"create"},
+        "jobs.batch": READ | {"create", "delete"},
         "pods": READ,
         "quantumjobs.quantumjobs.io": READ,
         "quantumjobs.quantumjobs.io/status": {"patch"},
@@ -190,15 +152,16 @@ def test_rights_as_the_api_server_sees_them(account: str) -> None:
         assert answer.strip().startswith("no")
 
 
+@pytest.mark.usefixtures("way")
 def test_the_operators_own_words_hold_no_credentials(namespace: Namespace) -> None:
     namespace.apply("bell", pub("a"))
     job = namespace.finished("bell")
-    (pod,) = namespace.pods(job)
+    (pod,) = namespace.runs(job)
     config = namespace.store.pending.config
     told = "".join(
         [
             cluster.kubectl("logs", "-n", cluster.SYSTEM, "deployment/quantumjob-operator"),
-            cluster.kubectl("logs", "-n", namespace.name, pod["metadata"]["name"]),
+            cluster.kubectl("logs", "-n", namespace.name, pod),
             cluster.kubectl("get", "all,events,qj", "-n", namespace.name, "-o", "yaml"),
         ]
     )
@@ -209,7 +172,7 @@ def test_the_operators_own_words_hold_no_credentials(namespace: Namespace) -> No
 
 def test_any_uid_serves(namespace: Namespace) -> None:
     """A worker runs under a UID like OpenShift's, on a read-only root."""
-    image = namespace_image()
+    image = worker_image()
     context = {
         "runAsUser": 1000680000,
         "runAsNonRoot": True,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from quantumjob_contract.store import Store
+from quantumjob_operator.objectstore import AsyncStore
 from support.s3 import Server
 
 
@@ -26,3 +27,11 @@ def store(server: Server) -> Store:
     for bucket in (opened.circuits, opened.pending, opened.completed):
         bucket.ensure()
     return opened
+
+
+@pytest.fixture
+async def opened(store: Store) -> AsyncIterator[AsyncStore]:
+    """The same, as the operator uses it."""
+    found = AsyncStore(store)
+    yield found
+    await found.close()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import urllib3
 
 from quantumjob_contract import transfer
 from quantumjob_contract.store import Bucket, Store
-from quantumjob_contract.transfer import NotFound, Put, StoreRefused, TooLarge
+from quantumjob_contract.transfer import NotFound, Put, StoreRefused, StoreUnavailable, TooLarge
 from quantumjob_operator import probe
+from quantumjob_operator.objectstore import AsyncBucket, AsyncStore
 from support.jobs import owner
 
 HTTP = transfer.pool()
+NOWHERE = "http://127.0.0.1:9"
 
 
 def test_a_second_put_changes_nothing(store: Store) -> None:
@@ -21,19 +25,49 @@ def test_a_second_put_changes_nothing(store: Store) -> None:
     assert store.pending.get(key, 100) == b"first"
 
 
-def test_the_probe_knows_a_store_that_can_be_trusted(store: Store) -> None:
-    probe.probe(store.pending)
-    probe.probe(store.pending)
+async def test_the_probe_knows_a_store_that_can_be_trusted(opened: AsyncStore) -> None:
+    await probe.probe(opened.pending)
+    await probe.probe(opened.pending)
 
 
-def test_the_probe_knows_a_store_that_overwrites(store: Store) -> None:
-    class Overwriting(Bucket):
-        def put_once(self, key: str, data: bytes) -> Put:
-            super().put_once(key, data)
+async def test_the_probe_knows_a_store_that_overwrites(store: Store) -> None:
+    class Overwriting(AsyncBucket):
+        async def put_once(self, key: str, data: bytes) -> Put:
+            await super().put_once(key, data)
             return Put.WRITTEN
 
+    bucket = Overwriting(store.pending)
     with pytest.raises(probe.NotConditional, match="If-None-Match"):
-        probe.probe(Overwriting(store.pending.config))
+        await probe.probe(bucket)
+    await bucket.close()
+
+
+async def test_the_operators_client_says_the_same(store: Store, opened: AsyncStore) -> None:
+    """By aiohttp as by urllib3: the same objects, and the same errors."""
+    key = f"{owner().uid}/async"
+    assert await opened.pending.put_once(key, b"x" * 1000) is Put.WRITTEN
+    assert await opened.pending.put_once(key, b"second") is Put.EXISTED
+    assert await opened.pending.get(key, 1000) == store.pending.get(key, 1000) == b"x" * 1000
+    assert await opened.pending.exists(key)
+    assert not await opened.pending.exists(key + "-missing")
+    with pytest.raises(TooLarge):
+        await opened.pending.get(key, 999)
+    with pytest.raises(NotFound):
+        await opened.pending.get(key + "-missing", 10)
+
+
+@pytest.mark.parametrize(
+    ("change", "error"), [({"secret_key": "wrong"}, StoreRefused), ({"endpoint": NOWHERE}, StoreUnavailable)]
+)
+async def test_the_operators_client_tells_a_refusal_from_an_absence(
+    store: Store, change: dict[str, str], error: type[Exception]
+) -> None:
+    bucket = AsyncBucket(Bucket(dataclasses.replace(store.pending.config, **change)))
+    with pytest.raises(error):
+        await bucket.get("any", 10)
+    with pytest.raises(error):
+        await bucket.put_once("any", b"data")
+    await bucket.close()
 
 
 def test_a_presigned_url_serves_its_own_object_and_method_only(store: Store) -> None:

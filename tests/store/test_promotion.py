@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
+import asyncio
+from dataclasses import dataclass
 
 import msgspec
 import pytest
@@ -17,6 +17,7 @@ from quantumjob_contract.store import Bucket, Store
 from quantumjob_contract.transfer import NotFound, Put, StoreUnavailable, sha256
 from quantumjob_operator.gather import Corrupt, NotEnded
 from quantumjob_operator.manifest import Failure
+from quantumjob_operator.objectstore import AsyncBucket, AsyncStore
 from quantumjob_operator.promotion import committed, promote
 from support.jobs import TIME, owner, program, put, result, segment, write_job
 from support.s3 import Server
@@ -28,21 +29,37 @@ class Killed(BaseException):
     """The process dies here."""
 
 
-class Dying(Bucket):
+class Dying(AsyncBucket):
     """A bucket whose process dies right after the n-th write has reached the store."""
 
     def __init__(self, bucket: Bucket, writes: int) -> None:
-        super().__init__(bucket.config)
+        super().__init__(bucket)
         self.left = writes
 
-    def put_once(self, key: str, data: bytes) -> Put:
+    async def put_once(self, key: str, data: bytes) -> Put:
         if self.left == 0:
             raise Killed
-        done = super().put_once(key, data)
+        done = await super().put_once(key, data)
         self.left -= 1
         if self.left == 0:
             raise Killed
         return done
+
+
+@dataclass
+class Half:
+    """A store whose completed bucket is another."""
+
+    whole: AsyncStore
+    completed: AsyncBucket
+
+    @property
+    def circuits(self) -> AsyncBucket:
+        return self.whole.circuits
+
+    @property
+    def pending(self) -> AsyncBucket:
+        return self.whole.pending
 
 
 def everything(bucket: Bucket, of: Owner) -> dict[str, str]:
@@ -52,10 +69,10 @@ def everything(bucket: Bucket, of: Owner) -> dict[str, str]:
     }
 
 
-def test_a_small_job_is_one_object(store: Store) -> None:
+async def test_a_small_job_is_one_object(store: Store, opened: AsyncStore) -> None:
     of = owner()
     write_job(store.pending, of, [[result(0)]])
-    done = promote(store, of, TIME)
+    done = await promote(opened, of, TIME)
     assert done.manifest.outcome == "Succeeded"
     assert done.manifest.message == "1/1 pubs succeeded."
     assert list(everything(store.completed, of)) == [keys.manifest(of)]
@@ -65,12 +82,12 @@ def test_a_small_job_is_one_object(store: Store) -> None:
     assert decode_segment(inside).pubs == [result(0)]
 
 
-def test_the_reader_gives_what_the_worker_wrote_and_nothing_else(store: Store) -> None:
+async def test_the_reader_gives_what_the_worker_wrote_and_nothing_else(store: Store, opened: AsyncStore) -> None:
     for size in (0, BIG):
         of = owner()
         groups = [[result(0, size=size), result(1, size=size)], [result(2, failed=True)]]
         write_job(store.pending, of, groups)
-        done = promote(store, of, TIME)
+        done = await promote(opened, of, TIME)
         read = Results(store.completed, of, done.stored.sha256)
         assert [*read.pubs()] == [each for group in groups for each in group]
         assert read.program() == program(of, 3)
@@ -82,10 +99,10 @@ def test_the_reader_gives_what_the_worker_wrote_and_nothing_else(store: Store) -
         list(Results(store.completed, of).pubs())
 
 
-def test_a_large_job_lies_beside_its_manifest(store: Store) -> None:
+async def test_a_large_job_lies_beside_its_manifest(store: Store, opened: AsyncStore) -> None:
     of = owner()
     write_job(store.pending, of, [[result(0, size=BIG)], [result(1, size=BIG)], [result(2, failed=True)]])
-    done = promote(store, of, TIME)
+    done = await promote(opened, of, TIME)
     assert (done.manifest.outcome, done.manifest.message) == (
         "PartlyFailed",
         "2/3 pubs succeeded. Failed: p2 (SyntaxError).",
@@ -97,53 +114,49 @@ def test_a_large_job_lies_beside_its_manifest(store: Store) -> None:
 
 
 @pytest.mark.parametrize("size", [0, BIG])
-def test_killed_after_every_write(store: Store, size: int) -> None:
+async def test_killed_after_every_write(store: Store, opened: AsyncStore, size: int) -> None:
     of = owner()
     write_job(store.pending, of, [[result(0, size=size)], [result(1, size=size)]])
     writes, manifest = 0, None
     for writes in range(1, 20):
         dying = Dying(store.completed, writes)
         try:
-            promote(Store(store.circuits, store.pending, dying), of, TIME)
+            await promote(Half(opened, dying), of, TIME)
         except Killed:
             if keys.manifest(of) in everything(store.completed, of):
                 manifest = manifest or everything(store.completed, of)[keys.manifest(of)]
             continue
+        finally:
+            await dying.close()
         break
     assert writes == (5 if size else 2), "a new write needs a look at what happens when it is the last one"
-    done = promote(store, of, TIME)
+    done = await promote(opened, of, TIME)
     assert done.manifest.succeeded == 2
     assert everything(store.completed, of)[keys.manifest(of)] == manifest == done.stored.sha256
 
 
 @pytest.mark.parametrize("size", [0, BIG])
-def test_many_at_once_agree(store: Store, size: int) -> None:
+async def test_many_at_once_agree(store: Store, opened: AsyncStore, size: int) -> None:
     of = owner()
     write_job(store.pending, of, [[result(0, size=size)], [result(1, size=size)]])
-    start = threading.Barrier(6)
-
-    def one(_: int) -> str:
-        start.wait()
-        return promote(store, of, TIME).stored.sha256
-
-    with ThreadPoolExecutor(6) as pool:
-        assert len(set(pool.map(one, range(6)))) == 1
+    done = await asyncio.gather(*(promote(opened, of, TIME) for _ in range(6)))
+    assert len({each.stored.sha256 for each in done}) == 1
 
 
-def test_not_ended_until_the_last_segment_is_there(store: Store) -> None:
+async def test_not_ended_until_the_last_segment_is_there(store: Store, opened: AsyncStore) -> None:
     of = owner()
     write_job(store.pending, of, [[result(0)], [result(1)]], last=False)
     with pytest.raises(NotEnded):
-        promote(store, of, TIME)
+        await promote(opened, of, TIME)
     with pytest.raises(NotFound):
-        committed(store.completed, of)
+        await committed(opened.completed, of)
 
 
-def test_a_failed_worker_leaves_what_it_has_done(store: Store) -> None:
+async def test_a_failed_worker_leaves_what_it_has_done(store: Store, opened: AsyncStore) -> None:
     of = owner()
     put(store.pending, keys.program(of), encode(program(of, 3)))
     put(store.pending, keys.segment(of, 0, "000000"), encode(segment(of, "000000", [result(1)], [])))
-    done = promote(store, of, TIME, Failure("DeadlineExceeded", "Raise spec.activeDeadlineSeconds."))
+    done = await promote(opened, of, TIME, Failure("DeadlineExceeded", "Raise spec.activeDeadlineSeconds."))
     assert (done.manifest.outcome, done.manifest.reason) == ("Failed", "DeadlineExceeded")
     assert [(pub.name, pub.outcome, pub.reason) for pub in done.manifest.pubs] == [
         ("p0", "Failed", "NotRun"),
@@ -152,27 +165,29 @@ def test_a_failed_worker_leaves_what_it_has_done(store: Store) -> None:
     ]
 
 
-def test_a_worker_that_failed_after_its_last_segment_has_succeeded(store: Store) -> None:
+async def test_a_worker_that_failed_after_its_last_segment_has_succeeded(store: Store, opened: AsyncStore) -> None:
     of = owner()
     write_job(store.pending, of, [[result(0)]])
-    done = promote(store, of, TIME, Failure("OutOfMemory", "Raise it."))
+    done = await promote(opened, of, TIME, Failure("OutOfMemory", "Raise it."))
     assert (done.manifest.outcome, done.manifest.reason) == ("Succeeded", "AllPubsSucceeded")
 
 
-def test_a_worker_that_failed_after_its_last_segment_has_the_outcome_of_its_pubs(store: Store) -> None:
+async def test_a_worker_that_failed_after_its_last_segment_has_the_outcome_of_its_pubs(
+    store: Store, opened: AsyncStore
+) -> None:
     of = owner()
     write_job(store.pending, of, [[result(0), result(1, failed=True)]])
-    done = promote(store, of, TIME, Failure("DeadlineExceeded", "Raise it."))
+    done = await promote(opened, of, TIME, Failure("DeadlineExceeded", "Raise it."))
     assert (done.manifest.outcome, done.manifest.reason) == ("PartlyFailed", "SomePubsFailed")
 
 
-def test_segments_of_two_attempts_count_once(store: Store) -> None:
+async def test_segments_of_two_attempts_count_once(store: Store, opened: AsyncStore) -> None:
     of = owner()
     put(store.pending, keys.program(of), encode(program(of, 2)))
     first = put(store.pending, keys.segment(of, 0, "000000"), encode(segment(of, "000000", [result(0)], [])))
     again = segment(of, keys.LAST, [result(0), result(1)], [first])
     put(store.pending, keys.segment(of, 0, keys.LAST), encode(again))
-    done = promote(store, of, TIME)
+    done = await promote(opened, of, TIME)
     assert (done.manifest.total, done.manifest.succeeded) == (2, 2)
 
 
@@ -199,67 +214,70 @@ def _corruptions(of: Owner, store: Store) -> dict[str, tuple[str, bytes]]:
 
 
 @pytest.mark.parametrize("case", list(_corruptions(Owner("a", "b"), None)))  # type: ignore[arg-type]
-def test_what_is_not_right_is_never_committed(store: Store, case: str) -> None:
+async def test_what_is_not_right_is_never_committed(store: Store, opened: AsyncStore, case: str) -> None:
     of = owner()
     word, last = _corruptions(of, store)[case]
     put(store.pending, keys.program(of), encode(program(of, 2)))
     put(store.pending, keys.segment(of, 0, keys.LAST), last)
     with pytest.raises(Corrupt, match=word):
-        promote(store, of, TIME)
+        await promote(opened, of, TIME)
     assert everything(store.completed, of) == {}
 
 
-def test_a_named_segment_that_is_not_there_is_looked_for_again(store: Store) -> None:
+async def test_a_named_segment_that_is_not_there_is_looked_for_again(store: Store, opened: AsyncStore) -> None:
     of = owner()
     put(store.pending, keys.program(of), encode(program(of, 2)))
     named = StoredObject(keys.segment(of, 0, "000000"), 5, sha256(b"later"))
     put(store.pending, keys.segment(of, 0, keys.LAST), encode(segment(of, keys.LAST, [result(0), result(1)], [named])))
     with pytest.raises(NotFound):
-        promote(store, of, TIME)
+        await promote(opened, of, TIME)
     assert everything(store.completed, of) == {}
 
 
-def test_a_segment_with_blanks_around_it_is_kept_as_it_is(store: Store) -> None:
+async def test_a_segment_with_blanks_around_it_is_kept_as_it_is(store: Store, opened: AsyncStore) -> None:
     of = owner()
     put(store.pending, keys.program(of), encode(program(of, 1)))
     put(store.pending, keys.segment(of, 0, keys.LAST), b"  " + encode(segment(of, keys.LAST, [result(0)], [])) + b"\n")
-    done = promote(store, of, TIME)
+    done = await promote(opened, of, TIME)
     assert list(Results(store.completed, of, done.stored.sha256).pubs()) == [result(0)]
 
 
-def test_a_segment_that_changed_is_never_committed(store: Store) -> None:
+async def test_a_segment_that_changed_is_never_committed(store: Store, opened: AsyncStore) -> None:
     of = owner()
     put(store.pending, keys.program(of), encode(program(of, 2)))
     first = put(store.pending, keys.segment(of, 0, "000000"), encode(segment(of, "000000", [result(0)], [])))
     named = msgspec.structs.replace(first, sha256=sha256(b"something else"))
     put(store.pending, keys.segment(of, 0, keys.LAST), encode(segment(of, keys.LAST, [result(1)], [named])))
     with pytest.raises(Corrupt, match="its worker wrote"):
-        promote(store, of, TIME)
+        await promote(opened, of, TIME)
 
 
-def test_a_foreign_object_in_completed_is_found(store: Store) -> None:
+async def test_a_foreign_object_in_completed_is_found(store: Store, opened: AsyncStore) -> None:
     of = owner()
     write_job(store.pending, of, [[result(0, size=BIG)], [result(1, size=BIG)]])
     put(store.completed, keys.segment(of, 0, keys.LAST), b"somebody else's")
     with pytest.raises(Corrupt, match="differs"):
-        promote(store, of, TIME)
+        await promote(opened, of, TIME)
     assert keys.manifest(of) not in everything(store.completed, of)
 
 
-def test_the_store_goes_down_and_comes_back(tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_the_store_goes_down_and_comes_back(tmp_path_factory: pytest.TempPathFactory) -> None:
     own = Server("minio", tmp_path_factory.mktemp("restarted"))
     own.start()
     store = own.store()
+    opened = AsyncStore(store)
     for bucket in (store.pending, store.completed):
         bucket.ensure()
     of = owner()
     write_job(store.pending, of, [[result(0, size=BIG)], [result(1, size=BIG)]])
     dying = Dying(store.completed, 2)
     with pytest.raises(Killed):
-        promote(Store(store.circuits, store.pending, dying), of, TIME)
+        await promote(Half(opened, dying), of, TIME)
     own.kill()
     with pytest.raises(StoreUnavailable):
-        promote(store, of, TIME)
+        await promote(opened, of, TIME)
     own.start()
-    assert promote(store, of, TIME).manifest.succeeded == 2
+    assert (await promote(opened, of, TIME)).manifest.succeeded == 2
     own.kill()
+    await dying.close()
+    await opened.close()

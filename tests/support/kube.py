@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from quantumjob_contract import names
+from quantumjob_contract.program import Program
 from quantumjob_operator import clock
-from quantumjob_operator.children import build_job, job_name
+from quantumjob_operator.acceptance import accept
+from quantumjob_operator.children import SHARED_PREFIX, build_job, build_shared, job_name
 from quantumjob_operator.kube import EVENTS, JOBS, PODS, QUANTUMJOBS, ApiError, Kind
 
 JSON = dict[str, Any]
@@ -32,12 +34,25 @@ def quantumjob(**changes: Any) -> JSON:
     spec = {
         "program": {"primitive": "Sampler", "shots": 100, "pubs": [pub]},
         "backend": {"name": "aer"},
+        "cancel": False,
+        "dedicated": False,
         "backoffLimit": 3,
         "activeDeadlineSeconds": 600,
         "ttlSecondsAfterFinished": 300,
-        "resources": {"requests": {"cpu": "250m"}, "limits": {"memory": "1Gi"}},
+        "resources": {
+            "requests": {"cpu": "250m", "memory": "256Mi"},
+            "limits": {"cpu": 1, "memory": "1Gi"},
+        },
     }
     return {"apiVersion": names.API_VERSION, "kind": names.KIND, "metadata": meta, "spec": spec} | changes
+
+
+def another(name: str, *, namespace: str = "team", labels: JSON | None = None, **spec: Any) -> JSON:
+    """A QuantumJob of this name with these fields of the spec."""
+    made = quantumjob()
+    made["metadata"] |= {"name": name, "namespace": namespace, "uid": f"uid-{name}", "labels": labels or {}}
+    made["spec"] |= spec
+    return made
 
 
 def job(of: JSON, *conditions: tuple[str, str], **status: Any) -> JSON:
@@ -63,8 +78,8 @@ def pod(of: JSON, state: JSON | None = None, *, name: str = "a", conditions: lis
             "uid": f"pod-{name}",
             "resourceVersion": "30",
             "creationTimestamp": TIME,
-            "labels": {names.LABEL_UID: meta["uid"]},
-            "ownerReferences": [{"uid": "job-" + meta["uid"], "controller": True}],
+            "labels": {names.LABEL_WORKER: names.DEDICATED, names.LABEL_UID: meta["uid"]},
+            "ownerReferences": [{"uid": "job-" + meta["uid"], "name": job_name(meta["uid"]), "controller": True}],
         },
         "status": {
             "containerStatuses": [{"name": "istio-proxy"}, {"name": "worker", "state": state or {}}],
@@ -73,8 +88,57 @@ def pod(of: JSON, state: JSON | None = None, *, name: str = "a", conditions: lis
     }
 
 
+def shared_job(name: str = "a", *conditions: tuple[str, str], namespace: str = "team", version: int = 20) -> JSON:
+    """The Job of a shared worker, with these conditions (type, reason) true."""
+    built = build_shared(SHARED_PREFIX + name, "worker:1", "https://orders", "CA")
+    built["metadata"] |= {
+        "namespace": namespace,
+        "uid": f"job-shared-{name}",
+        "resourceVersion": str(version),
+        "creationTimestamp": TIME,
+    }
+    built["status"] = {"conditions": [{"type": t, "status": "True", "reason": r} for t, r in conditions]}
+    return built
+
+
+def shared_pod(
+    name: str = "a",
+    state: JSON | None = None,
+    *,
+    namespace: str = "team",
+    version: int = 30,
+    conditions: list[JSON] | None = None,
+) -> JSON:
+    """The pod of a shared worker with its container in this state."""
+    return {
+        "metadata": {
+            "name": f"{SHARED_PREFIX}{name}-x",
+            "namespace": namespace,
+            "uid": f"pod-shared-{name}",
+            "resourceVersion": str(version),
+            "creationTimestamp": TIME,
+            "labels": {names.LABEL_WORKER: names.SHARED},
+            "ownerReferences": [{"uid": f"job-shared-{name}", "name": SHARED_PREFIX + name, "controller": True}],
+        },
+        "status": {
+            "containerStatuses": [{"name": "istio-proxy"}, {"name": "worker", "state": state or {}}],
+            "conditions": conditions or [],
+        },
+    }
+
+
+RUNNING: JSON = {"running": {"startedAt": TIME}}
+
+
 def terminated(code: int, message: str = "", reason: str = "Error") -> JSON:
     return {"terminated": {"exitCode": code, "message": message, "reason": reason}}
+
+
+def program_of(quantumjob: JSON) -> Program:
+    """What is accepted of it."""
+    found = accept(quantumjob)
+    assert isinstance(found, Program)
+    return found
 
 
 class FakeKube:
@@ -121,6 +185,17 @@ class FakeKube:
         )
         return self.put(kind, body)
 
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        """In the foreground: it is being deleted until `vanish`, as an object is that owns others."""
+        self._called(f"delete {kind.plural}", name)
+        there = self.objects.get((kind, namespace, name))
+        if there is not None and there["metadata"]["uid"] == uid:
+            self.put(kind, there | {"metadata": there["metadata"] | {"deletionTimestamp": TIME}})
+
+    def vanish(self, kind: Kind, name: str, namespace: str = "team") -> JSON:
+        """The object is gone; gives its last state, which a watch tells."""
+        return self.objects.pop((kind, namespace, name))
+
     async def apply_status(self, resource: JSON, status: JSON) -> JSON:
         meta = resource["metadata"]
         self._called("status", str(status.get("phase")))
@@ -139,4 +214,18 @@ class FakeKube:
         return [item for (each, _, _), item in self.objects.items() if each is kind]
 
 
-__all__ = ["EVENTS", "JOBS", "PODS", "QUANTUMJOBS", "FakeKube", "job", "pod", "quantumjob", "terminated"]
+__all__ = [
+    "EVENTS",
+    "JOBS",
+    "PODS",
+    "QUANTUMJOBS",
+    "RUNNING",
+    "FakeKube",
+    "another",
+    "job",
+    "pod",
+    "quantumjob",
+    "shared_job",
+    "shared_pod",
+    "terminated",
+]

@@ -8,22 +8,24 @@ from quantumjob_contract.transfer import NotFound, Put, StoreUnavailable, TooLar
 
 
 class MemoryBucket:
-    """Write-once objects in a dict."""
+    """Write-once objects in a dict. `requests` is what a server would have been asked, over all buckets of a store."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, requests: list[str] | None = None) -> None:
         self.config = BucketConfig("https://store", name, "access", "secret")
         self.objects: dict[str, bytes] = {}
+        self.requests = [] if requests is None else requests
         self.down = False
 
-    def _up(self) -> None:
+    def _asked(self, what: str, key: str) -> None:
         if self.down:
             raise StoreUnavailable("refused")
+        self.requests.append(f"{what} {self.config.bucket}/{key}")
 
     def presign(self, method: str, key: str, seconds: float) -> str:
         return f"https://store/{self.config.bucket}/{key}?method={method}&seconds={int(seconds)}"
 
     def get(self, key: str, limit: int) -> bytes:
-        self._up()
+        self._asked("GET", key)
         if key not in self.objects:
             raise NotFound(key)
         if len(self.objects[key]) > limit:
@@ -31,11 +33,11 @@ class MemoryBucket:
         return self.objects[key]
 
     def exists(self, key: str) -> bool:
-        self._up()
+        self._asked("HEAD", key)
         return key in self.objects
 
     def put_once(self, key: str, data: bytes) -> Put:
-        self._up()
+        self._asked("PUT", key)
         if key in self.objects:
             return Put.EXISTED
         self.objects[key] = data
@@ -48,10 +50,40 @@ class MemoryBucket:
         return f"s3://{self.config.bucket}/{key}"
 
 
+class OpenedBucket:
+    """The same bucket as the operator uses it."""
+
+    def __init__(self, bucket: MemoryBucket) -> None:
+        self._bucket = bucket
+        self.config = bucket.config
+        self.presign = bucket.presign
+        self.uri = bucket.uri
+
+    async def get(self, key: str, limit: int) -> bytes:
+        return self._bucket.get(key, limit)
+
+    async def exists(self, key: str) -> bool:
+        return self._bucket.exists(key)
+
+    async def put_once(self, key: str, data: bytes) -> Put:
+        return self._bucket.put_once(key, data)
+
+
+class OpenedStore:
+    """Three buckets as the operator uses them."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.circuits = OpenedBucket(store.circuits)
+        self.pending = OpenedBucket(store.pending)
+        self.completed = OpenedBucket(store.completed)
+
+
 class MemoryStore:
-    """Three buckets in memory."""
+    """Three buckets in memory, as a worker and a test use them; `opened` is what the operator is given."""
 
     def __init__(self) -> None:
-        self.circuits = MemoryBucket("circuits")
-        self.pending = MemoryBucket("pending")
-        self.completed = MemoryBucket("completed")
+        self.requests: list[str] = []
+        self.circuits = MemoryBucket("circuits", self.requests)
+        self.pending = MemoryBucket("pending", self.requests)
+        self.completed = MemoryBucket("completed", self.requests)
+        self.opened = OpenedStore(self)

@@ -15,7 +15,7 @@ from quantumjob_contract.exits import Exit
 from quantumjob_contract.results import Termination
 from quantumjob_worker import forkserver
 from quantumjob_worker.clock import now
-from quantumjob_worker.errors import Stopped, WorkerExit, describe
+from quantumjob_worker.errors import DEFECT, Stopped, WorkerExit, describe
 
 MAX_TERMINATION = 4096
 """Bytes that Kubernetes keeps of a termination message."""
@@ -27,27 +27,28 @@ def main() -> int:
     """The exit code, one of `Exit`."""
     started = now()
     signal.signal(signal.SIGTERM, _stop)
-    _, control = forkserver.start()
+    server, control = forkserver.start()
     signal.signal(signal.SIGCHLD, _reap)
     try:
-        code, message = Exit.DONE, _work(control, started)
+        code, message = Exit.DONE, _work(server, control, started)
     except Stopped:
         code, message = Exit.TEMPORARY, Termination("Temporary", "The pod was told to stop.")
     except WorkerExit as end:
         code, message = end.code, Termination(_reason(end.code), end.message)
     except Exception as error:  # noqa: BLE001  the last resort
         log.critical("a defect of the worker", extra={"trace": describe(error)})
-        code, message = Exit.INTERNAL, Termination("Internal", "The worker failed by a defect of its own; see its log.")
+        code, message = Exit.INTERNAL, Termination("Internal", DEFECT)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    forkserver.stop(server, control)
     log.info("worker ends", extra={"exit": int(code), "reason": message.reason, "detail": message.message})
     _leave(message)
     return int(code)
 
 
-def _work(control: socket.socket, started: str) -> Termination:
+def _work(server: int, control: socket.socket, started: str) -> Termination:
     from quantumjob_worker import start  # noqa: PLC0415  HTTP and TLS load while the fork server loads Qiskit
 
-    return start.work(control, started)
+    return start.work(server, control, started)
 
 
 def _reason(code: Exit) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import socket
@@ -12,41 +11,47 @@ from typing import Final
 
 import msgspec
 
+from quantumjob_contract.limits import MIB
 from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError, PubMetadata, PubResult
 from quantumjob_worker import load, normalise, protocol, route, sandbox, simulate
 from quantumjob_worker.errors import PubFailed, describe
+from quantumjob_worker.room import Room
 
-WARM_UP: Final[dict[Format, bytes]] = {
-    "OpenQASM2": b'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];ch q[0],q[1];measure q->c;',
-    "OpenQASM3": b'OPENQASM 3.0;include "stdgates.inc";qubit[2] q;bit[2] c;ch q[0],q[1];c=measure q;',
-}
+WARM_UP: Final[tuple[tuple[Format, bytes], ...]] = (
+    ("OpenQASM2", b'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];ch q[0],q[1];measure q->c;'),
+    ("OpenQASM3", b'OPENQASM 3.0;include "stdgates.inc";qubit[2] q;bit[2] c;h q[0];ch q[0],q[1];c=measure q;'),
+    ("OpenQASM2", b'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];h q[0];cx q[0],q[1];measure q->c;'),
+)
 
 
 def warm_up() -> None:
-    """Once, in the fork server: what every child would else do again. Starts no thread, so it runs nothing on Aer."""
-    for name, text in WARM_UP.items():
-        circuit = normalise.normalise(load.load(name, text))
+    """Once, in the fork server: what every child would else do again. With one thread: a fork takes no other along."""
+    for format_, text in WARM_UP:
+        task = protocol.Task(
+            index=0, name="", format=format_, shots=16, seed=1, threads=1, memory=MIB << 10, parse_seconds=1.0
+        )
+        circuit = normalise.normalise(load.load(format_, text))
         for method in route.METHODS:
             normalise.for_method(circuit, method)
+        msgspec.json.encode(run(protocol.TASK.decode(msgspec.json.encode(task)), text))
 
 
-def main(sock: socket.socket, start: protocol.Start, folder: str) -> None:
-    """Runs in the forked child, whose only descriptor is the socket."""
+def main(sock: socket.socket, start: protocol.Start, room: Room) -> None:
+    """Runs in the forked child, whose only descriptors are the socket and the rules of its room."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     os.setsid()
     sandbox.silence(0, 1, 2)
-    os.environ.clear()
-    os.chdir(folder)
-    tempfile.tempdir = folder
-    task = msgspec.json.decode(protocol.receive_block(sock), type=protocol.Task)
+    os.chdir(room.path)
+    tempfile.tempdir = room.path
+    task = protocol.TASK.decode(protocol.receive_block(sock))
     circuit = protocol.receive_block(sock)
     sandbox.volunteer_for_oom()
     sandbox.limit_cpu(task.parse_seconds)
     sandbox.limit_memory(start.memory, start.threads)
-    sandbox.shut(sandbox.landlock_abi(), sandbox.library_paths(), [folder])
+    room.shut()
     sock.sendall(msgspec.json.encode(run(task, circuit)))
 
 
@@ -55,7 +60,7 @@ def run(task: protocol.Task, data: bytes) -> protocol.Report:
     began = time.perf_counter()
     loaded = None
     trace = ""
-    metadata = PubMetadata(seed=task.seed, shots=task.shots, input_sha256=hashlib.sha256(data).hexdigest())
+    metadata = PubMetadata(seed=task.seed, shots=task.shots)  # the parent knows the sha256 itself
     result = None
     try:
         circuit = normalise.normalise(load.load(task.format, data))

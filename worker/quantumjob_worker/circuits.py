@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import time
 from collections.abc import Callable, Mapping
 
 import urllib3
@@ -14,7 +13,7 @@ from quantumjob_contract.limits import MAX_CIRCUIT_BYTES
 from quantumjob_contract.program import Circuit, ObjectRef
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker.errors import PubFailed
-from quantumjob_worker.orders_client import backoff
+from quantumjob_worker.stores import patiently
 
 
 def read(
@@ -23,10 +22,10 @@ def read(
     http: urllib3.PoolManager,
     *,
     until: float,
-    sleep: Callable[[float], None] = time.sleep,
+    wait: Callable[[float], None],
 ) -> bytes:
     """The circuit's bytes. Raises PubFailed, or transfer's StoreUnavailable and StoreRefused."""
-    data = _inline(circuit) if circuit.object is None else _object(circuit.object, urls, http, until, sleep)
+    data = _inline(circuit) if circuit.object is None else _object(circuit.object, urls, http, until, wait)
     if not data:
         raise PubFailed(PubReason.CIRCUIT_EMPTY, "The circuit is empty.")
     return data
@@ -47,32 +46,23 @@ def _object(
     urls: Mapping[str, str],
     http: urllib3.PoolManager,
     until: float,
-    sleep: Callable[[float], None],
+    wait: Callable[[float], None],
 ) -> bytes:
     url = urls.get(reference.key)
     if url is None:
         raise PubFailed(PubReason.CIRCUIT_NOT_FOUND, "The order holds no URL for this circuit's object.")
-    failures = 0
-    while True:
-        try:
-            data = transfer.get(http, url, MAX_CIRCUIT_BYTES)
-            break
-        except transfer.NotFound:
-            raise PubFailed(
-                PubReason.CIRCUIT_NOT_FOUND,
-                "The circuits bucket has no such key under this namespace. Upload it and create the job anew.",
-            ) from None
-        except transfer.TooLarge:
-            raise PubFailed(
-                PubReason.CIRCUIT_TOO_LARGE,
-                f"The circuit's object is larger than the limit, {MAX_CIRCUIT_BYTES} bytes.",
-            ) from None
-        except transfer.StoreUnavailable:
-            wait = backoff(failures)
-            if time.monotonic() + wait > until:
-                raise
-            sleep(wait)
-            failures += 1
+    try:
+        data = patiently(lambda: transfer.get(http, url, MAX_CIRCUIT_BYTES), until, wait)
+    except transfer.NotFound:
+        raise PubFailed(
+            PubReason.CIRCUIT_NOT_FOUND,
+            "The circuits bucket has no such key under this namespace. Upload it and create the job anew.",
+        ) from None
+    except transfer.TooLarge:
+        raise PubFailed(
+            PubReason.CIRCUIT_TOO_LARGE,
+            f"The circuit's object is larger than the limit, {MAX_CIRCUIT_BYTES} bytes.",
+        ) from None
     if reference.sha256 is not None and transfer.sha256(data) != reference.sha256.lower():
         raise PubFailed(
             PubReason.CHECKSUM_MISMATCH,

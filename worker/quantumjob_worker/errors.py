@@ -1,13 +1,16 @@
-"""The one exception that ends a pub, and those that end the worker."""
+"""The exceptions that end a pub, an order, and the worker."""
 
 from __future__ import annotations
 
 import os
 import traceback
+from typing import Final
 
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError
+
+DEFECT: Final = "The worker failed by a defect of its own; see its log."
 
 
 class PubFailed(Exception):
@@ -18,8 +21,17 @@ class PubFailed(Exception):
         self.error = PubError(reason=reason, message=message, line=line, column=column)
 
 
+class OrderFailed(Exception):
+    """The order ends without its last segment. Becomes `Ended`, and the end of a worker that is the order's own."""
+
+    def __init__(self, code: Exit, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
 class WorkerExit(Exception):
-    """The worker cannot go on. Becomes the exit code and the termination message."""
+    """The worker itself ends. Becomes the exit code and the termination message."""
 
     def __init__(self, code: Exit, message: str) -> None:
         super().__init__(message)

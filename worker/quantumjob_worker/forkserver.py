@@ -9,10 +9,8 @@ import contextlib
 import gc
 import os
 import select
-import shutil
 import signal
 import socket
-import tempfile
 import time
 import traceback
 from pathlib import Path
@@ -22,7 +20,9 @@ import msgspec
 
 from quantumjob_worker import protocol, sandbox
 from quantumjob_worker.clock import now
+from quantumjob_worker.room import Room
 
+STOP_SECONDS: Final = 1.0
 ENVIRONMENT: Final = {
     "OPENBLAS_NUM_THREADS": "1",  # a BLAS pool started here would be gone, and waited for, in the children
     "MKL_NUM_THREADS": "1",
@@ -53,6 +53,15 @@ def start() -> tuple[int, socket.socket]:
         os._exit(code)
 
 
+def stop(pid: int, control: socket.socket) -> None:
+    """The server's end, and its child's. Gives it a moment to tidy up before the kernel ends it with this process."""
+    control.close()
+    with contextlib.suppress(ProcessLookupError):
+        watch = os.pidfd_open(pid)
+        select.select([watch], [], [], STOP_SECONDS)
+        os.close(watch)
+
+
 def _become_server(parent: int, control: socket.socket) -> None:
     sandbox.die_with_parent(parent)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -60,7 +69,7 @@ def _become_server(parent: int, control: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     sandbox.silence(0)
     sandbox.keep_only(control.fileno())
-    os.environ.clear()
+    sandbox.forget_environment()
     os.environ.update(ENVIRONMENT)
 
 
@@ -69,48 +78,51 @@ def _serve(control: socket.socket) -> None:
     from quantumjob_worker import child  # noqa: PLC0415  the import is what this process is for
 
     child.warm_up()
+    os.environ.clear()  # who needed it has read it
     gc.collect()
     gc.freeze()
     gc.enable()
     tasks = len(list(Path("/proc/self/task").iterdir()))
     control.send(msgspec.json.encode(protocol.Ready(imported=now(), tasks=tasks)))
-    while True:
-        packet, fds, _, _ = socket.recv_fds(control, protocol.MAX_PACKET, 1)
-        if not packet:
-            return
-        if packet == protocol.KILL or not fds:
-            continue  # the child was already gone
-        _run_child(control, msgspec.json.decode(packet, type=protocol.Start), fds[0])
+    room = Room()
+    try:
+        while True:
+            packet, fds, _, _ = socket.recv_fds(control, protocol.MAX_PACKET, 1)
+            if not packet:
+                return
+            if packet == protocol.KILL or not fds:
+                continue  # the child was already gone
+            _run_child(control, msgspec.json.decode(packet, type=protocol.Start), fds[0], room)
+    finally:
+        room.remove()
 
 
-def _run_child(control: socket.socket, order: protocol.Start, fd: int) -> None:
+def _run_child(control: socket.socket, start: protocol.Start, fd: int, room: Room) -> None:
     from quantumjob_worker import child  # noqa: PLC0415  loaded by now
 
-    folder = tempfile.mkdtemp(prefix="pub-")
     server = os.getpid()
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
             os.dup2(fd, 3)
-            sandbox.keep_only(3)
+            sandbox.keep_only(3, *room.descriptors)
             sandbox.die_with_parent(server)
-            child.main(socket.socket(fileno=3), order, folder)
+            child.main(socket.socket(fileno=3), start, room)
             code = 0
         finally:
             os._exit(code)
     os.close(fd)
-    try:
-        timed_out = _wait(control, pid, order.seconds)
-        for stop in (os.killpg, os.kill):  # the group first: it may have children of its own
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                stop(pid, signal.SIGKILL)
-        _, status, usage = os.wait4(pid, 0)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    timed_out = _wait(control, pid, start.seconds)
+    for stop in (os.killpg, os.kill):  # the group first: it may have children of its own
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            stop(pid, signal.SIGKILL)
+    _, status, usage = os.wait4(pid, 0)
+    room.tidy()
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     end = protocol.End(signal=number, timed_out=timed_out, peak=usage.ru_maxrss * 1024)
-    control.send(msgspec.json.encode(end))
+    with contextlib.suppress(OSError):  # the parent is gone, which the caller hears next
+        control.send(msgspec.json.encode(end))
 
 
 def _wait(control: socket.socket, pid: int, seconds: float | None) -> bool:
@@ -128,14 +140,7 @@ def _wait(control: socket.socket, pid: int, seconds: float | None) -> bool:
                 return False
             if not ready:
                 return True
-            if control.recv(protocol.MAX_PACKET) == b"":
-                _kill(pid)
-                os._exit(0)  # the parent is gone
-            return False  # KILL is the only thing that it says meanwhile
+            control.recv(protocol.MAX_PACKET)  # KILL, or nothing more: the parent is gone, and so the child goes too
+            return False
     finally:
         os.close(watch)
-
-
-def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)

@@ -110,7 +110,7 @@ def _check_measured(circuit: QuantumCircuit) -> None:
 @cache
 def _translator(method: str) -> PassManager:
     """transpile() builds its passes on each call (65 to 110 ms) and refuses more than 30 qubits; these are kept."""
-    basis = sorted(genuine.basis(method))
+    basis = sorted(genuine.allowed(method))  # with control flow, which else would be taken for gates to translate
     library: Any = SessionEquivalenceLibrary
     return PassManager(
         [

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import random
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,14 +14,19 @@ import urllib3
 
 from quantumjob_contract import orders, transfer
 from quantumjob_contract.exits import Exit
-from quantumjob_worker.errors import WorkerExit
+from quantumjob_worker.errors import Stopped, WorkerExit
+from quantumjob_worker.stores import backoff
 
-LONG_POLL_SECONDS: Final = 90.0
-"""The endpoint answers 204 earlier when it has nothing."""
+LONG_POLL_SECONDS: Final = orders.POLL_SECONDS + 5
+"""Later than this no answer comes any more: the endpoint has said 204 before, unless it is gone without a word."""
 UNREACHABLE_SECONDS: Final = 120.0
+MOST_SECONDS: Final = 2.0
+"""Longest wait between two questions to an operator that is away: jobs wait for its return."""
 REFUSALS: Final = 3
 """The operator may not have seen the pod yet when it asks first."""
 REFUSAL_PAUSE: Final = 4.0
+LEAVE_SECONDS: Final = 2.0
+ALIVE_TIMEOUT: Final = 1.0
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -32,7 +37,7 @@ class OrdersUnreachable(Exception):
 
 
 class OrdersClient:
-    """One worker's talk with the operator."""
+    """One worker's talk with the operator, over one connection."""
 
     def __init__(self, url: str, ca_pem: str, token_file: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._url = url.rstrip("/")
@@ -40,30 +45,54 @@ class OrdersClient:
         self._http = transfer.pool(ca_pem, size=1, timeout=LONG_POLL_SECONDS)
         self._sleep = sleep
 
-    def next_order(self) -> orders.Order:
-        """Ask until there is an order. Raises WorkerExit when refused, or not answered for two minutes."""
+    def next_order(self, ended: orders.Ended | None = None, *, leaving: bool = False) -> orders.Order | None:
+        """Say how the last order ended, and ask until there is another; None where there will be none.
+
+        Raises WorkerExit when refused, or not answered for two minutes. That is a failure where it was the first
+        question; else the work is done, and nobody has more.
+        """
+        code = Exit.TEMPORARY if ended is None else Exit.DONE
+        question = orders.Next(ended=ended, leaving=leaving)
         refusals = failures = 0
         answered = time.monotonic()
         while True:
+            asked = time.monotonic()
             try:
-                asked = time.monotonic()
-                status, body = self._post(orders.PATH_ORDERS, b"{}", LONG_POLL_SECONDS)
+                status, body = self._ask(question, LONG_POLL_SECONDS)
             except OrdersUnreachable:
                 if time.monotonic() - answered > UNREACHABLE_SECONDS:
-                    raise WorkerExit(Exit.TEMPORARY, "The operator could not be reached for two minutes.") from None
-                self._sleep(backoff(failures))
+                    raise WorkerExit(code, "The operator could not be reached for two minutes.") from None
+                self._sleep(backoff(failures, MOST_SECONDS))
                 failures += 1
                 continue
             answered, failures = time.monotonic(), 0
+            if leaving or status == 410:
+                return None
             if status == 200:
                 return _decode(body, orders.Order)
             if status in (401, 403):
                 refusals += 1
                 if refusals >= REFUSALS:
-                    raise WorkerExit(Exit.TEMPORARY, "The operator has no order for this pod: its token was refused.")
+                    raise WorkerExit(code, "The operator has no order for this pod: its token was refused.")
                 self._sleep(REFUSAL_PAUSE)
-            elif time.monotonic() - asked < 1:
+                continue
+            question, refusals = orders.Next(), 0  # it has heard how the last one ended
+            if time.monotonic() - asked < 1:
                 self._sleep(backoff(0))  # it did not wait, so we do
+
+    def leave(self, ended: orders.Ended | None) -> None:
+        """Say how the last order ended, and ask for no other. Best effort: promotion finds the results without it."""
+        with contextlib.suppress(OrdersUnreachable, Stopped):
+            self._ask(orders.Next(ended=ended, leaving=True), LEAVE_SECONDS)
+
+    def alive(self, order: orders.Order, message: orders.Alive) -> orders.Told:
+        """A sign of life. An answer that is none means nothing: the next one may reach the operator."""
+        try:
+            path = orders.alive_path(order.uid, order.shard)
+            status, body = self._post(path, msgspec.json.encode(message), ALIVE_TIMEOUT)
+            return msgspec.json.decode(body, type=orders.Told) if status == 200 else orders.Told()
+        except (OrdersUnreachable, msgspec.MsgspecError):
+            return orders.Told()
 
     def more_urls(self, order: orders.Order, start: int, seconds: float) -> list[orders.SegmentUrl]:
         """URLs of the segments from this number on. Raises OrdersUnreachable."""
@@ -73,15 +102,11 @@ class OrdersClient:
             raise OrdersUnreachable
         return _decode(answer, list[orders.SegmentUrl])
 
-    def ended(self, order: orders.Order, message: orders.Ended) -> None:
-        """Best effort: promotion finds the last segment without it."""
-        try:
-            self._post(orders.ended_path(order.uid, order.shard), msgspec.json.encode(message), 3.0)
-        except OrdersUnreachable:
-            log.warning("the operator was not told of the end; it will find the results by itself")
+    def _ask(self, question: orders.Next, seconds: float) -> tuple[int, bytes]:
+        return self._post(orders.PATH_ORDERS, msgspec.json.encode(question), seconds)
 
     def _post(self, path: str, body: bytes, seconds: float) -> tuple[int, bytes]:
-        """Status and body of a 2xx, 401 or 403. Raises OrdersUnreachable for everything else."""
+        """Status and body of a 2xx, 401, 403 or 410. Raises OrdersUnreachable for everything else."""
         try:
             token = Path(self._token_file).read_text().strip()  # kubelet renews it
             response = self._http.request(
@@ -96,15 +121,10 @@ class OrdersClient:
         except (OSError, urllib3.exceptions.HTTPError) as error:
             log.info("the operator cannot be reached", extra={"error": type(error).__name__})
             raise OrdersUnreachable from None
-        if response.status >= 300 and response.status not in (401, 403):
+        if response.status >= 300 and response.status not in (401, 403, 410):
             log.info("the operator answered with an error", extra={"status": response.status})
             raise OrdersUnreachable
         return response.status, response.data
-
-
-def backoff(failures: int) -> float:
-    """Seconds to wait: doubling from half a second to ten, with jitter so that workers do not come all at once."""
-    return float(min(10.0, 0.5 * 2 ** min(failures, 8)) * random.uniform(0.5, 1.5))  # noqa: S311  no secret in it
 
 
 def _decode(body: bytes, kind: type[T]) -> T:

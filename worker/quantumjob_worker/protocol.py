@@ -72,9 +72,12 @@ class Report(msgspec.Struct, frozen=True):
     trace: str = ""
 
 
-def send_block(sock: socket.socket, data: bytes) -> None:
-    sock.sendall(LENGTH.pack(len(data)))
-    sock.sendall(data)
+TASK: Final = msgspec.json.Decoder(Task)
+"""Made here, before the fork: each child would else work out anew what a Task is."""
+
+
+def send_blocks(sock: socket.socket, *blocks: bytes) -> None:
+    sock.sendall(b"".join(part for data in blocks for part in (LENGTH.pack(len(data)), data)))
 
 
 def receive_block(sock: socket.socket) -> bytes:

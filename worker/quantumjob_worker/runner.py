@@ -20,6 +20,7 @@ from quantumjob_worker import protocol
 from quantumjob_worker.errors import WorkerExit
 
 CHUNK: Final = 1 << 18
+SERVER_KILLED: Final = "The process that starts pubs was killed, most likely for want of memory."
 Tick = Callable[[], float | None]
 """Called while a child runs; returns in how many seconds it wants to be called again, or None for never."""
 
@@ -56,8 +57,7 @@ class Runner:
             with theirs:
                 self._send_start(msgspec.json.encode(start), theirs.fileno())
             with contextlib.suppress(ConnectionError):  # it may die while we still talk
-                protocol.send_block(ours, msgspec.json.encode(task))
-                protocol.send_block(ours, circuit)
+                protocol.send_blocks(ours, msgspec.json.encode(task), circuit)
             data, end = self._listen(ours, tick)
         try:
             return msgspec.json.decode(data, type=protocol.Report), end
@@ -77,7 +77,7 @@ class Runner:
         try:
             socket.send_fds(self._control, [packet], [fd])
         except OSError:
-            raise WorkerExit(Exit.TEMPORARY, "The fork server has ended.") from None
+            raise WorkerExit(Exit.TEMPORARY, SERVER_KILLED) from None
 
     def _listen(self, ours: socket.socket, tick: Tick) -> tuple[bytes, protocol.End]:
         poll = select.poll()
@@ -85,7 +85,7 @@ class Runner:
         poll.register(self._control, select.POLLIN)
         data = bytearray()
         end: protocol.End | None = None
-        wake = _after(tick())
+        wake = self._wake(tick)
         while end is None:
             ready = dict(poll.poll(None if wake is None else max(0.0, wake - time.monotonic()) * 1000))
             if ours.fileno() in ready and not self._read(ours, data):
@@ -94,12 +94,23 @@ class Runner:
                 message = self._message()
                 end = message if isinstance(message, protocol.End) else None
             if wake is not None and time.monotonic() >= wake:
-                wake = _after(tick())
+                wake = self._wake(tick)
         ours.setblocking(False)
         with contextlib.suppress(BlockingIOError):  # a grandchild may still hold the other end
             while self._read(ours, data):
                 pass
         return bytes(data), end
+
+    def _wake(self, tick: Tick) -> float | None:
+        """When to call again. Whatever error a tick raises, the child is gone by then, and its end has been heard."""
+        try:
+            seconds = tick()
+        except Exception:
+            self.kill()
+            while not isinstance(self._message(), protocol.End):
+                pass
+            raise
+        return None if seconds is None else time.monotonic() + max(0.0, seconds)
 
     def _read(self, ours: socket.socket, data: bytearray) -> bool:
         try:
@@ -119,7 +130,7 @@ class Runner:
         except ConnectionError:
             packet = b""
         if not packet:
-            raise WorkerExit(Exit.TEMPORARY, "The fork server has ended.")
+            raise WorkerExit(Exit.TEMPORARY, SERVER_KILLED)
         return msgspec.json.decode(packet, type=protocol.Ready | protocol.End)
 
 
@@ -152,7 +163,3 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def _after(seconds: float | None) -> float | None:
-    return None if seconds is None else time.monotonic() + max(0.0, seconds)

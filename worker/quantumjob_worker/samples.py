@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -43,10 +42,12 @@ def _packed(bits: list[int], width: int, memory: list[str]) -> bytes:
     if not bits:
         return b""
     size = _bytes(width)
-    shots = b"".join(int(shot, 16).to_bytes(size, "big") for shot in memory)
+    binary = {shot: int(shot, 16).to_bytes(size, "big") for shot in set(memory)}
+    shots = b"".join(map(binary.__getitem__, memory))
     unpacked: NDArray[np.uint8] = np.unpackbits(np.frombuffer(shots, np.uint8).reshape(-1, size), axis=1)
     columns = [size * 8 - 1 - bit for bit in reversed(bits)]
-    chosen = np.pad(unpacked[:, columns], ((0, 0), (-len(bits) % 8, 0)))
+    chosen = np.zeros((len(memory), _bytes(len(bits)) * 8), np.uint8)
+    chosen[:, -len(bits) :] = unpacked[:, columns]
     return np.packbits(chosen, axis=1).tobytes()
 
 
@@ -55,15 +56,13 @@ def counts(packed: bytes, num_bits: int) -> dict[str, int] | None:
     if num_bits == 0:
         return None
     found: Counter[bytes] = Counter()
-    for shot in _shots(packed, _bytes(num_bits)):
-        found[shot] += 1
+    size = _bytes(num_bits)
+    for start in range(0, len(packed), size * CHUNK):
+        end = min(len(packed), start + size * CHUNK)
+        found.update(packed[at : at + size] for at in range(start, end, size))
         if len(found) > MAX_OUTCOMES:
             return None
     return {f"{int.from_bytes(shot, 'big'):0{num_bits}b}": found[shot] for shot in sorted(found)}
-
-
-def _shots(packed: bytes, size: int) -> Iterator[bytes]:
-    return (packed[start : start + size] for start in range(0, len(packed), size))
 
 
 def _bytes(bits: int) -> int:

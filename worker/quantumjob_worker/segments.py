@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -22,7 +23,8 @@ from quantumjob_contract.results import (
     decode_segment,
 )
 from quantumjob_worker.clock import now
-from quantumjob_worker.orders_client import OrdersClient, OrdersUnreachable, backoff
+from quantumjob_worker.orders_client import OrdersClient, OrdersUnreachable
+from quantumjob_worker.stores import patiently
 
 FULL: Final = limits.MAX_SEGMENT_BYTES // 2
 """A segment that grew to this while no URL was to be had must be written before anything is added."""
@@ -66,12 +68,12 @@ class Segments:
         """Indices of the pubs in stored segments."""
         self.complete = any(found.name == keys.LAST for found in order.found)
 
-    def resume(self) -> None:
+    def resume(self, *, until: float, wait: Callable[[float], None]) -> None:
         """Read the segments of earlier attempts. Raises the errors of `transfer`."""
         for found in self._order.found:
             if found.name == keys.LAST:
                 continue
-            data = transfer.get(self._http, found.url, limits.MAX_SEGMENT_BYTES)
+            data = patiently(partial(transfer.get, self._http, found.url, limits.MAX_SEGMENT_BYTES), until, wait)
             try:
                 segment = decode_segment(data)
             except msgspec.MsgspecError:
@@ -131,23 +133,11 @@ class Segments:
         self._due = self._clock() + limits.SEGMENT_SECONDS
         return True
 
-    def finish(self, *, until: float, sleep: Callable[[float], None] = time.sleep) -> None:
+    def finish(self, *, until: float, wait: Callable[[float], None]) -> None:
         """Write the last segment; keep trying until then. Raises StoreUnavailable after it, or StoreRefused."""
         data = self._encoded(keys.LAST, self._stored)
-        failures = 0
-        while True:
-            try:
-                transfer.put_once(self._http, self._order.last, data)
-            except transfer.StoreUnavailable:
-                wait = backoff(failures)
-                if self._clock() + wait > until:
-                    raise
-                log.warning("the last segment could not be written yet")
-                sleep(wait)
-                failures += 1
-            else:
-                self.complete = True
-                return
+        patiently(lambda: transfer.put_once(self._http, self._order.last, data), until, wait)
+        self.complete = True
 
     def _next_url(self, seconds: float) -> SegmentUrl:
         if not self._urls:

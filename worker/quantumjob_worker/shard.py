@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 import msgspec
@@ -15,14 +15,13 @@ from quantumjob_contract.program import Program
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError, PubMetadata, PubResult, PubTimes
 from quantumjob_worker import circuits, protocol
+from quantumjob_worker.alive import SignsOfLife
 from quantumjob_worker.budget import Budget
 from quantumjob_worker.errors import PubFailed
-from quantumjob_worker.orders_client import backoff
 from quantumjob_worker.runner import Tick, explain
 from quantumjob_worker.segments import Segments
+from quantumjob_worker.stores import FETCH_SECONDS, backoff
 
-FETCH_SECONDS: Final = 120.0
-"""How long a store that does not answer is asked for a circuit."""
 STORE_SECONDS: Final = 600.0
 """How long a store that does not answer is tried with a segment, where the job has no deadline."""
 
@@ -52,7 +51,7 @@ class Shard:
         segments: Segments,
         *,
         budget: Budget,
-        sleep: Callable[[float], None] = time.sleep,
+        signs: SignsOfLife,
     ) -> None:
         self._program = program
         self._urls = urls
@@ -60,17 +59,21 @@ class Shard:
         self._runner = runner
         self._segments = segments
         self._budget = budget
-        self._sleep = sleep
+        self._signs = signs
         self._left = 0
         """Pubs without a result."""
+        self.computed = 0
+        """Pubs that have their result or error from here."""
 
     def run(self) -> None:
         """Every pub once, then again those that ran out of their share, as long as that makes sense.
 
-        Raises transfer's StoreUnavailable and StoreRefused.
+        Raises transfer's StoreUnavailable and StoreRefused, and OrderFailed when the operator stops it.
         """
-        waiting = [index for index in range(len(self._program.pubs)) if index not in self._segments.done]
+        total = len(self._program.pubs)
+        waiting = [index for index in range(total) if index not in self._segments.done]
         self._left = len(waiting)
+        self._signs.total, self._signs.done = total, total - self._left
         while waiting:
             again: list[int] = []
             for position, index in enumerate(waiting):
@@ -97,7 +100,7 @@ class Shard:
                 self._urls,
                 self._http,
                 until=began + min(FETCH_SECONDS, seconds or FETCH_SECONDS),
-                sleep=self._sleep,
+                wait=self._signs.wait,
             )
         except PubFailed as failed:
             self._add(index, failed.error, PubTimes(load=time.monotonic() - began, run=0.0))
@@ -145,13 +148,15 @@ class Shard:
     def _keep(self, result: PubResult, times: PubTimes) -> None:
         self._segments.add(result, times)
         self._left -= 1
+        self.computed += 1
+        self._signs.done += 1
         self._tick()
         until = time.monotonic() + (STORE_SECONDS if (left := self._budget.remaining()) is None else left)
         failures = 0
         while self._segments.full and not self._segments.flush():
             if time.monotonic() > until:
                 raise transfer.StoreUnavailable("nothing more can be held")
-            self._sleep(backoff(failures))
+            self._signs.wait(backoff(failures))
             failures += 1
 
     def _metadata(self, index: int, data: bytes) -> PubMetadata:
@@ -172,11 +177,15 @@ class Shard:
         )
 
     def _tick(self) -> float | None:
-        """Flush when it is due and work remains (else it all goes into the last); in how many seconds to look again."""
+        """Give a sign of life, flush, each when it is due; in how many seconds to look again.
+
+        Flushes only while work remains: else it all goes into the last segment.
+        """
+        sign = self._signs.tick()
         if self._left == 0:
             return None
         due = self._segments.due_in()
         if due is not None and due <= 0:
             self._segments.flush()
             due = self._segments.due_in()
-        return due
+        return sign if due is None else min(sign, due)

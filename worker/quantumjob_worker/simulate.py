@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +21,8 @@ from quantumjob_worker.samples import registers, result_bytes
 
 SHOT_BYTES: Final = 200
 """What Aer and Python hold for one shot besides its bits."""
+SERIAL: Final = 14
+"""Below this many qubits Aer updates and samples a statevector by one thread, however many it has."""
 PROBE_PART: Final = 8
 """A run with a bond limit is first tried on this part of the circuit: one that will not do shows it early."""
 
@@ -31,6 +34,8 @@ def sample(circuit: QuantumCircuit, task: Task, base: PubMetadata) -> tuple[PubM
     plan = route.choose(profile, task.memory)
     if plan is None:
         raise PubFailed(PubReason.MEMORY_LIMIT, nothing_fits(profile.qubits, task.memory))
+    if plan.method == "statevector" and profile.qubits < SERIAL and not profile.dynamic:
+        task = msgspec.structs.replace(task, threads=1)  # Aer would start more, and give them nothing
     method, memory = _carry_out(circuit, plan, task)
     metadata = msgspec.structs.replace(
         base,
@@ -111,22 +116,30 @@ def _beginning(circuit: QuantumCircuit, part: int) -> QuantumCircuit:
     return start
 
 
-def _run(circuit: QuantumCircuit, method: str, task: Task, **options: Any) -> tuple[list[str], str]:
+def _run(circuit: QuantumCircuit, method: route.Method, task: Task, **options: Any) -> tuple[list[str], str]:
     """Each shot's bits in hexadecimal, and Aer's log. Raises PubFailed."""
-    simulator = AerSimulator(
-        method=method,
-        max_memory_mb=max(1, route.available(task.memory) // MIB),
-        max_parallel_threads=task.threads,
-        **options,
-    )
-    result = simulator.run(circuit, shots=task.shots, seed_simulator=task.seed, memory=True).result()
-    if not result.success or not result.results[0].success:
-        statuses = [str(result.status), *(str(part.status) for part in result.results)]
+    options |= {
+        "shots": task.shots,
+        "seed_simulator": task.seed,
+        "memory": True,
+        "max_memory_mb": max(1, route.available(task.memory) // MIB),
+        "max_parallel_threads": task.threads,
+    }
+    # As run().result() does it, but in this thread, and without the objects that those make of the answer.
+    result = _simulator(method)._execute_circuits_job([circuit], None, options, format_result=False)  # noqa: SLF001
+    parts = result["results"]
+    if not result["success"] or not parts[0]["success"]:
+        statuses = [str(result["status"]), *(str(part["status"]) for part in parts)]
         if any("memory" in status.lower() or "bad_alloc" in status for status in statuses):
             raise PubFailed(PubReason.MEMORY_LIMIT, out_of_memory(task.memory))
         raise PubFailed(
             PubReason.SIMULATION_FAILED,
             f"Qiskit Aer could not run the circuit by the method {method}. Check that it runs with Aer on its own.",
         )
-    data = result.results[0].data
-    return list(getattr(data, "memory", [])), str(result.results[0].metadata.get("MPS_log_data", ""))
+    return parts[0]["data"].get("memory", []), str(parts[0]["metadata"].get("MPS_log_data", ""))
+
+
+@cache
+def _simulator(method: route.Method) -> AerSimulator:
+    """Made once, before a child is forked: it costs more than a small run."""
+    return AerSimulator(method=method)

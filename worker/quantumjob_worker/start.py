@@ -19,6 +19,7 @@ from quantumjob_worker import cgroup, sandbox
 from quantumjob_worker.errors import WorkerExit
 from quantumjob_worker.loop import Worker
 from quantumjob_worker.orders_client import OrdersClient
+from quantumjob_worker.retirement import Retirement
 from quantumjob_worker.runner import Runner
 
 PACKAGES: Final = ("quantumjob", "qiskit", "qiskit-aer", "qiskit-qasm3-import", "numpy")
@@ -26,22 +27,21 @@ PACKAGES: Final = ("quantumjob", "qiskit", "qiskit-aer", "qiskit-qasm3-import", 
 log = logging.getLogger(__name__)
 
 
-def work(control: socket.socket, started: str) -> Termination:
+def work(server: int, control: socket.socket, started: str) -> Termination:
     """Everything between the start and the end. Raises WorkerExit and Stopped."""
     set_up_logging()
-    abi = sandbox.landlock_abi()
-    if not abi:
-        log.warning("this kernel has no Landlock: pubs are parted from the worker by limits only")
+    walls = sandbox.describe()
+    for wall in ("landlock", "seccomp"):
+        if wall not in walls:
+            log.warning("this kernel has no %s: pubs are parted from the worker by less", wall)
     limit = cgroup.memory_limit()
     runner = Runner(control, memory=cgroup.memory_budget(limit), threads=cgroup.threads())
-    log.info(
-        "worker starts", extra={"sandbox": sandbox.describe(abi), "memory": runner.memory, "threads": runner.threads}
-    )
-    about = {"sandbox": sandbox.describe(abi), "pod": os.environ.get("HOSTNAME", ""), "started": started}
+    log.info("worker starts", extra={"sandbox": walls, "memory": runner.memory, "threads": runner.threads})
+    about = {"sandbox": walls, "pod": os.environ.get("HOSTNAME", ""), "started": started}
     client = OrdersClient(
         _required(names.ENV_ORDERS_URL), os.environ.get(names.ENV_ORDERS_CA, ""), _required(names.ENV_TOKEN_FILE)
     )
-    return Worker(client, runner, about, versions()).run()
+    return Worker(client, runner, about, versions(), Retirement([os.getpid(), server])).run()
 
 
 def set_up_logging() -> None:

@@ -1,34 +1,42 @@
-"""Makes orders: finds whose worker a caller is, and signs URLs of just the objects of that job."""
+"""Who asks for an order, and what becomes of the question: the next order, or that there will be none."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Final
 
-import msgspec
-
-from quantumjob_contract import keys, limits
+from quantumjob_contract import keys, limits, names
+from quantumjob_contract.exits import PERMANENT, Exit
 from quantumjob_contract.keys import Owner
-from quantumjob_contract.orders import Order, SegmentUrl
-from quantumjob_contract.program import Program
-from quantumjob_contract.store import Bucket, Store
-from quantumjob_operator import clock, status
-from quantumjob_operator.children import job_name
+from quantumjob_contract.orders import POLL_SECONDS, Alive, Ended, Next, Order, SegmentUrl, Told
+from quantumjob_contract.program import encode
+from quantumjob_contract.reasons import Reason
+from quantumjob_operator import clock, metrics
+from quantumjob_operator.acceptance import Refusal, accept
+from quantumjob_operator.buckets import ObjectStore
 from quantumjob_operator.controller import Controller
-from quantumjob_operator.gather import SHARD, read_program
-from quantumjob_operator.kube import JOBS, PODS
-from quantumjob_operator.orders.tokens import Caller, Denied
+from quantumjob_operator.gather import read_program
+from quantumjob_operator.manifest import Failure
+from quantumjob_operator.orders import making
+from quantumjob_operator.orders.identity import Identity
+from quantumjob_operator.shared.staffing import Staffing
+from quantumjob_operator.shared.turn import Pod
 
-JSON = dict[str, Any]
+logger = logging.getLogger(__name__)
 
-KNOWN_SECONDS: Final = 5.0
-"""How long a caller's pod may be unknown: the watch brings it long before its container runs."""
-KNOWN_POLL_SECONDS: Final = 0.5
-SPARE_SECONDS: Final = 300.0
-"""Life of URLs beyond the job's deadline."""
+CODES: Final = frozenset(map(int, Exit))
+"""Any other is a tenant's invention, and must not fill this process's memory with figures."""
+
+
+class Gone(Exception):
+    """There will be no other order for this worker."""
+
+
+class Unknown(Exception):
+    """The order is not this worker's."""
 
 
 @dataclass
@@ -36,115 +44,191 @@ class Desk:
     """The orders of all QuantumJobs."""
 
     controller: Controller
-    open_store: Callable[[], Store]
+    staffing: Staffing
+    open_store: Callable[[], ObjectStore]
+    give_twice: int = 0
+    """For tests of what a lost answer leads to: every n-th order of shared workers is given to two. 0 for none."""
+    _taken: int = 0
+    _twice: dict[str, Owner] = field(default_factory=dict)
+    _idle_since: dict[str, float] = field(default_factory=dict)
+    """By the UID of a shared worker's pod: when it had its last order, or first asked."""
+    _asking: dict[str, asyncio.Task[object]] = field(default_factory=dict)
+    """By the same: the question that is held."""
 
-    async def whose(self, caller: Caller) -> Owner:
-        """The unfinished QuantumJob whose child Job owns the caller's pod. Raises Denied."""
-        deadline = asyncio.get_running_loop().time() + KNOWN_SECONDS
-        while True:
-            if owner := self._find(caller):
-                return owner
-            await self._look_up(caller)
-            if owner := self._find(caller):
-                return owner
-            if asyncio.get_running_loop().time() > deadline:
-                raise Denied("no running worker of this operator is that pod")
-            await asyncio.sleep(KNOWN_POLL_SECONDS)
+    async def next(self, who: Identity, said: Next) -> Order | None:
+        """The next order; None where there is none yet. Raises Gone, or what keeps an order from being made."""
+        if said.ended is not None:
+            self.ended(who, said.ended)
+        if isinstance(who, Owner):
+            if said.leaving or said.ended:
+                raise Gone
+            return await self._own(who)
+        self.staffing.crew.hear(who, clock.now())
+        if said.leaving or self.staffing.crew.is_leaving(who):  # that the answer was lost changes nothing
+            self._let_go(who)
+        return await self._turn(who)
 
-    async def _look_up(self, caller: Caller) -> None:
-        """Ask the API server for a pod, and its Job, that the watch has not brought. Raises kube.ApiError."""
-        kube, cache = self.controller.kube, self.controller.cache
-        pod = await kube.get(PODS, caller.namespace, caller.pod)
-        owner = cache.put_pod(pod) if pod is not None and pod["metadata"]["uid"] == caller.pod_uid else None
-        if owner is not None and cache.job(owner) is None:
-            job = await kube.get(JOBS, owner.namespace, job_name(owner.uid))
-            if job is not None:
-                cache.put_job(job)
+    def ended(self, who: Identity, said: Ended) -> None:
+        """A worker says how its order ended: a hint, for the store alone is believed."""
+        owner = self._named(who, said.uid)
+        board = self.staffing.board
+        metrics.ORDERS_ENDED.labels(said.code if said.code in CODES else "other").inc()
+        metrics.PUBS_COMPUTED.inc(min(max(said.computed, 0), limits.MAX_PUBS))
+        if said.code == Exit.DONE:
+            carried = isinstance(who, Pod) and board.carried_by(who.uid) == owner
+            if not (carried and board.end(owner)) and owner in self.controller.cache.quantumjobs:
+                known = self.controller.remember(owner)
+                known.hinted, known.looked = True, False
+        elif isinstance(who, Pod) and board.carried_by(who.uid) == owner:
+            if self._is_wanted(owner):
+                final = said.code in PERMANENT
+                reason = Reason.WORKER_FAILED if final else Reason.BACKOFF_LIMIT_EXCEEDED
+                board.fail(owner, Failure(reason, said.message), clock.now(), final=final)
+            else:
+                board.lay_down(who)
+        self.controller.queue.add(owner, urgent=True)
 
-    def _find(self, caller: Caller) -> Owner | None:
-        cache = self.controller.cache
-        for owner in cache.owners_with_pod(caller.pod_uid):
-            quantumjob = cache.quantumjobs.get(owner)
-            if quantumjob is None or status.is_terminal(quantumjob.get("status", {})):
-                continue
-            for pod in cache.pods(owner):
-                meta = pod["metadata"]
-                if (meta["namespace"], meta["name"], meta["uid"]) == caller:
-                    return owner
-        return None
+    def alive(self, who: Identity, uid: str, said: Alive) -> Told:
+        """A worker carries an order out: it is told whether that is still wanted."""
+        owner = self._named(who, uid)
+        if isinstance(who, Pod):
+            self.staffing.crew.hear(who, clock.now())
+            self.staffing.board.hear(who, owner, clock.now())
+        if owner in self.controller.cache.quantumjobs:
+            self.controller.progress(owner, said.done)
+        return Told(stop=self.staffing.ready() and not self._is_wanted(owner))
 
-    async def order(self, owner: Owner) -> Order:
-        """The order of a job's one shard. Raises errors of transfer, gather.Corrupt or store.Misconfigured."""
-        quantumjob, job = self.controller.cache.quantumjobs[owner], self.controller.cache.job(owner)
+    async def urls(self, who: Identity, uid: str, start: int) -> list[SegmentUrl]:
+        """URLs of the next segments of an order that this worker has."""
+        owner = self._named(who, uid)
+        if isinstance(who, Pod):
+            self.staffing.board.hear(who, owner, clock.now())
+            if self.staffing.board.carried_by(who.uid) != owner:
+                raise Unknown
+        return making.segment_urls(self.open_store().pending, owner, start, self._seconds_left(owner))
+
+    async def _own(self, owner: Owner) -> Order:
+        """The order of a dedicated worker."""
         known = self.controller.remember(owner)
-        untouched = known.created_here and not known.ordered
+        untouched = known.fresh and not known.ordered
         known.ordered = True
-        left = seconds_left(quantumjob, job)
-        return await asyncio.to_thread(make_order, self.open_store(), owner, left, untouched=untouched)
+        metrics.ORDERS_GIVEN.labels(names.DEDICATED).inc()
+        store, left = self.open_store(), self._seconds_left(owner)
+        program, found = await read_program(store.pending, owner)
+        there = [] if untouched else await making.written(store.pending, owner)
+        return making.order(store, owner, (program, found.data), found=there, left=left)
 
-    async def urls(self, owner: Owner, start: int) -> list[SegmentUrl]:
-        """URLs of the next segments."""
-        quantumjob, job = self.controller.cache.quantumjobs[owner], self.controller.cache.job(owner)
-        return segment_urls(self.open_store().pending, owner, start, seconds_left(quantumjob, job))
+    async def _turn(self, pod: Pod) -> Order | None:
+        """The next order of a shared worker, as soon as there is one."""
+        self._ask_once(pod)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + POLL_SECONDS
+        idle_since = self._idle_since.setdefault(pod.uid, loop.time())
+        leave = idle_since + self.staffing.linger_seconds
+        room = self.staffing.board.room(pod.namespace)
+        while True:
+            if self.staffing.is_needed_elsewhere(pod.namespace) or self.staffing.is_outdated(pod):
+                self._let_go(pod)
+            while owner := self._take(pod):
+                if order := await self._order_of(owner, pod):
+                    self._idle_since.pop(pod.uid, None)
+                    metrics.ORDERS_GIVEN.labels(names.SHARED).inc()
+                    return order
+            if loop.time() >= leave:
+                self._let_go(pod)
+            if loop.time() >= until:
+                return None
+            room.changed.clear()
+            try:
+                async with asyncio.timeout_at(min(until, leave)):
+                    await room.changed.wait()
+            except TimeoutError:
+                pass
 
-    def ended(self, owner: Owner) -> None:
-        """A worker says that its last segment is stored: look."""
+    def _ask_once(self, pod: Pod) -> None:
+        """A worker has one question: an older one of it that is still held is that of a broken connection."""
+        asking = asyncio.current_task()
+        older = self._asking.get(pod.uid)
+        if asking is None or older is asking:
+            return
+        if older is not None:
+            older.cancel()
+        self._asking[pod.uid] = asking
+        asking.add_done_callback(lambda done: self._asking.pop(pod.uid) if self._asking.get(pod.uid) is done else None)
+
+    def _take(self, pod: Pod) -> Owner | None:
+        """The job whose turn it is. Under test every n-th order is given to a second worker, too."""
+        if again := self._twice.pop(pod.namespace, None):
+            return again
+        owner = self.staffing.board.take(pod, clock.now())
+        if owner is not None and self.give_twice:
+            self._taken += 1
+            if self._taken % self.give_twice == 0:
+                self._twice[pod.namespace] = owner
+                logger.warning("An order is given twice on purpose", extra={"uid": owner.uid, "pod": pod.name})
+        return owner
+
+    async def _order_of(self, owner: Owner, pod: Pod) -> Order | None:
+        """The order that a worker has just taken; None where it turns out to be done, or not to be wanted any more."""
+        quantumjob = self.controller.cache.quantumjobs.get(owner)
+        program = accept(quantumjob) if quantumjob is not None and self._is_wanted(owner) else None
+        if program is None or isinstance(program, Refusal):
+            self.staffing.board.drop(owner)
+            self.controller.queue.add(owner)
+            return None
         known = self.controller.remember(owner)
-        known.hinted, known.looked = True, False
+        untouched = known.fresh and bool(known.stored) and not known.ordered
+        known.ordered = True
+        try:
+            store = self.open_store()
+            found = [] if untouched else await making.written(store.pending, owner)
+        except BaseException:
+            self.staffing.board.lay_down(pod)
+            raise
         self.controller.queue.add(owner)
+        if keys.LAST in found:
+            self.staffing.board.end(owner)
+            return None
+        turn = self.staffing.board.turn(owner)
+        return making.order(
+            store,
+            owner,
+            (program, encode(program)),
+            found=found,
+            left=self._seconds_left(owner),
+            expected=turn.expected if turn else None,
+        )
 
+    def _let_go(self, pod: Pod) -> None:
+        """A worker leaves: from now on it is not counted. Raises Gone."""
+        self.staffing.crew.leave(pod)
+        self._idle_since.pop(pod.uid, None)
+        self.staffing.board.lay_down(pod)
+        self.staffing.look(pod.namespace)
+        raise Gone
 
-def seconds_left(quantumjob: JSON, job: JSON | None) -> float:
-    """Until the child Job's deadline."""
-    limit = float(quantumjob["spec"]["activeDeadlineSeconds"])
-    started = (job or {}).get("status", {}).get("startTime")
-    return limit if started is None else limit - (clock.now() - clock.parse(started)).total_seconds()
+    def _named(self, who: Identity, uid: str) -> Owner:
+        """The job that a worker speaks of, in its namespace. Raises Unknown where a dedicated one means another."""
+        if isinstance(who, Owner):
+            if who.uid != uid:
+                raise Unknown
+            return who
+        return Owner(who.namespace, uid)
 
+    def _is_wanted(self, owner: Owner) -> bool:
+        """Whether a job is neither finished, nor going, nor cancelled."""
+        quantumjob = self.controller.cache.quantumjobs.get(owner)
+        if quantumjob is None or "deletionTimestamp" in quantumjob["metadata"]:
+            return False
+        return not quantumjob["spec"].get("cancel", False)
 
-def make_order(store: Store, owner: Owner, left: float, *, untouched: bool) -> Order:
-    """An order with its URLs. `untouched` where no worker can have written anything yet, which saves two requests."""
-    life = url_life(left)
-    program, found = read_program(store.pending, owner)
-    names = [] if untouched else _written(store.pending, owner)
-    last = keys.segment(owner, SHARD, keys.LAST)
-    order = Order(
-        uid=owner.uid,
-        shard=SHARD,
-        program_url=store.pending.presign("GET", keys.program(owner), life),
-        circuits=circuit_urls(store.circuits, owner, program, life),
-        found=[SegmentUrl(n, store.pending.presign("GET", keys.segment(owner, SHARD, n), life)) for n in names],
-        next=segment_urls(store.pending, owner, sum(name != keys.LAST for name in names), left),
-        last=store.pending.presign("PUT", last, life),
-        last_key=last,
-        seconds_left=left,
-        store_ca="\n".join(sorted({store.pending.config.ca_pem, store.circuits.config.ca_pem} - {""})),
-    )
-    small = found.stored.bytes <= limits.INLINE_RESULT_BYTES
-    return msgspec.structs.replace(order, program=msgspec.Raw(found.data)) if small else order
-
-
-def _written(pending: Bucket, owner: Owner) -> list[str]:
-    """Names of the segments that earlier attempts have written."""
-    numbers = itertools.takewhile(
-        lambda number: pending.exists(keys.segment(owner, SHARD, keys.segment_name(number))), itertools.count()
-    )
-    names = [keys.segment_name(number) for number in numbers]
-    return [*names, keys.LAST] if pending.exists(keys.segment(owner, SHARD, keys.LAST)) else names
-
-
-def circuit_urls(circuits: Bucket, owner: Owner, program: Program, life: float) -> dict[str, str]:
-    """A GET for each object that the program references."""
-    wanted = {pub.circuit.object.key for pub in program.pubs if pub.circuit.object is not None}
-    return {key: circuits.presign("GET", keys.circuit(owner.namespace, key), life) for key in sorted(wanted)}
-
-
-def segment_urls(pending: Bucket, owner: Owner, start: int, left: float) -> list[SegmentUrl]:
-    """A PUT for each of the next segments from number `start` on."""
-    names = [keys.segment_name(number) for number in range(start, start + limits.SEGMENT_URLS)]
-    life = url_life(left)
-    return [SegmentUrl(name, pending.presign("PUT", keys.segment(owner, SHARD, name), life)) for name in names]
-
-
-def url_life(left: float) -> float:
-    """Seconds that a URL lives: as long as the job may."""
-    return min(max(left, 0.0) + SPARE_SECONDS, limits.URL_SECONDS)
+    def _seconds_left(self, owner: Owner) -> float:
+        """Until the job's deadline."""
+        if (turn := self.staffing.board.turn(owner)) is not None:
+            return turn.left(clock.now())
+        quantumjob = self.controller.cache.quantumjobs.get(owner)
+        if quantumjob is None:
+            raise Unknown
+        limit = float(quantumjob["spec"]["activeDeadlineSeconds"])
+        started = (self.controller.cache.job(owner) or {}).get("status", {}).get("startTime")
+        return limit if started is None else limit - (clock.now() - clock.parse(started)).total_seconds()

@@ -13,13 +13,14 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from quantumjob_contract.keys import Owner
-from quantumjob_contract.orders import PATH_ORDERS, UrlsRequest
+from quantumjob_contract.orders import PATH_ORDERS, Alive, Next, UrlsRequest
 from quantumjob_contract.store import Misconfigured
 from quantumjob_contract.transfer import StoreError
+from quantumjob_operator import metrics
 from quantumjob_operator.gather import Corrupt
 from quantumjob_operator.kube import ApiError
-from quantumjob_operator.orders.desk import Desk
+from quantumjob_operator.orders.desk import Desk, Gone, Unknown
+from quantumjob_operator.orders.identity import Identity, Registry
 from quantumjob_operator.orders.tokens import Denied, TokenVerifier
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ logger = logging.getLogger(__name__)
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_SEGMENT: Final = 10**6
 RELOAD_SECONDS: Final = 60.0
-OWNER: Final = web.RequestKey("owner", Owner)
+WHO: Final = web.RequestKey[Identity]("who", object)  # type: ignore[arg-type]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -38,12 +39,13 @@ class OrderServer:
 
     desk: Desk
     verifier: TokenVerifier
+    registry: Registry
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[self.authenticate], client_max_size=MAX_BODY_BYTES)
         app.router.add_post(PATH_ORDERS, self.order)
-        app.router.add_post(PATH_ORDERS + "/{uid}/{shard}/urls", self.urls)
-        app.router.add_post(PATH_ORDERS + "/{uid}/{shard}/ended", self.ended)
+        app.router.add_post(PATH_ORDERS + "/{uid}/0/urls", self.urls)
+        app.router.add_post(PATH_ORDERS + "/{uid}/0/alive", self.alive)
         return app
 
     @web.middleware
@@ -59,34 +61,36 @@ class OrderServer:
         except ApiError as error:
             return _problem(request, 503, f"the cluster's keys cannot be had: {error}")
         try:
-            owner = await self.desk.whose(caller)
+            request[WHO] = await self.registry.identify(caller)
         except Denied as error:
             return _problem(request, 403, f"{caller.namespace}/{caller.pod}: {error}")
         except ApiError as error:
             return _problem(request, 503, f"the caller's pod cannot be looked up: {error}")
-        if request.match_info.get("uid", owner.uid) != owner.uid or request.match_info.get("shard", "0") != "0":
-            return _problem(request, 403, f"{caller.namespace}/{caller.pod}: not this worker's order")
-        request[OWNER] = owner
         try:
             return await handler(request)
+        except Gone:
+            return web.Response(status=410)
+        except Unknown:
+            return _problem(request, 403, f"{caller.namespace}/{caller.pod}: not this worker's order")
+        except msgspec.DecodeError:
+            return _problem(request, 400, "the body is not the message that belongs to this path")
         except (StoreError, Misconfigured, Corrupt) as error:
             return _problem(request, 503, f"the object store does not serve: {type(error).__name__}")
 
     async def order(self, request: web.Request) -> web.Response:
-        return _json(await self.desk.order(request[OWNER]))
+        said = msgspec.json.decode(await request.read(), type=Next)
+        order = await self.desk.next(request[WHO], said)
+        return web.Response(status=204) if order is None else _json(order)
 
     async def urls(self, request: web.Request) -> web.Response:
-        try:
-            start = msgspec.json.decode(await request.read(), type=UrlsRequest).start
-        except msgspec.DecodeError:
-            return _problem(request, 400, "the body is not a UrlsRequest")
+        start = msgspec.json.decode(await request.read(), type=UrlsRequest).start
         if not 0 <= start <= MAX_SEGMENT:
             return _problem(request, 400, "no segment has this number")
-        return _json(await self.desk.urls(request[OWNER], start))
+        return _json(await self.desk.urls(request[WHO], request.match_info["uid"], start))
 
-    async def ended(self, request: web.Request) -> web.Response:
-        self.desk.ended(request[OWNER])
-        return web.Response(status=204)
+    async def alive(self, request: web.Request) -> web.Response:
+        said = msgspec.json.decode(await request.read(), type=Alive)
+        return _json(self.desk.alive(request[WHO], request.match_info["uid"], said))
 
 
 def _json(value: object) -> web.Response:
@@ -95,13 +99,15 @@ def _json(value: object) -> web.Response:
 
 def _problem(request: web.Request, status: int, cause: str) -> web.Response:
     """The caller learns the status, the log the cause."""
+    metrics.ORDERS_REFUSED.labels(status).inc()
     logger.warning("Order refused", extra={"status": status, "path": request.path, "cause": cause})
     return web.json_response({"status": status}, status=status)
 
 
 async def serve(app: web.Application, port: int, context: ssl.SSLContext | None) -> web.AppRunner:
     """Listen on all addresses. The caller cleans the runner up."""
-    runner = web.AppRunner(app, access_log=None)
+    # A question whose asker is gone must take no order.
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, port=port, ssl_context=context).start()
     return runner

@@ -14,6 +14,8 @@ from quantumjob_operator.kube import Kube
 DISCOVERY: Final = "/.well-known/openid-configuration"
 KEYS: Final = "/openid/v1/jwks"
 ALGORITHMS: Final = ["RS256", "ES256", "ES384"]
+REMEMBERED: Final = 10_000
+"""Tokens that need not be checked again."""
 REFRESH_SECONDS: Final = 10.0
 """Between two fetches of the keys, however many unknown key ids arrive."""
 
@@ -30,6 +32,13 @@ class Caller(NamedTuple):
     pod_uid: str
 
 
+class _Verified(NamedTuple):
+    """A token whose signature was checked; until it expires that need not be done again."""
+
+    caller: Caller
+    until: float
+
+
 class TokenVerifier:
     """Holds the cluster's public keys, and fetches them anew when a token names one that it has not."""
 
@@ -39,13 +48,25 @@ class TokenVerifier:
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched = float("-inf")
         self._fetching = asyncio.Lock()
+        self._verified: dict[str, _Verified] = {}
 
     async def verify(self, token: str) -> Caller:
         """The caller that this token proves. Raises Denied, or kube.ApiError where the keys cannot be had."""
+        known = self._verified.get(token)
+        if known is not None and known.until > time.time():
+            return known.caller
+        claims = await self._claims(token)
+        found = caller(claims)
+        self._verified[token] = _Verified(found, claims["exp"])
+        if len(self._verified) > REMEMBERED:
+            del self._verified[next(iter(self._verified))]
+        return found
+
+    async def _claims(self, token: str) -> dict[str, Any]:
         try:
             key_id = jwt.get_unverified_header(token).get("kid", "")
             key = await self._key(key_id)
-            claims = jwt.decode(
+            claims: dict[str, Any] = jwt.decode(
                 token,
                 key,
                 algorithms=ALGORITHMS,
@@ -55,7 +76,7 @@ class TokenVerifier:
             )
         except jwt.PyJWTError as error:
             raise Denied(str(error)) from None
-        return caller(claims)
+        return claims
 
     async def _key(self, key_id: str) -> jwt.PyJWK:
         async with self._fetching:

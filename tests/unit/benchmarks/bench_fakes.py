@@ -1,48 +1,123 @@
-"""Figures as a run could find them."""
+"""Figures as a run could find them, and an API server that completes at once what is created."""
 
 from __future__ import annotations
 
+import queue
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
-from benchmarks.figures import Burst, Cost, Figures, Single
+import msgspec
+from benchmarks.figures.basic import Cost, Floor, Rate
+from benchmarks.figures.parts import Alone, Burst, Many, Standing
+from benchmarks.figures.run import Figures, Operator
+from benchmarks.figures.single import Single
+from benchmarks.figures.together import Backlog, Company, Crowd, Mixed
 from benchmarks.machine import Machine
 
 CREATED = 1_700_000_000.0
 
 
-def single(seconds: float = 1.5, without: str = "") -> Single:
+def single(seconds: float = 1.5, without: str = "", created: float = CREATED) -> Single:
     told = {"accepted": 0.1, "started": 1.0, "imported": 1.3, "simulated": 1.35, "stored": 1.4, "promoted": 1.45}
     times = {
-        stage: datetime.fromtimestamp(CREATED + after, UTC).isoformat()
+        stage: datetime.fromtimestamp(created + after, UTC).isoformat()
         for stage, after in told.items()
         if stage != without
     }
-    return Single(CREATED, CREATED + 0.15, CREATED + seconds, times)
+    return Single(created, created + seconds, times, created + 0.15)
 
 
-def figures(burst_ms: float = 540.0, others: int = 0) -> Figures:
-    cost = Cost(
-        idle_ms_per_s=1.0,
-        burst_ms=burst_ms,
-        series_ms=1170.0,
-        cleaning_ms=60.0,
-        burst_jobs=60,
-        series_jobs=130,
-        cleaned_jobs=60,
-        resident_mib=85.0,
-        peak_mib=90.0,
-        total_jobs=200,
+def burst(ms: float = 3500.0) -> Burst:
+    singles = [single(seconds, created=CREATED + 0.5) for seconds in (1.5, 3.5, 9.5)]
+    writes = Counter({("quantumjobs/status", "APPLY"): 6, ("events", "POST"): 3})
+    return Burst([single(), *singles], Rate(4, 0.8), 4, Cost(ms, 1000), writes, 5.0)
+
+
+def standing() -> Standing:
+    return Standing([single(0.1)] * 48 + [single(0.2)] * 2, Cost(400, 50), Counter({("events", "POST"): 50}), 100.0)
+
+
+def mixed() -> Mixed:
+    companies = {"first": Company([2.0, 4.0, 6.0], 33.0, 1.0), "last": Company([2.0, 5.0, 6.0], 36.0, 0.5)}
+    return Mixed(30.0, 50, [1.0, 2.0, 3.0], companies)
+
+
+def backlog(**changes: Any) -> Backlog:
+    found = Backlog(
+        finished=10_000,
+        waiting=1_000,
+        ready=4.0,
+        level=9.0,
+        restart_writes=3,
+        bells=[0.1, 0.12, 0.2],
+        memory_before=110.0,
+        memory_after=105.0,
+        memory_peak=111.0,
+        drained=1_000,
+        drain_seconds=45.0,
+        told={"PodRefused": 1_000},
     )
-    return Figures(
-        singles=[single(), single()],
-        raw=[3.0, 3.0],
-        burst=Burst(60, 50.0),
-        raw_burst=Burst(60, 40.0),
-        cost=cost,
-        verified=2,
-        others=others,
+    return replace(found, **changes)
+
+
+def figures(**changes: Any) -> Figures:
+    found = Figures(
+        floor=Floor([3.0, 3.0], Rate(60, 40.0)),
+        operator=Operator(1.0, 85.0, 90.0, jobs=1_500, restarted=False, others=0),
+        verified=4,
+        alone=Alone([single(), single()], [single(1.2), single(1.2)]),
+        many=Many(Rate(60, 50.0), Cost(540, 60), Cost(60, 60)),
+        standing=standing(),
+        series=Cost(1500, 200),
+        burst=burst(),
+        mixed=mixed(),
+        crowd=Crowd([1.0, 2.0, 3.0, 9.0], [[1.5, 2.0], [0.5]]),
+        backlog=backlog(),
     )
+    return replace(found, **changes)
 
 
 def machine() -> Machine:
     return Machine("2026-01-02", 1, 2, 23.5, "6.1.0", "v1.34.4", "containerd://1.6.20", {"qiskit-aer": "0.18.2"})
+
+
+def line(kind: str = "MODIFIED", namespace: str = "n", name: str = "a", **status: Any) -> bytes:
+    """An event of a watch."""
+    meta = {"name": name, "namespace": namespace, "uid": f"uid-{name}", "resourceVersion": "7", "managedFields": [{}]}
+    return msgspec.json.encode({"type": kind, "object": {"kind": "Job", "metadata": meta, "status": status}})
+
+
+def condition(kind: str, status: str = "True") -> dict[str, str]:
+    return {"type": kind, "status": status, "reason": "Why", "message": "because", "lastTransitionTime": "now"}
+
+
+class FakeApi:
+    """Whatever is created is complete with the next event of the watch."""
+
+    def __init__(self, end: str = "Complete") -> None:
+        self.created: list[str] = []
+        self.watches: list[dict[str, str]] = []
+        self._end = end
+        self._lines: queue.Queue[bytes | None] = queue.Queue()
+
+    def ask(self, *_: str, **__: str) -> dict[str, Any]:
+        return {"metadata": {"resourceVersion": "5"}}
+
+    def request(self, _: str, path: str, body: Any = None) -> bytes:
+        name = body["metadata"]["name"]
+        self.created.append(name)
+        self._lines.put(line("ADDED", path.split("/")[-2], name))
+        self._lines.put(line(namespace=path.split("/")[-2], name=name, conditions=[condition(self._end)]))
+        return b""
+
+    def cut(self) -> None:
+        """The server ends the watch."""
+        self._lines.put(None)
+
+    def lines(self, _: str, __: float, **query: str) -> Iterator[bytes]:
+        self.watches.append(query)
+        while (found := self._lines.get()) is not None:
+            yield found

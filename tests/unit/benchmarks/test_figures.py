@@ -1,13 +1,17 @@
-"""Figures: stages, targets, what a watch and a process's files say."""
+"""Figures: ratios, targets, stages, and what a process's files say."""
 
 import pytest
-from bench_fakes import figures, single
-from benchmarks import jobs, operator_usage
-from benchmarks.figures import Target, stage_spreads, targets
-from benchmarks.watching import Seen
+from bench_fakes import backlog, burst, figures, mixed, single, standing
+from benchmarks import operator_usage
+from benchmarks.figures.basic import Cost, Floor, Rate, Target, percentile
+from benchmarks.figures.rest import Reading, rest_since
+from benchmarks.figures.run import targets
+from benchmarks.figures.single import DEDICATED, SHARED, stage_spreads
+from benchmarks.figures.together import NEVER, Crowd
 
 STAT = "1 (python (x) y) S 0 1 1 0 -1 4194560 18384 0 5 0 65 14 3 1 20 0 5 0 {started} 405721088 21267 18446\n"
 STATUS = "Name:\tpython\nVmHWM:\t   90112 kB\nVmRSS:\t   81920 kB\n"
+FLOOR = Floor([3.0, 2.0, 4.0], Rate(60, 40.0))
 
 
 def usage(started: int = 435404) -> operator_usage.Usage:
@@ -30,44 +34,95 @@ def test_idle_cost_is_subtracted_by_time() -> None:
 
 
 def test_a_target_is_met_at_its_limit() -> None:
-    assert Target("x", 0.6, 0.6, "").met
-    assert not Target("x", 0.61, 0.6, "").met
-    assert Target("x", 0.9, 0.9, "", at_most=False).met
-    assert not Target("x", 0.89, 0.9, "", at_most=False).met
+    assert Target("x", 0.6, 0.6).met
+    assert not Target("x", 0.61, 0.6).met
+    assert Target("x", 0.9, 0.9, at_most=False).met
+    assert not Target("x", 0.89, 0.9, at_most=False).met
+
+
+def test_below_means_below() -> None:
+    assert Target("x", 49, 50, below=True).met
+    assert not Target("x", 50, 50, below=True).met
+
+
+def test_a_percentile_is_one_of_the_values() -> None:
+    assert percentile([float(value) for value in range(50)], 0.99) == 49
+    assert percentile([float(value) for value in range(1000)], 0.99) == 989
+    assert percentile([3.0], 0.5) == 3
+
+
+def test_costs_add_up_by_their_jobs() -> None:
+    both = Cost(1500, 200) + Cost(3500, 1000)
+    assert round(both.each, 2) == 4.17
+    assert Cost(0, 0).each == 0
 
 
 def test_targets_compare_with_the_floor_of_the_same_run() -> None:
     found = targets(figures())
-    assert [round(each.value, 2) for each in found] == [0.5, 0.8, 9.0, 85.0]
-    assert [each.met for each in found] == [True, False, True, True]
+    assert [round(each.value, 3) for each in found] == [
+        *(0.5, 0.4, 0.8),
+        *(0.033, 0.067),
+        *(0.267, 4, 3.5, 4.167, 85),
+        *(2, 2.5, 2),
+        *(110, 9, 0.04, 1000),
+    ]
+    assert [each.name for each in found if not each.met] == [
+        "rate of 60 dedicated at once / raw Jobs",
+        "rate of 4 at once from no worker / 60 raw Jobs at once",
+        "median of 3 small ones with a long one (last) / without",
+    ]
+
+
+def test_parts_that_were_not_asked_for_have_no_targets() -> None:
+    only = figures(alone=None, many=None, series=None, burst=None, mixed=None, crowd=None, backlog=None)
+    assert len(targets(only)) == 3
+    assert burst().targets(Floor([3.0])) == burst().targets(FLOOR)[1:]
+
+
+def test_latencies_are_divided_by_the_median_of_raw_jobs() -> None:
+    median, slowest = standing().targets(FLOOR)
+    assert (round(median.value, 3), round(slowest.value, 3)) == (0.033, 0.067)
+
+
+def test_each_order_of_creation_is_compared_with_none() -> None:
+    assert [each.value for each in mixed().targets(FLOOR)] == [2.0, 2.5]
+
+
+def test_the_crowd_is_counted_when_the_last_small_namespace_is_done() -> None:
+    assert Crowd([1.0, 2.0, 3.0, 9.0], [[1.5, 2.5], [0.5, 3.0]]).ahead == 3
+
+
+def test_an_operator_that_never_gets_level_has_missed() -> None:
+    memory, level, *_ = backlog(level=NEVER, memory_after=151.0).targets(FLOOR)
+    assert not level.met
+    assert memory.value == 151
 
 
 def test_stages_are_differences_and_moments_since_the_create() -> None:
-    found = stage_spreads([single(), single()])
-    assert list(found) == ["accepted", "job", "started", "imported", "simulated", "stored", "promoted", "complete"]
+    found = stage_spreads([single(), single()], DEDICATED)
+    assert tuple(found) == DEDICATED
     took, reached = found["imported"]
     assert (round(took.median, 3), round(reached, 3)) == (0.3, 1.3)
 
 
+def test_a_shared_worker_may_have_started_before_the_job() -> None:
+    found = stage_spreads([single()], SHARED)
+    assert tuple(found) == ("accepted", "simulated", "stored", "promoted", "complete")
+    assert round(found["simulated"][0].median, 3) == 1.25
+
+
 def test_a_stage_that_a_job_lacks_is_left_out() -> None:
-    assert "imported" not in stage_spreads([single(), single(without="imported")])
+    assert "imported" not in stage_spreads([single(), single(without="imported")], DEDICATED)
 
 
-def ended(kind: str) -> jobs.JSON:
-    condition = {"type": kind, "status": "True", "reason": "Why", "message": "because"}
-    return {"kind": "Job", "metadata": {"name": "a"}, "status": {"conditions": [condition]}}
+def test_rest_begins_with_the_first_reading_after_which_nothing_happens() -> None:
+    busy = [Reading(at, at * 500) for at in range(4)]
+    quiet = [Reading(at, 2100 + at) for at in range(4, 20)]
+    assert rest_since(busy + quiet) == 4
+    assert rest_since([Reading(100.0, 0), *(Reading(100.0 + at, at) for at in range(1, 10))]) == 100
 
 
-def test_the_first_sight_of_complete_counts() -> None:
-    seen = Seen()
-    seen.take({"kind": "Job", "metadata": {"name": "a"}}, 1.0)
-    seen.take(ended("Complete"), 2.0)
-    seen.take(ended("Complete"), 3.0)
-    assert (seen.first["a"], seen.ended["a"].seconds) == (1.0, 2.0)
-
-
-def test_a_failure_is_told_with_its_message() -> None:
-    seen = Seen()
-    seen.take(ended("Failed"), 2.0)
-    assert seen.failed == {"a": "Job a failed: Why: because"}
-    assert not seen.ended
+def test_rest_is_not_known_before_it_has_lasted() -> None:
+    assert rest_since([]) is None
+    assert rest_since([Reading(at, 0) for at in range(5)]) is None
+    assert rest_since([Reading(at, at * 500) for at in range(60)]) is None

@@ -2,6 +2,9 @@
 
 from benchmarks import jobs
 
+from quantumjob_contract.program import Circuit, Program, Pub
+from quantumjob_operator.shared import estimate
+
 
 def raw() -> jobs.JSON:
     resources = {"limits": {"cpu": 1, "memory": "1Gi"}, "requests": {"cpu": "250m", "memory": "256Mi"}}
@@ -37,3 +40,29 @@ def test_a_name_is_given_without_changing_the_original() -> None:
     body = raw()
     assert jobs.named(body, "b")["metadata"] == {"name": "b"}
     assert body["metadata"] == {"name": "raw"}
+
+
+def test_a_dedicated_one_differs_in_that_alone() -> None:
+    made = jobs.dedicated(jobs.bell())
+    assert made["spec"] == jobs.bell()["spec"] | {"dedicated": True}
+
+
+def test_a_long_one_has_as_many_layers_as_are_asked_for() -> None:
+    (pub,) = jobs.long(52)["spec"]["program"]["pubs"]
+    assert "for int i in [1:52] { h q; for int j" in pub["circuit"]["inline"]
+    assert estimate.seconds(program(jobs.long(52))) > estimate.SHORT_SECONDS
+
+
+def program(body: jobs.JSON) -> Program:
+    (pub,) = body["spec"]["program"]["pubs"]
+    circuit = Circuit(format="OpenQASM3", inline=pub["circuit"]["inline"])
+    return Program(
+        api_version=body["apiVersion"],
+        uid="0-1",
+        namespace="n",
+        name="long",
+        primitive="Sampler",
+        seed=1,
+        pubs=[Pub(name=pub["name"], circuit=circuit, shots=jobs.SHOTS)],
+        created="2026-01-02T03:04:05Z",
+    )

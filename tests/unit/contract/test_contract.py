@@ -10,6 +10,17 @@ from hypothesis import strategies as st
 from quantumjob_contract import keys, limits, seeds, transfer
 from quantumjob_contract.exits import PERMANENT, Exit
 from quantumjob_contract.keys import Owner
+from quantumjob_contract.orders import (
+    PATH_ORDERS,
+    Alive,
+    Ended,
+    Next,
+    Order,
+    Told,
+    UrlsRequest,
+    alive_path,
+    urls_path,
+)
 from quantumjob_contract.program import decode_program, encode
 from quantumjob_contract.results import decode_segment
 from support.jobs import owner, program, result, segment
@@ -72,6 +83,45 @@ def test_fields_that_a_later_version_adds_are_passed_over() -> None:
 
 def test_exit_codes() -> None:
     assert {code for code in Exit if code in PERMANENT} == {Exit.BAD_PROGRAM, Exit.INTERNAL}
+
+
+MESSAGES: dict[str, msgspec.Struct] = {
+    '{"ended":{"uid":"u","shard":0,"code":75,"message":"m","computed":2},"leaving":true}': Next(
+        Ended("u", 0, Exit.TEMPORARY, "m", 2), leaving=True
+    ),
+    '{"ended":{"uid":"u","shard":0}}': Next(Ended("u", 0)),
+    "{}": Next(),
+    '{"done":1,"total":2}': Alive(1, 2),
+    '{"stop":true}': Told(stop=True),
+    '{"start":16}': UrlsRequest(16),
+}
+
+
+@pytest.mark.parametrize("text", MESSAGES)
+def test_the_messages_between_worker_and_operator(text: str) -> None:
+    """Both sides are of the same version only most of the time: what one says, the other has to read."""
+    message = MESSAGES[text]
+    assert msgspec.json.encode(message).decode() == text
+    assert msgspec.json.decode(text, type=type(message)) == message
+    more = msgspec.json.decode(text) | {"later": 1}
+    assert msgspec.json.decode(msgspec.json.encode(more), type=type(message)) == message
+
+
+def test_where_the_messages_go() -> None:
+    assert PATH_ORDERS == "/v1/orders"
+    assert urls_path("u", 0) == "/v1/orders/u/0/urls"
+    assert alive_path("u", 0) == "/v1/orders/u/0/alive"
+
+
+def test_an_order_carries_the_program_s_own_bytes() -> None:
+    data = encode(program(OF, 1))
+    urls = {"program_url": "https://p", "circuits": {}, "next": [], "last": "https://l", "last_key": "k"}
+    order = Order(uid="u", shard=0, program=msgspec.Raw(data), **urls)
+    there = msgspec.json.decode(msgspec.json.encode(order), type=Order)
+    assert bytes(there.program) == data
+    assert (there.only, there.found, there.seconds_left) == (False, [], None)
+    bare = Order(uid="u", shard=0, **urls)
+    assert bytes(msgspec.json.decode(msgspec.json.encode(bare), type=Order).program) in {b"", b"null"}
 
 
 def test_a_retry_tells_no_log_of_the_url(caplog: pytest.LogCaptureFixture) -> None:

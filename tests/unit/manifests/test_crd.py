@@ -9,6 +9,7 @@ from rendered import ROOT, crd, fields, schema
 from quantumjob_contract import limits, names
 from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason, Reason
+from quantumjob_operator import status
 
 FIELDS = dict(fields(schema()))
 
@@ -106,13 +107,45 @@ def test_defaults() -> None:
     }
 
 
-@pytest.mark.parametrize("name", FIELDS[".spec"]["properties"])
-def test_no_field_of_the_spec_can_be_changed(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(FIELDS[".spec"]["properties"].keys() - {"cancel"}))
+def test_no_field_of_the_spec_but_cancel_can_be_changed(name: str) -> None:
     rules = FIELDS[f".spec.{name}"]["x-kubernetes-validations"]
     fixed = next(rule for rule in rules if "oldSelf" in rule["rule"])
     assert fixed["rule"].startswith("self == oldSelf")
     assert fixed["message"].startswith(f"spec.{name} cannot be changed")
     assert fixed["message"].endswith("create another QuantumJob")
+
+
+def test_a_job_can_be_cancelled_and_that_is_not_taken_back() -> None:
+    """The rule allows all but true to false; the default makes leaving the field out the same as false."""
+    cancel = FIELDS[".spec.cancel"]
+    assert (cancel["type"], cancel["default"]) == ("boolean", False)
+    (rule,) = cancel["x-kubernetes-validations"]
+    assert rule["rule"] == "self || !oldSelf"
+    assert rule["reason"] == "FieldValueForbidden"
+    assert rule["message"] == "spec.cancel cannot be taken back: create another QuantumJob"
+
+
+def test_a_job_is_shared_where_nothing_is_said() -> None:
+    assert (FIELDS[".spec.dedicated"]["type"], FIELDS[".spec.dedicated"]["default"]) == ("boolean", False)
+
+
+def test_the_watch_can_select_what_is_not_finished() -> None:
+    """The API server refuses a field selector on a field that is not declared, and the operator would see nothing."""
+    (version,) = crd()["spec"]["versions"]
+    assert version["selectableFields"] == [{"jsonPath": ".status.phase"}]
+    parts = [part.partition("!=") for part in status.UNFINISHED.split(",")]
+    assert {field for field, _, _ in parts} == {"status.phase"}
+    phases = FIELDS[".status.phase"]["enum"]
+    assert {phase for _, _, phase in parts} == set(phases) - {"Pending", "Running", "Storing"}
+
+
+@pytest.mark.parametrize("reason", [*Reason, *PubReason])
+@pytest.mark.parametrize("kind", ["Reconciling", "Complete", "Failed"])
+def test_every_phase_is_the_schema_s_and_ends_when_the_job_does(reason: str, kind: str) -> None:
+    found = {"conditions": [{"type": kind, "status": "True", "reason": reason}]}
+    assert status.phase(found) in FIELDS[".status.phase"]["enum"]
+    assert (status.phase(found) in status.TERMINAL_PHASES) == status.is_terminal(found)
 
 
 def test_every_rule_has_a_message() -> None:
@@ -140,6 +173,9 @@ def test_status_takes_what_is_written_to_it() -> None:
         "phase",
         "progress",
         "job",
+        "placement",
+        "worker",
+        "attempts",
         "seed",
         "conditions",
         "times",
@@ -148,7 +184,7 @@ def test_status_takes_what_is_written_to_it() -> None:
     }
     assert set(FIELDS[".status.results"]["properties"]) == {"uri", "key", "sha256", "bytes", "pubs"}
     assert set(FIELDS[".status.results.pubs[]"]["properties"]) == {"name", "outcome", "reason", "summary"}
-    times = ["accepted", "started", "imported", "simulated", "stored", "promoted"]
+    times = ["accepted", "ordered", "started", "imported", "simulated", "stored", "promoted"]
     assert list(FIELDS[".status.times"]["properties"]) == times
 
 

@@ -12,6 +12,8 @@ import pytest
 import yaml
 from rendered import INSTALLS, MANIFESTS, ROOT, install, of_kind, pods, render
 
+from quantumjob_operator.settings import Settings
+
 DIGEST = "sha256:" + "a" * 64
 
 
@@ -68,6 +70,22 @@ def test_the_operator_is_told_what_it_needs(name: str) -> None:
     assert list(found).index("POD_NAMESPACE") < list(found).index("QUANTUMJOB_ORDERS_URL")
     assert found["QUANTUMJOB_NAMESPACES"] == watched
     assert environment(name, "quantumjob-reconciler")["QUANTUMJOB_NAMESPACES"] == watched
+
+
+@pytest.mark.parametrize("name", INSTALLS)
+@pytest.mark.parametrize("setting", ["workers_max_per_namespace", "workers_linger_seconds"])
+def test_the_settings_of_shared_workers_are_shown_with_their_defaults(name: str, setting: str) -> None:
+    """So that whoever wants another value sees where it goes."""
+    found = environment(name, "quantumjob-operator")["QUANTUMJOB_" + setting.upper()]
+    assert type(Settings.model_fields[setting].default)(found) == Settings.model_fields[setting].default
+
+
+@pytest.mark.parametrize("name", INSTALLS)
+@pytest.mark.parametrize("pod", ["quantumjob-operator", "quantumjob-reconciler"])
+def test_every_variable_is_a_setting(name: str, pod: str) -> None:
+    named = {key for key in environment(name, pod) if key.startswith("QUANTUMJOB_")}
+    assert named <= {"QUANTUMJOB_" + setting.upper() for setting in Settings.model_fields}
+    assert "QUANTUMJOB_TEST_GIVE_TWICE" not in named
 
 
 @pytest.mark.parametrize("name", INSTALLS)

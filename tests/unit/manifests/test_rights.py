@@ -10,7 +10,7 @@ TABLE = {
     "quantumjob-operator": {
         ("quantumjobs.io", "quantumjobs"): READ,
         ("quantumjobs.io", "quantumjobs/status"): ("patch",),
-        ("batch", "jobs"): (*READ, "create"),
+        ("batch", "jobs"): (*READ, "create", "delete"),
         ("", "pods"): READ,
         ("events.k8s.io", "events"): ("create",),
     },

@@ -90,19 +90,20 @@ def test_a_job_that_failed_and_is_gone_is_remembered_until_its_quantumjob_has_en
     assert cache.job(OF) is None
 
 
-def test_of_a_finished_job_little_is_kept() -> None:
+def test_of_a_finished_job_only_its_uid_is_kept() -> None:
     cache = Cache()
     done = quantumjob(status={"results": {"x": "y" * 1000}, "conditions": [{"type": "Complete", "status": "True"}]})
     cache.put_quantumjob(done)
-    kept = cache.quantumjobs[OF]
-    assert "spec" not in kept
-    assert kept["status"] == {"conditions": [{"type": "Complete", "status": "True"}]}
+    assert cache.quantumjobs == {}
+    assert cache.is_finished(UID)
+    cache.put_quantumjob(at(quantumjob(), 9, status={"phase": "old"}))
+    assert cache.quantumjobs == {}, "a late echo brings nothing back"
 
 
 def test_dropped_pods_leave_nothing() -> None:
     cache = Cache()
     cache.put_pod(pod(quantumjob()))
-    assert cache.owners_with_pod("pod-a") == [OF]
+    assert cache.owner_of_pod("pod-a") == OF
     cache.drop_pod(pod(quantumjob()))
-    assert cache.owners_with_pod("pod-a") == []
+    assert cache.owner_of_pod("pod-a") is None
     assert cache.versions("pods") == {}

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from quantumjob_contract import exits, names
-from quantumjob_operator.children import build_job, job_name
+from quantumjob_operator.children import SHARED_PREFIX, build_job, build_shared, job_name
+from quantumjob_operator.shared.placement import DEFAULT_RESOURCES
 from support.kube import UID, quantumjob
+
+JOBS = {
+    "dedicated": build_job(quantumjob(), "worker@sha256:abc", "https://operator:8443", "PEM"),
+    "shared": build_shared(SHARED_PREFIX + "0123456789", "worker@sha256:abc", "https://operator:8443", "PEM"),
+}
 
 
 def built() -> dict:  # type: ignore[type-arg]
@@ -26,7 +34,11 @@ def test_it_belongs_to_the_quantumjob() -> None:
 def test_it_takes_no_label_or_annotation_of_the_users() -> None:
     text = json.dumps(built())
     assert "blue" not in text
-    assert set(built()["spec"]["template"]["metadata"]["labels"]) == {names.LABEL_UID, names.LABEL_NAME}
+    assert set(built()["spec"]["template"]["metadata"]["labels"]) == {
+        names.LABEL_WORKER,
+        names.LABEL_UID,
+        names.LABEL_NAME,
+    }
 
 
 def test_permanent_failures_are_not_tried_again_and_disruptions_are_free() -> None:
@@ -36,8 +48,9 @@ def test_permanent_failures_are_not_tried_again_and_disruptions_are_free() -> No
     assert ignore["onPodConditions"] == [{"type": "DisruptionTarget", "status": "True"}]
 
 
-def test_the_pod_is_restricted_and_holds_no_secret() -> None:
-    pod = built()["spec"]["template"]["spec"]
+@pytest.mark.parametrize("kind", JOBS)
+def test_the_pod_is_restricted_and_holds_no_secret(kind: str) -> None:
+    pod = JOBS[kind]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert pod["automountServiceAccountToken"] is False
     assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
@@ -53,3 +66,24 @@ def test_the_pod_is_restricted_and_holds_no_secret() -> None:
     (source,) = pod["volumes"][0]["projected"]["sources"]
     assert source["serviceAccountToken"]["audience"] == names.AUDIENCE
     assert all(set(variable) == {"name", "value"} for variable in container["env"]), "nothing from a Secret"
+
+
+def test_a_shared_worker_belongs_to_no_quantumjob_and_fits_a_pod() -> None:
+    meta, spec = JOBS["shared"]["metadata"], JOBS["shared"]["spec"]
+    assert "ownerReferences" not in meta
+    assert len(meta["name"]) + len("-abcde") <= 63
+    assert spec["template"]["spec"]["containers"][0]["resources"] == DEFAULT_RESOURCES
+    assert spec["backoffLimit"] == 0, "whether another is needed, the queue says"
+
+
+@pytest.mark.parametrize("kind", JOBS)
+def test_the_operator_can_select_the_job_and_its_pod(kind: str) -> None:
+    meta, template = JOBS[kind]["metadata"], JOBS[kind]["spec"]["template"]["metadata"]
+    assert meta["labels"][names.LABEL_WORKER] == template["labels"][names.LABEL_WORKER] == kind
+
+
+def test_a_queue_of_kueue_is_the_job_s_too() -> None:
+    of = quantumjob()
+    of["metadata"]["labels"] = {names.LABEL_QUEUE: "mine"}
+    made = build_job(of, "w", "https://o", "")
+    assert made["metadata"]["labels"][names.LABEL_QUEUE] == "mine"

@@ -2,52 +2,36 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import pytest
 
 from quantumjob_contract import keys
-from quantumjob_contract.keys import Owner
-from quantumjob_contract.program import decode_program, encode
-from quantumjob_contract.results import PubMetadata, PubResult, Register
+from quantumjob_contract.program import decode_program
 from quantumjob_contract.transfer import StoreUnavailable
 from quantumjob_operator import status
-from quantumjob_operator.children import build_job
 from quantumjob_operator.controller import MISSES, Controller
 from quantumjob_operator.gather import NotEnded
 from quantumjob_operator.kube import ApiError
-from support.jobs import result, segment, write_job
-from support.kube import EVENTS, JOBS, QUANTUMJOBS, UID, FakeKube, job, pod, quantumjob, terminated
-from support.memory import MemoryStore
-
-OF = Owner("team", UID)
-REGISTER = Register(2, "AA==", {"00": 1})
-DONE = PubResult(0, "bell", PubMetadata(seed=1, shots=1), data={"c": REGISTER})
+from quantumjob_operator.observe import ABSENT
+from quantumjob_operator.shared.placement import DEDICATED
+from support.jobs import result, write_job
+from support.kube import EVENTS, JOBS, QUANTUMJOBS, FakeKube, job, pod, program_of, quantumjob, terminated
+from support.parts import OF, Parts
 
 
-class Bench:
-    """A controller with everything it needs, and hands to play the cluster's part."""
+class Bench(Parts):
+    """An operator that gives each job a worker of its own, with one job."""
 
-    def __init__(self, **changes: Any) -> None:
-        self.kube = FakeKube(quantumjob())
-        self.store = MemoryStore()
-        build = partial(build_job, image="w", orders_url="https://o", ca_pem="CA")
-        self.controller = Controller(self.kube, lambda: self.store, build, **changes)  # type: ignore[arg-type]
-        self.controller.cache.put_quantumjob(self.kube.objects[QUANTUMJOBS, "team", "bell"])
-
-    async def reconcile(self) -> dict[str, Any]:
-        await self.controller.reconcile(OF)
-        await self.controller.said()
-        return self.kube.status()
+    def __init__(self) -> None:
+        super().__init__(FakeKube(quantumjob()), linger=0)
 
     def finish(self) -> None:
         """The worker stores its last segment."""
-        last = encode(segment(OF, keys.LAST, [DONE], []))
-        self.store.pending.put_once(keys.segment(OF, 0, keys.LAST), last)
+        self.store_last()
 
     def pod(self, state: dict[str, Any]) -> None:
-        self.controller.cache.put_pod(pod(quantumjob(), state))
+        self.feed.pod(pod(quantumjob(), state), False)
 
 
 async def test_from_apply_to_complete() -> None:
@@ -122,7 +106,7 @@ async def test_an_existing_job_is_adopted() -> None:
     await bench.reconcile()
     assert len(bench.kube.of_kind(JOBS)) == 1
     assert bench.controller.cache.job(OF) is not None
-    assert not bench.controller.remember(OF).created_here, "an earlier process may have given its order"
+    assert not bench.controller.remember(OF).fresh, "an earlier process may have given its order"
 
 
 async def test_a_foreign_job_of_the_name_is_not_adopted() -> None:
@@ -197,11 +181,16 @@ async def test_corrupt_results_are_never_complete() -> None:
 
 
 async def test_the_reconciler_finishes_and_starts_nothing() -> None:
-    bench = Bench(may_create=False)
+    bench = Bench()
+    reconciler = Controller(bench.kube, lambda: bench.store.opened, dict)  # type: ignore[arg-type, return-value]
+    reconciler.cache, bench.controller = bench.controller.cache, reconciler
     assert await bench.reconcile() == {}
     assert bench.kube.of_kind(JOBS) == []
     started = quantumjob()
-    bench.kube.put(QUANTUMJOBS, started | {"status": status.accepted(started, 1, 7, status.clock.now())})
+    bench.kube.put(
+        QUANTUMJOBS,
+        started | {"status": status.accepted(started, program_of(started), DEDICATED, ABSENT, status.clock.now())},
+    )
     bench.controller.cache.put_quantumjob(bench.kube.objects[QUANTUMJOBS, "team", "bell"])
     write_job(bench.store.pending, OF, [[result(0)]])  # type: ignore[arg-type]
     bench.controller.cache.put_job(job(started, ("Complete", "")))

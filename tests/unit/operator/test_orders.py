@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import jwt
@@ -16,20 +17,22 @@ from jwt.algorithms import RSAAlgorithm
 
 from quantumjob_contract import keys, limits, names
 from quantumjob_contract.keys import Owner
-from quantumjob_contract.orders import PATH_ORDERS, Order, ended_path, urls_path
-from quantumjob_contract.program import Circuit, ObjectRef, decode_program, encode
-from quantumjob_operator.controller import Controller
+from quantumjob_contract.orders import PATH_ORDERS, Alive, Ended, Next, Order, Told, alive_path, urls_path
+from quantumjob_contract.program import Circuit, ObjectRef, Program, decode_program, encode
+from quantumjob_operator import clock
 from quantumjob_operator.kube import ApiUnreachable
-from quantumjob_operator.orders import desk as desk_module
-from quantumjob_operator.orders.desk import Desk, make_order, url_life
+from quantumjob_operator.orders import making
+from quantumjob_operator.orders.identity import Registry
 from quantumjob_operator.orders.server import OrderServer
-from quantumjob_operator.orders.tokens import TokenVerifier
+from quantumjob_operator.orders.tokens import Denied, TokenVerifier
+from quantumjob_operator.shared import estimate
+from quantumjob_operator.shared.turn import Pod, Turn
 from support.jobs import owner as new_owner
 from support.jobs import program, result, write_job
-from support.kube import JOBS, PODS, UID, FakeKube, job, pod, quantumjob
+from support.kube import JOBS, PODS, QUANTUMJOBS, UID, FakeKube, another, job, pod, quantumjob
 from support.memory import MemoryStore
+from support.parts import OF, Parts
 
-OF = Owner("team", UID)
 ISSUER = "https://kubernetes.default.svc"
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -55,43 +58,59 @@ def token(key: rsa.RSAPrivateKey = KEY, key_id: str = "one", **changes: Any) -> 
     return jwt.encode(claims, key, algorithm="RS256", headers={"kid": key_id})
 
 
-class Endpoint:
-    """The endpoint of one QuantumJob with one worker."""
+class Endpoint(Parts):
+    """The endpoint of one QuantumJob with a dedicated worker, and of a namespace with a shared one."""
 
     def __init__(self) -> None:
-        self.kube, self.store = Cluster(quantumjob()), MemoryStore()
-        self.controller = Controller(self.kube, lambda: self.store, dict)  # type: ignore[arg-type]
-        for put, item in (
-            (self.controller.cache.put_quantumjob, quantumjob()),
-            (self.controller.cache.put_job, job(quantumjob())),
-            (self.controller.cache.put_pod, pod(quantumjob(), {"running": {}})),
-        ):
-            put(item)
+        self.kube: Cluster
+        super().__init__(Cluster(quantumjob()))
+        self.edit(dedicated=True)
+        self.feed.job(job(quantumjob()), False)
+        self.feed.pod(pod(quantumjob(), {"running": {}}), False)
         self.store.pending.put_once(keys.program(OF), encode(program(OF, 1)))
+        self.hire("a")
         verifier = TokenVerifier(self.kube)  # type: ignore[arg-type]
-        self.server = OrderServer(Desk(self.controller, lambda: self.store), verifier)  # type: ignore[arg-type]
-        self.client = TestClient(TestServer(self.server.application()))
+        registry = Registry(self.kube, self.controller.cache)  # type: ignore[arg-type]
+        self.client = TestClient(TestServer(OrderServer(self.desk, verifier, registry).application()))
 
-    async def post(self, path: str, bearer: str | None, body: bytes = b"") -> tuple[int, bytes]:
+    async def post(
+        self, path: str, bearer: str | None, body: bytes | msgspec.Struct | None = None
+    ) -> tuple[int, bytes]:
         headers = {} if bearer is None else {"Authorization": bearer}
-        async with self.client.post(path, data=body, headers=headers) as answer:
+        said = Next() if body is None else body
+        data = said if isinstance(said, bytes) else msgspec.json.encode(said)
+        async with self.client.post(path, data=data, headers=headers) as answer:
             return answer.status, await answer.read()
+
+    def offer(self, name: str = "small", namespace: str = "team") -> Owner:
+        """A small job waits for its turn."""
+        owner = Owner(namespace, f"uid-{name}")
+        self.feed.quantumjob(self.kube.put(QUANTUMJOBS, another(name, namespace=namespace)), False)
+        self.staffing.offer(owner, Turn(0.03, 600.0, 3, clock.now()))
+        return owner
 
 
 @pytest.fixture
-async def endpoint(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Endpoint]:
-    monkeypatch.setattr(desk_module, "KNOWN_SECONDS", 0.0)
+async def endpoint(no_poll: None) -> AsyncIterator[Endpoint]:
     made = Endpoint()
     async with made.client:
         yield made
 
 
+def long_program(of: Owner, pubs: int) -> Program:
+    """So that it may store segments before its last."""
+    made = program(of, pubs)
+    unknown = [msgspec.structs.replace(pub, circuit=Circuit("QPY", "AA==")) for pub in made.pubs]
+    return msgspec.structs.replace(made, pubs=unknown)
+
+
 async def test_a_worker_gets_its_order(endpoint: Endpoint) -> None:
+    endpoint.store.pending.objects[keys.program(OF)] = encode(long_program(OF, 1))
     code, body = await endpoint.post(PATH_ORDERS, f"Bearer {token()}")
     assert code == 200
     order = msgspec.json.decode(body, type=Order)
     assert (order.uid, order.shard) == (UID, 0)
-    assert decode_program(order.program) == program(OF, 1)
+    assert decode_program(order.program) == long_program(OF, 1)
     assert [segment.name for segment in order.next[:2]] == ["000000", "000001"]
     assert order.last_key == f"team/{UID}/0/last.json"
     assert all(f"/team/{UID}/0/" in segment.url for segment in order.next)
@@ -141,8 +160,15 @@ async def test_a_pod_that_carries_the_label_only_gets_nothing(endpoint: Endpoint
 
 
 async def test_a_worker_speaks_of_its_own_job_only(endpoint: Endpoint) -> None:
-    for path in (urls_path("other", 0), ended_path("other", 0), urls_path(UID, 1)):
-        assert (await endpoint.post(path, f"Bearer {token()}", b'{"start":0}'))[0] == 403
+    said = Ended("other", 0)
+    for path, body in (
+        (urls_path("other", 0), b'{"start":0}'),
+        (alive_path("other", 0), Alive(0, 1)),
+        (PATH_ORDERS, Next(said)),
+    ):
+        assert (await endpoint.post(path, f"Bearer {token()}", body))[0] == 403
+    for path in (urls_path(UID, 1), alive_path(UID, 1)):
+        assert (await endpoint.post(path, f"Bearer {token()}"))[0] == 404, "there is one shard"
 
 
 async def test_a_gone_pod_and_a_finished_job_get_nothing(endpoint: Endpoint) -> None:
@@ -161,6 +187,34 @@ async def test_unknown_keys_do_not_make_it_ask_the_cluster_each_time(endpoint: E
     for number in range(5):
         await endpoint.post(PATH_ORDERS, f"Bearer {token(OTHER_KEY, str(number))}")
     assert endpoint.kube.fetched == fetched
+
+
+async def test_a_token_is_checked_once_and_again_when_it_has_expired(monkeypatch: pytest.MonkeyPatch) -> None:
+    checks: list[str] = []
+    real = jwt.decode
+
+    def counted(sent: str, *rest: Any, **more: Any) -> Any:
+        checks.append(sent)
+        return real(sent, *rest, **more)
+
+    monkeypatch.setattr(jwt, "decode", counted)
+    verifier, sent = TokenVerifier(Cluster()), token()  # type: ignore[arg-type]
+    first = await verifier.verify(sent)
+    assert await verifier.verify(sent) == first
+    assert (first.pod_uid, len(checks)) == ("pod-a", 1)
+    later = SimpleNamespace(time=lambda: time.time() + 601, monotonic=time.monotonic)
+    monkeypatch.setattr("quantumjob_operator.orders.tokens.time", later)
+    await verifier.verify(sent)
+    assert len(checks) == 2
+
+
+async def test_what_was_refused_once_is_refused_again() -> None:
+    verifier = TokenVerifier(Cluster())  # type: ignore[arg-type]
+    await verifier.verify(token())
+    for bad in (token(OTHER_KEY), token(exp=NOW - 60), token(**{"kubernetes.io": {"namespace": "team"}})):
+        for _ in range(2):
+            with pytest.raises(Denied):
+                await verifier.verify(bad)
 
 
 async def test_many_first_callers_at_once_are_all_let_in(endpoint: Endpoint) -> None:
@@ -206,10 +260,14 @@ async def test_more_urls(endpoint: Endpoint) -> None:
     assert [each["name"] for each in msgspec.json.decode(body)][:2] == ["000016", "000017"]
     for bad in (b"", b"{}", b'{"start":-1}', b'{"start":1e99}', b'{"start":99999999}'):
         assert (await endpoint.post(urls_path(UID, 0), f"Bearer {token()}", bad))[0] == 400
+    for path in (PATH_ORDERS, alive_path(UID, 0)):
+        for bad in (b"", b"[]", b"{"):
+            assert (await endpoint.post(path, f"Bearer {token()}", bad))[0] == 400
 
 
 async def test_ended_is_a_hint_that_wakes_the_controller(endpoint: Endpoint) -> None:
-    assert (await endpoint.post(ended_path(UID, 0), f"Bearer {token()}"))[0] == 204
+    said = Next(Ended(UID, 0))
+    assert (await endpoint.post(PATH_ORDERS, f"Bearer {token()}", said))[0] == 410, "it gets no other"
     assert endpoint.controller.remember(OF).hinted
     assert await endpoint.controller.queue.get() == OF
 
@@ -219,28 +277,124 @@ async def test_a_store_that_is_down_is_told_without_its_words(endpoint: Endpoint
     assert await endpoint.post(PATH_ORDERS, f"Bearer {token()}") == (503, b'{"status": 503}')
 
 
-def test_an_order_names_what_earlier_attempts_have_written() -> None:
+def make(store: MemoryStore, of: Owner, made: Program, found: list[str]) -> Order:
+    return making.order(store.opened, of, (made, encode(made)), found=found, left=100, expected=estimate.seconds(made))  # type: ignore[arg-type]
+
+
+async def test_an_order_names_what_earlier_attempts_have_written() -> None:
     store, of = MemoryStore(), new_owner()
     write_job(store.pending, of, [[result(0)], [result(1)]], last=False)  # type: ignore[arg-type]
-    order = make_order(store, of, 100, untouched=False)  # type: ignore[arg-type]
+    found = await making.written(store.opened.pending, of)  # type: ignore[arg-type]
+    assert found == ["000000", "000001"]
+    order = make(store, of, long_program(of, 2), found)
     assert [each.name for each in order.found] == ["000000", "000001"]
     assert order.next[0].name == "000002"
     store.pending.put_once(order.last_key, b"anything")
-    order = make_order(store, of, 100, untouched=False)  # type: ignore[arg-type]
-    assert [each.name for each in order.found] == ["000000", "000001", "last"]
+    assert await making.written(store.opened.pending, of) == ["000000", "000001", "last"]  # type: ignore[arg-type]
+
+
+def test_a_short_order_has_one_segment() -> None:
+    store, of = MemoryStore(), new_owner()
+    made = make(store, of, program(of, 1), [])
+    assert (made.next, made.only) == ([], False)
+
+
+def test_a_dedicated_order_may_have_more_however_short_it_seems() -> None:
+    store, of = MemoryStore(), new_owner()
+    what = (program(of, 1), encode(program(of, 1)))
+    made = making.order(store.opened, of, what, found=[], left=100)  # type: ignore[arg-type]
+    assert (made.only, len(made.next)) == (True, limits.SEGMENT_URLS)
 
 
 def test_an_order_holds_urls_of_its_own_circuits_only() -> None:
     store, of = MemoryStore(), new_owner()
     one = program(of, 2)
     pubs = [msgspec.structs.replace(pub, circuit=Circuit("QPY", object=ObjectRef("a/b.qpy"))) for pub in one.pubs]
-    store.pending.put_once(keys.program(of), encode(msgspec.structs.replace(one, pubs=pubs)))
-    order = make_order(store, of, 100, untouched=True)  # type: ignore[arg-type]
+    order = make(store, of, msgspec.structs.replace(one, pubs=pubs), [])
     assert list(order.circuits) == ["a/b.qpy"]
     assert order.circuits["a/b.qpy"].startswith("https://store/circuits/team/a/b.qpy?method=GET")
 
 
 def test_urls_live_as_long_as_the_job_may() -> None:
-    assert url_life(-5) == desk_module.SPARE_SECONDS
-    assert url_life(600) == 600 + desk_module.SPARE_SECONDS
-    assert url_life(10**9) == 7 * 24 * 3600
+    assert making.url_life(-5) == making.SPARE_SECONDS
+    assert making.url_life(600) == 600 + making.SPARE_SECONDS
+    assert making.url_life(10**9) == 7 * 24 * 3600
+
+
+def shared(name: str = "a", namespace: str = "team") -> str:
+    """The bearer of a shared worker's token."""
+    return f"Bearer {token(**bound(namespace, f'qj-shared-{name}-x', f'pod-shared-{name}'))}"
+
+
+async def test_a_shared_worker_gets_one_order_after_the_other(endpoint: Endpoint) -> None:
+    first, second = endpoint.offer("one"), endpoint.offer("two")
+    code, body = await endpoint.post(PATH_ORDERS, shared())
+    order = msgspec.json.decode(body, type=Order)
+    assert (code, order.uid, order.only) == (200, first.uid, False)
+    assert decode_program(order.program).uid == first.uid
+    code, body = await endpoint.post(PATH_ORDERS, shared(), Next(Ended(first.uid, 0)))
+    assert (code, msgspec.json.decode(body, type=Order).uid) == (200, second.uid)
+    assert (await endpoint.post(PATH_ORDERS, shared(), Next(Ended(second.uid, 0))))[0] == 204
+    assert (await endpoint.post(PATH_ORDERS, shared(), Next(leaving=True)))[0] == 410
+
+
+async def test_a_dedicated_worker_s_order_is_its_only_one(endpoint: Endpoint) -> None:
+    _, body = await endpoint.post(PATH_ORDERS, f"Bearer {token()}")
+    assert msgspec.json.decode(body, type=Order).only
+
+
+async def test_a_shared_worker_is_known_by_its_pod_alone(endpoint: Endpoint) -> None:
+    endpoint.offer()
+    for wrong in (shared("b"), shared(namespace="other")):
+        assert (await endpoint.post(PATH_ORDERS, wrong))[0] == 403
+    endpoint.turns(Pod("team", "qj-shared-a-x", "pod-shared-a"), {"terminated": {"exitCode": 0}})
+    assert (await endpoint.post(PATH_ORDERS, shared()))[0] == 403, "it has ended"
+
+
+async def test_a_shared_worker_that_the_watch_has_not_brought_is_looked_up(endpoint: Endpoint) -> None:
+    owner = endpoint.offer()
+    for kind, name, forget in (
+        (PODS, "qj-shared-a-x", endpoint.controller.cache.drop_pod),
+        (JOBS, "qj-shared-a", endpoint.controller.cache.drop_job),
+    ):
+        forget(endpoint.kube.objects[kind, "team", name])
+    code, body = await endpoint.post(PATH_ORDERS, shared())
+    assert (code, msgspec.json.decode(body, type=Order).uid) == (200, owner.uid)
+
+
+async def test_signs_of_life(endpoint: Endpoint) -> None:
+    owner = endpoint.offer()
+    await endpoint.post(PATH_ORDERS, shared())
+    path = alive_path(owner.uid, 0)
+    assert await endpoint.post(path, shared(), Alive(0, 1)) == (200, b"{}")
+    endpoint.edit(owner, cancel=True)
+    code, body = await endpoint.post(path, shared(), Alive(0, 1))
+    assert (code, msgspec.json.decode(body, type=Told)) == (200, Told(stop=True))
+    assert await endpoint.post(alive_path(UID, 0), f"Bearer {token()}", Alive(0, 1)) == (200, b"{}")
+
+
+async def test_a_shared_worker_gets_more_urls_of_the_order_that_it_has(endpoint: Endpoint) -> None:
+    owner = endpoint.offer()
+    path = urls_path(owner.uid, 0)
+    await endpoint.post(PATH_ORDERS, shared())
+    code, body = await endpoint.post(path, shared(), b'{"start":16}')
+    urls = msgspec.json.decode(body)
+    assert (code, urls[0]["name"], len(urls)) == (200, "000016", limits.SEGMENT_URLS)
+    assert f"/team/{owner.uid}/0/" in urls[0]["url"]
+    for foreign in (UID, "nobody"):
+        assert (await endpoint.post(urls_path(foreign, 0), shared(), b'{"start":16}'))[0] == 403
+
+
+async def test_a_question_whose_asker_is_gone_takes_no_order(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that dies while it waits must not take an order with it."""
+    pod = Pod("team", "qj-shared-a-x", "pod-shared-a")
+    monkeypatch.setattr("quantumjob_operator.orders.desk.POLL_SECONDS", 1000.0)
+    question = asyncio.create_task(endpoint.ask(pod))
+    await asyncio.sleep(0)
+    question.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await question
+    owner = endpoint.offer()
+    assert owner in endpoint.board.room("team").waiting

@@ -10,8 +10,11 @@ import pytest
 from quantumjob_contract.reasons import Reason
 from quantumjob_operator import clock, plan, status
 from quantumjob_operator.manifest import Failure
-from quantumjob_operator.plan import Create, Promote, View, Write, decide
-from support.kube import TIME, job, pod, quantumjob, terminated
+from quantumjob_operator.observe import ABSENT, Worker
+from quantumjob_operator.plan import Create, Delete, Offer, Promote, View, Write, decide
+from quantumjob_operator.shared.placement import DEDICATED
+from quantumjob_operator.shared.turn import Pod, Turn
+from support.kube import TIME, job, pod, program_of, quantumjob, terminated
 
 RUNNING = {"running": {"startedAt": TIME}}
 NOW = clock.parse(TIME) + timedelta(seconds=60)
@@ -19,11 +22,11 @@ NOW = clock.parse(TIME) + timedelta(seconds=60)
 
 def accepted(**changes: Any) -> dict[str, Any]:
     fresh = quantumjob(**changes)
-    return fresh | {"status": status.accepted(fresh, 1, 7, NOW)}
+    return fresh | {"status": status.accepted(fresh, program_of(fresh), DEDICATED, ABSENT, NOW)}
 
 
 def test_the_first_write_comes_before_any_child() -> None:
-    step = decide(View(quantumjob(), None, []), NOW)
+    step = decide(View(quantumjob()), NOW)
     assert isinstance(step, Write)
     assert step.status["observedGeneration"] == 1
     assert status.is_true(step.status, "Accepted")
@@ -33,23 +36,28 @@ def test_the_first_write_comes_before_any_child() -> None:
 
 
 def test_an_accepted_job_gets_a_child() -> None:
-    step = decide(View(accepted(), None, []), NOW)
+    step = decide(View(accepted(), fresh=True), NOW)
     assert isinstance(step, Create)
     assert step.program.uid == quantumjob()["metadata"]["uid"]
+
+
+def test_a_job_that_another_process_accepted_is_looked_for_in_the_store_first() -> None:
+    assert decide(View(accepted()), NOW) == Promote()
+    assert isinstance(decide(View(accepted(), looked=True), NOW), Create)
 
 
 @pytest.mark.parametrize("kind", ["Complete", "Failed"])
 def test_a_finished_job_is_left_alone_whatever_happens_to_its_children(kind: str) -> None:
     done = accepted()
     done["status"]["conditions"].append({"type": kind, "status": "True", "reason": "X"})
-    for view in (View(done, None, []), View(done, job(done), [pod(done, terminated(0))], hinted=True)):
+    for view in (View(done), View(done, job(done), [pod(done, terminated(0))], hinted=True)):
         assert decide(view, NOW) is None
 
 
 def test_a_job_that_is_being_deleted_is_left_alone() -> None:
     going = accepted()
     going["metadata"]["deletionTimestamp"] = TIME
-    assert decide(View(going, None, []), NOW) is None
+    assert decide(View(going), NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -73,8 +81,8 @@ def test_a_hint_makes_it_look_once() -> None:
 def test_a_vanished_job_is_looked_for_in_the_store_before_it_runs_again() -> None:
     of = accepted()
     of["status"]["job"] = "qj-x"
-    assert decide(View(of, None, []), NOW) == Promote()
-    assert isinstance(decide(View(of, None, [], looked=True), NOW), Create)
+    assert decide(View(of), NOW) == Promote()
+    assert isinstance(decide(View(of, looked=True), NOW), Create)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +154,7 @@ def test_the_first_moments_of_a_worker_are_not_worth_a_write() -> None:
 def test_a_spec_that_can_never_run_is_refused_with_what_to_do() -> None:
     bad = quantumjob()
     bad["spec"]["program"]["pubs"][0]["circuit"] = {"format": "QPY", "inline": "not base64!"}
-    step = decide(View(bad, None, []), NOW)
+    step = decide(View(bad), NOW)
     assert isinstance(step, Write)
     assert step.status["phase"] == "Failed"
     for kind, value in {"Accepted": "False", "Failed": "True", "Stalled": "True", "Ready": "False"}.items():
@@ -160,7 +168,7 @@ def test_a_spec_that_can_never_run_is_refused_with_what_to_do() -> None:
 def test_a_key_that_leaves_the_namespace_is_refused_even_past_the_schema(key: str) -> None:
     bad = quantumjob()
     bad["spec"]["program"]["pubs"][0]["circuit"] = {"format": "OpenQASM3", "object": {"key": key}}
-    step = decide(View(bad, None, []), NOW)
+    step = decide(View(bad), NOW)
     assert isinstance(step, Write)
     assert step.status["phase"] == "Failed"
 
@@ -175,3 +183,102 @@ def test_a_transition_time_moves_only_with_the_status() -> None:
     assert now is not None
     assert was["reason"] != now["reason"]
     assert was["lastTransitionTime"] == now["lastTransitionTime"]
+
+
+POD = Pod("team", "qj-shared-a-x", "pod-shared-a")
+
+
+def turn(**changes: Any) -> Turn:
+    return Turn(**({"expected": 0.03, "deadline": 600.0, "retries": 3, "not_before": NOW} | changes))
+
+
+def shared(of: dict[str, Any] | None = None, **changes: Any) -> View:
+    """A job that takes its turn at a shared worker."""
+    return View(of or accepted(), shared=True, **({"fresh": True} | changes))
+
+
+CARRIED = {"pod": POD, "given": clock.parse(TIME), "heard": NOW, "first": clock.parse(TIME)}
+CANCEL = {"spec": quantumjob()["spec"] | {"cancel": True}}
+
+
+def test_a_small_job_is_offered_and_has_no_job_of_its_own() -> None:
+    assert isinstance(decide(shared(), NOW), Offer)
+    assert decide(shared(fresh=False), NOW) == Promote()
+    assert isinstance(decide(shared(fresh=False, looked=True), NOW), Offer)
+
+
+def test_its_first_status_stays_true_while_it_waits() -> None:
+    first = decide(shared(quantumjob()), NOW)
+    assert isinstance(first, Write)
+    waiting = quantumjob() | {"status": first.status}
+    assert decide(shared(waiting, turn=turn()), NOW) is None
+
+
+def test_a_worker_s_end_is_promoted_whoever_it_was() -> None:
+    assert decide(shared(turn=turn(ended=True)), NOW) == Promote(required=True)
+    failure = Failure(Reason.OUT_OF_MEMORY, "Raise it.")
+    assert decide(shared(turn=turn(failure=failure)), NOW) == Promote(failure)
+
+
+def test_a_turn_s_progress_says_who_has_it_since_when_and_how_often_it_failed() -> None:
+    step = decide(shared(turn=turn(**CARRIED, worker=POD.name, attempts=2)), NOW)
+    assert isinstance(step, Write)
+    assert (step.status["worker"], step.status["attempts"], step.status["phase"]) == (POD.name, 2, "Running")
+    assert step.status["times"]["ordered"] == clock.rfc3339(clock.parse(TIME))
+    assert "job" not in step.status
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        (shared(accepted(**CANCEL)), "Cancelled"),
+        (shared(accepted(**CANCEL), turn=turn()), "Cancelled"),
+        (shared(accepted(**CANCEL), turn=turn(trouble="It died.")), "Cancelled"),
+        (shared(accepted(**CANCEL), obstacle=Worker("waiting", Reason.POD_REFUSED, "x"), turn=turn()), "Cancelled"),
+        (shared(accepted(**CANCEL), turn=turn(**CARRIED)), None),
+        (shared(accepted(**CANCEL), turn=turn(ended=True)), Promote(required=True)),
+        (shared(accepted(**CANCEL), turn=turn(), hinted=True), Promote()),
+        (View(accepted(**CANCEL)), "Cancelled"),
+        (View(accepted(**CANCEL), job(quantumjob())), Delete()),
+        (View(accepted(**CANCEL), job(quantumjob()), [pod(quantumjob(), RUNNING)]), Delete()),
+        (View(accepted(**CANCEL), job(quantumjob()), [pod(quantumjob(), terminated(0))]), Promote(required=True)),
+        (View(accepted(**CANCEL), finishing=True), Promote()),
+        (View(accepted(**CANCEL), finishing=True, looked=True), None),
+    ],
+    ids=[
+        "it has no turn",
+        "it waits",
+        "it waits after a failure",
+        "it waits for what nobody can start",
+        "a worker has it, and is told",
+        "its worker was faster",
+        "its worker may have been faster",
+        "it has no Job of its own yet",
+        "its Job waits",
+        "its Job runs",
+        "its own worker was faster",
+        "the reconciler looks whether it is done",
+        "the reconciler leaves it to the operator",
+    ],
+)
+def test_cancel(view: View, expected: object) -> None:
+    step = decide(view, NOW)
+    if expected == "Cancelled":
+        assert isinstance(step, Promote)
+        assert step.failure == plan.CANCELLED
+        assert step.program is not None, "nobody may have stored it"
+        expected = step
+    assert step == expected
+
+
+def test_a_job_is_deleted_once() -> None:
+    going = job(quantumjob())
+    going["metadata"]["deletionTimestamp"] = TIME
+    assert decide(View(accepted(**CANCEL), going, [pod(quantumjob(), RUNNING)]), NOW) is None
+
+
+def test_a_cancelled_job_is_accepted_first_and_one_that_can_never_run_is_refused() -> None:
+    assert isinstance(decide(shared(quantumjob(**CANCEL)), NOW), Write)
+    done = accepted(**CANCEL)
+    done["status"]["conditions"].append({"type": "Failed", "status": "True", "reason": "Cancelled"})
+    assert decide(shared(done), NOW) is None

@@ -16,7 +16,7 @@ async def test_the_gate_opens_when_the_store_answers(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(probe, "RETRY_SECONDS", 0.0)
     store = MemoryStore()
     store.pending.down = True
-    gate = Gate(lambda: store)  # type: ignore[arg-type, return-value]
+    gate = Gate(lambda: store.opened)  # type: ignore[arg-type, return-value]
     with pytest.raises(StoreUnavailable, match="not been probed"):
         gate.open()
     watching = asyncio.create_task(gate.watch())
@@ -25,13 +25,17 @@ async def test_the_gate_opens_when_the_store_answers(monkeypatch: pytest.MonkeyP
     async with asyncio.timeout(10):
         while not gate.trusted:
             await asyncio.sleep(0)
-    assert gate.open() is store
+    assert gate.open() is store.opened
     watching.cancel()
 
 
 async def test_a_store_that_overwrites_ends_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
     store = MemoryStore()
-    monkeypatch.setattr(store.completed, "put_once", lambda *_: Put.WRITTEN)
-    gate = Gate(lambda: store)  # type: ignore[arg-type, return-value]
+
+    async def overwrite(*_: object) -> Put:
+        return Put.WRITTEN
+
+    monkeypatch.setattr(store.opened.completed, "put_once", overwrite)
+    gate = Gate(lambda: store.opened)  # type: ignore[arg-type, return-value]
     with pytest.raises(NotConditional, match="If-None-Match"):
         await gate.watch()

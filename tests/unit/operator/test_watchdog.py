@@ -5,10 +5,24 @@ from __future__ import annotations
 import pytest
 
 from quantumjob_contract.keys import Owner
+from quantumjob_operator import clock
 from quantumjob_operator import watchdog as module
-from quantumjob_operator.controller import Controller
+from quantumjob_operator.shared.turn import Turn
 from quantumjob_operator.watchdog import Watchdog, behind
-from support.kube import JOBS, QUANTUMJOBS, UID, FakeKube, job, quantumjob
+from support.kube import (
+    JOBS,
+    PODS,
+    QUANTUMJOBS,
+    RUNNING,
+    UID,
+    FakeKube,
+    job,
+    pod,
+    quantumjob,
+    shared_job,
+    shared_pod,
+)
+from support.parts import Parts
 
 OF = Owner("team", UID)
 
@@ -17,8 +31,9 @@ OF = Owner("team", UID)
 def watchdog(monkeypatch: pytest.MonkeyPatch) -> Watchdog:
     monkeypatch.setattr(module, "GRACE_SECONDS", 0.0)
     monkeypatch.setattr(module, "POLL_SECONDS", 0.0)
-    kube = FakeKube(quantumjob())
-    return Watchdog(Controller(kube, lambda: None, dict), [], 60.0)  # type: ignore[arg-type, return-value]
+    parts = Parts(FakeKube())
+    parts.kube.put(QUANTUMJOBS, quantumjob())
+    return Watchdog(parts.feed, [], 60.0)
 
 
 def test_behind_is_missing_or_older() -> None:
@@ -30,36 +45,36 @@ async def test_the_first_comparison_blames_nobody(watchdog: Watchdog) -> None:
     await watchdog.compare()
     assert watchdog.synced
     assert watchdog.dead == ""
-    assert OF in watchdog.controller.cache.quantumjobs, "what the watch had not told yet is told from the list"
+    assert OF in watchdog.feed.controller.cache.quantumjobs, "what the watch had not told yet is told from the list"
 
 
 async def test_a_dead_watch_is_red_and_loses_nothing(watchdog: Watchdog) -> None:
     await watchdog.compare()
     changed = quantumjob(status={"phase": "new"})
-    watchdog.controller.kube.put(QUANTUMJOBS, changed)  # type: ignore[attr-defined]
+    watchdog.feed.controller.kube.put(QUANTUMJOBS, changed)  # type: ignore[attr-defined]
     await watchdog.compare()
     assert watchdog.dead == "1 quantumjobs missed"
-    assert watchdog.controller.cache.quantumjobs[OF]["status"] == {"phase": "new"}
-    assert await watchdog.controller.queue.get() == OF
+    assert watchdog.feed.controller.cache.quantumjobs[OF]["status"] == {"phase": "new"}
+    assert await watchdog.feed.controller.queue.get() == OF
     await watchdog.compare()
     assert watchdog.dead == "", "a watch that has caught up is alive"
 
 
 async def test_a_deletion_that_the_watch_has_missed_is_red_and_healed(watchdog: Watchdog) -> None:
-    kube = watchdog.controller.kube
+    kube = watchdog.feed.controller.kube
     kube.put(JOBS, job(quantumjob()))  # type: ignore[attr-defined]
     await watchdog.compare()
-    assert watchdog.controller.cache.job(OF) is not None
+    assert watchdog.feed.controller.cache.job(OF) is not None
     kube.objects.clear()  # type: ignore[attr-defined]
     await watchdog.compare()
     assert watchdog.dead == "1 quantumjobs missed, 1 jobs missed"
-    assert watchdog.controller.cache.job(OF) is None
-    assert watchdog.controller.cache.quantumjobs == {}
+    assert watchdog.feed.controller.cache.job(OF) is None
+    assert watchdog.feed.controller.cache.quantumjobs == {}
 
 
 async def test_what_is_deleted_during_a_comparison_is_not_missed(watchdog: Watchdog) -> None:
     await watchdog.compare()
-    kube, cache = watchdog.controller.kube, watchdog.controller.cache
+    kube, cache = watchdog.feed.controller.kube, watchdog.feed.controller.cache
     kube.put(JOBS, job(quantumjob()))  # type: ignore[attr-defined]
     real = kube.get
 
@@ -77,6 +92,44 @@ async def test_an_object_that_only_carries_the_label_does_not_make_it_red(watchd
     await watchdog.compare()
     forged = job(quantumjob())
     forged["metadata"]["ownerReferences"] = []
-    watchdog.controller.kube.put(JOBS, forged)  # type: ignore[attr-defined]
+    watchdog.feed.controller.kube.put(JOBS, forged)  # type: ignore[attr-defined]
     await watchdog.compare()
     assert watchdog.dead == ""
+
+
+FORGED = {
+    "a shared worker's pod that no Job controls": (PODS, shared_pod(), []),
+    "a shared worker's Job that somebody controls": (JOBS, shared_job(), [{"uid": "x", "controller": True}]),
+    "a dedicated worker's pod that no Job controls": (PODS, pod(quantumjob()), []),
+}
+
+
+@pytest.mark.parametrize("case", FORGED)
+async def test_whatever_somebody_labels_does_not_make_it_red(watchdog: Watchdog, case: str) -> None:
+    kind, forged, references = FORGED[case]
+    await watchdog.compare()
+    forged["metadata"]["ownerReferences"] = references
+    stored = watchdog.feed.controller.kube.put(kind, forged)  # type: ignore[attr-defined]
+    watchdog.feed.of(kind)(stored, False)
+    await watchdog.compare()
+    assert watchdog.dead == "", "the watch has told of it"
+
+
+async def test_a_shared_worker_that_the_watch_has_missed_is_red_and_told(watchdog: Watchdog) -> None:
+    await watchdog.compare()
+    kube, staffing = watchdog.feed.controller.kube, watchdog.feed.staffing
+    for kind, item in ((JOBS, shared_job()), (PODS, shared_pod("a", RUNNING))):
+        kube.put(kind, item)  # type: ignore[attr-defined]
+    await watchdog.compare()
+    assert watchdog.dead == "1 jobs missed, 1 pods missed"
+    assert staffing.crew.running("team") == 1
+    assert await staffing.queue.get() == "team"
+    kube.objects.clear()  # type: ignore[attr-defined]
+    await watchdog.compare()
+    assert staffing.crew.running("team") == 0
+
+
+async def test_namespaces_in_which_somebody_waits_are_looked_at(watchdog: Watchdog) -> None:
+    watchdog.feed.staffing.board.offer(OF, Turn(0.03, 600.0, 3, clock.now()), clock.now())
+    await watchdog.compare()
+    assert await watchdog.feed.staffing.queue.get() == "team"

@@ -42,3 +42,41 @@ async def test_failures_wait_longer_and_longer_until_a_success() -> None:
     assert queue.retry("a") == waits[0]
     queue.add("a")
     assert await queue.get() == "a", "whatever happens to it is worked on at once"
+
+
+async def test_namespaces_have_their_turn_one_after_the_other() -> None:
+    queue: WorkQueue[str] = WorkQueue(lane=lambda key: key[0])
+    for key in ("a1", "a2", "a3", "b1", "c1", "b2"):
+        queue.add(key)
+    assert [await queue.get() for _ in range(6)] == ["a1", "b1", "c1", "a2", "b2", "a3"]
+
+
+async def test_what_is_urgent_goes_first_in_its_lane_and_once() -> None:
+    queue: WorkQueue[str] = WorkQueue(lane=lambda key: key[0])
+    for key in ("a1", "b1", "b2"):
+        queue.add(key)
+    queue.add("b2", urgent=True)
+    queue.add("b2")
+    assert len(queue) == 3
+    assert [await queue.get() for _ in range(3)] == ["a1", "b2", "b1"]
+    assert len(queue) == 0
+    for key in ("a1", "b1", "b2"):
+        queue.done(key)
+    queue.add("c1")
+    assert await queue.get() == "c1", "the place that it had before is none"
+
+
+async def test_what_becomes_urgent_while_it_is_worked_on_goes_first_in_its_lane_afterwards() -> None:
+    queue: WorkQueue[str] = WorkQueue(lane=lambda key: key[0])
+    queue.add("a1")
+    assert await queue.get() == "a1"
+    for key in ("b1", "a2", "a1"):
+        queue.add(key)
+    queue.add("a1", urgent=True)
+    assert len(queue) == 2, "it waits for its end"
+    queue.done("a1")
+    assert [await queue.get() for _ in range(3)] == ["b1", "a1", "a2"]
+    queue.done("a1")
+    queue.add("a1")
+    queue.add("c1")
+    assert [await queue.get() for _ in range(2)] == ["a1", "c1"], "urgent once"

@@ -7,10 +7,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 from worker_fakes import Fake, serving
+from worker_tasks import ABOUT, InProcess
 
+from quantumjob_worker import orders_client, shard, stores
+from quantumjob_worker.loop import Worker
+from quantumjob_worker.orders_client import OrdersClient
+from quantumjob_worker.retirement import Retirement
 from quantumjob_worker.runner import Runner
 
 SERVER = """
@@ -81,5 +88,22 @@ def fake() -> Iterator[Fake]:
 
 
 @pytest.fixture
-def no_sleep() -> Callable[[float], None]:
-    return lambda _seconds: None
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No waiting between attempts, and a transfer that tries only twice."""
+    for module in (orders_client, stores, shard):
+        monkeypatch.setattr(module, "backoff", lambda *_: 0.0)
+    monkeypatch.setattr(orders_client, "REFUSAL_PAUSE", 0.0)
+    monkeypatch.setattr(stores.RETRIES, "total", 1)
+    monkeypatch.setattr(stores.RETRIES, "backoff_factor", 0)
+
+
+@pytest.fixture
+def carry_out(fake: Fake, tmp_path: Path) -> Callable[..., Any]:
+    token = tmp_path / "token"
+    token.write_text("secret-token\n")
+
+    def start(runner: InProcess | None = None, sleep: Callable[[float], None] = lambda _seconds: None) -> Any:
+        client = OrdersClient(fake.url, "", str(token), sleep=sleep)
+        return Worker(client, runner or InProcess(), ABOUT, {"aer": "1"}, Retirement([])).run()  # type: ignore[arg-type]
+
+    return start

@@ -149,6 +149,14 @@ def test_qpy_header_is_not_believed(edit: object, reason: PubReason) -> None:
     assert error(edit(data), "QPY").reason == reason  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("branch", ["x q[2];", "ch q[0],q[1];"])
+def test_a_gate_that_aer_lacks_beside_control_flow_and_inside(branch: str) -> None:
+    source = f"{HEAD2}qreg q[3]; creg c[3]; creg d[1]; x q[0]; measure q[0]->d[0]; ch q[0],q[1]; if(d==1) {branch}"
+    rest = "" if "ch" in branch else "ch q[0],q[1];"
+    expected = "001" if "ch" in branch else "101"
+    assert counts(f"{source} {rest} measure q->c;")["c"] == {expected: 100}
+
+
 def test_qpy_control_flow() -> None:
     circuit = QuantumCircuit(2, 2)
     circuit.x(0)

@@ -48,7 +48,7 @@ def test_a_job_from_start_to_end(fake: Fake, tmp_path: Path) -> None:
     assert (process.returncode, out) == (Exit.DONE, ""), err
     found = fake.all_results()
     assert [found[i].error is None for i in range(3)] == [True, False, True]
-    assert fake.segment(keys.LAST).provenance.sandbox == sandbox.describe(sandbox.landlock_abi())
+    assert fake.segment(keys.LAST).provenance.sandbox == sandbox.describe()
     lines = [json.loads(line) for line in err.splitlines()]
     assert lines[-1]["reason"] == "Done"
     for secret in ("secret", "http:", "qreg"):
@@ -82,3 +82,28 @@ def test_an_environment_without_url(fake: Fake, tmp_path: Path) -> None:
     process = worker(fake, tmp_path, **{names.ENV_ORDERS_URL: ""})
     process.communicate(timeout=60)
     assert process.returncode == Exit.INTERNAL
+
+
+def test_a_shared_worker_is_stopped_in_its_second_order(fake: Fake, tmp_path: Path) -> None:
+    fake.make_order(job(BELL), only=False)
+    fake.make_order(job(BELL, Circuit("OpenQASM3", inline=ENDLESS), uid="uid-2"), only=False)
+    process = worker(fake, tmp_path)
+    with fake.changed:
+        assert fake.changed.wait_for(lambda: fake.count("PUT") == 2, timeout=60)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == Exit.TEMPORARY, err
+    second = keys.Owner("team", "uid-2")
+    assert list(fake.objects) == [fake.pending(keys.LAST), fake.pending("000000", second)]
+
+
+def test_an_idle_shared_worker_that_is_told_to_stop(fake: Fake, tmp_path: Path) -> None:
+    fake.make_order(job(BELL), only=False)
+    fake.last_answer = 204
+    process = worker(fake, tmp_path)
+    with fake.changed:
+        assert fake.changed.wait_for(lambda: fake.count("POST") >= 3, timeout=60)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == Exit.DONE, err
+    assert fake.asked[-1].leaving

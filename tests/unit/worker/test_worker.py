@@ -4,72 +4,23 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from worker_fakes import BELL, OWNER, Fake, job
+from worker_fakes import BELL, OWNER, Fake, fetched, job
+from worker_tasks import DIED, LATE, InProcess
 
 from quantumjob_contract import keys, limits, transfer
 from quantumjob_contract.exits import Exit
+from quantumjob_contract.orders import Ended, Next
 from quantumjob_contract.program import Circuit, ObjectRef
 from quantumjob_contract.reasons import PubReason
-from quantumjob_worker import child, loop, orders_client, protocol, segments, shard
+from quantumjob_worker import assignment, orders_client
 from quantumjob_worker.errors import Stopped, WorkerExit
-from quantumjob_worker.loop import Worker
 from quantumjob_worker.orders_client import OrdersClient
 
-DIED = protocol.End(signal=11, timed_out=False, peak=0)
-LATE = protocol.End(signal=9, timed_out=True, peak=0)
-FINE = protocol.End(signal=0, timed_out=False, peak=0)
-ABOUT = {"sandbox": "landlock-7", "pod": "pod-1", "started": "2026-01-01T00:00:00Z"}
-
-
-class InProcess:
-    """As Runner, without children. `ends` has pubs end otherwise, each time they run."""
-
-    memory = 1 << 30
-    threads = 1
-    imported = "2026-01-01T00:00:00Z"
-
-    def __init__(self, **ends: list[Any]) -> None:
-        self.ends = {int(name[1:]): list(found) for name, found in ends.items()}
-        self.seconds: list[tuple[int, float | None]] = []
-
-    def run(self, task: protocol.Task, circuit: bytes, seconds: float | None, tick: Callable[[], Any]) -> Any:
-        self.seconds.append((task.index, seconds))
-        tick()
-        planned = self.ends.get(task.index, [])
-        end = planned.pop(0) if planned else FINE
-        if isinstance(end, BaseException):
-            raise end
-        return (child.run(task, circuit), end) if end is FINE else (None, end)
-
-    def kill(self) -> None:
-        pass
-
-
-@pytest.fixture(autouse=True)
-def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No waiting between attempts, and a transfer that tries only twice."""
-    for module in (orders_client, segments, shard):
-        monkeypatch.setattr(module, "backoff", lambda _failures: 0.0)
-    monkeypatch.setattr(orders_client, "REFUSAL_PAUSE", 0.0)
-    monkeypatch.setattr(transfer.RETRIES, "total", 1)
-    monkeypatch.setattr(transfer.RETRIES, "backoff_factor", 0)
-
-
-@pytest.fixture
-def carry_out(fake: Fake, tmp_path: Path) -> Callable[..., Any]:
-    token = tmp_path / "token"
-    token.write_text("secret-token\n")
-
-    def start(runner: InProcess | None = None) -> Any:
-        client = OrdersClient(fake.url, "", str(token), sleep=lambda _seconds: None)
-        return Worker(client, runner or InProcess(), ABOUT, {"aer": "1"}).run()  # type: ignore[arg-type]
-
-    return start
+pytestmark = pytest.mark.usefixtures("fast")
 
 
 @pytest.fixture
@@ -83,15 +34,15 @@ def test_a_tiny_job_is_one_put(fake: Fake, carry_out: Any) -> None:
     assert fake.requests == [
         ("POST", "/v1/orders"),
         ("PUT", fake.pending(keys.LAST)),
-        ("POST", f"/v1/orders/{OWNER.uid}/0/ended"),
+        ("POST", "/v1/orders"),
     ]
+    assert fake.asked == [Next(), Next(ended=Ended(OWNER.uid, 0, computed=2), leaving=True)]
     assert fake.tokens == ["Bearer secret-token"] * 2
     found = fake.all_results()
     assert [found[i].metadata.seed for i in range(2)] == [7, 7 + 2113]
     last = fake.segment(keys.LAST)
     assert last.provenance.pod == "pod-1"
     assert set(last.times) == {"0", "1"}
-    assert set(fake.ended[0]) == {"simulated", "stored"}
 
 
 @pytest.mark.usefixtures("each_pub_a_segment")
@@ -138,7 +89,8 @@ def test_everything_was_there(fake: Fake, carry_out: Any) -> None:
     fake.make_order(job(BELL))
     fake.requests.clear()
     assert carry_out().reason == "Done"
-    assert fake.requests == [("POST", "/v1/orders")]
+    assert fake.requests == [("POST", "/v1/orders")] * 2
+    assert fake.asked[-1].ended == Ended(OWNER.uid, 0, computed=0)
 
 
 @pytest.mark.usefixtures("each_pub_a_segment")
@@ -241,7 +193,7 @@ def test_no_more_urls_does_not_stop_the_work(fake: Fake, carry_out: Any) -> None
 
 
 def test_a_store_that_stays_out(fake: Fake, carry_out: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "STORE_SECONDS", -1.0)
+    monkeypatch.setattr(assignment, "STORE_SECONDS", -1.0)
     fake.faults["PUT", ""] = [503] * 99
     fake.make_order(job(BELL))
     with pytest.raises(WorkerExit) as end:
@@ -285,7 +237,7 @@ def test_a_program_of_another_job_and_one_that_cannot_be_read(fake: Fake, carry_
     order = fake.make_order(job(BELL))
     for raw in (b'{"uid":1}', bytes(order.program).replace(b"uid-1", b"uid-2")):
         fake.objects[keys.program(OWNER)] = raw
-        fake.order = type(order)(**{f: getattr(order, f) for f in order.__struct_fields__ if f != "program"})
+        fake.orders = [fetched(order)]
         with pytest.raises(WorkerExit) as end:
             carry_out()
         assert end.value.code == Exit.BAD_PROGRAM
@@ -294,7 +246,7 @@ def test_a_program_of_another_job_and_one_that_cannot_be_read(fake: Fake, carry_
 def test_a_large_program_is_fetched(fake: Fake, carry_out: Any) -> None:
     order = fake.make_order(job(BELL))
     fake.objects[keys.program(OWNER)] = bytes(order.program)
-    fake.order = type(order)(**{f: getattr(order, f) for f in order.__struct_fields__ if f != "program"})
+    fake.orders = [fetched(order)]
     carry_out()
     assert sorted(fake.all_results()) == [0]
 

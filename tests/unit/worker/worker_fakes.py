@@ -14,7 +14,7 @@ import msgspec
 
 from quantumjob_contract import keys, program, results
 from quantumjob_contract.names import API_VERSION
-from quantumjob_contract.orders import Order, SegmentUrl
+from quantumjob_contract.orders import Next, Order, SegmentUrl
 
 OWNER = keys.Owner("team", "uid-1")
 BELL = 'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];h q[0];cx q[0],q[1];measure q->c;'
@@ -27,11 +27,17 @@ class Fake:
         self.objects: dict[str, bytes] = {}
         self.requests: list[tuple[str, str]] = []
         self.faults: dict[tuple[str, str], list[int]] = {}
-        self.order: Order | None = None
+        self.orders: list[Order] = []
+        """What the order endpoint gives, one after the other; then it answers with `last_answer`."""
+        self.last_answer = 410
         self.answers: list[int] = []
-        """Statuses with which the order endpoint answers before the order."""
-        self.ended: list[Any] = []
+        """Statuses with which the order endpoint answers before."""
+        self.asked: list[Next] = []
+        self.alive: list[Any] = []
+        self.told: list[Any] = []
+        """Bodies or statuses that answer signs of life; then it is 403."""
         self.tokens: list[str] = []
+        self.connections = 0
         self.url = ""
         self.changed = threading.Condition()
 
@@ -44,13 +50,15 @@ class Fake:
     def link(self, key: str) -> str:
         return f"{self.url}/store/{key}"
 
-    def pending(self, name: str) -> str:
-        return keys.segment(OWNER, 0, name)
+    def pending(self, name: str, owner: keys.Owner = OWNER) -> str:
+        return keys.segment(owner, 0, name)
 
     def make_order(
-        self, job: program.Program, *, urls: int = 4, seconds_left: float | None = None, **more: Any
+        self, job: program.Program, *, urls: int = 4, seconds_left: float | None = None, only: bool = True, **more: Any
     ) -> Order:
-        found = sorted(k for k in self.objects if keys.segment_of(k) and k.startswith(keys.prefix(OWNER)))
+        """The order of this job, which the endpoint gives after those that it has already."""
+        owner = keys.Owner(job.namespace, job.uid)
+        found = sorted(k for k in self.objects if keys.segment_of(k) and k.startswith(keys.prefix(owner)))
         names = [segment[1] for k in found if (segment := keys.segment_of(k))]
         start = max((int(n) + 1 for n in names if n.isdecimal()), default=0)
         numbered = [keys.segment_name(n) for n in range(start, start + urls)]
@@ -62,17 +70,18 @@ class Fake:
         order = Order(
             uid=job.uid,
             shard=0,
-            program_url=self.link(keys.program(OWNER)),
+            program_url=self.link(keys.program(owner)),
             program=msgspec.Raw(program.encode(job)),
             circuits=circuits,
-            found=[SegmentUrl(name, self.link(self.pending(name))) for name in names],
-            next=[SegmentUrl(name, self.link(self.pending(name))) for name in numbered],
-            last=self.link(self.pending(keys.LAST)),
-            last_key=self.pending(keys.LAST),
+            found=[SegmentUrl(name, self.link(self.pending(name, owner))) for name in names],
+            next=[SegmentUrl(name, self.link(self.pending(name, owner))) for name in numbered],
+            last=self.link(self.pending(keys.LAST, owner)),
+            last_key=self.pending(keys.LAST, owner),
             seconds_left=seconds_left,
+            only=only,
             **more,
         )
-        self.order = order
+        self.orders.append(order)
         return order
 
     def segment(self, name: str) -> results.Segment:
@@ -91,7 +100,7 @@ class Fake:
         return sum(m == method and k.startswith(prefix) for m, k in self.requests)
 
 
-def job(*sources: str | program.Circuit, shots: int = 100, seed: int = 7) -> program.Program:
+def job(*sources: str | program.Circuit, shots: int = 100, seed: int = 7, uid: str = OWNER.uid) -> program.Program:
     pubs = [
         program.Pub(
             name=f"pub-{i}",
@@ -102,7 +111,7 @@ def job(*sources: str | program.Circuit, shots: int = 100, seed: int = 7) -> pro
     ]
     return program.Program(
         api_version=API_VERSION,
-        uid=OWNER.uid,
+        uid=uid,
         namespace=OWNER.namespace,
         name="job",
         primitive="Sampler",
@@ -112,12 +121,22 @@ def job(*sources: str | program.Circuit, shots: int = 100, seed: int = 7) -> pro
     )
 
 
+def fetched(order: Order, **more: Any) -> Order:
+    """The order without the program inside, so that it must be fetched."""
+    return Order(**{f: getattr(order, f) for f in order.__struct_fields__ if f != "program"} | more)
+
+
 @contextmanager
 def serving() -> Iterator[Fake]:  # noqa: C901  one handler with three verbs
     fake = Fake()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # a kept connection would wait 40 ms for each answer's body
+
+        def setup(self) -> None:
+            super().setup()
+            fake.connections += 1
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -164,19 +183,26 @@ def serving() -> Iterator[Fake]:  # noqa: C901  one handler with three verbs
             if status is not None:
                 self.answer(status)
             elif key == "/v1/orders":
+                fake.asked.append(question := msgspec.json.decode(body, type=Next))
                 if fake.answers:
                     self.answer(fake.answers.pop(0))
+                elif question.leaving or not fake.orders:
+                    self.answer(fake.last_answer)
                 else:
-                    assert fake.order is not None
-                    self.answer(200, msgspec.json.encode(fake.order))
+                    self.answer(200, msgspec.json.encode(fake.orders.pop(0)))
             elif key.endswith("/urls"):
                 start = json.loads(body)["start"]
                 names = [keys.segment_name(n) for n in range(start, start + 4)]
                 urls = [SegmentUrl(name, fake.link(fake.pending(name))) for name in names]
                 self.answer(200, msgspec.json.encode(urls))
             else:
-                fake.ended.append(json.loads(body))
-                self.answer(204)
+                assert key.endswith("/alive")
+                fake.alive.append(json.loads(body))
+                told = fake.told.pop(0) if fake.told else 403
+                if isinstance(told, int):
+                    self.answer(told)
+                else:
+                    self.answer(200, msgspec.json.encode(told))
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

@@ -1,0 +1,1 @@
+"""The measurements, each a function that takes the bench and gives figures."""

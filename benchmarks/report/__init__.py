@@ -1,0 +1,1 @@
+"""From figures to tables, and from tables to the terminal or to Markdown. Pure."""

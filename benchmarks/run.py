@@ -1,0 +1,68 @@
+"""Which measurements a run makes, in their order."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from benchmarks import operator_usage
+from benchmarks.figures.basic import Floor
+from benchmarks.figures.parts import Alone
+from benchmarks.figures.run import Figures, Operator
+from benchmarks.measure import alone, many, small, together
+from benchmarks.measure.backlog import backlog
+from benchmarks.measure.bench import Bench
+from benchmarks.operator_usage import Usage
+
+T = TypeVar("T")
+
+PARTS: Final = ("alone", "many", "standing", "series", "burst", "mixed", "crowd", "backlog")
+
+
+def measure(bench: Bench, chosen: Namespace) -> Figures:
+    """The chosen parts, in this order. The one that restarts the operator is the last: until then it is one process."""
+
+    def part(name: str, work: Callable[[], T]) -> T | None:
+        return work() if name in chosen.only else None
+
+    begun = operator_usage.read()
+    floor, found, verified = _floor(bench, chosen)
+    return Figures(
+        floor=floor,
+        alone=found,
+        verified=verified,
+        many=part("many", lambda: many.dedicated(bench, chosen.many)),
+        standing=part("standing", lambda: small.standing(bench, chosen.standing)),
+        series=part("series", lambda: small.series(bench, chosen.series, chosen.at_once)),
+        burst=part("burst", lambda: small.burst(bench, chosen.burst)),
+        mixed=part("mixed", lambda: together.mixed(bench, chosen.small, chosen.long)),
+        crowd=part("crowd", lambda: together.crowd(bench, chosen.crowd, chosen.few)),
+        operator=_operator(bench, begun),
+        backlog=part("backlog", lambda: backlog(bench, chosen.finished, chosen.waiting, chosen.runs)),
+    )
+
+
+def _floor(bench: Bench, chosen: Namespace) -> tuple[Floor, Alone | None, int]:
+    """Raw Jobs one at a time, always; at once, where something is compared with that."""
+    if "alone" in chosen.only:
+        floor, found, verified = alone.alone(bench, chosen.runs, chosen.warm_up)
+    else:
+        floor, found, verified = alone.floor(bench, chosen.runs), None, 0
+    if not {"many", "burst"}.isdisjoint(chosen.only):
+        floor = replace(floor, many=many.raw_jobs(bench, chosen.many))
+    return floor, found, verified
+
+
+def _operator(bench: Bench, begun: Usage) -> Operator:
+    now = operator_usage.read()
+    own, others = bench.cluster.own()
+    return Operator(
+        idle_ms_per_s=bench.idle.cpu_ms / bench.idle.seconds,
+        resident_mib=now.resident_mib,
+        peak_mib=now.peak_mib,
+        jobs=own,
+        restarted=now.started != begun.started,
+        others=others,
+    )

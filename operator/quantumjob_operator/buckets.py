@@ -1,0 +1,43 @@
+"""What promotion and orders need of an object store. `objectstore` has it of a real one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Literal, Protocol, TypeVar
+
+from quantumjob_contract.store import BucketConfig
+from quantumjob_contract.transfer import Put
+
+T = TypeVar("T")
+
+ASIDE_BYTES: Final = 1 << 18
+"""More than this is not parsed or hashed in the event loop, where everything else would wait for it."""
+
+
+class ObjectBucket(Protocol):
+    """One bucket. Methods raise errors of `transfer`."""
+
+    config: BucketConfig
+
+    def presign(self, method: Literal["GET", "PUT"], key: str, seconds: float) -> str: ...
+    def uri(self, key: str) -> str: ...
+    async def get(self, key: str, limit: int) -> bytes: ...
+    async def exists(self, key: str) -> bool: ...
+    async def put_once(self, key: str, data: bytes) -> Put: ...
+
+
+class ObjectStore(Protocol):
+    """The three buckets."""
+
+    @property
+    def circuits(self) -> ObjectBucket: ...
+    @property
+    def pending(self) -> ObjectBucket: ...
+    @property
+    def completed(self) -> ObjectBucket: ...
+
+
+async def aside(data: bytes, function: Callable[[bytes], T]) -> T:
+    """`function(data)`, in a thread where that takes long."""
+    return function(data) if len(data) <= ASIDE_BYTES else await asyncio.to_thread(function, data)

@@ -1,0 +1,52 @@
+"""From what is seen of the cluster to the cache, and to the queue of whoever must look again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from quantumjob_contract.keys import Owner
+from quantumjob_operator.cache import Concern
+from quantumjob_operator.controller import Controller
+from quantumjob_operator.kube import JOBS, PODS, QUANTUMJOBS, Kind
+from quantumjob_operator.shared import crew
+from quantumjob_operator.shared.staffing import Staffing
+
+JSON = dict[str, Any]
+
+
+@dataclass
+class Feed:
+    """Takes objects of the three kinds, from the watches and from a comparison with a list."""
+
+    controller: Controller
+    staffing: Staffing
+
+    def of(self, kind: Kind) -> Callable[[JSON, bool], None]:
+        """The method that takes an object of this kind, and whether it is gone."""
+        return {QUANTUMJOBS: self.quantumjob, JOBS: self.job, PODS: self.pod}[kind]
+
+    def quantumjob(self, raw: JSON, gone: bool) -> None:
+        """`gone` where it is deleted, or finished: the watch selects by the phase."""
+        cache = self.controller.cache
+        if gone:
+            self.controller.forget(cache.drop_quantumjob(raw))
+        else:
+            self.controller.queue.add(cache.put_quantumjob(raw))
+
+    def job(self, raw: JSON, gone: bool) -> None:
+        cache = self.controller.cache
+        self._look(cache.drop_job(raw) if gone else cache.put_job(raw))
+
+    def pod(self, raw: JSON, gone: bool) -> None:
+        cache = self.controller.cache
+        if crew.is_shared(raw):
+            self.staffing.see(raw, gone=gone)
+        self._look(cache.drop_pod(raw) if gone else cache.put_pod(raw))
+
+    def _look(self, concern: Concern) -> None:
+        if isinstance(concern, Owner):
+            self.controller.queue.add(concern)
+        elif concern is not None:
+            self.staffing.look(concern)

@@ -1,0 +1,35 @@
+"""What the operator counts, for Prometheus: GET /metrics on the health port."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, ProcessCollector
+
+REGISTRY: Final = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+
+ORDERS_GIVEN: Final = Counter(
+    "quantumjob_orders_given", "Orders that workers have got, by the kind of worker.", ["worker"], registry=REGISTRY
+)
+ORDERS_ENDED: Final = Counter(
+    "quantumjob_orders_ended", "Orders that workers say have ended, by exit code.", ["code"], registry=REGISTRY
+)
+ORDERS_REFUSED: Final = Counter(
+    "quantumjob_orders_refused",
+    "Requests to the order endpoint that were refused, by HTTP status.",
+    ["status"],
+    registry=REGISTRY,
+)
+PUBS_COMPUTED: Final = Counter(
+    "quantumjob_pubs_computed", "Pubs that workers say they ran, over all attempts.", registry=REGISTRY
+)
+WORKERS_STARTED: Final = Counter(
+    "quantumjob_shared_workers_started", "Shared workers' Jobs created.", registry=REGISTRY
+)
+JOBS_FINISHED: Final = Counter(
+    "quantumjob_jobs_finished",
+    "QuantumJobs that this process has brought to their end, by phase.",
+    ["phase"],
+    registry=REGISTRY,
+)

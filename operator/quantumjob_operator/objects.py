@@ -1,0 +1,42 @@
+"""Kubernetes objects as JSON: what every part of the operator reads from their metadata. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+JSON = dict[str, Any]
+
+
+def uid_of(raw: JSON) -> str:
+    uid: str = raw["metadata"]["uid"]
+    return uid
+
+
+def version(raw: JSON) -> int:
+    """The resource version as a number: etcd's revision."""
+    return int(raw["metadata"]["resourceVersion"])
+
+
+def is_newer(raw: JSON, known: JSON | None) -> bool:
+    return known is None or uid_of(raw) != uid_of(known) or version(raw) > version(known)
+
+
+def controller_uid(raw: JSON) -> str | None:
+    """UID of the object that controls this one."""
+    return _controller(raw).get("uid")
+
+
+def controller_of(raw: JSON) -> str | None:
+    """Name of the object that controls this one."""
+    return _controller(raw).get("name")
+
+
+def _controller(raw: JSON) -> JSON:
+    references = raw["metadata"].get("ownerReferences", [])
+    return next((ref for ref in references if ref.get("controller")), {})
+
+
+def trim(raw: JSON, *keep: str) -> JSON:
+    """Metadata without what no decision needs, status, and the parts to keep."""
+    metadata = {key: value for key, value in raw["metadata"].items() if key not in {"managedFields", "annotations"}}
+    return {"metadata": metadata, "status": raw.get("status", {})} | {key: raw[key] for key in keep}

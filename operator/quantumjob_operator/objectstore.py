@@ -1,0 +1,114 @@
+"""The object store as the operator uses it, in the event loop. Keys, signing and errors are the contract's."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Final
+
+import aiohttp
+from aiohttp_retry import ExponentialRetry, RetryClient
+from yarl import URL
+
+from quantumjob_contract import transfer
+from quantumjob_contract.store import OWN_USE_SECONDS, Bucket, Store, StoreDirectory
+from quantumjob_contract.transfer import NotFound, Put, StoreUnavailable, TooLarge
+
+TIMEOUT: Final = aiohttp.ClientTimeout(total=120.0, sock_connect=5.0, sock_read=30.0)
+RETRIES: Final = ExponentialRetry(
+    attempts=4,
+    start_timeout=0.2,
+    statuses=set(transfer.RETRIED),
+    retry_all_server_errors=False,
+    methods={"GET", "PUT"},
+    exceptions={aiohttp.ClientError, TimeoutError},
+)
+CHUNK: Final = 1 << 18
+
+
+class AsyncBucket:
+    """One bucket, read and written without blocking."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self.config = bucket.config
+        self.presign = bucket.presign
+        self.uri = bucket.uri
+        context = ssl.create_default_context()
+        if self.config.ca_pem:
+            context.load_verify_locations(cadata=self.config.ca_pem)
+        session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context), timeout=TIMEOUT)
+        self._http = RetryClient(session, retry_options=RETRIES)
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    async def get(self, key: str, limit: int) -> bytes:
+        url = self.presign("GET", key, OWN_USE_SECONDS)
+        try:
+            async with self._http.get(URL(url, encoded=True)) as response:
+                if response.status >= 300:
+                    await response.read()
+                    transfer.check(response.status, url)
+                declared = response.content_length or 0
+                if declared > limit:
+                    raise TooLarge(f"{declared} bytes")
+                data = bytearray()
+                async for chunk in response.content.iter_chunked(CHUNK):
+                    data += chunk
+                    if len(data) > limit:
+                        raise TooLarge(f"{len(data)} bytes")
+                return bytes(data)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise StoreUnavailable(type(error).__name__) from None
+
+    async def exists(self, key: str) -> bool:
+        """Whether there is an object of this key, without its bytes."""
+        try:
+            await self.get(key, 0)
+        except NotFound:
+            return False
+        except TooLarge:
+            pass
+        return True
+
+    async def put_once(self, key: str, data: bytes) -> Put:
+        url = self.presign("PUT", key, OWN_USE_SECONDS)
+        try:
+            async with self._http.put(URL(url, encoded=True), data=data, headers=transfer.WRITE_ONCE) as response:
+                await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise StoreUnavailable(type(error).__name__) from None
+        return transfer.outcome(response.status, url)
+
+
+class AsyncStore:
+    """The three buckets of a store."""
+
+    def __init__(self, store: Store) -> None:
+        self.circuits = AsyncBucket(store.circuits)
+        self.pending = AsyncBucket(store.pending)
+        self.completed = AsyncBucket(store.completed)
+
+    async def close(self) -> None:
+        for bucket in (self.circuits, self.pending, self.completed):
+            await bucket.close()
+
+
+class Stores:
+    """The store as the mounted files say at each use; what was opened before stays open for those who use it still."""
+
+    def __init__(self, directory: StoreDirectory) -> None:
+        self._directory = directory
+        self._of: Store | None = None
+        self._opened: list[AsyncStore] = []
+
+    def open(self) -> AsyncStore:
+        """Raises store.Misconfigured."""
+        store = self._directory.open()
+        if store is not self._of:
+            self._opened.append(AsyncStore(store))
+            self._of = store
+        return self._opened[-1]
+
+    async def close(self) -> None:
+        for store in self._opened:
+            await store.close()

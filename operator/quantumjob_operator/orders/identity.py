@@ -1,0 +1,63 @@
+"""Whose worker asks: a pod that a token proves, and that a Job of this operator owns."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from quantumjob_contract.keys import Owner
+from quantumjob_operator.cache import Cache
+from quantumjob_operator.children import job_name
+from quantumjob_operator.kube import JOBS, PODS, Kube
+from quantumjob_operator.objects import controller_of
+from quantumjob_operator.orders.tokens import Caller, Denied
+from quantumjob_operator.shared.turn import Pod
+
+KNOWN_SECONDS: Final = 5.0
+"""How long a caller's pod may be unknown: the watch brings it long before its container runs."""
+KNOWN_POLL_SECONDS: Final = 0.5
+
+Identity = Owner | Pod
+"""The QuantumJob of a dedicated worker, or a shared worker."""
+
+
+@dataclass
+class Registry:
+    """All workers."""
+
+    kube: Kube
+    cache: Cache
+
+    async def identify(self, caller: Caller) -> Identity:
+        """The worker that is this pod, of a Job of ours that has not ended. Raises Denied, or kube.ApiError."""
+        deadline = asyncio.get_running_loop().time() + KNOWN_SECONDS
+        while True:
+            if found := self._find(caller):
+                return found
+            await self._look_up(caller)
+            if found := self._find(caller):
+                return found
+            if asyncio.get_running_loop().time() > deadline:
+                raise Denied("no running worker of this operator is that pod")
+            await asyncio.sleep(KNOWN_POLL_SECONDS)
+
+    def _find(self, caller: Caller) -> Identity | None:
+        if pod := self.cache.crew.find(*caller):
+            return pod
+        owner = self.cache.owner_of_pod(caller.pod_uid)
+        if owner is None or owner not in self.cache.quantumjobs:
+            return None
+        metas = (pod["metadata"] for pod in self.cache.pods(owner))
+        known = any((meta["namespace"], meta["name"], meta["uid"]) == caller for meta in metas)
+        return owner if known else None
+
+    async def _look_up(self, caller: Caller) -> None:
+        """Ask the API server for a pod, and its Job, that the watch has not brought. Raises kube.ApiError."""
+        pod = await self.kube.get(PODS, caller.namespace, caller.pod)
+        if pod is None or pod["metadata"]["uid"] != caller.pod_uid:
+            return
+        concern = self.cache.put_pod(pod)
+        name = job_name(concern.uid) if isinstance(concern, Owner) else controller_of(pod)
+        if concern is not None and name is not None and (job := await self.kube.get(JOBS, caller.namespace, name)):
+            self.cache.put_job(job)

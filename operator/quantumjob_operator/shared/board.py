@@ -1,0 +1,229 @@
+"""Whose turn it is: the orders of the shared workers, in this process's memory alone.
+
+Nothing here must survive. A restarted operator offers every unfinished job again, after a pause in which workers that
+still carry one out say so; and an order given twice does no harm, since keys are written once and seeds are fixed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Container
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from quantumjob_contract.keys import Owner
+from quantumjob_contract.orders import ALIVE_SECONDS
+from quantumjob_contract.reasons import Reason
+from quantumjob_operator.manifest import Failure
+from quantumjob_operator.observe import Worker
+from quantumjob_operator.shared import policy
+from quantumjob_operator.shared.turn import Pod, Turn, is_silent
+
+PAUSE_SECONDS: Final = 2 * ALIVE_SECONDS
+"""After a start, in which a worker is heard that got its order from an operator that is gone."""
+YIELD_SECONDS: Final = 60.0
+"""How long the others make room for a namespace's first worker; what keeps it from starting then is not they."""
+FIRST_RETRY_SECONDS: Final = 1.0
+DEADLINE_MESSAGE: Final = (
+    "The job was not done within spec.activeDeadlineSeconds of its start. Raise it, or split the job."
+)
+
+
+@dataclass
+class Room:
+    """One namespace. Each turn is in one of the three, oldest first."""
+
+    waiting: dict[Owner, Turn] = field(default_factory=dict)
+    given: dict[Owner, Turn] = field(default_factory=dict)
+    over: dict[Owner, Turn] = field(default_factory=dict)
+    """Ended or given up, and not yet told."""
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when somebody may have a turn who had none before; whoever waits for it clears it."""
+    lanes: int | None = None
+    """How many workers can be had, where the cluster gives fewer than allowed."""
+    obstacle: Worker | None = None
+    """What keeps its workers from starting, where none runs."""
+
+
+class Board:
+    """The turns of all namespaces. Times are given by the caller, so that a test has no clock to wait for."""
+
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
+        self._rooms: dict[str, Room] = {}
+        self._carries: dict[str, Owner] = {}
+        """What each pod carries out, by the pod's UID."""
+        self._claims: dict[str, tuple[Owner, Pod, datetime]] = {}
+        """What pods have said that they carry out, and nobody here has offered yet; by the pod's UID."""
+        self._starving: dict[str, datetime] = {}
+        """Since when no node has had room for even the first worker of a namespace."""
+
+    def room(self, namespace: str) -> Room:
+        return self._rooms.setdefault(namespace, Room())
+
+    def turn(self, owner: Owner) -> Turn | None:
+        room = self._rooms.get(owner.namespace)
+        if room is None:
+            return None
+        return room.waiting.get(owner) or room.given.get(owner) or room.over.get(owner)
+
+    def offer(self, owner: Owner, turn: Turn, now: datetime) -> None:
+        """A job waits for its turn from now on, or is with the worker that has said so."""
+        if self.turn(owner) is not None:
+            return
+        room = self.room(owner.namespace)
+        room.waiting[owner] = turn
+        room.changed.set()
+        for claimed, pod, heard in list(self._claims.values()):
+            if claimed == owner and not is_silent(heard, now):
+                self.hear(pod, owner, now)
+
+    def drop(self, owner: Owner) -> None:
+        """A job is finished or gone."""
+        room = self._rooms.get(owner.namespace)
+        turn = self.turn(owner)
+        if room is None or turn is None:
+            return
+        for turns in (room.waiting, room.given, room.over):
+            turns.pop(owner, None)
+        if turn.pod is not None and self._carries.get(turn.pod.uid) == owner:
+            del self._carries[turn.pod.uid]
+
+    def take(self, pod: Pod, now: datetime) -> Owner | None:
+        """Give a worker the next order. Whatever it had before is no longer in its hands."""
+        self.lay_down(pod)
+        room = self.room(pod.namespace)
+        ready = ((owner, turn) for owner, turn in room.waiting.items() if turn.not_before <= now)
+        expected, taken = itertools.tee(ready)
+        lanes = self.lanes if room.lanes is None else room.lanes
+        index = policy.next_in((turn.weight(now, lanes) for _, turn in expected), _long(room, now), lanes)
+        if index is None:
+            return None
+        owner, _ = next(itertools.islice(taken, index, None))
+        self._give(room, owner, pod, now)
+        return owner
+
+    def hear(self, pod: Pod, owner: Owner, now: datetime) -> None:
+        """A worker says that it carries this order out: that is where it is."""
+        room = self.room(owner.namespace)
+        if owner in room.waiting:
+            self.lay_down(pod)
+            self._give(room, owner, pod, now)
+        elif (turn := room.given.get(owner)) is not None and turn.pod == pod:
+            turn.heard = now
+        elif turn is None and owner not in room.over:
+            self._claims[pod.uid] = (owner, pod, now)
+
+    def lay_down(self, pod: Pod) -> Owner | None:
+        """A worker has nothing in its hands: an order that was there, and did not end, waits again. Gives that."""
+        owner = self._carries.pop(pod.uid, None)
+        if owner is None:
+            return None
+        room = self.room(owner.namespace)
+        turn = room.given.get(owner)
+        if turn is None or turn.pod != pod:
+            return None
+        del room.given[owner]
+        turn.pod = turn.given = turn.heard = None
+        room.waiting = {owner: turn} | room.waiting  # it has waited already
+        room.changed.set()
+        return owner
+
+    def carried_by(self, pod_uid: str) -> Owner | None:
+        return self._carries.get(pod_uid)
+
+    def end(self, owner: Owner) -> bool:
+        """A worker says that its last segment is stored. False where nobody here has this order."""
+        turn = self.turn(owner)
+        if turn is None:
+            return False
+        self.drop(owner)
+        turn.pod, turn.ended = None, True
+        self.room(owner.namespace).over[owner] = turn
+        return True
+
+    def fail(self, owner: Owner, why: Failure, now: datetime, *, final: bool = False) -> None:
+        """An attempt has failed, and no other would do better where this is `final`."""
+        turn = self.turn(owner)
+        if turn is None:
+            return
+        if turn.pod is not None:
+            self.lay_down(turn.pod)
+        turn.attempts += 1
+        turn.trouble = why.message
+        turn.not_before = now + timedelta(seconds=FIRST_RETRY_SECONDS * 2 ** min(turn.attempts - 1, 5))
+        if final:
+            self._give_up(owner, why)
+        elif turn.attempts > turn.retries:
+            self._give_up(owner, Failure(why.reason, f"{why.message} No attempt is left (spec.backoffLimit)."))
+
+    def overdue(self, now: datetime) -> list[Owner]:
+        """Take orders from silent workers, give up those whose deadline is over; gives all of these."""
+        late: list[Owner] = []
+        self._claims = {uid: claim for uid, claim in self._claims.items() if not is_silent(claim[2], now)}
+        for room in self._rooms.values():
+            over = [owner for turns in (room.given, room.waiting) for owner, turn in turns.items() if turn.is_over(now)]
+            for owner in over:
+                self._give_up(owner, Failure(Reason.DEADLINE_EXCEEDED, DEADLINE_MESSAGE))
+            given = room.given.values()
+            silent = [turn.pod for turn in given if turn.pod is not None and is_silent(turn.heard, now)]
+            late += over + [lost for pod in silent if (lost := self.lay_down(pod)) is not None]
+        return late
+
+    def demand(self, namespace: str, now: datetime) -> int:
+        """How many workers a namespace should have."""
+        room = self.room(namespace)
+        return policy.wanted((turn.expected for turn in room.waiting.values()), _long(room, now), self.lanes)
+
+    def hinder(self, namespace: str, obstacle: Worker | None, lanes: int | None, now: datetime) -> list[Owner]:
+        """Note what keeps a namespace's workers from starting; gives the jobs to which that is news."""
+        room = self.room(namespace)
+        room.lanes = lanes
+        if obstacle is not None and obstacle.reason is Reason.UNSCHEDULABLE:
+            self._starving.setdefault(namespace, now)
+        else:
+            self._starving.pop(namespace, None)
+        if (room.obstacle and room.obstacle.reason) == (obstacle and obstacle.reason):
+            return []  # the words may change each time; they are told once
+        room.obstacle = obstacle
+        return list(room.waiting)
+
+    def others_starve(self, namespace: str, now: datetime) -> bool:
+        """Whether another namespace needs room for its first worker, and may still get it by ours going."""
+        return any(
+            other != namespace and (now - since).total_seconds() < YIELD_SECONDS and self.room(other).waiting
+            for other, since in self._starving.items()
+        )
+
+    def prune(self, keep: Container[str]) -> None:
+        """Forget namespaces in which nobody waits and nobody works."""
+        for namespace, room in list(self._rooms.items()):
+            if namespace not in keep and not (room.waiting or room.given or room.over):
+                del self._rooms[namespace]
+                self._starving.pop(namespace, None)
+
+    def namespaces(self) -> list[str]:
+        """Those in which somebody waits."""
+        return [namespace for namespace, room in self._rooms.items() if room.waiting]
+
+    def _give(self, room: Room, owner: Owner, pod: Pod, now: datetime) -> None:
+        turn = room.waiting.pop(owner)
+        turn.pod, turn.given, turn.heard = pod, now, now
+        turn.worker = pod.name
+        turn.first = turn.first or now
+        room.given[owner] = turn
+        self._carries[pod.uid] = owner
+
+    def _give_up(self, owner: Owner, failure: Failure) -> None:
+        turn = self.turn(owner)
+        self.drop(owner)
+        if turn is not None:
+            turn.pod, turn.failure = None, failure
+            self.room(owner.namespace).over[owner] = turn
+
+
+def _long(room: Room, now: datetime) -> int:
+    """How many long orders are being carried out."""
+    return sum(policy.is_long(turn.expected, turn.taken(now)) for turn in room.given.values())

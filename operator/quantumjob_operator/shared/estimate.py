@@ -1,0 +1,71 @@
+"""How long a program will take, from its text alone: enough to tell a short job from a long one. Pure.
+
+The operator has no Qiskit and parses nothing. What it cannot judge (QPY, an object in the bucket, a loop without an
+end) counts as long, which costs such a job at most a wait, and the short ones nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from quantumjob_contract.program import Program, Pub
+
+SHORT_SECONDS: Final = 2.0
+"""What is expected to take longer, or has taken longer, is long."""
+UNKNOWN_SECONDS: Final = 2 * SHORT_SECONDS
+
+PUB_SECONDS: Final = 0.03
+"""A process, the parser, the way to the store: measured for a Bell pub."""
+GATE_SECONDS: Final = 1e-4
+"""To parse one gate and make it ready; the OpenQASM 3 parser takes most of it."""
+SHOT_SECONDS: Final = 2e-6
+AMPLITUDE_SECONDS: Final = 2e-9
+"""For one gate on one amplitude of a statevector."""
+HEAD_CHARS: Final = 8192
+"""Where registers are declared."""
+WIDEST: Final = 26
+"""A statevector beyond this many qubits is not what runs; what does cannot be told from here."""
+
+# Hostile text is read here, too: each of these takes time in proportion to the text, and figures are cut short.
+_REGISTER: Final = re.compile(r"\b(?:qreg\s+\w+\s*\[\s*(\d+)\s*\]|qubit\s*\[\s*(\d+)\s*\])")
+_LOOP: Final = re.compile(r"\bin\s*\[\s*(-?\d+)\s*:(?:\s*(-?\d+)\s*:)?\s*(-?\d+)\s*\]")
+_DIGITS: Final = 12
+_MOST_REPEATS: Final = 10**15
+_EACH_SHOT: Final = ("if", "switch", "reset")
+"""Words for which a circuit is run anew for each shot. To search for a word in a name is wrong at times, and quick."""
+
+
+def seconds(program: Program) -> float:
+    """Seconds that a worker will need for the whole program."""
+    return sum(_pub(pub) for pub in program.pubs)
+
+
+def _pub(pub: Pub) -> float:
+    text = pub.circuit.inline
+    if text is None or pub.circuit.format == "QPY" or "while" in text:
+        return UNKNOWN_SECONDS
+    width = min(sum(_number(old or new) for old, new in _REGISTER.findall(text[:HEAD_CHARS])), 10**6)
+    gates = text.count(";") * _repeats(text)
+    if width > WIDEST:
+        return UNKNOWN_SECONDS
+    one_run = gates * 2**width * AMPLITUDE_SECONDS
+    runs = pub.shots if any(word in text for word in _EACH_SHOT) else 1
+    return float(PUB_SECONDS + gates * GATE_SECONDS + one_run * runs + pub.shots * SHOT_SECONDS)
+
+
+def _repeats(text: str) -> int:
+    """How often the body of all loops together runs at most: as if each were inside the one before."""
+    if "for" not in text:
+        return 1
+    found, known = 1, _LOOP.findall(text)
+    for start, step, end in known:
+        times = abs(_number(end) - _number(start)) // max(1, abs(_number(step or "1"))) + 1
+        found = min(found * times, _MOST_REPEATS)
+    loops = len(re.findall(r"\bfor\b", text))
+    return found if loops == len(known) else found * 1000
+
+
+def _number(digits: str) -> int:
+    """Of a figure too long to be meant, its beginning: Python takes quadratic time for such, and then refuses."""
+    return int(digits[:_DIGITS])

@@ -1,0 +1,43 @@
+"""Who is next, and how many workers a namespace should have. Pure.
+
+A namespace has at most `lanes` workers. Long jobs may hold all of them but one, which is always there for the short.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Final
+
+from quantumjob_operator.shared.estimate import SHORT_SECONDS
+
+WORTH_SECONDS: Final = 2.0
+"""Of short work for each worker: a pod costs more than a second to start."""
+
+
+def is_long(expected: float, taken: float = 0.0) -> bool:
+    """Whether a job of this estimate, that has run for that long, may keep others waiting."""
+    return max(expected, taken) > SHORT_SECONDS
+
+
+def next_in(waiting: Iterable[float], long_running: int, lanes: int) -> int | None:
+    """The index of the one whose turn it is, of the expected seconds of those that wait, oldest first."""
+    first = None
+    for index, expected in enumerate(waiting):
+        if not is_long(expected) or long_running < lanes - 1:
+            return index
+        first = index if first is None else first
+    return first if lanes <= 1 else None
+
+
+def wanted(waiting: Iterable[float], long_running: int, lanes: int) -> int:
+    """How many workers there should be for those that wait and for the long that run."""
+    for_long, short = long_running, 0.0
+    for expected in waiting:
+        if is_long(expected):
+            for_long += 1
+        else:
+            short += expected
+        if (for_long >= lanes and short > 0) or short > lanes * WORTH_SECONDS:
+            return lanes
+    return min(lanes, min(for_long, max(1, lanes - 1)) + math.ceil(short / WORTH_SECONDS))

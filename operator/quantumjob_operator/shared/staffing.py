@@ -1,0 +1,193 @@
+"""Starts shared workers, as many as a namespace's queue is worth, and says what keeps them from starting."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from quantumjob_contract.exits import Exit
+from quantumjob_contract.keys import Owner
+from quantumjob_contract.program import Program
+from quantumjob_contract.reasons import Reason
+from quantumjob_operator import clock, metrics
+from quantumjob_operator.children import SHARED_PREFIX, template_of
+from quantumjob_operator.kube import JOBS, ApiError, Kube
+from quantumjob_operator.manifest import Failure
+from quantumjob_operator.observe import Worker, explain, is_disrupted, is_out_of_memory, terminated
+from quantumjob_operator.shared import estimate
+from quantumjob_operator.shared.board import Board
+from quantumjob_operator.shared.crew import PODLESS_SECONDS, Crew
+from quantumjob_operator.shared.placement import SHARED, placement
+from quantumjob_operator.shared.turn import Pod, Turn
+from quantumjob_operator.workqueue import WorkQueue
+
+JSON = dict[str, Any]
+logger = logging.getLogger(__name__)
+
+TICK_SECONDS: Final = 1.0
+UNBLAMED: Final = (Exit.DONE, Exit.TEMPORARY)
+"""Exit codes of a worker that was told to go: no fault of the order that it had."""
+
+
+@dataclass
+class Staffing:
+    """Level-triggered like the controller: `reconcile` may be called for any namespace at any time."""
+
+    kube: Kube
+    board: Board
+    crew: Crew
+    build: Callable[[str], JSON]
+    """The Job of a shared worker by its name."""
+    tell: Callable[[Owner], None]
+    """Have the controller look at a QuantumJob again."""
+    ready: Callable[[], bool]
+    """Whether the watches have told of all workers that there are: before that none is started."""
+    linger_seconds: float
+    """How long a worker without an order stays; 0 where none is shared."""
+    queue: WorkQueue[str] = field(default_factory=WorkQueue)
+    _template: str | None = None
+    _names: dict[str, str] = field(default_factory=dict)
+    """Of the next worker of a namespace: the same while it is refused, for the refusal names it, and is told once."""
+
+    def takes(self, quantumjob: JSON) -> bool:
+        """Whether this QuantumJob takes its turn at a shared worker; not where it has a Job of its own already."""
+        told = quantumjob.get("status", {})
+        if "job" in told or not self.linger_seconds:
+            return False
+        way: str = told.get("placement") or placement(quantumjob)
+        return way == SHARED
+
+    def offer(self, owner: Owner, turn: Turn) -> None:
+        self.board.offer(owner, turn, clock.now())
+        self.look(owner.namespace)
+
+    def see(self, pod: JSON, *, gone: bool = False) -> None:
+        """A shared worker's pod has changed: where its container has ended, so has the attempt at its order."""
+        meta, end = pod["metadata"], terminated(pod)
+        owner = self.board.carried_by(meta["uid"])
+        if owner is None or not (gone or end):
+            return
+        if end is None or is_disrupted(pod) or end["exitCode"] in UNBLAMED:
+            self.board.lay_down(Pod(meta["namespace"], meta["name"], meta["uid"]))
+        else:
+            reason = Reason.OUT_OF_MEMORY if is_out_of_memory(end) else Reason.BACKOFF_LIMIT_EXCEEDED
+            self.board.fail(owner, Failure(reason, explain(end)), clock.now())
+        self.tell(owner)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._work())
+            group.create_task(self._tick())
+
+    async def _tick(self) -> None:
+        """Time alone changes things: a worker is silent, a deadline passes, a pause ends, an order turns out long."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._template = None  # made anew when it is asked for: certificates are renewed
+            due = loop.time() + TICK_SECONDS
+            await asyncio.sleep(TICK_SECONDS)
+            if loop.time() - due < TICK_SECONDS:  # else it was this process that heard nobody
+                for owner in self.board.overdue(clock.now()):
+                    self.tell(owner)
+            self.board.prune(keep=self.crew.namespaces())
+            for namespace in self.crew.namespaces().union(self.board.namespaces()):
+                self.board.room(namespace).changed.set()
+                self.look(namespace)
+
+    def look(self, namespace: str) -> None:
+        """Reconcile this namespace soon; where the cluster has just refused a worker, not before its time."""
+        if not self.queue.is_failing(namespace):
+            self.queue.add(namespace)
+
+    async def _work(self) -> None:
+        while True:
+            namespace = await self.queue.get()
+            try:
+                await self.reconcile(namespace)
+                self.queue.forget(namespace)
+            except ApiError as error:
+                seconds = self.queue.retry(namespace)
+                cause = {"namespace": namespace, "cause": str(error), "seconds": seconds}
+                logger.warning("No worker could be started", extra=cause)
+            except Exception:
+                self.queue.retry(namespace)
+                logger.exception("A defect of the operator", extra={"namespace": namespace})
+            finally:
+                self.queue.done(namespace)
+
+    async def reconcile(self, namespace: str) -> None:
+        """Start the workers that are lacking, and take back those that cannot start. Raises ApiError."""
+        if not self.ready():
+            return
+        now = clock.now()
+        wanted = self.board.demand(namespace, now)
+        if self.board.others_starve(namespace, now):
+            wanted = min(wanted, 1)
+        try:
+            for _ in range(wanted - self.crew.present(namespace, now)):
+                await self._start(namespace)
+        except ApiError as error:
+            if error.status in {403, 422}:
+                self._hinder(namespace, Worker("waiting", Reason.POD_REFUSED, _refused(error)))
+            raise
+        self._hinder(namespace, self.crew.stuck(namespace, now))
+        await self._take_back(self.crew.lost(namespace, now))
+        if not wanted:  # one that has not started by now would stay for ever, or come for nothing
+            await self._take_back(self.crew.unstarted(namespace, now))
+
+    async def _take_back(self, jobs: list[JSON]) -> None:
+        for job in jobs:
+            meta = job["metadata"]
+            await self.kube.delete(JOBS, meta["namespace"], meta["name"], meta["uid"])
+            logger.info("A shared worker is taken back", extra={"namespace": meta["namespace"], "job": meta["name"]})
+
+    async def _start(self, namespace: str) -> None:
+        name = self._names.setdefault(namespace, SHARED_PREFIX + secrets.token_hex(5))
+        created = await self.kube.create(JOBS, namespace, self.build(name))
+        del self._names[namespace]
+        if created is not None:
+            self.crew.put_job(created)
+            metrics.WORKERS_STARTED.inc()
+            logger.info("A shared worker is started", extra={"namespace": namespace, "job": name})
+            self.queue.add_after(namespace, PODLESS_SECONDS + TICK_SECONDS)
+
+    def is_needed_elsewhere(self, namespace: str) -> bool:
+        """Whether a worker of this namespace should make room for the first one of another."""
+        now = clock.now()
+        return self.board.others_starve(namespace, now) and self.crew.present(namespace, now) > 1
+
+    def is_outdated(self, pod: Pod) -> bool:
+        """Whether a worker is of another image or another setting than one that is started now."""
+        self._template = self._template or template_of(self.build(""))
+        return self.crew.template_of(pod) != self._template
+
+    def _hinder(self, namespace: str, obstacle: Worker | None) -> None:
+        """Where one worker runs, work goes on, and nobody needs to know that there could be more."""
+        running = self.crew.running(namespace)
+        lanes = max(1, running) if obstacle else None
+        for owner in self.board.hinder(namespace, None if running else obstacle, lanes, clock.now()):
+            self.tell(owner)
+
+
+def _refused(error: ApiError) -> str:
+    return f"The cluster refuses the Job of the namespace's shared worker: {error.message}"
+
+
+def new_turn(quantumjob: JSON, program: Program, since: datetime) -> Turn:
+    """The turn of a job that waits, not before `since`: it may be in the hands of a worker that is yet to be heard."""
+    status, spec = quantumjob["status"], quantumjob["spec"]
+    ordered = status.get("times", {}).get("ordered")
+    return Turn(
+        expected=estimate.seconds(program),
+        deadline=float(spec["activeDeadlineSeconds"]),
+        retries=spec["backoffLimit"],
+        not_before=since,
+        attempts=status.get("attempts", 0),
+        first=clock.parse(ordered) if ordered else None,
+    )

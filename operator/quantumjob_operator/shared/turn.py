@@ -1,0 +1,102 @@
+"""One order's way through the queue of its namespace, and what a person is told of it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from quantumjob_contract.orders import ALIVE_SECONDS
+from quantumjob_contract.reasons import Reason
+from quantumjob_operator import clock
+from quantumjob_operator.manifest import Failure
+from quantumjob_operator.observe import Worker
+
+SILENT_SECONDS: Final = 4 * ALIVE_SECONDS
+"""A worker that says nothing for so long is lost, or cut off: its order is given again."""
+OVERTIME_SECONDS: Final = 10.0
+"""Beyond the deadline, in which a worker ends by itself and stores what is done."""
+PATIENCE_SECONDS: Final = 60.0
+PATIENCE: Final = 10.0
+"""With one worker, a long order waits for short ones this many times as long as it takes, at least a minute."""
+
+ABSENT: Final = Worker(
+    "absent", Reason.QUEUED, "The program is valid; it waits for a worker that its namespace shares."
+)
+QUEUED: Final = Worker("waiting", ABSENT.reason, ABSENT.message)
+
+
+class Pod(NamedTuple):
+    """A shared worker's pod."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass
+class Turn:
+    """One order."""
+
+    expected: float
+    """Seconds that it will take."""
+    deadline: float
+    """spec.activeDeadlineSeconds, from the moment when it was first given."""
+    retries: int
+    """spec.backoffLimit."""
+    not_before: datetime
+    attempts: int = 0
+    """How often a worker has failed at it."""
+    first: datetime | None = None
+    """When it was given for the first time."""
+    pod: Pod | None = None
+    """The worker that has it."""
+    worker: str = ""
+    """Name of the pod that had it last."""
+    given: datetime | None = None
+    heard: datetime | None = None
+    trouble: str = ""
+    """How the last attempt ended, where it failed."""
+    ended: bool = False
+    """Its worker says that its last segment is stored."""
+    failure: Failure | None = None
+    """There will be no other attempt."""
+
+    def left(self, now: datetime) -> float:
+        """Seconds until the deadline."""
+        return self.deadline - ((now - self.first).total_seconds() if self.first else 0.0)
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether its worker should have ended by itself."""
+        return self.first is not None and self.left(now) < (-OVERTIME_SECONDS if self.pod else 0.0)
+
+    def weight(self, now: datetime, lanes: int) -> float:
+        """What it is expected to take; nothing where it has waited long enough for the only worker to be long."""
+        waited = (now - self.not_before).total_seconds()
+        return 0.0 if lanes <= 1 and waited > max(PATIENCE_SECONDS, PATIENCE * self.expected) else self.expected
+
+    def taken(self, now: datetime) -> float:
+        """Seconds since it was given."""
+        return (now - self.given).total_seconds() if self.given else 0.0
+
+
+def is_silent(heard: datetime | None, now: datetime) -> bool:
+    """Whether a worker that was last heard then is lost."""
+    return heard is not None and (now - heard).total_seconds() > SILENT_SECONDS
+
+
+def observe(turn: Turn | None, obstacle: Worker | None) -> Worker:
+    """The state of an order's worker. `obstacle` keeps the workers of its namespace from starting."""
+    if turn is None:
+        return ABSENT
+    if turn.failure is not None:
+        return Worker("failed", Reason(turn.failure.reason), turn.failure.message)
+    if turn.ended:
+        return Worker("ended", Reason.STORING, "The worker has ended; its results are being verified.")
+    if turn.pod is not None and turn.given is not None:
+        return Worker("running", Reason.RUNNING, f"Worker {turn.pod.name} runs it.", clock.rfc3339(turn.given))
+    if obstacle is not None:
+        return obstacle
+    if turn.trouble:
+        return Worker("waiting", Reason.RETRYING, f"{turn.trouble} Another attempt follows.")
+    return QUEUED

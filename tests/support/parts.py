@@ -1,0 +1,149 @@
+"""The operator's parts, put together over an API server and a store in memory, and hands to play the cluster's part."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from quantumjob_contract import keys
+from quantumjob_contract.keys import Owner
+from quantumjob_contract.orders import Alive, Ended, Next, Order, Told
+from quantumjob_contract.program import encode
+from quantumjob_contract.results import PubMetadata, PubResult, Register
+from quantumjob_operator import clock
+from quantumjob_operator.cache import Cache, owner_of_quantumjob
+from quantumjob_operator.children import build_job, build_shared
+from quantumjob_operator.controller import Controller
+from quantumjob_operator.feed import Feed
+from quantumjob_operator.orders.desk import Desk
+from quantumjob_operator.shared.board import Board
+from quantumjob_operator.shared.staffing import Staffing
+from quantumjob_operator.shared.turn import Pod
+from quantumjob_operator.workqueue import WorkQueue
+from support.jobs import segment
+from support.kube import JOBS, PODS, QUANTUMJOBS, RUNNING, UID, FakeKube, shared_job, shared_pod
+from support.memory import MemoryStore
+
+JSON = dict[str, Any]
+OF = Owner("team", UID)
+LINGER = 30.0
+BUILD = {"image": "worker:1", "orders_url": "https://orders", "ca_pem": "CA"}
+
+
+def result_of_bell() -> PubResult:
+    """What the one pub of `support.kube.quantumjob` comes to."""
+    register = Register(2, "AA==", {"00": 1})
+    return PubResult(0, "bell", PubMetadata(seed=1, shots=1), data={"c": register})
+
+
+class Parts:
+    """One operator. With a `linger` of 0 every job has a worker of its own."""
+
+    def __init__(
+        self, kube: FakeKube, store: MemoryStore | None = None, *, linger: float = LINGER, lanes: int = 4
+    ) -> None:
+        self.kube, self.store = kube, store or MemoryStore()
+        self.ready = True
+        self.board = Board(lanes)
+        cache, queue = Cache(), WorkQueue[Owner](lane=lambda owner: owner.namespace)
+        self.staffing = Staffing(
+            kube,  # type: ignore[arg-type]
+            self.board,
+            cache.crew,
+            partial(build_shared, **BUILD),
+            queue.add,
+            lambda: self.ready,
+            linger,
+        )
+        self.controller = Controller(
+            kube,  # type: ignore[arg-type]
+            lambda: self.store.opened,  # type: ignore[arg-type, return-value]
+            partial(build_job, **BUILD),
+            self.staffing,
+            cache,
+            queue,
+            started=clock.now(),
+        )
+        self.feed = Feed(self.controller, self.staffing)
+        self.desk = Desk(self.controller, self.staffing, lambda: self.store.opened)  # type: ignore[arg-type, return-value]
+        self.watch()
+
+    def watch(self) -> None:
+        """The watches tell of everything that there is."""
+        for kind in (QUANTUMJOBS, JOBS, PODS):
+            for item in self.kube.of_kind(kind):
+                self.feed.of(kind)(item, False)
+
+    def restarted(self) -> Parts:
+        """Another operator in this one's place, which knows what the cluster and the store know."""
+        return Parts(self.kube, self.store, linger=self.staffing.linger_seconds, lanes=self.board.lanes)
+
+    async def reconcile(self, owner: Owner = OF) -> JSON:
+        """The status after a pass of the controller."""
+        try:
+            await self.controller.reconcile(owner)
+        finally:
+            await self.controller.said()
+        return self.status(owner)
+
+    async def settle(self) -> None:
+        """Work off what waits in the queues, as the operator's own tasks do. Raises what these would try again."""
+        queue, spaces = self.controller.queue, self.staffing.queue
+        while len(queue) or len(spaces):
+            while len(queue):
+                owner = await queue.get()
+                try:
+                    await self.controller.reconcile(owner)
+                finally:
+                    queue.done(owner)
+            while len(spaces):
+                namespace = await spaces.get()
+                try:
+                    await self.staffing.reconcile(namespace)
+                finally:
+                    spaces.done(namespace)
+        await self.controller.said()
+
+    def found(self, owner: Owner = OF) -> JSON:
+        """The QuantumJob as the API server has it now; nothing where it is gone."""
+        of_kind = self.kube.of_kind(QUANTUMJOBS)
+        return next((each for each in of_kind if owner == owner_of_quantumjob(each)), {})
+
+    def status(self, owner: Owner = OF) -> JSON:
+        status: JSON = self.found(owner).get("status", {})
+        return status
+
+    def hire(self, name: str = "a", *, namespace: str = "team", state: JSON | None = None) -> Pod:
+        """A shared worker runs."""
+        self.feed.job(self.kube.put(JOBS, shared_job(name, namespace=namespace)), False)
+        made = self.kube.put(PODS, shared_pod(name, state or RUNNING, namespace=namespace))
+        self.feed.pod(made, False)
+        return Pod(namespace, made["metadata"]["name"], made["metadata"]["uid"])
+
+    def turns(self, pod: Pod, state: JSON, conditions: list[JSON] | None = None) -> None:
+        """A shared worker's container is in this state now."""
+        raw = self.kube.objects[PODS, pod.namespace, pod.name]
+        status = {"containerStatuses": [{"name": "worker", "state": state}], "conditions": conditions or []}
+        self.feed.pod(self.kube.put(PODS, raw | {"status": status}), False)
+
+    def edit(self, owner: Owner = OF, **spec: Any) -> None:
+        """A user changes the spec."""
+        raw = self.found(owner)
+        self.feed.quantumjob(self.kube.put(QUANTUMJOBS, raw | {"spec": raw["spec"] | spec}), False)
+
+    def store_last(self, owner: Owner = OF) -> None:
+        """A worker stores the last segment."""
+        last = encode(segment(owner, keys.LAST, [result_of_bell()], []))
+        self.store.pending.put_once(keys.segment(owner, 0, keys.LAST), last)
+
+    async def ask(self, who: Pod | Owner, ended: Ended | None = None, *, leaving: bool = False) -> Order | None:
+        """A worker asks for its next order."""
+        return await self.desk.next(who, Next(ended, leaving))
+
+    def alive(self, who: Pod | Owner, uid: str, done: int = 0) -> Told:
+        """A worker says that it carries an order out."""
+        return self.desk.alive(who, uid, Alive(done, 1))
+
+    def writes(self) -> list[str]:
+        """The calls that have changed something in the API server."""
+        return [what for what, _ in self.kube.calls if what.partition(" ")[0] in {"status", "create", "delete"}]

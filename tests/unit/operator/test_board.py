@@ -1,0 +1,542 @@
+"""Whose turn it is: every method of the board, and all of them in any order."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from quantumjob_contract.keys import Owner
+from quantumjob_contract.reasons import Reason
+from quantumjob_operator.manifest import Failure
+from quantumjob_operator.observe import Worker
+from quantumjob_operator.shared.board import FIRST_RETRY_SECONDS, YIELD_SECONDS, Board
+from quantumjob_operator.shared.turn import OVERTIME_SECONDS, SILENT_SECONDS, Pod, Turn, is_silent
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+LANES = 4
+SHORT, LONG = 0.03, 60.0
+A, B, C = (Owner("team", name) for name in "abc")
+ONE, TWO = (Pod("team", f"qj-shared-{name}", f"pod-{name}") for name in ("one", "two"))
+WHY = Failure(Reason.BACKOFF_LIMIT_EXCEEDED, "It died.")
+
+
+def later(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def turn(**changes: Any) -> Turn:
+    return Turn(**({"expected": SHORT, "deadline": 600.0, "retries": 3, "not_before": NOW} | changes))
+
+
+def board(*owners: Owner, lanes: int = LANES, **changes: Any) -> Board:
+    """These jobs wait."""
+    made = Board(lanes)
+    for owner in owners:
+        made.offer(owner, turn(**changes), NOW)
+    return made
+
+
+def found(of: Board, owner: Owner) -> Turn:
+    there = of.turn(owner)
+    assert there is not None
+    return there
+
+
+def where(of: Board, owner: Owner) -> str:
+    room = of.room(owner.namespace)
+    (name,) = [name for name in ("waiting", "given", "over") if owner in getattr(room, name)]
+    return name
+
+
+def test_the_oldest_is_given_first_and_nobody_twice() -> None:
+    made = board(A, B)
+    assert made.take(ONE, NOW) == A
+    assert made.take(TWO, NOW) == B
+    assert made.take(Pod("team", "three", "pod-three"), NOW) is None
+    assert (made.carried_by(ONE.uid), made.carried_by(TWO.uid)) == (A, B)
+
+
+def test_an_offer_is_told_to_whoever_waits_for_one() -> None:
+    made = Board(LANES)
+    made.room("team").changed.clear()
+    made.offer(A, turn(), NOW)
+    assert made.room("team").changed.is_set()
+
+
+def test_a_second_offer_changes_nothing() -> None:
+    made = board(A)
+    made.take(ONE, NOW)
+    made.offer(A, turn(), NOW)
+    assert where(made, A) == "given"
+
+
+def test_a_worker_gets_only_orders_of_its_namespace() -> None:
+    made = board(A)
+    assert made.take(Pod("other", "qj-shared-x", "pod-x"), NOW) is None
+    assert where(made, A) == "waiting"
+
+
+def test_a_worker_that_asks_again_gets_what_it_had() -> None:
+    made = board(A, B)
+    made.take(ONE, NOW)
+    assert made.take(TWO, NOW) == B
+    assert made.take(ONE, NOW) == A, "its own first: the answer with it may have been lost"
+    assert (where(made, A), where(made, B)) == ("given", "given")
+
+
+def test_a_worker_that_spoke_before_the_offer_has_the_order() -> None:
+    """A restarted operator looks into the store first; meanwhile the worker has said what it carries out."""
+    made = Board(4)
+    made.hear(ONE, A, NOW)
+    made.offer(A, turn(), later(3))
+    assert (made.take(TWO, later(3)), made.carried_by(ONE.uid)) == (None, A)
+
+
+def test_what_a_worker_said_long_ago_is_forgotten() -> None:
+    made = Board(4)
+    made.hear(ONE, A, NOW)
+    made.overdue(later(SILENT_SECONDS + 1))
+    made.offer(A, turn(), later(SILENT_SECONDS + 1))
+    assert made.take(TWO, later(SILENT_SECONDS + 1)) == A
+
+
+def test_an_order_waits_for_its_time() -> None:
+    made = board(A, not_before=later(4))
+    made.offer(B, turn(not_before=later(2)), NOW)
+    assert made.take(ONE, NOW) is None
+    assert made.take(ONE, later(2)) == B
+    assert made.take(TWO, later(4)) == A
+
+
+def test_the_last_lane_is_not_for_the_long() -> None:
+    made = board(A, B, expected=LONG, lanes=2)
+    made.offer(C, turn(), NOW)
+    assert made.take(ONE, NOW) == A
+    assert made.take(TWO, NOW) == C
+    made.end(C)
+    assert made.take(TWO, NOW) is None
+    made.end(A)
+    assert made.take(TWO, NOW) == B
+
+
+def test_a_job_that_turns_out_long_counts_as_long() -> None:
+    made = board(A, lanes=2)
+    made.take(ONE, NOW)
+    made.offer(B, turn(expected=LONG), NOW)
+    assert made.take(TWO, later(5)) is None
+
+
+def test_where_the_cluster_gives_fewer_workers_their_number_is_that_of_the_lanes() -> None:
+    made = board(A, B, expected=LONG)
+    made.hinder("team", None, 1, NOW)
+    assert made.take(ONE, NOW) == A
+    made.hinder("team", None, 2, NOW)
+    assert made.take(TWO, NOW) is None
+    made.hinder("team", None, None, NOW)
+    assert made.take(TWO, NOW) == B
+
+
+def test_what_is_laid_down_waits_again_and_that_is_told() -> None:
+    made = board(A)
+    made.take(ONE, NOW)
+    made.room("team").changed.clear()
+    assert made.lay_down(ONE) == A
+    assert made.room("team").changed.is_set()
+    assert (where(made, A), found(made, A).attempts) == ("waiting", 0)
+    assert made.lay_down(ONE) is None
+    assert made.take(TWO, NOW) == A
+
+
+def test_a_failed_attempt_is_followed_by_another_after_a_longer_and_longer_time() -> None:
+    made, now, waits = board(A), NOW, []
+    for attempt in range(3):
+        assert made.take(ONE, now) == A
+        made.fail(A, WHY, now)
+        assert (where(made, A), found(made, A).attempts, found(made, A).trouble) == ("waiting", attempt + 1, "It died.")
+        assert made.take(TWO, now) is None
+        waits.append((found(made, A).not_before - now).total_seconds())
+        now = found(made, A).not_before
+    assert waits == [FIRST_RETRY_SECONDS, 2 * FIRST_RETRY_SECONDS, 4 * FIRST_RETRY_SECONDS]
+
+
+def test_attempts_are_bounded_by_the_backoff_limit() -> None:
+    made = board(A, retries=1)
+    made.take(ONE, NOW)
+    made.fail(A, WHY, NOW)
+    made.take(ONE, later(60))
+    made.fail(A, WHY, later(60))
+    failure = found(made, A).failure
+    assert where(made, A) == "over"
+    assert failure is not None
+    assert failure.reason == Reason.BACKOFF_LIMIT_EXCEEDED
+    assert "It died. No attempt is left (spec.backoffLimit)." in failure.message
+    assert made.carried_by(ONE.uid) is None
+    assert made.take(ONE, later(1000)) is None
+
+
+def test_attempts_that_an_earlier_operator_has_counted_count() -> None:
+    made = board(A, retries=1, attempts=1)
+    made.take(ONE, NOW)
+    made.fail(A, WHY, NOW)
+    assert where(made, A) == "over"
+
+
+def test_no_attempt_follows_where_it_would_fail_again() -> None:
+    made = board(A)
+    made.take(ONE, NOW)
+    made.fail(A, Failure(Reason.WORKER_FAILED, "Update it."), NOW, final=True)
+    assert found(made, A).failure == Failure(Reason.WORKER_FAILED, "Update it.")
+
+
+def test_a_silent_worker_loses_its_order_and_that_costs_no_attempt() -> None:
+    made = board(A)
+    made.take(ONE, NOW)
+    assert made.overdue(later(SILENT_SECONDS)) == []
+    assert made.overdue(later(SILENT_SECONDS + 1)) == [A]
+    assert (where(made, A), found(made, A).attempts) == ("waiting", 0)
+
+
+def test_a_sign_of_life_ends_the_silence() -> None:
+    made = board(A)
+    made.take(ONE, NOW)
+    made.hear(ONE, A, later(SILENT_SECONDS))
+    assert made.overdue(later(SILENT_SECONDS + 1)) == []
+    made.hear(TWO, A, later(2 * SILENT_SECONDS))
+    assert made.overdue(later(2 * SILENT_SECONDS + 1)) == [A], "another's word is none of its worker's"
+
+
+def test_the_deadline_counts_from_the_first_turn_over_all_attempts() -> None:
+    made = board(A, deadline=100.0)
+    assert made.overdue(later(10_000)) == [], "to wait costs nothing of it"
+    made.take(ONE, NOW)
+    made.lay_down(ONE)
+    assert made.overdue(later(99)) == []
+    assert made.overdue(later(101)) == [A]
+    failure = found(made, A).failure
+    assert failure is not None
+    assert failure.reason == Reason.DEADLINE_EXCEEDED
+    assert "activeDeadlineSeconds" in failure.message
+
+
+def test_a_worker_may_end_by_itself_at_the_deadline() -> None:
+    made = board(A, deadline=100.0)
+    made.take(ONE, NOW)
+    for second in range(0, 110, 2):
+        made.hear(ONE, A, later(second))
+    assert made.overdue(later(100 + OVERTIME_SECONDS)) == []
+    assert made.overdue(later(101 + OVERTIME_SECONDS)) == [A]
+    assert (where(made, A), made.carried_by(ONE.uid)) == ("over", None)
+
+
+def test_what_is_over_is_told_once() -> None:
+    made = board(A, deadline=100.0)
+    made.take(ONE, NOW)
+    assert made.overdue(later(1000)) == [A]
+    assert made.overdue(later(1001)) == []
+
+
+def test_after_a_restart_a_worker_is_heard_before_its_order_is_given_again() -> None:
+    """A new board: the job is offered, not before a pause; its worker says that it has it, or has ended it."""
+    made = board(A, B, not_before=later(4))
+    made.hear(ONE, A, later(2))
+    assert (where(made, A), made.carried_by(ONE.uid), found(made, A).pod) == ("given", A, ONE)
+    assert made.end(B)
+    assert made.take(TWO, later(4)) is None
+
+
+def test_a_worker_that_nobody_has_offered_to_is_heard_later() -> None:
+    made = Board(LANES)
+    made.hear(ONE, A, NOW)
+    assert made.turn(A) is None
+    assert not made.end(A)
+    made.offer(A, turn(), NOW)
+    made.hear(ONE, A, NOW)
+    assert where(made, A) == "given"
+
+
+def test_a_worker_that_speaks_of_another_order_has_no_longer_the_one_before() -> None:
+    """A late sign of life of an order that failed meanwhile must not make the worker's next order nobody's."""
+    made = board(A, B)
+    made.take(ONE, NOW)
+    made.fail(A, WHY, NOW)
+    assert made.take(ONE, NOW) == B
+    made.hear(ONE, A, NOW)
+    assert (where(made, A), made.carried_by(ONE.uid)) == ("given", A)
+    assert where(made, B) == "waiting"
+    assert made.take(TWO, NOW) == B
+
+
+def test_a_worker_s_word_does_not_take_an_order_from_another() -> None:
+    made = board(A)
+    made.take(ONE, NOW)
+    made.hear(TWO, A, NOW)
+    assert (found(made, A).pod, made.carried_by(TWO.uid)) == (ONE, None)
+
+
+def test_the_end_is_believed_of_whoever_says_it() -> None:
+    """A worker that was held for lost may have stored the last segment: the store decides, not who carries it."""
+    made = board(A)
+    made.take(ONE, NOW)
+    made.lay_down(ONE)
+    made.take(TWO, NOW)
+    assert made.end(A)
+    assert (where(made, A), found(made, A).ended, made.carried_by(TWO.uid)) == ("over", True, None)
+
+
+def test_a_dropped_order_leaves_nothing() -> None:
+    made = board(A)
+    made.take(ONE, NOW)
+    made.drop(A)
+    made.drop(A)
+    assert (made.turn(A), made.carried_by(ONE.uid), made.lay_down(ONE)) == (None, None, None)
+    made.offer(A, turn(), NOW)
+    assert where(made, A) == "waiting"
+
+
+def test_demand_counts_those_that_wait_and_the_long_that_run() -> None:
+    made = board(A, expected=LONG)
+    assert made.demand("team", NOW) == 1
+    made.take(ONE, NOW)
+    assert made.demand("team", NOW) == 1
+    made.offer(B, turn(), NOW)
+    assert made.demand("team", NOW) == 2
+    assert made.demand("other", NOW) == 0
+
+
+def test_an_obstacle_is_news_once_to_those_that_wait() -> None:
+    made = board(A, B)
+    made.take(ONE, NOW)
+    refused = Worker("waiting", Reason.POD_REFUSED, "exceeded quota")
+    assert made.hinder("team", refused, 1, NOW) == [B]
+    assert made.hinder("team", refused, 1, NOW) == []
+    assert made.hinder("team", None, None, NOW) == [B]
+
+
+def test_only_namespaces_in_which_somebody_waits_are_looked_at() -> None:
+    made = board(A)
+    assert made.namespaces() == ["team"]
+    made.take(ONE, NOW)
+    assert made.namespaces() == []
+
+
+NO_NODE = Worker("waiting", Reason.UNSCHEDULABLE, "No node takes the worker: 0/1.")
+
+
+def test_a_namespace_without_a_node_for_its_first_worker_starves_and_the_others_know() -> None:
+    made = board(A, Owner("other", "a"))
+    made.hinder("team", NO_NODE, 1, NOW)
+    assert made.others_starve("other", NOW)
+    assert not made.others_starve("team", NOW), "it is itself"
+    made.hinder("team", None, None, NOW)
+    assert not made.others_starve("other", NOW)
+
+
+def test_the_others_make_room_for_a_while_only() -> None:
+    """What no room helps, such as a node selector that fits no node, must not hold the others down for ever."""
+    made = Board(4)
+    made.offer(A, turn(), NOW)
+    for seconds in (0, YIELD_SECONDS + 1):
+        made.hinder("team", NO_NODE, 1, NOW + timedelta(seconds=seconds))
+    assert made.others_starve("other", NOW + timedelta(seconds=YIELD_SECONDS - 1))
+    assert not made.others_starve("other", NOW + timedelta(seconds=YIELD_SECONDS + 1))
+
+
+def test_another_obstacle_is_nothing_that_others_could_make_room_for() -> None:
+    made = board(A)
+    made.hinder("team", Worker("waiting", Reason.POD_REFUSED, "exceeded quota"), 1, NOW)
+    assert not made.others_starve("other", NOW)
+
+
+def test_where_nobody_waits_any_more_nobody_starves() -> None:
+    """Its worker may never find a node: the other namespaces must not do with one worker for ever."""
+    made = board(A)
+    made.hinder("team", NO_NODE, 1, NOW)
+    made.drop(A)
+    assert not made.others_starve("other", NOW)
+    made.offer(A, turn(), NOW)
+    assert made.others_starve("other", NOW)
+
+
+def test_a_namespace_that_has_nothing_is_forgotten() -> None:
+    made = board(A, Owner("other", "a"))
+    made.hinder("team", NO_NODE, 1, NOW)
+    made.prune(keep=set())
+    assert sorted(made.namespaces()) == ["other", "team"]
+    room = made.room("team")
+    made.drop(A)
+    made.prune(keep={"team"})
+    assert made.room("team") is room, "a worker may wait at it for an order"
+    made.prune(keep=set())
+    assert made.room("team") is not room
+    assert not made.others_starve("other", NOW)
+
+
+SPACES = ("team", "other")
+OWNERS = st.sampled_from([A, B, C, Owner("other", "a")])
+PODS = st.sampled_from([ONE, TWO, Pod("other", "qj-shared-three", "pod-three")])
+OBSTACLES = st.sampled_from(
+    [None, Worker("waiting", Reason.UNSCHEDULABLE, "0/1"), Worker("waiting", Reason.POD_REFUSED, "x")]
+)
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Whatever happens, in whatever order: no order is lost, none is in two places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.board = Board(2)
+        self.now = NOW
+        self.offered: set[Owner] = set()
+        self.failures: dict[Owner, int] = {}
+
+    @rule(
+        owner=OWNERS,
+        expected=st.sampled_from([SHORT, LONG]),
+        retries=st.integers(0, 3),
+        deadline=st.sampled_from([10.0, 600.0]),
+        pause=st.sampled_from([0.0, 4.0]),
+    )
+    def offer(self, owner: Owner, expected: float, retries: int, deadline: float, pause: float) -> None:
+        before = self.board.turn(owner)
+        self.board.offer(owner, Turn(expected, deadline, retries, self.now + timedelta(seconds=pause)), self.now)
+        assert before is None or self.board.turn(owner) is before
+        self.offered.add(owner)
+
+    @rule(owner=OWNERS)
+    def drop(self, owner: Owner) -> None:
+        self.board.drop(owner)
+        self.offered.discard(owner)
+
+    @rule(pod=PODS)
+    def take(self, pod: Pod) -> None:
+        waited = dict(self.board.room(pod.namespace).waiting)
+        had = self.board.carried_by(pod.uid)
+        owner = self.board.take(pod, self.now)
+        assert self.board.carried_by(pod.uid) == owner
+        if owner is not None:
+            assert owner in waited or owner == had
+            assert owner.namespace == pod.namespace
+            assert found(self.board, owner).not_before <= self.now
+
+    @rule(pod=PODS, uid=st.sampled_from("abc"))
+    def hear(self, pod: Pod, uid: str) -> None:
+        owner = Owner(pod.namespace, uid)
+        before = self.board.turn(owner)
+        carrier = before.pod if before else None
+        self.board.hear(pod, owner, self.now)
+        if carrier is not None:
+            assert found(self.board, owner).pod == carrier
+
+    @rule(pod=PODS, data=st.data())
+    def hear_of_what_waits(self, pod: Pod, data: st.DataObject) -> None:
+        waiting = self.board.room(pod.namespace).waiting
+        if waiting:
+            owner = data.draw(st.sampled_from(list(waiting)))
+            self.board.hear(pod, owner, self.now)
+            assert found(self.board, owner).pod == pod
+
+    @rule(pod=PODS)
+    def lay_down(self, pod: Pod) -> None:
+        had = self.board.carried_by(pod.uid)
+        assert self.board.lay_down(pod) == had
+        assert self.board.carried_by(pod.uid) is None
+        if had is not None:
+            assert where(self.board, had) == "waiting"
+
+    @rule(owner=OWNERS)
+    def end(self, owner: Owner) -> None:
+        assert self.board.end(owner) == (owner in self.offered)
+        if owner in self.offered:
+            assert (where(self.board, owner), found(self.board, owner).ended) == ("over", True)
+
+    @precondition(lambda self: self.offered)
+    @rule(data=st.data(), final=st.booleans())
+    def fail(self, data: st.DataObject, final: bool) -> None:
+        owner = data.draw(st.sampled_from(sorted(self.offered)))
+        if where(self.board, owner) == "over":
+            return
+        self.board.fail(owner, WHY, self.now, final=final)
+        turn = found(self.board, owner)
+        assert where(self.board, owner) == ("over" if final or turn.attempts > turn.retries else "waiting")
+
+    @rule(seconds=st.sampled_from([0.5, 3.0, 9.0, 30.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @rule()
+    def overdue(self) -> None:
+        late = self.board.overdue(self.now)
+        assert len(late) == len(set(late))
+        assert {where(self.board, owner) for owner in late} <= {"waiting", "over"}
+        for owner in self.offered:
+            turn = found(self.board, owner)
+            if where(self.board, owner) != "over":
+                assert not turn.is_over(self.now)
+                assert not is_silent(turn.heard, self.now)
+
+    @rule(space=st.sampled_from(SPACES), obstacle=OBSTACLES, lanes=st.sampled_from([None, 1, 2]))
+    def hinder(self, space: str, obstacle: Worker | None, lanes: int | None) -> None:
+        news = self.board.hinder(space, obstacle, lanes, self.now)
+        assert set(news) <= set(self.board.room(space).waiting)
+        assert self.board.hinder(space, obstacle, lanes, self.now) == []
+
+    @rule(keep=st.sets(st.sampled_from(SPACES)))
+    def prune(self, keep: set[str]) -> None:
+        self.board.prune(keep)
+
+    @invariant()
+    def who_starves_waits(self) -> None:
+        for space, another in (SPACES, SPACES[::-1]):
+            if self.board.others_starve(space, self.now):
+                assert self.board.room(another).waiting
+
+    @invariant()
+    def every_order_is_in_one_place(self) -> None:
+        rooms = [self.board.room(space) for space in SPACES]
+        placed = [owner for room in rooms for turns in (room.waiting, room.given, room.over) for owner in turns]
+        assert sorted(placed) == sorted(self.offered)
+        assert all(
+            owner.namespace == space for space, room in zip(SPACES, rooms, strict=True) for owner in room.waiting
+        )
+
+    @invariant()
+    def a_turn_says_where_it_is(self) -> None:
+        for room in map(self.board.room, SPACES):
+            for turn in room.waiting.values():
+                assert (turn.pod, turn.given, turn.heard, turn.ended, turn.failure) == (None, None, None, False, None)
+            for turn in room.given.values():
+                assert turn.pod is not None
+                assert turn.given is not None
+                assert turn.first is not None
+                assert turn.heard is not None
+                assert turn.first <= turn.given <= turn.heard <= self.now
+                assert (turn.ended, turn.failure) == (False, None)
+            for turn in room.over.values():
+                assert turn.pod is None
+                assert turn.ended or turn.failure is not None
+
+    @invariant()
+    def a_worker_carries_what_is_given_to_it_and_nothing_else(self) -> None:
+        given = {
+            turn.pod.uid: owner
+            for room in map(self.board.room, SPACES)
+            for owner, turn in room.given.items()
+            if turn.pod is not None
+        }
+        assert len(given) == sum(len(self.board.room(space).given) for space in SPACES), "one order for each worker"
+        assert self.board._carries == given
+
+    @invariant()
+    def demand_is_bounded(self) -> None:
+        for space in SPACES:
+            waiting = bool(self.board.room(space).waiting)
+            assert waiting == (space in self.board.namespaces())
+            assert int(waiting) <= self.board.demand(space, self.now) <= self.board.lanes
+
+
+TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

@@ -1,0 +1,219 @@
+"""The shared workers as the watches tell of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from quantumjob_contract import names
+from quantumjob_contract.reasons import Reason
+from quantumjob_operator import clock
+from quantumjob_operator.cache import Cache
+from quantumjob_operator.shared.crew import PODLESS_SECONDS, Crew, is_ours, is_shared
+from quantumjob_operator.shared.turn import Pod
+from support.kube import RUNNING, TIME, job, pod, quantumjob, shared_job, shared_pod, terminated
+
+NOW = clock.parse(TIME)
+LATE = NOW + timedelta(seconds=PODLESS_SECONDS + 1)
+A = Pod("team", shared_pod()["metadata"]["name"], shared_pod()["metadata"]["uid"])
+
+
+def deleting(item: dict[str, Any]) -> dict[str, Any]:
+    item["metadata"]["deletionTimestamp"] = TIME
+    return item
+
+
+def crew(*jobs: dict[str, Any], pods: tuple[dict[str, Any], ...] = ()) -> Crew:
+    made = Crew()
+    for each in jobs:
+        made.put_job(each)
+    for each in pods:
+        made.put_pod(each, each["metadata"]["ownerReferences"][0]["uid"])
+    return made
+
+
+def counts(of: Crew) -> tuple[int, int]:
+    """How many are present, and how many run."""
+    return of.present("team", NOW), of.running("team")
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (crew(), (0, 0)),
+        (crew(shared_job()), (1, 0)),
+        (crew(shared_job(), pods=(shared_pod(),)), (1, 0)),
+        (crew(shared_job(), pods=(shared_pod("a", RUNNING),)), (1, 1)),
+        (crew(shared_job(), pods=(shared_pod("a", terminated(0)),)), (0, 0)),
+        (crew(shared_job(), pods=(deleting(shared_pod("a", RUNNING)),)), (0, 0)),
+        (crew(deleting(shared_job()), pods=(shared_pod("a", RUNNING),)), (0, 0)),
+        (crew(shared_job("a", ("Complete", ""))), (0, 0)),
+        (crew(shared_job("a", ("Failed", "")), pods=(shared_pod("a", RUNNING),)), (0, 0)),
+        (crew(pods=(shared_pod("a", RUNNING),)), (0, 0)),
+        (crew(shared_job("a"), shared_job("b"), pods=(shared_pod("b", RUNNING),)), (2, 1)),
+        (crew(shared_job("a", namespace="other"), pods=(shared_pod("a", RUNNING, namespace="other"),)), (0, 0)),
+    ],
+    ids=[
+        "nobody",
+        "a Job that has no pod yet",
+        "a pod that has not started",
+        "a pod that runs",
+        "a pod that has ended, before its Job says so",
+        "a pod that is told to end",
+        "a Job that is being deleted",
+        "a Job that is complete",
+        "a Job that has failed",
+        "a pod without a Job",
+        "two",
+        "another namespace's",
+    ],
+)
+def test_who_is_there(made: Crew, expected: tuple[int, int]) -> None:
+    assert counts(made) == expected
+
+
+def test_a_drained_worker_s_second_pod_counts() -> None:
+    drained, second = shared_pod("a", terminated(143)), shared_pod("a", RUNNING)
+    second["metadata"] |= {"uid": "pod-second", "name": "second"}
+    assert counts(crew(shared_job(), pods=(drained, second))) == (1, 1)
+
+
+def test_who_leaves_is_not_counted_and_still_runs() -> None:
+    made = crew(shared_job("a"), shared_job("b"), pods=(shared_pod("a", RUNNING), shared_pod("b", RUNNING)))
+    made.leave(A)
+    assert made.is_leaving(A)
+    assert counts(made) == (1, 2)
+    made.drop_pod(shared_pod("a"), "job-shared-a")
+    assert (made.is_leaving(A), made._leaving) == (False, set())
+
+
+def test_an_older_echo_changes_nothing() -> None:
+    made = crew(shared_job("a", ("Complete", ""), version=21), pods=(shared_pod("a", terminated(0), version=31),))
+    made.put_job(shared_job("a", version=20))
+    made.put_pod(shared_pod("a", RUNNING, version=30), "job-shared-a")
+    assert counts(made) == (0, 0)
+
+
+def test_the_gone_leave_nothing() -> None:
+    for order in ("job first", "pod first"):
+        made = crew(shared_job(), pods=(shared_pod(),))
+        if order == "job first":
+            made.drop_job(shared_job())
+            assert counts(made) == (0, 0)
+        made.drop_pod(shared_pod(), "job-shared-a")
+        made.drop_job(shared_job())
+        made.drop_pod(shared_pod(), "job-shared-a")
+        assert (made.objects("jobs"), made.objects("pods")) == ([], [])
+
+
+def test_objects_are_all_that_the_watch_has_told() -> None:
+    made = crew(shared_job("a"), shared_job("b", namespace="other"), pods=(shared_pod("a"), shared_pod("c")))
+    assert {each["metadata"]["uid"] for each in made.objects("jobs")} == {"job-shared-a", "job-shared-b"}
+    assert {each["metadata"]["uid"] for each in made.objects("pods")} == {"pod-shared-a", "pod-shared-c"}
+
+
+def test_a_worker_is_found_by_all_that_its_token_says() -> None:
+    made = crew(shared_job(), pods=(shared_pod("a", RUNNING),))
+    assert made.find(*A) == A
+    assert made.find("other", A.name, A.uid) is None
+    assert made.find("team", "another", A.uid) is None
+    assert made.find("team", A.name, "another") is None
+
+
+def test_a_pod_whose_container_the_watch_has_not_seen_running_is_found() -> None:
+    """It asks before kubelet's word that it runs has arrived."""
+    assert crew(shared_job(), pods=(shared_pod(),)).find(*A) == A
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        crew(shared_job(), pods=(shared_pod("a", terminated(0)),)),
+        crew(shared_job("a", ("Complete", "")), pods=(shared_pod("a", RUNNING),)),
+        crew(pods=(shared_pod("a", RUNNING),)),
+    ],
+    ids=["it has ended", "its Job has ended", "it has no Job of ours"],
+)
+def test_what_is_no_running_worker_is_not_found(made: Crew) -> None:
+    assert made.find(*A) is None
+
+
+def test_a_worker_that_is_told_to_end_is_still_heard() -> None:
+    """It has some seconds, in which it stores what is done and says how its order ended."""
+    assert crew(shared_job(), pods=(deleting(shared_pod("a", RUNNING)),)).find(*A) == A
+
+
+UNSCHEDULABLE = [{"type": "PodScheduled", "status": "False", "message": "0/1 nodes: no cpu"}]
+
+
+@pytest.mark.parametrize(
+    ("made", "reason", "words"),
+    [
+        (crew(shared_job()), Reason.POD_REFUSED, "kubectl describe job qj-shared-a"),
+        (crew(shared_job(), pods=(shared_pod(conditions=UNSCHEDULABLE),)), Reason.UNSCHEDULABLE, "no cpu"),
+        (
+            crew(shared_job(), pods=(shared_pod("a", {"waiting": {"reason": "ImagePullBackOff"}}),)),
+            Reason.IMAGE_UNAVAILABLE,
+            "ImagePullBackOff",
+        ),
+    ],
+)
+def test_what_keeps_a_worker_from_starting(made: Crew, reason: Reason, words: str) -> None:
+    found = made.stuck("team", LATE)
+    assert found is not None
+    assert (found.state, found.reason) == ("waiting", reason)
+    assert words in found.message
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        crew(),
+        crew(shared_job(), pods=(shared_pod(),)),
+        crew(shared_job(), pods=(shared_pod("a", RUNNING),)),
+        crew(shared_job("a", ("Failed", ""))),
+        crew(deleting(shared_job())),
+    ],
+    ids=["nobody", "it starts", "it runs", "it has failed", "it goes"],
+)
+def test_nothing_keeps_it(made: Crew) -> None:
+    assert made.stuck("team", LATE) is None
+
+
+def test_a_pod_is_waited_for_before_its_absence_is_told() -> None:
+    assert crew(shared_job()).stuck("team", NOW + timedelta(seconds=1)) is None
+
+
+def test_the_label_alone_makes_no_worker_of_ours() -> None:
+    assert is_ours(shared_job())
+    assert is_shared(shared_job())
+    assert not is_shared(job(quantumjob()))
+    assert not is_shared(pod(quantumjob()))
+    named, owned = shared_job(), shared_job()
+    named["metadata"]["name"] = "mine"
+    owned["metadata"]["ownerReferences"] = [{"uid": "x", "controller": True}]
+    cache = Cache()
+    for forged in (named, owned):
+        assert not is_ours(forged)
+        assert cache.put_job(forged) is None
+    assert cache.crew.present("team", NOW) == 0
+    unowned = shared_pod("a", RUNNING)
+    unowned["metadata"]["ownerReferences"] = []
+    assert cache.put_pod(unowned) is None
+    assert cache.versions("pods") == {}
+
+
+def test_both_kinds_of_workers_are_in_the_cache_s_versions() -> None:
+    cache = Cache()
+    for each in (job(quantumjob()), shared_job()):
+        cache.put_job(each)
+    for each in (pod(quantumjob()), shared_pod()):
+        cache.put_pod(each)
+    assert set(cache.versions("jobs")) == {"job-" + quantumjob()["metadata"]["uid"], "job-shared-a"}
+    assert set(cache.versions("pods")) == {"pod-a", "pod-shared-a"}
+    assert cache.put_pod(shared_pod()) == "team", "whom it concerns: a namespace"
+    both = shared_pod()
+    both["metadata"]["labels"][names.LABEL_UID] = quantumjob()["metadata"]["uid"]
+    assert cache.put_pod(both) == "team", "a shared worker's pod is no QuantumJob's, whatever else its labels say"

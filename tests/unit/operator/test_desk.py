@@ -1,0 +1,498 @@
+"""What becomes of a worker's question and of what it says, of both kinds of workers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from quantumjob_contract import keys
+from quantumjob_contract.exits import PERMANENT, Exit
+from quantumjob_contract.keys import Owner
+from quantumjob_contract.orders import Ended
+from quantumjob_contract.program import decode_program
+from quantumjob_contract.reasons import Reason
+from quantumjob_contract.transfer import StoreUnavailable
+from quantumjob_operator import clock
+from quantumjob_operator.observe import Worker
+from quantumjob_operator.orders import desk as desk_module
+from quantumjob_operator.orders.desk import Gone, Unknown
+from quantumjob_operator.shared.board import PAUSE_SECONDS
+from quantumjob_operator.shared.turn import SILENT_SECONDS, Turn
+from support.jobs import result, write_job
+from support.kube import JOBS, QUANTUMJOBS, RUNNING, FakeKube, another, job, pod
+from support.parts import Parts
+
+pytestmark = pytest.mark.usefixtures("time", "no_poll")
+
+
+def uid_of(name: str, namespace: str = "team") -> Owner:
+    return Owner(namespace, f"uid-{name}")
+
+
+async def small(*names: str, namespace: str = "team", **spec: Any) -> Parts:
+    """An operator whose small jobs of these names wait for their turn."""
+    parts = Parts(FakeKube(*(another(name, namespace=namespace, **spec) for name in names)))
+    await parts.settle()
+    return parts
+
+
+def dedicated() -> Parts:
+    """An operator with a job that has a worker of its own, which runs."""
+    parts = Parts(FakeKube(another("own", dedicated=True)))
+    of = another("own")
+    write_job(parts.store.pending, uid_of("own"), [[result(0)]], last=False)  # type: ignore[arg-type]
+    parts.feed.job(job(of), False)
+    parts.feed.pod(pod(of, RUNNING), False)
+    return parts
+
+
+def turn_of(parts: Parts, owner: Owner) -> Any:
+    turn = parts.board.turn(owner)
+    assert turn is not None
+    return turn
+
+
+async def test_each_worker_gets_another_job_the_oldest_first() -> None:
+    parts = await small("one", "two")
+    orders = [await parts.ask(parts.hire(name)) for name in "abc"]
+    assert [order.uid if order else None for order in orders] == ["uid-one", "uid-two", None]
+
+
+async def test_an_order_says_what_its_worker_needs() -> None:
+    parts = await small("one")
+    order = await parts.ask(parts.hire())
+    assert order is not None
+    stored = parts.store.pending.objects[keys.program(uid_of("one"))]
+    assert bytes(order.program) == stored, "the very bytes in the store"
+    assert decode_program(order.program).seed == parts.kube.status("one")["seed"]
+    assert (order.only, order.found, order.seconds_left) == (False, [], 600.0)
+    assert order.last_key == keys.segment(uid_of("one"), 0, keys.LAST)
+
+
+async def test_a_shared_worker_gets_jobs_of_its_own_namespace_only() -> None:
+    parts = Parts(FakeKube(another("one"), another("two", namespace="other")))
+    await parts.settle()
+    pods = {space: parts.hire(space, namespace=space) for space in ("third", "other", "team")}
+    got = {space: await parts.ask(pod) for space, pod in pods.items()}
+    assert {space: order and order.uid for space, order in got.items()} == {
+        "third": None,
+        "other": "uid-two",
+        "team": "uid-one",
+    }
+    for space in ("third", "other"):
+        parts.alive(pods[space], "uid-one")
+        with pytest.raises(Unknown):
+            await parts.desk.urls(pods[space], "uid-one", 0)
+        parts.desk.ended(pods[space], Ended("uid-one", 0))
+        parts.desk.ended(pods[space], Ended("uid-one", 0, int(Exit.INTERNAL), "A lie."))
+    assert (turn_of(parts, uid_of("one")).pod, turn_of(parts, uid_of("one")).ended) == (pods["team"], False)
+
+
+async def test_a_question_is_held_until_there_is_an_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk_module, "POLL_SECONDS", 1000.0)
+    parts = await small()
+    parts.staffing.linger_seconds = 1000.0
+    questions = [asyncio.create_task(parts.ask(parts.hire(name))) for name in "ab"]
+    await asyncio.sleep(0)
+    for name in ("one", "two"):
+        parts.feed.quantumjob(parts.kube.put(QUANTUMJOBS, another(name)), False)
+    await parts.settle()
+    orders = await asyncio.wait_for(asyncio.gather(*questions), 30)
+    assert {order.uid for order in orders if order} == {"uid-one", "uid-two"}
+
+
+async def test_a_worker_without_an_order_stays_and_is_let_go_when_its_time_is_over() -> None:
+    parts = await small()
+    worker = parts.hire()
+    assert await parts.ask(worker) is None
+    parts.staffing.linger_seconds = 0.0
+    with pytest.raises(Gone):
+        await parts.ask(worker)
+    assert parts.staffing.crew.present("team", clock.now()) == 0, "who is let go is not counted"
+
+
+async def test_an_order_begins_the_time_of_waiting_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = await small()
+    worker, now = parts.hire(), 1000.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now, raising=False)
+    assert await parts.ask(worker) is None
+    now += 29
+    assert await parts.ask(worker) is None
+    parts.feed.quantumjob(parts.kube.put(QUANTUMJOBS, another("one")), False)
+    await parts.settle()
+    assert await parts.ask(worker) is not None
+    now += 29
+    assert await parts.ask(worker, Ended("uid-one", 0)) is None
+    now += 29
+    assert await parts.ask(worker) is None
+    now += 2
+    with pytest.raises(Gone):
+        await parts.ask(worker)
+
+
+async def test_a_worker_is_let_go_where_workers_do_not_stay_any_more() -> None:
+    parts = Parts(FakeKube(), linger=0)
+    with pytest.raises(Gone):
+        await parts.ask(parts.hire())
+
+
+async def test_a_worker_that_was_let_go_gets_no_order_when_it_asks_again() -> None:
+    """The answer may have been lost; it is counted no longer, and would be one more than allowed."""
+    parts = await small()
+    worker = parts.hire()
+    parts.staffing.linger_seconds = 0.0
+    with pytest.raises(Gone):
+        await parts.ask(worker)
+    parts.staffing.linger_seconds = 30.0
+    parts.feed.quantumjob(parts.kube.put(QUANTUMJOBS, another("one")), False)
+    await parts.settle()
+    with pytest.raises(Gone):
+        await parts.ask(worker)
+    assert uid_of("one") in parts.board.room("team").waiting
+
+
+async def test_all_workers_but_one_make_room_for_another_namespace_s_first() -> None:
+    parts = await small("one", "two", "three")
+    first, second = parts.hire("a"), parts.hire("b")
+    for made in parts.kube.of_kind(JOBS):
+        if made["metadata"]["name"] not in {"qj-shared-a", "qj-shared-b"}:
+            parts.feed.job(made, True)
+    assert await parts.ask(first) is not None
+    parts.staffing.offer(uid_of("far", "far"), Turn(0.03, 600.0, 3, clock.now()))
+    parts.board.hinder("far", Worker("waiting", Reason.UNSCHEDULABLE, "0/1"), 1, clock.now())
+    with pytest.raises(Gone):
+        await parts.ask(first, Ended("uid-one", 0))
+    order = await parts.ask(second)
+    assert order is not None
+    assert order.uid == "uid-two"
+    assert turn_of(parts, uid_of("one")).ended, "what it had done is not lost"
+
+
+async def test_under_test_every_nth_order_is_given_to_two() -> None:
+    parts = await small("one", "two", "three")
+    parts.desk.give_twice = 2
+    orders = [await parts.ask(parts.hire(name)) for name in "abcd"]
+    assert [order.uid if order else None for order in orders] == ["uid-one", "uid-two", "uid-two", "uid-three"]
+
+
+async def test_a_worker_that_leaves_says_how_its_order_ended_and_is_replaced() -> None:
+    parts = await small("one", "two")
+    worker = parts.hire()
+    await parts.ask(worker)
+    with pytest.raises(Gone):
+        await parts.ask(worker, Ended("uid-one", 0), leaving=True)
+    assert turn_of(parts, uid_of("one")).ended
+    assert parts.staffing.crew.present("team", clock.now()) == len(parts.kube.of_kind(JOBS)) - 1
+    await parts.staffing.reconcile("team")
+    assert parts.staffing.crew.present("team", clock.now()) >= 1
+
+
+async def test_a_worker_that_leaves_in_the_middle_lays_its_order_down() -> None:
+    parts = await small("one")
+    worker = parts.hire()
+    await parts.ask(worker)
+    with pytest.raises(Gone):
+        await parts.ask(worker, leaving=True)
+    order = await parts.ask(parts.hire("b"))
+    assert order is not None
+    assert order.uid == "uid-one"
+    assert turn_of(parts, uid_of("one")).attempts == 0
+
+
+async def test_a_worker_that_asks_again_has_lost_the_answer_and_no_order_is() -> None:
+    parts = await small("one")
+    worker = parts.hire()
+    first, second = await parts.ask(worker), await parts.ask(worker)
+    assert first is not None
+    assert second is not None
+    assert (first.uid, second.uid) == ("uid-one", "uid-one")
+
+
+async def test_ended_makes_the_controller_look() -> None:
+    parts = await small("one")
+    worker = parts.hire()
+    await parts.ask(worker)
+    parts.store_last(uid_of("one"))
+    assert await parts.ask(worker, Ended("uid-one", 0)) is None
+    await parts.settle()
+    assert parts.kube.status("one")["phase"] == "Succeeded"
+
+
+@pytest.mark.parametrize("code", [code for code in Exit if code in PERMANENT])
+async def test_a_permanent_end_is_the_end(code: Exit) -> None:
+    parts = await small("one")
+    worker = parts.hire()
+    await parts.ask(worker)
+    await parts.ask(worker, Ended("uid-one", 0, int(code), "Update the operator."))
+    await parts.settle()
+    found = parts.kube.status("one")
+    assert (found["phase"], found["conditions"][-1]["message"]) == (
+        "Failed",
+        "0/1 pubs succeeded. Update the operator.",
+    )
+    assert {c["reason"] for c in found["conditions"] if c["type"] == "Failed"} == {Reason.WORKER_FAILED}
+
+
+async def test_a_temporary_end_is_followed_by_another_attempt_as_often_as_the_limit_allows(time: Any) -> None:
+    parts = await small("one", backoffLimit=2)
+    worker = parts.hire()
+    ended = Ended("uid-one", 0, int(Exit.TEMPORARY), "The store could not be reached.")
+    for attempt in range(1, 4):
+        order = await parts.ask(worker)
+        assert order is not None
+        assert await parts.ask(worker, ended) is None, "not at once"
+        await parts.settle()
+        assert turn_of(parts, uid_of("one")).attempts == attempt if attempt < 3 else True
+        time.passes(60)
+    found = parts.kube.status("one")
+    assert found["phase"] == "Failed"
+    (failed,) = [c for c in found["conditions"] if c["type"] == "Failed"]
+    assert failed["reason"] == Reason.BACKOFF_LIMIT_EXCEEDED
+    assert "The store could not be reached. No attempt is left (spec.backoffLimit)." in failed["message"]
+
+
+async def test_a_failure_of_an_order_that_the_worker_has_not_counts_nothing() -> None:
+    parts = await small("one")
+    worker, other = parts.hire("a"), parts.hire("b")
+    await parts.ask(worker)
+    parts.desk.ended(other, Ended("uid-one", 0, int(Exit.INTERNAL), "A lie."))
+    turn = turn_of(parts, uid_of("one"))
+    assert (turn.pod, turn.attempts, turn.failure) == (worker, 0, None)
+
+
+async def test_what_is_said_of_jobs_that_are_not_there_leaves_nothing() -> None:
+    parts = await small()
+    worker = parts.hire()
+    for said in (Ended("nobody", 0), Ended("nobody", 0, int(Exit.TEMPORARY))):
+        assert await parts.ask(worker, said) is None
+    assert parts.alive(worker, "nobody").stop, "nobody needs it any more"
+    with pytest.raises(Unknown):
+        await parts.desk.urls(worker, "nobody", 0)
+    await parts.settle()
+    assert parts.controller.memory == {}
+
+
+async def test_a_sign_of_life_ends_the_silence(time: Any) -> None:
+    parts = await small("one")
+    worker = parts.hire()
+    await parts.ask(worker)
+    time.passes(SILENT_SECONDS)
+    assert not parts.alive(worker, "uid-one").stop
+    assert parts.board.overdue(time.passes(SILENT_SECONDS)) == []
+    await parts.desk.urls(worker, "uid-one", 16)
+    assert parts.board.overdue(time.passes(SILENT_SECONDS)) == [], "to ask for URLs is one, too"
+    assert parts.board.overdue(time.passes(1)) == [uid_of("one")]
+
+
+async def test_a_cancelled_order_is_stopped_by_its_next_sign_of_life() -> None:
+    parts = await small("one")
+    worker = parts.hire()
+    await parts.ask(worker)
+    parts.edit(uid_of("one"), cancel=True)
+    assert parts.alive(worker, "uid-one").stop
+
+
+async def test_nobody_is_stopped_before_the_watches_have_told_what_there_is() -> None:
+    parts = Parts(FakeKube())
+    parts.ready = False
+    worker = parts.hire()
+    assert not parts.alive(worker, "uid-one").stop
+    parts.ready = True
+    assert parts.alive(worker, "uid-one").stop
+
+
+async def test_a_job_that_was_cancelled_while_it_waited_is_given_to_nobody() -> None:
+    parts = await small("one", "two")
+    raw = parts.found(uid_of("one"))
+    parts.controller.cache.put_quantumjob(parts.kube.put(QUANTUMJOBS, raw | {"spec": raw["spec"] | {"cancel": True}}))
+    order = await parts.ask(parts.hire())
+    assert order is not None
+    assert order.uid == "uid-two"
+    await parts.settle()
+    assert parts.kube.status("one")["phase"] == "Cancelled"
+
+
+async def test_a_job_whose_last_segment_is_there_is_promoted_and_not_given(time: Any) -> None:
+    """Its worker has stored it and was not heard: it died, or the operator was away."""
+    parts = await small("one", "two")
+    worker = parts.hire()
+    await parts.ask(worker)
+    parts.store_last(uid_of("one"))
+    time.passes(SILENT_SECONDS + 1)
+    parts.board.overdue(time.now)
+    uids = []
+    while order := await parts.ask(parts.hire("b")):
+        uids.append(order.uid)
+        parts.store_last(Owner("team", order.uid))
+    assert uids == ["uid-two"], "promotion has it, no worker"
+    assert turn_of(parts, uid_of("one")).ended
+    await parts.settle()
+    assert parts.kube.status("one")["phase"] == "Succeeded"
+
+
+async def test_segments_of_an_earlier_attempt_are_in_the_order() -> None:
+    parts = await small("one")
+    worker = parts.hire()
+    await parts.ask(worker)
+    parts.store.pending.put_once(keys.segment(uid_of("one"), 0, keys.segment_name(0)), b"{}")
+    order = await parts.ask(worker)
+    assert order is not None
+    assert [each.name for each in order.found] == ["000000"]
+
+
+async def test_an_order_that_the_store_keeps_from_being_made_is_not_lost() -> None:
+    parts = await small("one")
+    worker = parts.hire()
+    await parts.ask(worker)
+    parts.store.pending.down = True
+    with pytest.raises(StoreUnavailable):
+        await parts.ask(worker)
+    assert uid_of("one") in parts.board.room("team").waiting
+    assert parts.board.carried_by(worker.uid) is None
+    parts.store.pending.down = False
+    order = await parts.ask(parts.hire("b"))
+    assert order is not None
+    assert (order.uid, turn_of(parts, uid_of("one")).attempts) == ("uid-one", 0)
+
+
+async def test_the_deadline_in_an_order_counts_from_the_first_turn(time: Any) -> None:
+    parts = await small("one")
+    worker = parts.hire()
+    time.passes(1000)
+    first = await parts.ask(worker)
+    time.passes(100)
+    second = await parts.ask(worker)
+    assert first is not None
+    assert second is not None
+    assert (first.seconds_left, second.seconds_left) == (600.0, 500.0)
+
+
+async def restart(parts: Parts, time: Any) -> Parts:
+    """Another operator, to whom the watches have told everything; it has looked into the store for each job."""
+    time.passes(0.1)
+    again = parts.restarted()
+    await again.settle()
+    return again
+
+
+async def test_after_a_restart_a_worker_that_is_alive_keeps_its_order(time: Any) -> None:
+    parts = await small("one")
+    worker = parts.hire()
+    await parts.ask(worker)
+    parts = await restart(parts, time)
+    assert await parts.ask(parts.hire("b")) is None, "not in the pause"
+    assert not parts.alive(worker, "uid-one").stop
+    assert turn_of(parts, uid_of("one")).pod == worker
+    time.passes(PAUSE_SECONDS)
+    assert await parts.ask(parts.hire("c")) is None
+    assert await parts.desk.urls(worker, "uid-one", 16)
+
+
+async def test_after_a_restart_a_worker_may_be_alive_before_its_job_is_known(time: Any) -> None:
+    parts = await small("one")
+    worker = parts.hire()
+    await parts.ask(worker)
+    again = parts.restarted()
+    assert not again.alive(worker, "uid-one").stop
+    await again.settle()
+    again.alive(worker, "uid-one")
+    assert turn_of(again, uid_of("one")).pod == worker
+
+
+@pytest.mark.parametrize("offered", [False, True])
+async def test_after_a_restart_a_worker_s_end_is_heard(time: Any, offered: bool) -> None:
+    parts = await small("one")
+    worker = parts.hire()
+    await parts.ask(worker)
+    again = parts.restarted()
+    if offered:
+        await again.settle()
+    parts.store_last(uid_of("one"))
+    assert await again.ask(worker, Ended("uid-one", 0)) is None
+    await again.settle()
+    assert parts.kube.status("one")["phase"] == "Succeeded"
+
+
+async def test_after_a_restart_an_order_that_nobody_has_is_given_again(time: Any) -> None:
+    parts = await small("one")
+    await parts.ask(parts.hire())
+    parts = await restart(parts, time)
+    time.passes(PAUSE_SECONDS)
+    order = await parts.ask(parts.hire("b"))
+    assert order is not None
+    assert order.uid == "uid-one"
+
+
+async def test_after_a_restart_a_job_that_comes_new_does_not_wait_for_the_pause(time: Any) -> None:
+    parts = await restart(await small("one"), time)
+    parts.feed.quantumjob(parts.kube.put(QUANTUMJOBS, another("new")), False)
+    await parts.settle()
+    order = await parts.ask(parts.hire())
+    assert order is not None
+    assert order.uid == "uid-new"
+
+
+async def test_a_dedicated_worker_gets_its_order_and_no_other() -> None:
+    parts = dedicated()
+    own = uid_of("own")
+    order = await parts.ask(own)
+    assert order is not None
+    assert (order.uid, order.only) == (own.uid, True)
+    assert [each.name for each in order.found] == ["000000"]
+    for said, leaving in ((Ended(own.uid, 0), False), (Ended(own.uid, 0), True), (None, True)):
+        with pytest.raises(Gone):
+            await parts.ask(own, said, leaving=leaving)
+    assert parts.controller.remember(own).hinted
+
+
+async def test_a_dedicated_worker_s_failure_is_its_job_s_to_tell() -> None:
+    parts = dedicated()
+    own = uid_of("own")
+    with pytest.raises(Gone):
+        await parts.ask(own, Ended(own.uid, 0, int(Exit.INTERNAL), "A defect."))
+    assert not parts.controller.remember(own).hinted
+    assert parts.board.turn(own) is None
+
+
+async def test_a_dedicated_worker_speaks_of_its_own_job_only() -> None:
+    parts = dedicated()
+    own = uid_of("own")
+    with pytest.raises(Unknown):
+        parts.alive(own, "uid-one")
+    with pytest.raises(Unknown):
+        await parts.desk.urls(own, "uid-one", 0)
+    with pytest.raises(Unknown):
+        await parts.ask(own, Ended("uid-one", 0))
+    first, *_ = await parts.desk.urls(own, own.uid, 3)
+    assert first.name == "000003"
+
+
+async def test_a_dedicated_worker_is_told_to_stop_when_its_job_is_cancelled() -> None:
+    parts = dedicated()
+    own = uid_of("own")
+    assert not parts.alive(own, own.uid).stop
+    parts.edit(own, cancel=True)
+    assert parts.alive(own, own.uid).stop
+
+
+async def test_a_shared_worker_gets_no_dedicated_job() -> None:
+    parts = dedicated()
+    await parts.settle()
+    assert await parts.ask(parts.hire()) is None
+
+
+async def test_a_dedicated_order_ends_with_the_deadline_of_its_job(time: Any) -> None:
+    parts = dedicated()
+    own = uid_of("own")
+    order = await parts.ask(own)
+    assert order is not None
+    assert order.seconds_left == 600.0, "it has not started yet"
+    started = job(another("own"), startTime="2026-01-02T03:04:05Z")
+    started["metadata"]["resourceVersion"] = "21"
+    parts.feed.job(started, False)
+    time.passes(100)
+    order = await parts.ask(own)
+    assert order is not None
+    assert order.seconds_left == 500.0

@@ -1,0 +1,198 @@
+"""Short or long, from the text alone; and no text that a user can send holds the operator up."""
+
+from __future__ import annotations
+
+import ast
+import math
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from quantumjob_contract import limits
+from quantumjob_contract.program import Circuit, Format, ObjectRef, Program
+from quantumjob_operator.shared.estimate import UNKNOWN_SECONDS, seconds
+from quantumjob_operator.shared.policy import is_long
+from support.jobs import owner
+from support.jobs import program as new_program
+
+CLUSTER = Path(__file__).parents[2] / "cluster" / "conftest.py"
+CPU_SECONDS = 5.0
+"""Never reached, whatever the machine, but by what would hold the operator up for minutes."""
+
+
+def circuit_of_the_cluster_tests(name: str) -> str:
+    for node in ast.parse(CLUSTER.read_text()).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
+            text: str = ast.literal_eval(node.value)
+            return text
+    raise KeyError(name)
+
+
+BELL, LONG = map(circuit_of_the_cluster_tests, ("BELL", "LONG"))
+
+
+def program(circuit: Circuit, pubs: int = 1, shots: int = 1024) -> Program:
+    made = new_program(owner(), pubs)
+    replaced = [msgspec.structs.replace(pub, circuit=circuit, shots=shots) for pub in made.pubs]
+    return msgspec.structs.replace(made, pubs=replaced)
+
+
+def of(text: str, form: Format = "OpenQASM3", **more: Any) -> float:
+    return seconds(program(Circuit(form, text), **more))
+
+
+def test_a_bell_is_short() -> None:
+    assert not is_long(of(BELL))
+    assert not is_long(
+        of('OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; creg c[2]; h q[0]; cx q[0],q[1];', "OpenQASM2")
+    )
+
+
+def test_the_long_circuit_of_the_cluster_tests_is_long() -> None:
+    assert is_long(of(LONG))
+
+
+def test_many_bells_are_long() -> None:
+    assert is_long(of(BELL, pubs=limits.MAX_PUBS))
+    assert of(BELL, pubs=10) == pytest.approx(10 * of(BELL))
+
+
+@pytest.mark.parametrize(
+    "circuit",
+    [
+        Circuit("QPY", "UUlTS0lU"),
+        Circuit("OpenQASM3", object=ObjectRef("a/b.qasm")),
+        Circuit("OpenQASM3", "bit c; qubit q; while (c == 0) { c = measure q; }"),
+        Circuit("OpenQASM3", "qubit[40] q; h q;"),
+        Circuit("OpenQASM2", "qreg a[20]; qreg b[20]; h a;"),
+    ],
+    ids=["qpy", "object", "while", "wide", "wide by two registers"],
+)
+def test_what_cannot_be_judged_counts_as_long(circuit: Circuit) -> None:
+    assert seconds(program(circuit)) == UNKNOWN_SECONDS
+    assert is_long(UNKNOWN_SECONDS)
+
+
+def test_a_loop_counts_as_often_as_it_runs() -> None:
+    once = "qubit[2] q; h q[0]; cx q[0], q[1];"
+    assert not is_long(of(once))
+    heads = ("int i in [0:99999]", "uint i in [0:2:199998]", "int i in [99999:-1:0]", "int[32] i in [-50000:49999]")
+    for head in heads:
+        assert is_long(of(f"for {head} {{ {once} }}")), head
+    nested = f"for int i in [0:400] {{ for int j in [0:400] {{ {once} }} }}"
+    assert is_long(of(nested))
+    known = of(f"int n = 5; for int i in [0:1] {{ {once} {once} }}")
+    assert of(f"int n = 5; for int i in [0:n] {{ {once} {once} }}") > 10 * known, "an end that is not known"
+
+
+def test_what_happens_in_each_shot_is_simulated_in_each_shot() -> None:
+    text = "qubit[16] q; bit[16] c; h q; c = measure q;"
+    assert not is_long(of(text, shots=10_000))
+    assert is_long(of(text + " reset q; h q; c = measure q;", shots=10_000))
+
+
+@given(st.integers(1, 400), st.integers(1, 20), st.integers(1, limits.MAX_SHOTS))
+def test_more_of_anything_never_takes_less(gates: int, width: int, shots: int) -> None:
+    def text(gates: int, width: int) -> str:
+        return f"qubit[{width}] q;" + "h q;" * gates
+
+    base = of(text(gates, width), shots=shots)
+    assert base > 0
+    assert of(text(gates + 1, width), shots=shots) >= base
+    assert of(text(gates, width + 1), shots=shots) >= base
+    assert of(text(gates, width), shots=shots + 1) >= base
+
+
+PIECES = [
+    "for",
+    " ",
+    "[",
+    "]",
+    ":",
+    "0",
+    "9" * 300,
+    "-1",
+    "qreg q[",
+    "qubit[",
+    "while",
+    "if",
+    ";",
+    "{",
+    "i in",
+    "٣",
+    "x",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=60).map("".join) | st.text(max_size=200))
+@example("qreg q[" + "9" * 5000 + "];")
+@example("for int i in [0:" + "9" * 5000 + "] {h q;}")
+@example("for int i in [0:" + "9" * 200 + "] { for int j in [0:" + "9" * 200 + "] {h q;} }")
+def test_any_text_has_an_estimate(text: str) -> None:
+    for form in ("OpenQASM2", "OpenQASM3", "QPY"):
+        found = of(text, form)  # type: ignore[arg-type]
+        assert found > 0
+        assert not math.isnan(found)
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """An error where the block takes CPU time without end, in place of a test run that hangs."""
+
+    def end(*_: object) -> None:
+        raise AssertionError("this text would hold the operator up")
+
+    before = signal.signal(signal.SIGVTALRM, end)
+    signal.setitimer(signal.ITIMER_VIRTUAL, CPU_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+REPEATED = [
+    "for ",
+    "for\n",
+    "for[",
+    "for [1",
+    "for [1:",
+    "for x [1:2",
+    "for int i in [0:9]",
+    "for int i in [0:" + "9" * 18 + "] ",
+    "qreg ",
+    "qreg q",
+    "qreg q [",
+    "qubit",
+    "qubit[",
+    "qubit[1",
+    "qubit[1];",
+    "while",
+    "[",
+    " ",
+    "9",
+    "-",
+    ";",
+    "if",
+    "\t",
+    "for x ",
+    "in [1:",
+    "in [1:2",
+    "a",
+    "٣",
+]
+
+
+@pytest.mark.parametrize("piece", REPEATED)
+@pytest.mark.parametrize("head", ["", "for ", "for int i in [", "for [1:", "qreg ", "qreg q[", "qubit["], ids=repr)
+def test_no_text_of_the_largest_size_holds_the_operator_up(head: str, piece: str) -> None:
+    text = (head + piece * (limits.MAX_INLINE_CHARS // len(piece)))[: limits.MAX_INLINE_CHARS]
+    with bounded():
+        assert of(text) > 0

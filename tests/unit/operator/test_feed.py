@@ -1,0 +1,94 @@
+"""Who looks again at what the watches tell."""
+
+from __future__ import annotations
+
+from quantumjob_operator import clock
+from quantumjob_operator.kube import JOBS, PODS, QUANTUMJOBS
+from quantumjob_operator.shared.turn import Turn
+from support.kube import RUNNING, FakeKube, job, pod, quantumjob, shared_job, shared_pod, terminated
+from support.parts import OF, Parts
+
+
+def turn() -> Turn:
+    return Turn(0.03, 600.0, 3, clock.now())
+
+
+async def looked_at(parts: Parts) -> tuple[list[object], list[str]]:
+    """The QuantumJobs and the namespaces that wait to be looked at."""
+    queue, spaces = parts.controller.queue, parts.staffing.queue
+    return [await queue.get() for _ in range(len(queue))], [await spaces.get() for _ in range(len(spaces))]
+
+
+def test_each_kind_has_its_way() -> None:
+    feed = Parts(FakeKube()).feed
+    assert [feed.of(kind) for kind in (QUANTUMJOBS, JOBS, PODS)] == [feed.quantumjob, feed.job, feed.pod]
+
+
+async def test_a_quantumjob_is_looked_at() -> None:
+    parts = Parts(FakeKube())
+    parts.feed.quantumjob(quantumjob(), False)
+    assert await looked_at(parts) == ([OF], [])
+    assert OF in parts.controller.cache.quantumjobs
+
+
+async def test_a_quantumjob_that_is_gone_leaves_nothing() -> None:
+    parts = Parts(FakeKube())
+    parts.feed.quantumjob(quantumjob(), False)
+    parts.controller.remember(OF)
+    parts.board.offer(OF, turn(), clock.now())
+    parts.feed.quantumjob(quantumjob(), True)
+    assert (parts.controller.cache.quantumjobs, parts.controller.memory, parts.board.turn(OF)) == ({}, {}, None)
+    parts.feed.quantumjob(quantumjob(), False)
+    assert parts.controller.cache.quantumjobs == {}, "a late echo brings nothing back"
+
+
+async def test_a_dedicated_worker_concerns_its_quantumjob() -> None:
+    parts = Parts(FakeKube())
+    parts.feed.job(job(quantumjob()), False)
+    assert await looked_at(parts) == ([OF], [])
+    for kind, item in ((parts.feed.pod, pod(quantumjob(), RUNNING)), (parts.feed.pod, pod(quantumjob()))):
+        kind(item, item["status"]["containerStatuses"][1]["state"] == {})
+        parts.controller.queue.done(OF)
+        assert await looked_at(parts) == ([OF], [])
+    parts.controller.queue.done(OF)
+    parts.feed.job(job(quantumjob()), True)
+    assert await looked_at(parts) == ([OF], [])
+    assert parts.controller.cache.job(OF) is None
+
+
+async def test_a_shared_worker_concerns_its_namespace() -> None:
+    parts = Parts(FakeKube())
+    for take, item, gone in (
+        (parts.feed.job, shared_job(), False),
+        (parts.feed.pod, shared_pod("a", RUNNING), False),
+        (parts.feed.pod, shared_pod("a", terminated(0), version=31), False),
+        (parts.feed.pod, shared_pod("a"), True),
+        (parts.feed.job, shared_job(), True),
+    ):
+        take(item, gone)
+        assert await looked_at(parts) == ([], ["team"])
+        parts.staffing.queue.done("team")
+    assert parts.controller.cache.versions("pods") == {}
+
+
+async def test_a_shared_worker_s_end_concerns_whose_order_it_had() -> None:
+    parts = Parts(FakeKube())
+    worker = parts.hire("a")
+    parts.board.offer(OF, turn(), clock.now())
+    parts.board.take(worker, clock.now())
+    await looked_at(parts)
+    parts.staffing.queue.done("team")
+    parts.turns(worker, terminated(137))
+    assert await looked_at(parts) == ([OF], ["team"])
+
+
+async def test_what_only_carries_a_label_concerns_nobody() -> None:
+    parts = Parts(FakeKube())
+    forged = [shared_job(), shared_pod(), job(quantumjob())]
+    for item, controller in zip(forged, ([{"uid": "x", "controller": True}], [], []), strict=True):
+        item["metadata"]["ownerReferences"] = controller
+    for gone in (False, True):
+        parts.feed.pod(forged[1], gone)
+        parts.feed.job(forged[2], gone)
+    parts.feed.job(forged[0], False)
+    assert await looked_at(parts) == ([], [])

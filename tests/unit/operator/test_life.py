@@ -1,0 +1,428 @@
+"""Whole lives of small jobs that share a worker: what they cost, how they end, what goes wrong on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from quantumjob_contract import keys
+from quantumjob_contract.exits import Exit
+from quantumjob_contract.keys import Owner
+from quantumjob_contract.orders import Ended
+from quantumjob_contract.program import encode
+from quantumjob_contract.reasons import Reason
+from quantumjob_contract.transfer import StoreUnavailable
+from quantumjob_operator import metrics, plan, status
+from quantumjob_operator.controller import MISSES, Controller
+from quantumjob_operator.gather import NotEnded
+from quantumjob_operator.shared.turn import SILENT_SECONDS, Pod
+from support.jobs import result, segment
+from support.kube import EVENTS, JOBS, QUANTUMJOBS, FakeKube, another, quantumjob, terminated
+from support.parts import OF, Parts
+
+pytestmark = pytest.mark.usefixtures("time", "no_poll")
+
+OOM = terminated(137, reason="OOMKilled")
+
+
+async def accepted(**spec: Any) -> Parts:
+    """An operator with one job, as far as it comes without a worker."""
+    of = quantumjob()
+    of["spec"] |= spec
+    parts = Parts(FakeKube(of))
+    await parts.settle()
+    return parts
+
+
+async def carried(**spec: Any) -> tuple[Parts, Pod]:
+    """An operator whose job a shared worker has."""
+    parts = await accepted(**spec)
+    worker = parts.hire()
+    assert await parts.ask(worker) is not None
+    await parts.settle()
+    return parts, worker
+
+
+def failed(parts: Parts) -> dict[str, Any]:
+    """The condition Failed of a job that has failed."""
+    found = status.condition(parts.status(), "Failed")
+    assert found is not None
+    return found
+
+
+def doing(parts: Parts) -> dict[str, Any]:
+    found = status.condition(parts.status(), "Reconciling")
+    assert found is not None
+    return found
+
+
+async def test_a_small_job_costs_two_status_writes_and_one_event() -> None:
+    parts = await accepted()
+    worker = parts.hire()
+    parts.kube.calls = [call for call in parts.kube.calls if call[0] != "create jobs"]
+    assert await parts.ask(worker) is not None
+    await parts.settle()
+    parts.store_last()
+    assert await parts.ask(worker, Ended(OF.uid, 0)) is None
+    await parts.settle()
+    assert parts.writes() == ["status", "status", "create events"]
+    assert len(parts.kube.calls) == 3, "and it reads nothing"
+    found = parts.status()
+    assert (found["phase"], found["progress"]) == ("Succeeded", "1/1")
+    assert found["results"]["sha256"] == parts.store.completed.sha256(found["results"]["key"])
+    assert [event["reason"] for event in parts.kube.of_kind(EVENTS)] == ["AllPubsSucceeded"]
+
+
+async def test_a_small_job_costs_five_store_requests() -> None:
+    """Those of the operator, and the one by which its worker stores the last segment."""
+    parts, worker = await carried()
+    parts.store_last()
+    await parts.ask(worker, Ended(OF.uid, 0))
+    await parts.settle()
+    assert parts.status()["phase"] == "Succeeded"
+    assert len(parts.store.requests) <= 5, parts.store.requests
+
+
+async def test_a_finished_job_costs_no_call_and_no_memory() -> None:
+    parts, worker = await carried()
+    parts.store_last()
+    await parts.ask(worker, Ended(OF.uid, 0))
+    await parts.settle()
+    parts.kube.calls.clear()
+    parts.store.requests.clear()
+    last = parts.found()
+    for gone in (False, True, False):
+        parts.feed.quantumjob(last, gone)
+        await parts.settle()
+    parts.alive(worker, OF.uid)
+    await parts.ask(worker, Ended(OF.uid, 0))
+    await parts.settle()
+    assert (parts.kube.calls, parts.store.requests) == ([], [])
+    assert parts.controller.memory == {}
+    assert (parts.board.turn(OF), parts.controller.cache.quantumjobs) == (None, {})
+
+
+async def test_a_job_that_waits_reads_as_one_that_waits() -> None:
+    parts = await accepted()
+    assert (parts.status()["phase"], doing(parts)["reason"]) == ("Pending", Reason.QUEUED)
+
+
+async def test_a_job_that_runs_for_a_while_says_where(time: Any) -> None:
+    parts, worker = await carried()
+    assert parts.status()["phase"] == "Pending", "not in the first moment"
+    first = time.now
+    time.passes(plan.QUIET_SECONDS[Reason.RUNNING])
+    found = await parts.reconcile()
+    assert (found["phase"], found["worker"], doing(parts)["reason"]) == ("Running", worker.name, Reason.RUNNING)
+    assert found["times"]["ordered"].startswith(first.strftime("%Y-%m-%dT%H:%M:%S"))
+    parts.store_last()
+    await parts.ask(worker, Ended(OF.uid, 0))
+    await parts.settle()
+    assert parts.status()["worker"] == worker.name
+    assert list(parts.status()["times"])[:2] == ["accepted", "ordered"]
+
+
+async def test_a_job_whose_results_wait_for_the_store_is_not_pending_again(time: Any) -> None:
+    parts, worker = await carried()
+    time.passes(plan.QUIET_SECONDS[Reason.RUNNING])
+    assert (await parts.reconcile())["phase"] == "Running"
+    parts.store_last()
+    parts.store.pending.down = True
+    await parts.ask(worker, Ended(OF.uid, 0))
+    with pytest.raises(StoreUnavailable):
+        await parts.settle()
+    assert (parts.status()["phase"], doing(parts)["reason"]) == ("Storing", Reason.WAITING_FOR_STORE)
+
+
+async def test_a_store_that_is_down_at_the_start_is_told_once_and_waited_for() -> None:
+    parts = Parts(FakeKube(quantumjob()))
+    parts.store.pending.down = True
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            await parts.reconcile()
+    assert (doing(parts)["reason"], parts.board.turn(OF)) == (Reason.WAITING_FOR_STORE, None)
+    assert [each["reason"] for each in parts.kube.of_kind(EVENTS)] == ["WaitingForStore"]
+    parts.store.pending.down = False
+    assert (await parts.reconcile())["phase"] == "Pending"
+    assert doing(parts)["reason"] == Reason.QUEUED
+    assert OF in parts.board.room("team").waiting
+
+
+async def test_an_order_is_given_again_where_its_last_segment_is_missing_at_its_worker_s_death(time: Any) -> None:
+    parts, worker = await carried()
+    parts.turns(worker, terminated(137))
+    await parts.settle()
+    assert (parts.status()["attempts"], doing(parts)["reason"]) == (1, Reason.RETRYING)
+    assert "exit code 137. Another attempt follows." in doing(parts)["message"]
+    time.passes(60)
+    other = parts.hire("b")
+    assert await parts.ask(other) is not None
+    parts.store_last()
+    await parts.ask(other, Ended(OF.uid, 0))
+    await parts.settle()
+    assert parts.status()["phase"] == "Succeeded"
+
+
+async def test_every_failed_attempt_is_counted_in_the_status(time: Any) -> None:
+    """An operator that starts anew goes on counting from there."""
+    parts = await accepted(backoffLimit=5)
+    for attempt in range(1, 4):
+        worker = parts.hire(f"w{attempt}")
+        assert await parts.ask(worker) is not None
+        parts.turns(worker, terminated(137))
+        await parts.settle()
+        assert parts.status()["attempts"] == attempt
+        time.passes(60)
+    again = parts.restarted()
+    await again.settle()
+    turn = again.board.turn(OF)
+    assert turn is not None
+    assert turn.attempts == 3
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "words"),
+    [
+        (terminated(137), Reason.BACKOFF_LIMIT_EXCEEDED, "exit code 137"),
+        (OOM, Reason.OUT_OF_MEMORY, "spec.resources.limits.memory"),
+        (terminated(1), Reason.BACKOFF_LIMIT_EXCEEDED, "exit code 1"),
+    ],
+)
+async def test_a_job_at_which_workers_die_fails_with_what_they_died_of(
+    time: Any, state: dict[str, Any], reason: Reason, words: str
+) -> None:
+    parts = await accepted(backoffLimit=2)
+    deaths = 0
+    while not status.is_terminal(parts.status()):
+        worker = parts.hire(f"w{deaths}")
+        assert await parts.ask(worker) is not None
+        parts.turns(worker, state)
+        deaths += 1
+        await parts.settle()
+        time.passes(60)
+    assert deaths == 3, "backoffLimit more than the first"
+    assert failed(parts)["reason"] == reason
+    assert words in failed(parts)["message"]
+    assert status.is_true(parts.status(), "ResultsStored"), "that nothing was computed is stored, too"
+
+
+async def test_what_is_no_fault_of_the_job_costs_it_nothing(time: Any) -> None:
+    parts = await accepted(backoffLimit=0)
+    disrupted = [{"type": "DisruptionTarget", "status": "True"}]
+    for number, (state, conditions) in enumerate(
+        [(terminated(137), disrupted), (OOM, disrupted), (terminated(75), []), (terminated(0), [])]
+    ):
+        worker = parts.hire(f"w{number}")
+        assert await parts.ask(worker) is not None
+        parts.turns(worker, state, conditions)
+        await parts.settle()
+    worker = parts.hire("silent")
+    assert await parts.ask(worker) is not None
+    time.passes(SILENT_SECONDS + 1)
+    assert parts.board.overdue(time.now) == [OF]
+    worker = parts.hire("deleted")
+    assert await parts.ask(worker) is not None
+    parts.feed.pod(parts.kube.vanish(next(k for k, _, n in parts.kube.objects if n == worker.name), worker.name), True)
+    await parts.settle()
+    assert not status.is_terminal(parts.status())
+    assert parts.status().get("attempts", 0) == 0
+    worker = parts.hire("last")
+    assert await parts.ask(worker) is not None
+    parts.store_last()
+    await parts.ask(worker, Ended(OF.uid, 0))
+    await parts.settle()
+    assert parts.status()["phase"] == "Succeeded"
+
+
+async def test_a_worker_that_says_it_has_ended_and_has_stored_nothing_ends_the_job() -> None:
+    """A lie or a defect: nobody computes for ever for a worker that does not store."""
+    parts, worker = await carried()
+    await parts.ask(worker, Ended(OF.uid, 0))
+    for _ in range(MISSES):
+        with pytest.raises(NotEnded):
+            await parts.reconcile()
+        assert not status.is_terminal(parts.status())
+    await parts.reconcile()
+    assert (parts.status()["phase"], failed(parts)["reason"]) == ("Failed", Reason.RESULTS_INCOMPLETE)
+    assert parts.board.turn(OF) is None
+
+
+async def test_results_that_are_corrupt_are_never_complete() -> None:
+    parts, worker = await carried()
+    parts.store.pending.put_once(keys.segment(OF, 0, keys.LAST), b"{}")
+    await parts.ask(worker, Ended(OF.uid, 0))
+    await parts.settle()
+    assert failed(parts)["reason"] == Reason.RESULTS_CORRUPT
+    assert keys.manifest(OF) not in parts.store.completed.objects
+
+
+async def test_a_job_beyond_its_deadline_keeps_what_is_done(time: Any) -> None:
+    of = quantumjob()
+    of["spec"]["program"]["pubs"] *= 2
+    of["spec"]["program"]["pubs"] = [pub | {"name": f"p{n}"} for n, pub in enumerate(of["spec"]["program"]["pubs"])]
+    parts = Parts(FakeKube(of))
+    await parts.settle()
+    worker = parts.hire()
+    await parts.ask(worker)
+    first = keys.segment_name(0)
+    parts.store.pending.put_once(keys.segment(OF, 0, first), encode(segment(OF, first, [result(0)], [])))
+    for _ in range(700):
+        time.passes(1)
+        parts.alive(worker, OF.uid)
+        if parts.board.overdue(time.now):
+            break
+    await parts.reconcile()
+    assert (failed(parts)["reason"], parts.status()["progress"]) == (Reason.DEADLINE_EXCEEDED, "1/2")
+    assert parts.alive(worker, OF.uid).stop
+
+
+async def test_a_job_that_waits_is_cancelled_at_once() -> None:
+    parts = await accepted()
+    parts.edit(cancel=True)
+    await parts.settle()
+    assert (parts.status()["phase"], failed(parts)["reason"]) == ("Cancelled", Reason.CANCELLED)
+    assert "spec.cancel" in failed(parts)["message"]
+    assert (parts.board.turn(OF), parts.controller.memory) == (None, {})
+    assert await parts.ask(parts.hire()) is None
+
+
+async def test_a_job_that_comes_cancelled_runs_nowhere() -> None:
+    parts = await accepted(cancel=True)
+    assert parts.status()["phase"] == "Cancelled"
+    assert parts.kube.of_kind(JOBS) == []
+
+
+async def test_a_job_that_runs_is_stopped_and_keeps_what_is_done() -> None:
+    of = quantumjob()
+    of["spec"]["program"]["pubs"] = [pub | {"name": n} for n in ("p0", "p1") for pub in of["spec"]["program"]["pubs"]]
+    parts = Parts(FakeKube(of))
+    await parts.settle()
+    worker = parts.hire()
+    await parts.ask(worker)
+    parts.edit(cancel=True)
+    await parts.settle()
+    assert not status.is_terminal(parts.status()), "its worker stores what is done first"
+    assert parts.alive(worker, OF.uid).stop
+    first = keys.segment_name(0)
+    parts.store.pending.put_once(keys.segment(OF, 0, first), encode(segment(OF, first, [result(0)], [])))
+    await parts.ask(worker, Ended(OF.uid, 0, int(Exit.TEMPORARY), "The operator stopped this order."))
+    await parts.settle()
+    assert (parts.status()["phase"], parts.status()["progress"]) == ("Cancelled", "1/2")
+    assert failed(parts)["message"].endswith("It was cancelled by spec.cancel.")
+
+
+async def test_a_cancelled_job_whose_worker_was_faster_is_done() -> None:
+    parts, worker = await carried()
+    parts.edit(cancel=True)
+    parts.store_last()
+    await parts.ask(worker, Ended(OF.uid, 0))
+    await parts.settle()
+    assert parts.status()["phase"] == "Succeeded"
+
+
+async def test_a_cancelled_job_whose_worker_dies_is_cancelled() -> None:
+    for state in (terminated(137), terminated(75)):
+        parts, worker = await carried()
+        parts.edit(cancel=True)
+        await parts.settle()
+        parts.turns(worker, state)
+        await parts.settle()
+        assert parts.status()["phase"] == "Cancelled"
+
+
+async def test_a_cancelled_dedicated_job_has_its_job_deleted_first(time: Any) -> None:
+    parts = await accepted(dedicated=True)
+    (own,) = parts.kube.of_kind(JOBS)
+    parts.edit(cancel=True)
+    await parts.settle()
+    assert [call for call in parts.kube.calls if call[0] == "delete jobs"] == [("delete jobs", own["metadata"]["name"])]
+    assert not status.is_terminal(parts.status()), "its pod stores what is done first"
+    for _ in range(3):
+        await parts.reconcile()
+    assert parts.writes().count("delete jobs") == 1
+    parts.feed.job(parts.kube.vanish(JOBS, own["metadata"]["name"]), True)
+    await parts.settle()
+    assert parts.status()["phase"] == "Cancelled"
+    assert parts.writes().count("create jobs") == 1, "and no other is made"
+
+
+async def test_a_dedicated_job_that_fails_while_it_is_cancelled_ends() -> None:
+    parts = await accepted(dedicated=True)
+    (own,) = parts.kube.of_kind(JOBS)
+    parts.edit(cancel=True)
+    await parts.settle()
+    gone = parts.kube.vanish(JOBS, own["metadata"]["name"])
+    gone["status"] = {"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]}
+    parts.feed.job(gone, True)
+    await parts.settle()
+    assert status.is_terminal(parts.status())
+
+
+async def test_the_reconciler_leaves_a_shared_job_to_its_worker() -> None:
+    """It knows of no turn: what it does not see must not look to it as if there were nobody."""
+    parts, _ = await carried()
+    reconciler = Controller(parts.kube, lambda: parts.store.opened, dict)  # type: ignore[arg-type, return-value]
+    reconciler.cache.put_quantumjob(parts.found())
+    await reconciler.reconcile(OF)
+    assert not status.is_terminal(parts.status())
+    parts.store_last()
+    reconciler.memory.clear()
+    await reconciler.reconcile(OF)
+    assert parts.status()["phase"] == "Succeeded", "it finishes what is done"
+
+
+async def test_the_reconciler_does_not_cancel_under_a_worker_s_hands() -> None:
+    parts, _ = await carried(cancel=False)
+    parts.edit(cancel=True)
+    await parts.settle()
+    reconciler = Controller(parts.kube, lambda: parts.store.opened, dict)  # type: ignore[arg-type, return-value]
+    reconciler.cache.put_quantumjob(parts.found())
+    await reconciler.reconcile(OF)
+    assert not status.is_terminal(parts.status()), "its worker stores what is done first"
+
+
+async def test_a_job_is_told_what_keeps_shared_workers_from_starting(time: Any) -> None:
+    parts = await accepted()
+    (made,) = parts.kube.of_kind(JOBS)
+    time.passes(60)
+    await parts.staffing.reconcile("team")
+    await parts.settle()
+    assert doing(parts)["reason"] == Reason.POD_REFUSED
+    assert made["metadata"]["name"] in doing(parts)["message"]
+    parts.hire(made["metadata"]["name"].removeprefix("qj-shared-"))
+    await parts.settle()
+    assert doing(parts)["reason"] == Reason.QUEUED
+    reasons = [event["reason"] for event in parts.kube.of_kind(EVENTS)]
+    assert reasons == ["PodRefused"], "once"
+
+
+async def test_jobs_of_all_kinds_go_their_ways_at_once() -> None:
+    parts = Parts(
+        FakeKube(another("small"), another("own", dedicated=True), another("far", namespace="other", cancel=True))
+    )
+    await parts.settle()
+    names = {job["metadata"]["name"].startswith("qj-shared-") for job in parts.kube.of_kind(JOBS)}
+    assert names == {True, False}
+    assert parts.kube.status("far", "other")["phase"] == "Cancelled"
+    assert Owner("team", "uid-small") in parts.board.room("team").waiting
+    assert parts.board.turn(Owner("team", "uid-own")) is None
+
+
+async def test_a_code_that_no_worker_has_makes_no_figure_of_its_own() -> None:
+    """What a worker says is a tenant's word: it must not fill the operator's memory."""
+    parts = await accepted()
+    worker = parts.hire()
+    before = sum(1 for _ in metrics.ORDERS_ENDED.collect()[0].samples)
+    for code in range(1000, 1100):
+        await parts.ask(worker, Ended("nobody", 0, code))
+    assert sum(1 for _ in metrics.ORDERS_ENDED.collect()[0].samples) < before + 10
+
+
+async def test_a_deleted_job_is_forgotten_and_its_worker_told(time: Any) -> None:
+    parts, worker = await carried()
+    parts.feed.quantumjob(parts.kube.vanish(QUANTUMJOBS, "bell"), True)
+    await parts.settle()
+    assert parts.alive(worker, OF.uid).stop
+    assert (parts.board.turn(OF), parts.controller.memory) == (None, {})
+    assert await parts.ask(worker, Ended(OF.uid, 0, int(Exit.TEMPORARY))) is None

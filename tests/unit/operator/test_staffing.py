@@ -1,0 +1,368 @@
+"""Shared workers are started as they are needed, and what keeps them from starting is told."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from quantumjob_contract import names
+from quantumjob_contract.keys import Owner
+from quantumjob_contract.reasons import Reason
+from quantumjob_operator import clock, workqueue
+from quantumjob_operator.children import build_shared, template_of
+from quantumjob_operator.kube import JOBS, ApiError, Kind
+from quantumjob_operator.observe import Worker
+from quantumjob_operator.shared.crew import PODLESS_SECONDS
+from quantumjob_operator.shared.staffing import new_turn
+from quantumjob_operator.shared.turn import Pod, Turn
+from support.jobs import program
+from support.kube import PODS, FakeKube, quantumjob, shared_pod, terminated
+from support.parts import BUILD, OF, Parts
+
+LONG, SHORT = 60.0, 0.03
+QUOTA = "exceeded quota: count/jobs.batch"
+
+
+class Quota(FakeKube):
+    """An API server that takes so many Jobs and no more."""
+
+    def __init__(self, jobs: int, status: int = 403) -> None:
+        super().__init__()
+        self.jobs, self.status_code = jobs, status
+        self.refused = 0
+        self.taken = asyncio.Event()
+
+    async def create(self, kind: Kind, namespace: str, body: dict[str, Any]) -> dict[str, Any] | None:
+        if kind is JOBS and len(self.of_kind(JOBS)) >= self.jobs:
+            self.refused += 1
+            # As the real one says it: with the name, which must not make each refusal news.
+            raise ApiError(self.status_code, f'jobs.batch "{body["metadata"]["name"]}" is forbidden: {QUOTA}')
+        created = await super().create(kind, namespace, body)
+        self.taken.set()
+        return created
+
+
+def wait(parts: Parts, count: int, expected: float, first: int = 0, namespace: str = "team") -> list[Owner]:
+    """So many jobs wait for their turn."""
+    owners = [Owner(namespace, f"uid-{number}") for number in range(first, first + count)]
+    for owner in owners:
+        parts.staffing.offer(owner, Turn(expected, 600.0, 3, clock.now()))
+    return owners
+
+
+async def reconcile(parts: Parts, namespace: str = "team") -> int:
+    """Gives how many workers' Jobs there are afterwards."""
+    await parts.staffing.reconcile(namespace)
+    return len(parts.kube.of_kind(JOBS))
+
+
+async def heard(parts: Parts) -> set[Owner]:
+    """Those at whom the controller was told to look."""
+    queue, owners = parts.controller.queue, set()
+    while len(queue):
+        owners.add(await queue.get())
+    for owner in owners:
+        queue.done(owner)
+    return owners
+
+
+@pytest.mark.parametrize(
+    ("count", "expected", "workers"),
+    [(0, SHORT, 0), (1, SHORT, 1), (20, SHORT, 1), (1000, SHORT, 4), (1, LONG, 1), (20, LONG, 3)],
+)
+async def test_as_many_workers_are_started_as_the_queue_is_worth(count: int, expected: float, workers: int) -> None:
+    parts = Parts(FakeKube())
+    wait(parts, count, expected)
+    assert await reconcile(parts) == workers
+    assert await reconcile(parts) == workers, "those that are about to run are counted"
+
+
+async def test_a_worker_belongs_to_nobody_and_has_a_name_of_its_own() -> None:
+    parts = Parts(FakeKube())
+    wait(parts, 20, LONG)
+    await reconcile(parts)
+    jobs = parts.kube.of_kind(JOBS)
+    assert len({job["metadata"]["name"] for job in jobs}) == 3
+    for job in jobs:
+        assert job["metadata"]["namespace"] == "team"
+        template = template_of(build_shared("another", **BUILD))
+        assert job["metadata"]["labels"] == {names.LABEL_WORKER: names.SHARED, names.LABEL_TEMPLATE: template}
+        assert "ownerReferences" not in job["metadata"]
+
+
+async def test_namespaces_have_workers_of_their_own() -> None:
+    parts = Parts(FakeKube())
+    wait(parts, 20, LONG)
+    wait(parts, 1, SHORT, namespace="other")
+    await parts.settle()
+    spaces = [job["metadata"]["namespace"] for job in parts.kube.of_kind(JOBS)]
+    assert (spaces.count("team"), spaces.count("other")) == (3, 1)
+
+
+async def test_those_that_are_there_are_counted() -> None:
+    parts = Parts(FakeKube())
+    parts.hire("a")
+    wait(parts, 20, SHORT)
+    assert await reconcile(parts) == 1
+    wait(parts, 20, LONG, first=100)
+    assert await reconcile(parts) == 4
+
+
+async def test_a_worker_that_leaves_or_has_ended_is_replaced_where_somebody_waits() -> None:
+    parts = Parts(FakeKube())
+    pod = parts.hire("a")
+    parts.staffing.crew.leave(pod)
+    assert await reconcile(parts) == 1
+    wait(parts, 1, SHORT)
+    assert await reconcile(parts) == 2
+    for job in parts.kube.of_kind(JOBS):
+        ended = job | {"status": {"conditions": [{"type": "Complete", "status": "True"}]}}
+        parts.feed.job(parts.kube.put(JOBS, ended), False)
+    assert await reconcile(parts) == 3
+
+
+async def test_none_is_started_before_the_watches_have_told_of_those_that_there_are() -> None:
+    parts = Parts(FakeKube())
+    parts.ready = False
+    wait(parts, 20, LONG)
+    assert await reconcile(parts) == 0
+    assert parts.kube.calls == []
+    parts.ready = True
+    assert await reconcile(parts) == 3
+
+
+async def test_never_more_than_the_setting_allows() -> None:
+    parts = Parts(FakeKube(), lanes=2)
+    wait(parts, 1000, SHORT)
+    wait(parts, 1000, LONG, first=1000)
+    assert await reconcile(parts) == 2
+
+
+async def test_a_quota_is_told_once_and_heals() -> None:
+    kube = Quota(0)
+    parts = Parts(kube)
+    owners = set(wait(parts, 2, LONG))
+    for _ in range(3):
+        with pytest.raises(ApiError):
+            await reconcile(parts)
+    assert await heard(parts) == owners
+    obstacle = parts.board.room("team").obstacle
+    assert obstacle is not None
+    assert obstacle.reason == Reason.POD_REFUSED
+    assert QUOTA in obstacle.message
+    with pytest.raises(ApiError):
+        await reconcile(parts)
+    assert await heard(parts) == set(), "the same is told once"
+    kube.jobs = 10
+    assert await reconcile(parts) == 2
+    assert parts.board.room("team").obstacle is None
+    assert await heard(parts) == owners
+
+
+async def test_what_is_no_refusal_is_not_told_to_the_jobs() -> None:
+    parts = Parts(Quota(0, status=500))
+    wait(parts, 1, SHORT)
+    with pytest.raises(ApiError):
+        await reconcile(parts)
+    assert parts.board.room("team").obstacle is None
+
+
+async def test_a_refused_worker_is_tried_again_until_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workqueue, "FIRST_RETRY_SECONDS", 0.0)
+    kube = Quota(0)
+    parts = Parts(kube)
+    task = asyncio.create_task(parts.staffing.run())
+    wait(parts, 1, SHORT)
+    while kube.refused < 3:
+        await asyncio.sleep(0)
+    kube.jobs = 1
+    await asyncio.wait_for(kube.taken.wait(), 30)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_while_a_refusal_is_waited_out_nothing_asks_sooner() -> None:
+    parts = Parts(FakeKube())
+    parts.staffing.queue.retry("team")
+    parts.staffing.look("team")
+    wait(parts, 1, SHORT)
+    assert len(parts.staffing.queue) == 0
+    parts.staffing.look("other")
+    assert len(parts.staffing.queue) == 1
+
+
+async def test_where_a_worker_runs_nobody_is_told_that_there_could_be_more() -> None:
+    kube = Quota(1)
+    parts = Parts(kube)
+    parts.hire("a")
+    first, second = wait(parts, 2, LONG)
+    with pytest.raises(ApiError):
+        await reconcile(parts)
+    assert parts.board.room("team").obstacle is None
+    assert await heard(parts) == set()
+    pod = Pod("team", shared_pod("a")["metadata"]["name"], "pod-shared-a")
+    assert parts.board.take(pod, clock.now()) == first, "the one lane that can be had is for the long, too"
+    parts.board.end(first)
+    assert parts.board.take(pod, clock.now()) == second
+
+
+async def test_a_job_that_gets_no_pod_is_told(time: Any) -> None:
+    parts = Parts(FakeKube())
+    owners = wait(parts, 1, SHORT)
+    await reconcile(parts)
+    await heard(parts)
+    time.passes(PODLESS_SECONDS + 1)
+    await reconcile(parts)
+    obstacle = parts.board.room("team").obstacle
+    assert obstacle is not None
+    assert (obstacle.reason, await heard(parts)) == (Reason.POD_REFUSED, set(owners))
+    name = parts.kube.of_kind(JOBS)[0]["metadata"]["name"].removeprefix("qj-shared-")
+    parts.feed.pod(parts.kube.put(PODS, shared_pod(name)), False)
+    await reconcile(parts)
+    assert parts.board.room("team").obstacle is None
+    assert await heard(parts) == set(owners)
+
+
+async def test_after_a_start_it_is_looked_again_whether_the_worker_has_a_pod() -> None:
+    parts = Parts(FakeKube())
+    wait(parts, 1, SHORT)
+    await reconcile(parts)
+    parts.staffing.queue.retry("team")
+    assert parts.staffing.queue.is_failing("team"), "a time is set"
+
+
+def starving(parts: Parts, namespace: str = "far") -> None:
+    """Another namespace's first worker finds no node."""
+    wait(parts, 1, SHORT, namespace=namespace)
+    parts.board.hinder(namespace, Worker("waiting", Reason.UNSCHEDULABLE, "0/1"), 1, clock.now())
+
+
+async def test_while_another_namespace_starves_one_worker_must_do() -> None:
+    parts = Parts(FakeKube())
+    starving(parts)
+    wait(parts, 20, LONG)
+    assert await reconcile(parts) == 1
+    assert not parts.staffing.is_needed_elsewhere("team"), "the only one stays"
+    parts.hire("a")
+    assert parts.staffing.is_needed_elsewhere("team")
+    assert not parts.staffing.is_needed_elsewhere("far")
+    parts.board.hinder("far", None, None, clock.now())
+    assert not parts.staffing.is_needed_elsewhere("team")
+
+
+OOM = terminated(137, reason="OOMKilled")
+DISRUPTED = [{"type": "DisruptionTarget", "status": "True"}]
+
+
+@pytest.mark.parametrize(
+    ("state", "conditions", "attempts", "words"),
+    [
+        (terminated(137), [], 1, "exit code 137"),
+        (OOM, [], 1, "want of memory"),
+        (terminated(69, '{"reason":"X","message":"A defect."}'), [], 1, "A defect."),
+        (terminated(1), [], 1, "exit code 1"),
+        (terminated(137), DISRUPTED, 0, ""),
+        (OOM, DISRUPTED, 0, ""),
+        (terminated(75), [], 0, ""),
+        (terminated(0), [], 0, ""),
+        (terminated(0, reason="OOMKilled"), [], 0, ""),
+    ],
+    ids=["killed", "oom", "defect", "died", "drained", "drained and oom", "told to go", "done", "child oom"],
+)
+async def test_a_worker_that_ends_gives_its_order_back(
+    state: dict[str, Any], conditions: list[dict[str, Any]], attempts: int, words: str
+) -> None:
+    parts = Parts(FakeKube())
+    pod = parts.hire("a")
+    (owner,) = wait(parts, 1, SHORT)
+    assert parts.board.take(pod, clock.now()) == owner
+    for _ in range(2):
+        parts.turns(pod, state, conditions)
+    turn = parts.board.turn(owner)
+    assert turn is not None
+    assert owner in parts.board.room("team").waiting
+    assert (turn.attempts, turn.pod) == (attempts, None), "the same end counts once"
+    assert words in turn.trouble
+    assert owner in await heard(parts)
+
+
+async def test_a_pod_that_is_gone_gives_its_order_back() -> None:
+    parts = Parts(FakeKube())
+    pod = parts.hire("a")
+    (owner,) = wait(parts, 1, SHORT)
+    parts.board.take(pod, clock.now())
+    parts.feed.pod(parts.kube.vanish(PODS, pod.name), True)
+    turn = parts.board.turn(owner)
+    assert turn is not None
+    assert (turn.attempts, turn.pod) == (0, None)
+    assert owner in await heard(parts)
+
+
+async def test_a_worker_s_death_without_an_order_harms_nobody() -> None:
+    parts = Parts(FakeKube())
+    pod = parts.hire("a")
+    (owner,) = wait(parts, 1, SHORT)
+    parts.turns(pod, terminated(137))
+    turn = parts.board.turn(owner)
+    assert turn is not None
+    assert (turn.attempts, await heard(parts)) == (0, set())
+
+
+async def test_its_reason_when_no_attempt_is_left() -> None:
+    parts = Parts(FakeKube())
+    pod = parts.hire("a")
+    parts.staffing.offer(OF, Turn(SHORT, 600.0, 0, clock.now()))
+    parts.board.take(pod, clock.now())
+    parts.turns(pod, OOM)
+    turn = parts.board.turn(OF)
+    assert turn is not None
+    assert turn.failure is not None
+    assert turn.failure.reason == Reason.OUT_OF_MEMORY
+    assert "spec.resources.limits.memory" in turn.failure.message
+
+
+async def test_a_job_that_has_one_of_its_own_already_takes_no_turn() -> None:
+    parts = Parts(FakeKube())
+    assert parts.staffing.takes(quantumjob())
+    assert parts.staffing.takes(quantumjob(status={"phase": "Pending"}))
+    assert not parts.staffing.takes(quantumjob(status={"job": "qj-x"}))
+    parts.staffing.linger_seconds = 0.0
+    assert not parts.staffing.takes(quantumjob())
+
+
+def test_a_new_turn_is_what_the_job_says_and_what_is_known_of_it() -> None:
+    of, since = quantumjob(status={}), clock.now()
+    made = new_turn(of, program(OF, 1), since)
+    assert (made.deadline, made.retries, made.not_before, made.attempts, made.first) == (600.0, 3, since, 0, None)
+    assert made.expected > 0
+    ordered = clock.now() - timedelta(seconds=100)
+    of["status"] = {"attempts": 2, "times": {"ordered": clock.rfc3339(ordered)}}
+    made = new_turn(of, program(OF, 1), since)
+    assert (made.attempts, made.first) == (2, ordered)
+    assert made.left(ordered + timedelta(seconds=100)) == 500
+
+
+async def test_the_clock_alone_brings_on_what_is_due(monkeypatch: pytest.MonkeyPatch, time: Any) -> None:
+    monkeypatch.setattr("quantumjob_operator.shared.staffing.TICK_SECONDS", 0.1)  # with 0 every tick would be late
+    parts = Parts(FakeKube())
+    pod = parts.hire("a")
+    silent, late = wait(parts, 2, SHORT)
+    parts.board.take(pod, clock.now())
+    turn = parts.board.turn(late)
+    assert turn is not None
+    turn.first, turn.deadline = clock.now(), 10.0
+    changed = parts.board.room("team").changed
+    changed.clear()
+    time.passes(20)
+    task = asyncio.create_task(parts.staffing.run())
+    await asyncio.wait_for(changed.wait(), 30)
+    async with asyncio.timeout(30):
+        assert {await parts.controller.queue.get() for _ in range(2)} == {silent, late}
+    assert {owner: owner in parts.board.room("team").over for owner in (silent, late)} == {silent: False, late: True}
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

@@ -1,0 +1,101 @@
+"""One order's way through the queue, and what a person is told of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from quantumjob_contract.reasons import Reason
+from quantumjob_operator import clock
+from quantumjob_operator.manifest import Failure
+from quantumjob_operator.observe import Worker
+from quantumjob_operator.shared.turn import (
+    ABSENT,
+    OVERTIME_SECONDS,
+    QUEUED,
+    SILENT_SECONDS,
+    Pod,
+    Turn,
+    is_silent,
+    observe,
+)
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+POD = Pod("team", "qj-shared-a-x", "pod-shared-a")
+
+
+def turn(**changes: Any) -> Turn:
+    return Turn(**({"expected": 0.03, "deadline": 600.0, "retries": 3, "not_before": NOW} | changes))
+
+
+def later(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def test_the_deadline_runs_from_the_first_turn() -> None:
+    assert turn().left(later(10_000)) == 600
+    assert turn(first=NOW).left(later(100)) == 500
+    assert not turn().is_over(later(10_000)), "to wait for a worker costs nothing of it"
+
+
+def test_a_worker_has_the_time_to_end_by_itself() -> None:
+    assert turn(first=NOW).is_over(later(601))
+    carried = turn(first=NOW, pod=POD, given=NOW, heard=NOW)
+    assert not carried.is_over(later(600 + OVERTIME_SECONDS))
+    assert carried.is_over(later(601 + OVERTIME_SECONDS))
+
+
+def test_silence() -> None:
+    assert not is_silent(None, later(10_000)), "nobody speaks of what nobody has"
+    assert not is_silent(NOW, later(SILENT_SECONDS))
+    assert is_silent(NOW, later(SILENT_SECONDS + 0.1))
+
+
+def test_how_long_it_takes_counts_from_the_newest_worker() -> None:
+    assert turn(first=NOW).taken(later(50)) == 0
+    assert turn(first=NOW, given=later(20)).taken(later(50)) == 30
+
+
+OBSTACLE = Worker("waiting", Reason.UNSCHEDULABLE, "No node takes the worker: 0/1.")
+DEAD = Failure(Reason.OUT_OF_MEMORY, "Raise it.")
+CARRIED = {"pod": POD, "given": NOW, "heard": NOW, "first": NOW}
+
+
+@pytest.mark.parametrize(
+    ("changes", "obstacle", "state", "reason", "words"),
+    [
+        ({}, None, "waiting", Reason.QUEUED, "waits for a worker that its namespace shares"),
+        ({}, OBSTACLE, "waiting", Reason.UNSCHEDULABLE, "0/1"),
+        ({"trouble": "It died."}, None, "waiting", Reason.RETRYING, "It died. Another attempt follows."),
+        ({"trouble": "It died."}, OBSTACLE, "waiting", Reason.UNSCHEDULABLE, "0/1"),
+        (CARRIED, None, "running", Reason.RUNNING, POD.name),
+        (CARRIED, OBSTACLE, "running", Reason.RUNNING, POD.name),
+        (CARRIED | {"trouble": "It died."}, None, "running", Reason.RUNNING, POD.name),
+        ({"ended": True}, OBSTACLE, "ended", Reason.STORING, "verified"),
+        (
+            {"failure": DEAD},
+            OBSTACLE,
+            "failed",
+            Reason.OUT_OF_MEMORY,
+            "Raise it.",
+        ),
+    ],
+)
+def test_a_person_is_told_the_one_thing_that_matters(
+    changes: dict[str, Any], obstacle: Worker | None, state: str, reason: Reason, words: str
+) -> None:
+    worker = observe(turn(**changes), obstacle)
+    assert (worker.state, worker.reason) == (state, reason)
+    assert words in worker.message
+
+
+def test_a_job_without_a_turn_reads_as_one_that_waits() -> None:
+    """So that the first status stays true, and is not written a second time, when the job has its turn."""
+    assert observe(None, OBSTACLE) == ABSENT
+    assert (ABSENT.reason, ABSENT.message) == (QUEUED.reason, QUEUED.message)
+
+
+def test_since_when_a_worker_runs_it_is_told() -> None:
+    assert observe(turn(**CARRIED), None).since == clock.rfc3339(NOW)

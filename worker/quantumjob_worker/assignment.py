@@ -1,0 +1,130 @@
+"""One order, from its program to its last segment."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+import urllib3
+
+from quantumjob_contract import limits, transfer
+from quantumjob_contract.exits import Exit
+from quantumjob_contract.orders import Order
+from quantumjob_contract.program import Program, decode_program
+from quantumjob_contract.results import Provenance
+from quantumjob_worker.alive import SignsOfLife
+from quantumjob_worker.budget import Budget, run_seconds
+from quantumjob_worker.errors import OrderFailed, Stopped
+from quantumjob_worker.orders_client import OrdersClient
+from quantumjob_worker.runner import Runner
+from quantumjob_worker.segments import Segments
+from quantumjob_worker.shard import STORE_SECONDS, Shard
+from quantumjob_worker.stores import FETCH_SECONDS, patiently
+
+LAST_WORDS_SECONDS: Final = 3.0
+"""For what is stored after SIGTERM, or when the operator has stopped the order."""
+
+log = logging.getLogger(__name__)
+
+
+class Assignment:
+    """An order that is being carried out."""
+
+    def __init__(
+        self,
+        order: Order,
+        client: OrdersClient,
+        runner: Runner,
+        http: urllib3.PoolManager,
+        provenance: Callable[[str], Provenance],
+    ) -> None:
+        received = time.monotonic()
+        self._order = order
+        self._runner = runner
+        self._http = http
+        self._until = None if order.seconds_left is None else received + order.seconds_left
+        self._signs = SignsOfLife(client, order)
+        self._segments = Segments(order, client, http, provenance)
+        self._shard: Shard | None = None
+        self.stopped = False
+        """SIGTERM came when all was computed: the order ends as it would, and the worker with it."""
+
+    @property
+    def computed(self) -> int:
+        """Pubs that have their result or error from here."""
+        return 0 if self._shard is None else self._shard.computed
+
+    def run(self) -> str:
+        """What there is to say at the end. Raises OrderFailed, WorkerExit and Stopped."""
+        if self._segments.complete:
+            return "An earlier attempt had stored everything."
+        try:
+            program = self._program()
+            self._segments.resume(until=time.monotonic() + FETCH_SECONDS, wait=self._signs.wait)
+            self._shard = Shard(
+                program,
+                self._order.circuits,
+                self._http,
+                self._runner,
+                self._segments,
+                budget=Budget(run_seconds(self._order.seconds_left), time.monotonic),
+                signs=self._signs,
+            )
+            self._shard.run()
+            self._finish()
+        except (Stopped, OrderFailed):
+            self._save()
+            raise
+        except transfer.StoreRefused:
+            raise OrderFailed(
+                Exit.TEMPORARY, "The store refused a URL of the order: it expired, or its signer has new keys."
+            ) from None
+        except transfer.StoreError:
+            self._save()
+            raise OrderFailed(Exit.TEMPORARY, "The store could not be reached.") from None
+        return f"All {len(program.pubs)} pubs have a result or an error, and are stored."
+
+    def _program(self) -> Program:
+        data = bytes(self._order.program)
+        if data in (b"", b"null"):
+            data = patiently(
+                lambda: transfer.get(self._http, self._order.program_url, limits.MAX_PROGRAM_BYTES),
+                time.monotonic() + FETCH_SECONDS,
+                self._signs.wait,
+            )
+        try:
+            program = decode_program(data)
+        except msgspec.MsgspecError:
+            raise OrderFailed(
+                Exit.BAD_PROGRAM, "The program cannot be read: operator and worker differ in version, or it is damaged."
+            ) from None
+        if program.uid != self._order.uid:
+            raise OrderFailed(Exit.BAD_PROGRAM, "The program is of another QuantumJob than the order.")
+        return program
+
+    def _finish(self) -> None:
+        """The last segment. All is computed by now, so a SIGTERM meanwhile only hurries it."""
+        until = self._until if self._until is not None else time.monotonic() + STORE_SECONDS
+        try:
+            self._segments.finish(until=until, wait=self._signs.wait)
+        except Stopped:
+            self.stopped = True
+            self._segments.finish(until=time.monotonic() + LAST_WORDS_SECONDS, wait=time.sleep)
+
+    def _save(self) -> None:
+        """What is done as a numbered segment, if the store takes it soon."""
+        self._runner.kill()
+        if not self._segments.waiting:
+            return
+        hasty = transfer.pool(self._order.store_ca, size=1, timeout=LAST_WORDS_SECONDS)
+        hasty.connection_pool_kw["retries"] = urllib3.Retry(total=1, status_forcelist=(500, 502, 503, 504))
+        try:
+            stored = self._segments.flush(hasty)
+        except transfer.StoreError:
+            stored = False
+        finally:
+            hasty.clear()
+        log.info("what was done is stored" if stored else "what was done could not be stored")
