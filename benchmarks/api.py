@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -32,9 +33,10 @@ class Api:
         """The answer as it came. Raises RuntimeError with the server's own text."""
         data = None if body is None else msgspec.json.encode(body)
         headers = self._headers({"Content-Type": kind})
-        response = self._http.request(
-            method, self._configuration.host + path, body=data, headers=headers, timeout=SECONDS, retries=RETRIES
-        )
+        with _told(method, path):
+            response = self._http.request(
+                method, self._configuration.host + path, body=data, headers=headers, timeout=SECONDS, retries=RETRIES
+            )
         if response.status >= 300:
             raise RuntimeError(f"{method} {path}: HTTP {response.status}: {response.data[:500].decode()}")
         return response.data
@@ -46,24 +48,29 @@ class Api:
 
     def lines(self, path: str, seconds: float, **query: str) -> Iterator[bytes]:
         """The lines of an answer that the server ends after about that time."""
-        response = self._http.request(
-            "GET",
-            self._configuration.host + _with(path, query),
-            headers=self._headers({}),
-            preload_content=False,
-            timeout=seconds + SECONDS,
-        )
-        if response.status >= 300:
-            raise RuntimeError(f"GET {path}: HTTP {response.status}")
-        try:
-            yield from response
-        finally:
-            response.release_conn()
+        url, headers = self._configuration.host + _with(path, query), self._headers({})
+        with _told("GET", path):
+            response = self._http.request("GET", url, headers=headers, preload_content=False, timeout=seconds + SECONDS)
+            if response.status >= 300:
+                raise RuntimeError(f"GET {path}: HTTP {response.status}")
+            try:
+                yield from response
+            finally:
+                response.release_conn()
 
     def _headers(self, headers: dict[str, str]) -> dict[str, str]:
         """With the bearer token, where the kubeconfig has one; it may be renewed at any time."""
         token = self._configuration.get_api_key_with_prefix("authorization")
         return headers | ({"Authorization": token} if token else {})
+
+
+@contextlib.contextmanager
+def _told(method: str, path: str) -> Iterator[None]:
+    """An API server that cannot be reached, as an error of this module."""
+    try:
+        yield
+    except urllib3.exceptions.HTTPError as error:
+        raise RuntimeError(f"{method} {path}: {type(error).__name__}") from error
 
 
 def _with(path: str, query: Mapping[str, str]) -> str:

@@ -53,6 +53,20 @@ class Cluster:
         eventually("it has its service account", lambda: get("serviceaccount", "default", name))
         return space
 
+    def close(self) -> None:
+        """Delete them all. Tried for a while: an API server that is away is what may have brought us here."""
+        everything = [space.name for space in self.spaces]
+        command = ("delete", "namespace", "--ignore-not-found", *everything, f"--timeout={WAIT_SECONDS:.0f}s")
+
+        def is_done() -> bool:
+            with contextlib.suppress(RuntimeError):
+                kubectl(*command)
+                return True
+            return False
+
+        if everything:
+            eventually("the benchmark's namespaces are gone", is_done, WAIT_SECONDS)
+
     def watching(self, kind: Kind) -> Watching:
         return self.jobs if kind is JOBS else self.quantumjobs
 
@@ -121,9 +135,7 @@ def cluster() -> Iterator[Cluster]:
     try:
         yield made
     finally:
-        if made.spaces:
-            everything = [space.name for space in made.spaces]
-            kubectl("delete", "namespace", "--ignore-not-found", *everything, f"--timeout={WAIT_SECONDS:.0f}s")
+        made.close()
 
 
 def raw(space: Space) -> Subject:

@@ -132,9 +132,12 @@ class Controller:
                 told = quantumjob | {"status": quantumjob["status"] | plan.carried(view)}
                 await self._promote(owner, told, step)
 
-    def _is_settled(self) -> bool:
-        """Whether the watches have told of all workers, and those that are at work have had the time to say so."""
-        return self.staffing is None or (self.staffing.ready() and clock.now() > self.started + PAUSE)
+    def _is_settled(self, owner: Owner) -> bool:
+        """Whether the watches have told of all workers, and those at work have had the time to say so, and do not."""
+        now = clock.now()
+        return self.staffing is None or (
+            self.staffing.ready() and now > self.started + PAUSE and not self.staffing.board.is_claimed(owner, now)
+        )
 
     def progress(self, owner: Owner, done: int) -> None:
         """A worker says how many pubs are done. What people see of it moves now and then."""
@@ -159,7 +162,7 @@ class Controller:
             fresh=known.fresh,
             hinted=known.hinted,
             looked=known.looked,
-            settled=known.fresh or self._is_settled(),
+            settled=known.fresh or self._is_settled(owner),
             done=known.done,
             finishing=self.staffing is None,
         )

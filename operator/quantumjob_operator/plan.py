@@ -167,7 +167,8 @@ def carried(view: View) -> JSON:
     told = view.quantumjob["status"]
     found: JSON = {}
     if view.done and "progress" in told:
-        found["progress"] = f"{view.done}/{told['progress'].partition('/')[2]}"
+        total = told["progress"].partition("/")[2]
+        found["progress"] = f"{min(view.done, int(total))}/{total}"
     if view.job is not None:
         found["job"] = view.job["metadata"]["name"]
     if (turn := view.turn) is not None:

@@ -47,7 +47,8 @@ class Assignment:
         self._http = http
         self._until = None if order.seconds_left is None else received + order.seconds_left
         self._signs = SignsOfLife(client, order)
-        self._segments = Segments(order, client, http, provenance)
+        self._provenance = provenance
+        self._segments = Segments(order, client, http, self._made)
         self._shard: Shard | None = None
         self.stopped = False
         """SIGTERM came when all was computed: the order ends as it would, and the worker with it."""
@@ -87,6 +88,11 @@ class Assignment:
             raise OrderFailed(Exit.TEMPORARY, "The store could not be reached.") from None
         return f"All {len(program.pubs)} pubs have a result or an error, and are stored."
 
+    def _made(self, simulated: str) -> Provenance:
+        """The provenance of a segment. It says when Qiskit was imported: a segment of mere errors may come before."""
+        self._runner.wait(self._signs.tick)
+        return self._provenance(simulated)
+
     def _program(self) -> Program:
         data = bytes(self._order.program)
         if data in (b"", b"null"):
@@ -117,7 +123,7 @@ class Assignment:
     def _save(self) -> None:
         """What is done as a numbered segment, if the store takes it soon."""
         self._runner.kill()
-        if not self._segments.waiting:
+        if not self._segments.waiting or not self._runner.ready:  # before it was, nothing was computed
             return
         hasty = transfer.pool(self._order.store_ca, size=1, timeout=LAST_WORDS_SECONDS)
         hasty.connection_pool_kw["retries"] = urllib3.Retry(total=1, status_forcelist=(500, 502, 503, 504))

@@ -22,7 +22,8 @@ from quantumjob_worker.errors import WorkerExit
 CHUNK: Final = 1 << 18
 SERVER_KILLED: Final = "The process that starts pubs was killed, most likely for want of memory."
 Tick = Callable[[], float | None]
-"""Called while a child runs; returns in how many seconds it wants to be called again, or None for never."""
+"""Called while a child runs, or the fork server imports; returns in how many seconds it wants to be called again, or
+None for never."""
 
 
 class Runner:
@@ -30,27 +31,45 @@ class Runner:
 
     def __init__(self, control: socket.socket, *, memory: int, threads: int) -> None:
         self._control = control
-        self._imported: str | None = None
+        self._imported = ""
         self.memory = memory
         self.threads = threads
 
     @property
     def imported(self) -> str:
         """When the fork server was ready. Waits until it is."""
-        if self._imported is None:
-            message = self._message()
-            if not isinstance(message, protocol.Ready):
-                raise WorkerExit(Exit.INTERNAL, "The fork server did not say that it is ready.")
-            if message.tasks != 1:
-                raise WorkerExit(Exit.INTERNAL, f"The fork server has {message.tasks} threads; it must have one.")
-            self._imported = message.imported
+        self.wait(lambda: None)
         return self._imported
+
+    @property
+    def ready(self) -> bool:
+        """Whether the fork server is known to be ready: no child has run before."""
+        return bool(self._imported)
+
+    def wait(self, tick: Tick) -> None:
+        """Until the fork server is ready. Whatever error a tick raises, it goes on and can be waited for again."""
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        seconds: float | None = 0.0
+        while not self._imported:  # a tick may wait, too
+            if poll.poll(None if seconds is None else max(0.0, seconds) * 1000):
+                self._hear_ready()
+            else:
+                seconds = tick()
+
+    def _hear_ready(self) -> None:
+        message = self._message()
+        if not isinstance(message, protocol.Ready):
+            raise WorkerExit(Exit.INTERNAL, "The fork server did not say that it is ready.")
+        if message.tasks != 1:
+            raise WorkerExit(Exit.INTERNAL, f"The fork server has {message.tasks} threads; it must have one.")
+        self._imported = message.imported
 
     def run(
         self, task: protocol.Task, circuit: bytes, seconds: float | None, tick: Tick
     ) -> tuple[protocol.Report | None, protocol.End]:
         """The child's report, None where it left none that can be read, and how it ended."""
-        _ = self.imported
+        self.wait(tick)
         ours, theirs = socket.socketpair()
         with ours:
             start = protocol.Start(seconds=seconds, memory=self.memory, threads=self.threads)
@@ -68,10 +87,6 @@ class Runner:
         """End the running child, if there is one."""
         with contextlib.suppress(OSError):
             self._control.send(protocol.KILL)
-
-    def close(self) -> None:
-        """The fork server takes this as its end, and its child's."""
-        self._control.close()
 
     def _send_start(self, packet: bytes, fd: int) -> None:
         try:

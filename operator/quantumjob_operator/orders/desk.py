@@ -27,6 +27,8 @@ from quantumjob_operator.shared.turn import Pod
 
 logger = logging.getLogger(__name__)
 
+FORGET_SECONDS: Final = 600.0
+"""Beyond its time of waiting, no worker asks any more."""
 CODES: Final = frozenset(map(int, Exit))
 """Any other is a tenant's invention, and must not fill this process's memory with figures."""
 
@@ -94,7 +96,8 @@ class Desk:
         if isinstance(who, Pod):
             self.staffing.crew.hear(who, clock.now())
             self.staffing.board.hear(who, owner, clock.now())
-        if owner in self.controller.cache.quantumjobs:
+        carries = not isinstance(who, Pod) or self.staffing.board.carried_by(who.uid) == owner
+        if carries and owner in self.controller.cache.quantumjobs:
             self.controller.progress(owner, said.done)
         return Told(stop=self.staffing.ready() and not self._is_wanted(owner))
 
@@ -123,6 +126,8 @@ class Desk:
         self._ask_once(pod)
         loop = asyncio.get_running_loop()
         until = loop.time() + POLL_SECONDS
+        oldest = loop.time() - self.staffing.linger_seconds - FORGET_SECONDS  # of one that died
+        self._idle_since = {uid: since for uid, since in self._idle_since.items() if since > oldest}
         idle_since = self._idle_since.setdefault(pod.uid, loop.time())
         leave = idle_since + self.staffing.linger_seconds
         room = self.staffing.board.room(pod.namespace)
@@ -183,7 +188,8 @@ class Desk:
             store = self.open_store()
             found = [] if untouched else await making.written(store.pending, owner)
         except BaseException:
-            self.staffing.board.lay_down(pod)
+            if self._asking.get(pod.uid) is asyncio.current_task():  # else a newer question may have it by now
+                self.staffing.board.lay_down(pod)
             raise
         self.controller.queue.add(owner)
         if keys.LAST in found:

@@ -118,6 +118,7 @@ class Board:
 
     def lay_down(self, pod: Pod) -> Owner | None:
         """A worker has nothing in its hands: an order that was there, and did not end, waits again. Gives that."""
+        self._claims.pop(pod.uid, None)
         owner = self._carries.pop(pod.uid, None)
         if owner is None:
             return None
@@ -130,6 +131,10 @@ class Board:
         room.waiting = {owner: turn} | room.waiting  # it has waited already
         room.changed.set()
         return owner
+
+    def is_claimed(self, owner: Owner, now: datetime) -> bool:
+        """Whether a worker says that it carries out what nobody here has offered."""
+        return any(claimed == owner and not is_silent(heard, now) for claimed, _, heard in self._claims.values())
 
     def carried_by(self, pod_uid: str) -> Owner | None:
         return self._carries.get(pod_uid)
@@ -164,12 +169,13 @@ class Board:
         late: list[Owner] = []
         self._claims = {uid: claim for uid, claim in self._claims.items() if not is_silent(claim[2], now)}
         for room in self._rooms.values():
+            given = room.given.values()
+            silent = [turn.pod for turn in given if turn.pod is not None and is_silent(turn.heard, now)]
+            lost = [owner for pod in silent if (owner := self.lay_down(pod)) is not None]
             over = [owner for turns in (room.given, room.waiting) for owner, turn in turns.items() if turn.is_over(now)]
             for owner in over:
                 self._give_up(owner, Failure(Reason.DEADLINE_EXCEEDED, DEADLINE_MESSAGE))
-            given = room.given.values()
-            silent = [turn.pod for turn in given if turn.pod is not None and is_silent(turn.heard, now)]
-            late += over + [lost for pod in silent if (lost := self.lay_down(pod)) is not None]
+            late += dict.fromkeys(lost + over)
         return late
 
     def demand(self, namespace: str, now: datetime) -> int:

@@ -10,6 +10,7 @@ from quantumjob_contract import limits, names
 from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason, Reason
 from quantumjob_operator import status
+from quantumjob_operator.shared.placement import DEDICATED, SHARED
 
 FIELDS = dict(fields(schema()))
 
@@ -124,6 +125,22 @@ def test_a_job_can_be_cancelled_and_that_is_not_taken_back() -> None:
     assert rule["rule"] == "self || !oldSelf"
     assert rule["reason"] == "FieldValueForbidden"
     assert rule["message"] == "spec.cancel cannot be taken back: create another QuantumJob"
+
+
+def test_a_job_that_has_ended_cannot_be_cancelled() -> None:
+    """No file of tests/cluster/refused can hold it: the status is not the user's to write."""
+    (rule,) = [rule for rule in schema()["x-kubernetes-validations"] if "oldSelf" in rule["rule"]]
+    allowed, _, ended = rule["rule"].partition("|| !(self.status.phase in ")
+    assert " ".join(allowed.split()) == (
+        "!has(self.status) || !has(self.status.phase) || self.spec.cancel == oldSelf.spec.cancel"
+    )
+    assert ended.strip() == str(list(status.TERMINAL_PHASES)).replace('"', "'") + ")"
+    assert (rule["reason"], rule["fieldPath"]) == ("FieldValueForbidden", ".spec.cancel")
+    assert rule["message"] == "spec.cancel cannot be set any more: the job has ended"
+
+
+def test_the_placement_is_one_of_two() -> None:
+    assert FIELDS[".status.placement"]["enum"] == [SHARED, DEDICATED]
 
 
 def test_a_job_is_shared_where_nothing_is_said() -> None:

@@ -14,7 +14,15 @@ from quantumjob_contract.reasons import Reason
 from quantumjob_operator.manifest import Failure
 from quantumjob_operator.observe import Worker
 from quantumjob_operator.shared.board import FIRST_RETRY_SECONDS, YIELD_SECONDS, Board
-from quantumjob_operator.shared.turn import OVERTIME_SECONDS, SILENT_SECONDS, Pod, Turn, is_silent
+from quantumjob_operator.shared.turn import (
+    OVERTIME_SECONDS,
+    PATIENCE,
+    PATIENCE_SECONDS,
+    SILENT_SECONDS,
+    Pod,
+    Turn,
+    is_silent,
+)
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 LANES = 4
@@ -232,6 +240,13 @@ def test_a_worker_may_end_by_itself_at_the_deadline() -> None:
     assert (where(made, A), made.carried_by(ONE.uid)) == ("over", None)
 
 
+def test_a_silent_worker_s_order_beyond_its_deadline_is_given_to_nobody() -> None:
+    made = board(A, deadline=10.0)
+    made.take(ONE, NOW)
+    assert made.overdue(later(12)) == [A]
+    assert (where(made, A), made.take(TWO, later(12))) == ("over", None)
+
+
 def test_what_is_over_is_told_once() -> None:
     made = board(A, deadline=100.0)
     made.take(ONE, NOW)
@@ -314,6 +329,35 @@ def test_an_obstacle_is_news_once_to_those_that_wait() -> None:
     assert made.hinder("team", refused, 1, NOW) == [B]
     assert made.hinder("team", refused, 1, NOW) == []
     assert made.hinder("team", None, None, NOW) == [B]
+
+
+def test_an_obstacle_whose_words_change_is_news_once() -> None:
+    """A scheduler names other nodes each time. Another reason is news."""
+    made = board(A)
+    told = [made.hinder("team", Worker("waiting", Reason.UNSCHEDULABLE, f"0/{n} nodes"), 1, NOW) for n in range(1, 4)]
+    assert told == [[A], [], []]
+    assert made.hinder("team", Worker("waiting", Reason.POD_REFUSED, "0/3 nodes"), 1, NOW) == [A]
+
+
+def test_with_one_lane_a_long_order_that_has_waited_is_given() -> None:
+    made = board(A, lanes=1, expected=LONG)
+    others = [Owner("team", f"short-{number}") for number in range(3)]
+    for owner in others:
+        made.offer(owner, turn(), NOW)
+    patience = PATIENCE * LONG
+    assert made.take(ONE, NOW) == others[0], "the short first"
+    made.end(others[0])
+    assert made.take(ONE, later(patience)) == others[1]
+    made.end(others[1])
+    assert made.take(ONE, later(patience + 1)) == A, "however many short ones wait"
+    assert where(made, others[2]) == "waiting"
+
+
+def test_patience_is_at_least_a_minute_and_of_one_lane_only() -> None:
+    brief = turn(expected=4.0)
+    assert brief.weight(later(PATIENCE_SECONDS), 1) == 4.0
+    assert brief.weight(later(PATIENCE_SECONDS + 1), 1) == 0.0
+    assert brief.weight(later(10_000), 2) == 4.0, "another lane is kept for the short"
 
 
 def test_only_namespaces_in_which_somebody_waits_are_looked_at() -> None:

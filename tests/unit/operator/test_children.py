@@ -7,7 +7,7 @@ import json
 import pytest
 
 from quantumjob_contract import exits, names
-from quantumjob_operator.children import SHARED_PREFIX, build_job, build_shared, job_name
+from quantumjob_operator.children import SHARED_PREFIX, build_job, build_shared, job_name, template_of
 from quantumjob_operator.shared.placement import DEFAULT_RESOURCES
 from support.kube import UID, quantumjob
 
@@ -87,3 +87,15 @@ def test_a_queue_of_kueue_is_the_job_s_too() -> None:
     of["metadata"]["labels"] = {names.LABEL_QUEUE: "mine"}
     made = build_job(of, "w", "https://o", "")
     assert made["metadata"]["labels"][names.LABEL_QUEUE] == "mine"
+
+
+def test_the_template_tells_workers_of_another_image_or_setting_apart() -> None:
+    """The name is none of it. Its label is the Job's alone: a pod's would be part of what it is made from."""
+    base = ("worker:1", "https://o", "PEM")
+    same = {template_of(build_shared(name, *base)) for name in ("qj-shared-a", "qj-shared-b")}
+    assert len(same) == 1
+    assert None not in same
+    for other in (("worker:2", *base[1:]), (base[0], "https://p", base[2]), (*base[:2], "NEW")):
+        assert template_of(build_shared("qj-shared-a", *other)) not in same
+    assert template_of(build_job(quantumjob(), *base)) is None
+    assert set(JOBS["shared"]["spec"]["template"]["metadata"]["labels"]) == {names.LABEL_WORKER}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +11,15 @@ from quantumjob_contract import names
 from quantumjob_contract.reasons import Reason
 from quantumjob_operator import clock
 from quantumjob_operator.cache import Cache
-from quantumjob_operator.shared.crew import PODLESS_SECONDS, Crew, is_ours, is_shared
+from quantumjob_operator.shared.crew import (
+    HOPELESS_SECONDS,
+    LOST_SECONDS,
+    PODLESS_SECONDS,
+    UNSTARTED_SECONDS,
+    Crew,
+    is_ours,
+    is_shared,
+)
 from quantumjob_operator.shared.turn import Pod
 from support.kube import RUNNING, TIME, job, pod, quantumjob, shared_job, shared_pod, terminated
 
@@ -217,3 +225,73 @@ def test_both_kinds_of_workers_are_in_the_cache_s_versions() -> None:
     both = shared_pod()
     both["metadata"]["labels"][names.LABEL_UID] = quantumjob()["metadata"]["uid"]
     assert cache.put_pod(both) == "team", "a shared worker's pod is no QuantumJob's, whatever else its labels say"
+
+
+def after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def test_a_worker_that_is_not_heard_is_not_counted_and_after_long_is_lost() -> None:
+    made = crew(shared_job(), pods=(shared_pod("a", RUNNING),))
+    assert made.present("team", NOW) == 1
+    assert made.present("team", after(LOST_SECONDS - 1)) == 1
+    assert made.present("team", after(LOST_SECONDS)) == 0
+    assert made.lost("team", after(HOPELESS_SECONDS)) == []
+    assert [each["metadata"]["uid"] for each in made.lost("team", after(HOPELESS_SECONDS + 1))] == ["job-shared-a"]
+    made.hear(A, after(HOPELESS_SECONDS))
+    assert made.present("team", after(HOPELESS_SECONDS + 1)) == 1, "it is back"
+    assert made.lost("team", after(HOPELESS_SECONDS + 1)) == []
+
+
+def test_a_worker_that_has_not_started_is_silent_without_blame() -> None:
+    made = crew(shared_job(), pods=(shared_pod(),))
+    for seconds in (0, LOST_SECONDS + 1, HOPELESS_SECONDS + 1):
+        assert (made.present("team", after(seconds)), made.lost("team", after(seconds))) == (1, [])
+
+
+def test_a_worker_that_goes_already_is_not_lost_again() -> None:
+    made = crew(deleting(shared_job()), pods=(shared_pod("a", RUNNING),))
+    made.present("team", NOW)
+    assert made.lost("team", after(HOPELESS_SECONDS + 1)) == []
+
+
+def test_take_back_spares_a_worker_that_has_spoken() -> None:
+    """It asks before the watch has told that it runs."""
+    made = crew(shared_job("a"), shared_job("b"), pods=(shared_pod("a"), shared_pod("b")))
+    made.hear(A, NOW)
+    found = made.unstarted("team", after(UNSTARTED_SECONDS + 1))
+    assert [each["metadata"]["uid"] for each in found] == ["job-shared-b"]
+    assert made.unstarted("team", after(UNSTARTED_SECONDS)) == []
+
+
+def test_a_suspended_job_is_told_as_queued() -> None:
+    found = crew(shared_job("a", ("Suspended", ""))).stuck("team", LATE)
+    assert found is not None
+    assert (found.state, found.reason) == ("waiting", Reason.QUEUED)
+    assert "qj-shared-a is suspended" in found.message
+
+
+@pytest.mark.parametrize("first", ["job", "pod"])
+def test_nothing_is_kept_of_pods_that_are_gone(first: str) -> None:
+    made = crew(*map(shared_job, "ab"), pods=(shared_pod("a", RUNNING), shared_pod("b", RUNNING)))
+    for name in "ab":
+        made.hear(Pod("team", shared_pod(name)["metadata"]["name"], f"pod-shared-{name}"), NOW)
+    made.leave(A)
+    made.present("team", NOW)
+    for name in "ab":
+        drops = [(made.drop_job, (shared_job(name),)), (made.drop_pod, (shared_pod(name), f"job-shared-{name}"))]
+        for drop, given in drops if first == "job" else drops[::-1]:
+            drop(*given)  # type: ignore[operator]
+    made.hear(A, NOW)
+    made.leave(A)
+    for asked in (made.present, made.lost, made.unstarted, made.stuck):
+        asked("team", LATE)
+        asked("other", LATE)
+    made.running("other")
+    assert (dict(made._members), made._leaving, made._heard) == ({}, set(), {})
+
+
+def test_what_a_worker_was_made_from_is_known_by_its_job() -> None:
+    made = crew(shared_job(), pods=(shared_pod("a", RUNNING),))
+    assert made.template_of(A) == shared_job()["metadata"]["labels"][names.LABEL_TEMPLATE]
+    assert made.template_of(Pod("team", "x", "nobody")) is None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from quantumjob_contract import keys
+from quantumjob_contract import keys, names
 from quantumjob_contract.exits import PERMANENT, Exit
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.orders import Ended
@@ -15,13 +15,16 @@ from quantumjob_contract.program import decode_program
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.transfer import StoreUnavailable
 from quantumjob_operator import clock
+from quantumjob_operator.controller import PROGRESS_SECONDS
 from quantumjob_operator.observe import Worker
 from quantumjob_operator.orders import desk as desk_module
+from quantumjob_operator.orders import making
 from quantumjob_operator.orders.desk import Gone, Unknown
 from quantumjob_operator.shared.board import PAUSE_SECONDS
-from quantumjob_operator.shared.turn import SILENT_SECONDS, Turn
+from quantumjob_operator.shared.crew import LOST_SECONDS
+from quantumjob_operator.shared.turn import SILENT_SECONDS, Pod, Turn
 from support.jobs import result, write_job
-from support.kube import JOBS, QUANTUMJOBS, RUNNING, FakeKube, another, job, pod
+from support.kube import JOBS, QUANTUMJOBS, RUNNING, TIME, FakeKube, another, job, pod
 from support.parts import Parts
 
 pytestmark = pytest.mark.usefixtures("time", "no_poll")
@@ -31,9 +34,9 @@ def uid_of(name: str, namespace: str = "team") -> Owner:
     return Owner(namespace, f"uid-{name}")
 
 
-async def small(*names: str, namespace: str = "team", **spec: Any) -> Parts:
+async def small(*called: str, namespace: str = "team", **spec: Any) -> Parts:
     """An operator whose small jobs of these names wait for their turn."""
-    parts = Parts(FakeKube(*(another(name, namespace=namespace, **spec) for name in names)))
+    parts = Parts(FakeKube(*(another(name, namespace=namespace, **spec) for name in called)))
     await parts.settle()
     return parts
 
@@ -496,3 +499,173 @@ async def test_a_dedicated_order_ends_with_the_deadline_of_its_job(time: Any) ->
     order = await parts.ask(own)
     assert order is not None
     assert order.seconds_left == 500.0
+
+
+async def test_done_from_a_pod_that_does_not_carry_the_order_is_a_hint_only() -> None:
+    parts = await small("one")
+    worker, other = parts.hire("a"), parts.hire("b")
+    await parts.ask(worker)
+    parts.desk.ended(other, Ended("uid-one", 0))
+    turn = turn_of(parts, uid_of("one"))
+    assert (turn.pod, turn.ended, parts.board.carried_by(worker.uid)) == (worker, False, uid_of("one"))
+    assert parts.controller.remember(uid_of("one")).hinted
+    await parts.settle()
+    assert not parts.kube.status("one").get("results"), "the store has nothing"
+    assert (turn_of(parts, uid_of("one")).pod, turn.failure) == (worker, None)
+    parts.store_last(uid_of("one"))
+    parts.desk.ended(other, Ended("uid-one", 0))
+    await parts.settle()
+    assert parts.kube.status("one")["phase"] == "Succeeded", "the store alone is believed"
+
+
+async def ask_twice(parts: Parts, worker: Pod) -> tuple[asyncio.Task[Any], asyncio.Task[Any]]:
+    """Two questions of one worker, of which the first is held when the second comes."""
+    first = asyncio.create_task(parts.ask(worker))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(parts.ask(worker))
+    await asyncio.sleep(0)
+    return first, second
+
+
+async def test_a_worker_has_one_question_and_the_older_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk_module, "POLL_SECONDS", 1000.0)
+    parts = await small()
+    parts.staffing.linger_seconds = 1000.0
+    worker = parts.hire()
+    first, second = await ask_twice(parts, worker)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(first, 30)
+    for name in ("one", "two"):
+        parts.feed.quantumjob(parts.kube.put(QUANTUMJOBS, another(name)), False)
+    await parts.settle()
+    order = await asyncio.wait_for(second, 30)
+    assert order.uid == "uid-one"
+    assert list(parts.board.room("team").waiting) == [uid_of("two")]
+    await asyncio.sleep(0)
+    assert parts.desk._asking == {}
+
+
+async def test_a_question_that_is_cancelled_while_its_order_is_made_takes_nothing_from_the_newer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parts = await small("one")
+    worker = parts.hire()
+    parts.controller.remember(uid_of("one")).ordered = True  # so that the store is asked
+    answer = asyncio.Event()
+
+    async def slow(*_: Any) -> list[str]:
+        await answer.wait()
+        return []
+
+    monkeypatch.setattr(making, "written", slow)
+    first, second = await ask_twice(parts, worker)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(first, 30)
+    answer.set()
+    order = await asyncio.wait_for(second, 30)
+    assert order.uid == "uid-one"
+    assert parts.board.carried_by(worker.uid) == uid_of("one")
+    assert turn_of(parts, uid_of("one")).pod == worker, "no other worker gets it, too"
+
+
+async def test_workers_ask_at_the_same_time_without_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk_module, "POLL_SECONDS", 1000.0)
+    parts = await small()
+    parts.staffing.linger_seconds = 1000.0
+    questions = [asyncio.create_task(parts.ask(parts.hire(name))) for name in "ab"]
+    await asyncio.sleep(0)
+    assert len(parts.desk._asking) == 2
+    for question in questions:
+        question.cancel()
+    assert [type(end) for end in await asyncio.gather(*questions, return_exceptions=True)] == [
+        asyncio.CancelledError
+    ] * 2
+    assert parts.desk._asking == {}
+
+
+async def test_what_is_being_deleted_is_not_given() -> None:
+    parts = await small("one", "two")
+    raw = parts.found(uid_of("one"))
+    raw["metadata"]["deletionTimestamp"] = TIME
+    parts.controller.cache.put_quantumjob(parts.kube.put(QUANTUMJOBS, raw))
+    order = await parts.ask(parts.hire())
+    assert order is not None
+    assert order.uid == "uid-two"
+    assert parts.board.turn(uid_of("one")) is None
+
+
+async def test_a_worker_of_another_template_is_let_go() -> None:
+    parts = await small("one")
+    old, new = parts.hire("a"), parts.hire("b")
+    job_of_old = parts.kube.objects[JOBS, "team", "qj-shared-a"]
+    labels = job_of_old["metadata"]["labels"] | {names.LABEL_TEMPLATE: "before"}
+    parts.feed.job(parts.kube.put(JOBS, job_of_old | {"metadata": job_of_old["metadata"] | {"labels": labels}}), False)
+    with pytest.raises(Gone):
+        await parts.ask(old)
+    assert parts.staffing.crew.is_leaving(old)
+    assert uid_of("one") in parts.board.room("team").waiting
+    order = await parts.ask(new)
+    assert order is not None
+    assert order.uid == "uid-one"
+
+
+async def test_a_worker_without_a_template_is_let_go_after_its_order() -> None:
+    """It was started by an operator that knew no templates."""
+    parts = await small("one")
+    worker = parts.hire("a")
+    await parts.ask(worker)
+    job_of = parts.kube.objects[JOBS, "team", "qj-shared-a"]
+    labels = {names.LABEL_WORKER: names.SHARED}
+    parts.feed.job(parts.kube.put(JOBS, job_of | {"metadata": job_of["metadata"] | {"labels": labels}}), False)
+    assert not parts.alive(worker, "uid-one").stop, "what it has it may finish"
+    parts.store_last(uid_of("one"))
+    with pytest.raises(Gone):
+        await parts.ask(worker, Ended("uid-one", 0))
+    await parts.settle()
+    assert parts.kube.status("one")["phase"] == "Succeeded"
+
+
+async def test_what_a_worker_says_ends_its_silence_as_one_of_the_crew(time: Any) -> None:
+    parts = await small("one")
+    worker, crew = parts.hire(), parts.staffing.crew
+    for made in parts.kube.of_kind(JOBS):
+        if made["metadata"]["name"] != "qj-shared-a":
+            parts.feed.job(made, True)
+    assert crew.present("team", time.now) == 1
+    assert crew.present("team", time.passes(LOST_SECONDS)) == 0
+    await parts.ask(worker)
+    assert crew.present("team", time.passes(LOST_SECONDS - 1)) == 1
+    parts.alive(worker, "uid-one")
+    assert crew.present("team", time.passes(LOST_SECONDS - 1)) == 1
+
+
+async def test_progress_moves_now_and_then(monkeypatch: pytest.MonkeyPatch, time: Any) -> None:
+    pubs = [{"name": f"p{n}", "circuit": {"format": "OpenQASM3", "inline": "OPENQASM 3.0;"}} for n in range(16)]
+    parts = await small("one", program={"primitive": "Sampler", "shots": 100, "pubs": pubs})
+    worker, now = parts.hire(), 1000.0
+    await parts.ask(worker)
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now, raising=False)
+    time.passes(60)
+
+    async def said(done: int) -> str:
+        parts.alive(worker, "uid-one", done)
+        await parts.settle()
+        progress: str = parts.kube.status("one")["progress"]
+        return progress
+
+    assert await said(2) == "2/16"
+    now += PROGRESS_SECONDS - 1
+    parts.kube.calls.clear()
+    assert await said(5) == "2/16", "not so often"
+    assert parts.writes() == []
+    now += 1
+    assert await said(6) == "6/16"
+    now += PROGRESS_SECONDS
+    parts.kube.calls.clear()
+    assert await said(6) == "6/16"
+    assert await said(4) == "6/16", "it never goes back"
+    assert parts.writes() == [], "what is no news costs no write"
+    other = parts.hire("b")
+    parts.alive(other, "uid-one", 16)
+    await parts.settle()
+    assert parts.kube.status("one")["progress"] == "6/16", "another's word is none of its worker's"

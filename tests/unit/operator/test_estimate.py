@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 
 from quantumjob_contract import limits
 from quantumjob_contract.program import Circuit, Format, ObjectRef, Program
+from quantumjob_operator.shared import estimate
 from quantumjob_operator.shared.estimate import UNKNOWN_SECONDS, seconds
 from quantumjob_operator.shared.policy import is_long
 from support.jobs import owner
@@ -196,3 +199,44 @@ def test_no_text_of_the_largest_size_holds_the_operator_up(head: str, piece: str
     text = (head + piece * (limits.MAX_INLINE_CHARS // len(piece)))[: limits.MAX_INLINE_CHARS]
     with bounded():
         assert of(text) > 0
+
+
+class Spy:
+    """A regular expression that notes how much it was asked to read."""
+
+    def __init__(self, real: re.Pattern[str]) -> None:
+        self.real, self.read = real, 0
+
+    def findall(self, text: str) -> list[Any]:
+        self.read += len(text)
+        return self.real.findall(text)
+
+
+@pytest.mark.parametrize(
+    ("head", "piece", "loops"),
+    [
+        ("qubit[2] q;", "h q[0];", False),
+        ("qubit[2] q;", "if (c) { reset q; }", False),
+        ("", "qreg q[1];", False),
+        ("", "while", False),
+        ("", " ", False),
+        ("qubit[2] q;", "for int i in [0:9] {h q;}", True),
+    ],
+)
+def test_no_expression_reads_a_whole_text_but_for_loops(
+    monkeypatch: pytest.MonkeyPatch, head: str, piece: str, loops: bool
+) -> None:
+    text = (head + piece * (limits.MAX_INLINE_CHARS // len(piece)))[: limits.MAX_INLINE_CHARS]
+    register, loop, others = Spy(estimate._REGISTER), Spy(estimate._LOOP), []
+
+    def other(pattern: str, read: str, *_: Any) -> list[Any]:
+        others.append(len(read))
+        return re.findall(pattern, read)
+
+    monkeypatch.setattr(estimate, "_REGISTER", register)
+    monkeypatch.setattr(estimate, "_LOOP", loop)
+    # Nothing else of `re` is there: whatever else is called is an error.
+    monkeypatch.setattr(estimate, "re", SimpleNamespace(findall=other))
+    assert of(text) > 0
+    assert register.read <= estimate.HEAD_CHARS
+    assert (loop.read > 0, bool(others)) == (loops, loops)

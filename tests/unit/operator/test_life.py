@@ -6,19 +6,33 @@ from typing import Any
 
 import pytest
 
-from quantumjob_contract import keys
+from quantumjob_contract import keys, names
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.keys import Owner
-from quantumjob_contract.orders import Ended
+from quantumjob_contract.orders import ALIVE_SECONDS, Ended
 from quantumjob_contract.program import encode
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.transfer import StoreUnavailable
-from quantumjob_operator import metrics, plan, status
+from quantumjob_operator import clock, metrics, plan, status
 from quantumjob_operator.controller import MISSES, Controller
 from quantumjob_operator.gather import NotEnded
-from quantumjob_operator.shared.turn import SILENT_SECONDS, Pod
+from quantumjob_operator.shared.board import PAUSE_SECONDS
+from quantumjob_operator.shared.placement import DEDICATED, SHARED
+from quantumjob_operator.shared.turn import ABSENT, SILENT_SECONDS, Pod
 from support.jobs import result, segment
-from support.kube import EVENTS, JOBS, QUANTUMJOBS, FakeKube, another, quantumjob, terminated
+from support.kube import (
+    EVENTS,
+    JOBS,
+    PODS,
+    QUANTUMJOBS,
+    FakeKube,
+    another,
+    job,
+    program_of,
+    quantumjob,
+    shared_pod,
+    terminated,
+)
 from support.parts import OF, Parts
 
 pytestmark = pytest.mark.usefixtures("time", "no_poll")
@@ -402,8 +416,8 @@ async def test_jobs_of_all_kinds_go_their_ways_at_once() -> None:
         FakeKube(another("small"), another("own", dedicated=True), another("far", namespace="other", cancel=True))
     )
     await parts.settle()
-    names = {job["metadata"]["name"].startswith("qj-shared-") for job in parts.kube.of_kind(JOBS)}
-    assert names == {True, False}
+    shared = {made["metadata"]["name"].startswith("qj-shared-") for made in parts.kube.of_kind(JOBS)}
+    assert shared == {True, False}
     assert parts.kube.status("far", "other")["phase"] == "Cancelled"
     assert Owner("team", "uid-small") in parts.board.room("team").waiting
     assert parts.board.turn(Owner("team", "uid-own")) is None
@@ -426,3 +440,131 @@ async def test_a_deleted_job_is_forgotten_and_its_worker_told(time: Any) -> None
     assert parts.alive(worker, OF.uid).stop
     assert (parts.board.turn(OF), parts.controller.memory) == (None, {})
     assert await parts.ask(worker, Ended(OF.uid, 0, int(Exit.TEMPORARY))) is None
+
+
+def cancelled_elsewhere(**spec: Any) -> FakeKube:
+    """A job that an earlier operator has accepted, and that was cancelled since."""
+    of = quantumjob()
+    of["spec"] |= {"cancel": True} | spec
+    way = DEDICATED if spec else SHARED
+    return FakeKube(of | {"status": status.accepted(of, program_of(of), way, ABSENT, clock.now())})
+
+
+async def test_a_dedicated_job_s_cancel_waits_for_what_the_watch_has_to_tell(time: Any) -> None:
+    """Its Job is there, and the watch has not brought it."""
+    kube = cancelled_elsewhere(dedicated=True)
+    parts = Parts(kube)
+    parts.ready = False
+    own = kube.put(JOBS, job(quantumjob()))
+    await parts.settle()
+    time.passes(PAUSE_SECONDS + 1)
+    await parts.reconcile()
+    assert parts.writes() == [], "neither decided nor deleted"
+    parts.feed.job(own, False)
+    parts.ready = True
+    await parts.settle()
+    assert parts.writes() == ["delete jobs"], "its pod stores what is done first"
+    parts.feed.job(kube.vanish(JOBS, own["metadata"]["name"]), True)
+    await parts.settle()
+    assert parts.status()["phase"] == "Cancelled"
+
+
+async def test_a_dedicated_job_without_a_job_is_cancelled_once_that_is_known(time: Any) -> None:
+    parts = Parts(cancelled_elsewhere(dedicated=True))
+    parts.ready = False
+    time.passes(PAUSE_SECONDS + 1)
+    await parts.settle()
+    assert not status.is_terminal(parts.status())
+    parts.ready = True
+    assert (await parts.reconcile())["phase"] == "Cancelled"
+    assert parts.kube.of_kind(JOBS) == []
+
+
+async def test_a_shared_job_s_cancel_waits_until_its_worker_would_have_spoken(time: Any) -> None:
+    parts = Parts(cancelled_elsewhere())
+    await parts.settle()
+    time.passes(PAUSE_SECONDS)
+    await parts.reconcile()
+    assert not status.is_terminal(parts.status())
+    assert parts.controller.queue._later.keys() == {OF}, "it looks again by itself"
+    time.passes(0.1)
+    assert (await parts.reconcile())["phase"] == "Cancelled"
+
+
+async def test_a_cancelled_job_whose_worker_speaks_after_a_restart_keeps_what_is_done(time: Any) -> None:
+    parts = Parts(cancelled_elsewhere())
+    worker = parts.hire()
+    await parts.settle()
+    for _ in range(4):
+        time.passes(ALIVE_SECONDS)
+        assert parts.alive(worker, OF.uid).stop
+        await parts.reconcile()
+        assert not status.is_terminal(parts.status()), "its worker stores what is done first"
+    parts.store.pending.put_once(keys.program(OF), encode(program_of(quantumjob())))
+    parts.store_last()
+    await parts.ask(worker, Ended(OF.uid, 0))
+    await parts.settle()
+    assert parts.status()["phase"] == "Succeeded"
+
+
+@pytest.mark.parametrize("says", ["that it has stopped", "nothing more"])
+async def test_a_cancelled_job_is_decided_when_its_worker_has_spoken_after_a_restart(time: Any, says: str) -> None:
+    parts = Parts(cancelled_elsewhere())
+    worker = parts.hire()
+    await parts.settle()
+    time.passes(PAUSE_SECONDS + 1)
+    assert parts.alive(worker, OF.uid).stop
+    await parts.reconcile()
+    assert not status.is_terminal(parts.status())
+    if says == "nothing more":
+        time.passes(SILENT_SECONDS + 1)
+    else:
+        await parts.ask(worker, Ended(OF.uid, 0, int(Exit.TEMPORARY), "The operator stopped this order."))
+    assert (await parts.reconcile())["phase"] == "Cancelled"
+
+
+@pytest.mark.parametrize("way", [SHARED, DEDICATED])
+async def test_a_label_that_is_added_after_acceptance_does_not_change_the_way(way: str) -> None:
+    of = quantumjob()
+    if way == DEDICATED:
+        of["metadata"]["labels"] = {names.LABEL_QUEUE: "mine"}
+    parts = Parts(FakeKube(of))
+    await parts.controller.reconcile(OF)
+    assert parts.status()["placement"] == way
+    raw = parts.found()
+    changed = {} if way == DEDICATED else {names.LABEL_QUEUE: "mine"}
+    parts.feed.quantumjob(parts.kube.put(QUANTUMJOBS, raw | {"metadata": raw["metadata"] | {"labels": changed}}), False)
+    await parts.settle()
+    again = parts.restarted()
+    await again.settle()
+    for each in (parts, again):
+        assert each.staffing.takes(each.found()) == (way == SHARED)
+        assert (each.board.turn(OF) is not None) == (way == SHARED)
+    assert parts.status()["placement"] == way
+    assert ("job" in parts.status() or bool(parts.controller.cache.job(OF))) == (way == DEDICATED)
+
+
+async def test_a_suspended_shared_worker_is_told_as_queued(time: Any) -> None:
+    parts = await accepted()
+    (made,) = parts.kube.of_kind(JOBS)
+    held = {"conditions": [{"type": "Suspended", "status": "True", "reason": "JobSuspended"}]}
+    parts.feed.job(parts.kube.put(JOBS, made | {"status": held}), False)
+    await parts.settle()
+    time.passes(60)
+    await parts.staffing.reconcile("team")
+    await parts.settle()
+    assert (parts.status()["phase"], doing(parts)["reason"]) == ("Pending", Reason.QUEUED)
+    assert "is suspended" in doing(parts)["message"], "and not that a pod was refused"
+
+
+async def test_an_obstacle_whose_words_change_is_told_once(time: Any) -> None:
+    parts = await accepted()
+    name = parts.kube.of_kind(JOBS)[0]["metadata"]["name"].removeprefix("qj-shared-")
+    parts.kube.calls.clear()
+    for nodes in range(1, 4):
+        no_node = [{"type": "PodScheduled", "status": "False", "message": f"0/{nodes} nodes are available"}]
+        parts.feed.pod(parts.kube.put(PODS, shared_pod(name, conditions=no_node)), False)
+        await parts.staffing.reconcile("team")
+        await parts.settle()
+    assert doing(parts)["reason"] == Reason.UNSCHEDULABLE
+    assert parts.writes() == ["status", "create events"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from quantumjob_operator import clock, plan, status
 from quantumjob_operator.manifest import Failure
 from quantumjob_operator.observe import ABSENT, Worker
 from quantumjob_operator.plan import Create, Delete, Offer, Promote, View, Write, decide
-from quantumjob_operator.shared.placement import DEDICATED
+from quantumjob_operator.shared.placement import DEDICATED, SHARED
 from quantumjob_operator.shared.turn import Pod, Turn
 from support.kube import TIME, job, pod, program_of, quantumjob, terminated
 
@@ -282,3 +283,33 @@ def test_a_cancelled_job_is_accepted_first_and_one_that_can_never_run_is_refused
     done = accepted(**CANCEL)
     done["status"]["conditions"].append({"type": "Failed", "status": "True", "reason": "Cancelled"})
     assert decide(shared(done), NOW) is None
+
+
+def test_the_first_status_tells_the_way() -> None:
+    for view, way in ((shared(quantumjob()), SHARED), (View(quantumjob()), DEDICATED)):
+        first = decide(view, NOW)
+        assert isinstance(first, Write)
+        assert first.status["placement"] == way
+
+
+def test_a_cancel_waits_until_whoever_may_carry_it_out_would_be_known() -> None:
+    for view in (View(accepted(**CANCEL), settled=False), shared(accepted(**CANCEL), fresh=False, settled=False)):
+        assert decide(view, NOW) is None
+        settled = decide(replace(view, settled=True), NOW)
+        assert isinstance(settled, Promote)
+        assert settled.failure == plan.CANCELLED
+    hinted = View(accepted(**CANCEL), settled=False, hinted=True)
+    assert decide(hinted, NOW) == Promote(), "what is done is done"
+
+
+def test_progress_is_what_the_worker_says() -> None:
+    of = accepted()
+    of["status"]["progress"] = "0/16"
+    step = decide(shared(of, turn=turn(**CARRIED), done=3), NOW)
+    assert isinstance(step, Write)
+    assert step.status["progress"] == "3/16"
+    again = decide(shared(of | {"status": step.status}, turn=turn(**CARRIED), done=3), NOW)
+    assert again is None, "the same is told once"
+    more = decide(shared(of | {"status": step.status}, turn=turn(**CARRIED), done=10**40), NOW)
+    assert isinstance(more, Write)
+    assert more.status["progress"] == "16/16", "a worker's word must not make a status that the schema refuses"

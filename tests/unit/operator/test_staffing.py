@@ -15,9 +15,9 @@ from quantumjob_operator import clock, workqueue
 from quantumjob_operator.children import build_shared, template_of
 from quantumjob_operator.kube import JOBS, ApiError, Kind
 from quantumjob_operator.observe import Worker
-from quantumjob_operator.shared.crew import PODLESS_SECONDS
-from quantumjob_operator.shared.staffing import new_turn
-from quantumjob_operator.shared.turn import Pod, Turn
+from quantumjob_operator.shared.crew import HOPELESS_SECONDS, LOST_SECONDS, PODLESS_SECONDS, UNSTARTED_SECONDS
+from quantumjob_operator.shared.staffing import TICK_SECONDS, new_turn
+from quantumjob_operator.shared.turn import SILENT_SECONDS, Pod, Turn
 from support.jobs import program
 from support.kube import PODS, FakeKube, quantumjob, shared_pod, terminated
 from support.parts import BUILD, OF, Parts
@@ -366,3 +366,77 @@ async def test_the_clock_alone_brings_on_what_is_due(monkeypatch: pytest.MonkeyP
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_silent_worker_is_replaced_and_in_the_end_its_job_deleted(time: Any) -> None:
+    """Kubernetes says that it runs: its node is cut off, or it hangs."""
+    parts = Parts(FakeKube())
+    parts.hire("a")
+    wait(parts, 1, SHORT)
+    assert await reconcile(parts) == 1
+    time.passes(LOST_SECONDS - 1)
+    assert await reconcile(parts) == 1
+    time.passes(1)
+    assert await reconcile(parts) == 2, "another is started"
+    assert await reconcile(parts) == 2, "one"
+    other = next(made for made in parts.kube.of_kind(JOBS) if made["metadata"]["name"] != "qj-shared-a")
+    parts.hire(other["metadata"]["name"].removeprefix("qj-shared-"))
+    time.passes(HOPELESS_SECONDS - LOST_SECONDS)
+    await reconcile(parts)
+    assert "delete jobs" not in parts.writes()
+    time.passes(1)
+    await reconcile(parts)
+    assert [name for what, name in parts.kube.calls if what == "delete jobs"] == ["qj-shared-a"]
+
+
+async def test_take_back_spares_a_worker_that_has_spoken(time: Any) -> None:
+    parts = Parts(FakeKube())
+    spoken, _ = (parts.hire(name, state={"waiting": {"reason": "ContainerCreating"}}) for name in "ab")
+    for made in parts.kube.of_kind(JOBS):
+        time.now = max(time.now, clock.parse(made["metadata"]["creationTimestamp"]))
+    parts.staffing.crew.hear(spoken, clock.now())
+    time.passes(UNSTARTED_SECONDS + 1)
+    await reconcile(parts)
+    assert [name for what, name in parts.kube.calls if what == "delete jobs"] == ["qj-shared-b"]
+
+
+async def test_a_late_tick_blames_nobody(monkeypatch: pytest.MonkeyPatch, time: Any) -> None:
+    """This process slept, and heard nobody: whoever was silent meanwhile was not."""
+    parts = Parts(FakeKube())
+    pod = parts.hire("a")
+    (owner,) = wait(parts, 1, SHORT)
+    parts.board.take(pod, clock.now())
+    turn = parts.board.turn(owner)
+    assert turn is not None
+    loop, now, delay, ticks = asyncio.get_running_loop(), 1000.0, 0.0, 0
+    monkeypatch.setattr(loop, "time", lambda: now, raising=False)
+    ticked = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now, ticks
+        ticks += 1
+        if ticks > 2:
+            ticked.set()
+            await asyncio.Event().wait()
+        now += seconds + delay
+
+    time.passes(SILENT_SECONDS + 1)
+    for seconds, carrier in ((TICK_SECONDS, pod), (0.0, None)):
+        delay, ticks, ticked = seconds, 1, asyncio.Event()
+        with monkeypatch.context() as patched:
+            patched.setattr("quantumjob_operator.shared.staffing.asyncio.sleep", sleep)
+            task = asyncio.create_task(parts.staffing._tick())
+            await ticked.wait()
+        assert turn.pod == carrier
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+@pytest.mark.parametrize(("told", "shared"), [("Shared", True), ("Dedicated", False)])
+def test_the_way_is_what_was_told_at_acceptance(told: str, shared: bool) -> None:
+    parts = Parts(FakeKube())
+    of = quantumjob(status={"placement": told})
+    for labels in ({}, {names.LABEL_QUEUE: "mine"}):
+        of["metadata"]["labels"] = labels
+        assert parts.staffing.takes(of) == shared

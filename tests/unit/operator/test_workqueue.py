@@ -80,3 +80,16 @@ async def test_what_becomes_urgent_while_it_is_worked_on_goes_first_in_its_lane_
     queue.add("a1")
     queue.add("c1")
     assert [await queue.get() for _ in range(2)] == ["a1", "c1"], "urgent once"
+
+
+async def test_another_lane_is_served_however_many_urgent_keys_one_has() -> None:
+    queue: WorkQueue[str] = WorkQueue(lane=lambda key: key[0])
+    for number in range(100):
+        queue.add(f"a{number}", urgent=True)
+    queue.add("b1")
+    assert "b1" in [await queue.get() for _ in range(2)]
+    queue.done("b1")
+    for number in range(100, 200):
+        queue.add(f"a{number}", urgent=True)
+    queue.add("b2")
+    assert "b2" in [await queue.get() for _ in range(2)]

@@ -65,7 +65,7 @@ def fork_server(patch: str = "") -> Iterator[Runner]:
             assert runner.imported
             yield runner
         finally:
-            runner.close()
+            ours.close()  # the server takes this as its end
         assert process.wait(30) == 0
 
 

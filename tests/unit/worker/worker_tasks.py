@@ -68,6 +68,7 @@ class InProcess:
     memory = 1 << 30
     threads = 1
     imported = "2026-01-01T00:00:00Z"
+    ready = True
 
     def __init__(self, **ends: list[Any]) -> None:
         self.ends = {int(name[1:]): list(found) for name, found in ends.items()}
@@ -84,6 +85,9 @@ class InProcess:
             end()
             end = FINE
         return (child.run(task, circuit), end) if end is FINE else (None, end)
+
+    def wait(self, tick: Callable[[], Any]) -> None:
+        pass
 
     def kill(self) -> None:
         pass
