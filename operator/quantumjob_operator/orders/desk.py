@@ -14,7 +14,7 @@ from quantumjob_contract.keys import Owner
 from quantumjob_contract.orders import POLL_SECONDS, Alive, Ended, Next, Order, SegmentUrl, Told
 from quantumjob_contract.program import encode
 from quantumjob_contract.reasons import Reason
-from quantumjob_operator import clock, metrics
+from quantumjob_operator import clock, metrics, plan
 from quantumjob_operator.acceptance import Refusal, accept
 from quantumjob_operator.buckets import ObjectStore
 from quantumjob_operator.controller import Controller
@@ -226,7 +226,7 @@ class Desk:
         quantumjob = self.controller.cache.quantumjobs.get(owner)
         if quantumjob is None or "deletionTimestamp" in quantumjob["metadata"]:
             return False
-        return not quantumjob["spec"].get("cancel", False)
+        return not plan.is_cancelled(quantumjob)
 
     def _seconds_left(self, owner: Owner) -> float:
         """Until the job's deadline."""
