@@ -26,11 +26,12 @@ from quantumjob_operator.observe import Worker
 from quantumjob_operator.promotion import promote
 from quantumjob_operator.shared.board import PAUSE_SECONDS
 from quantumjob_operator.shared.staffing import Staffing, new_turn
-from quantumjob_operator.workqueue import WorkQueue
+from quantumjob_operator.workqueue import Report, WorkQueue
 
 JSON = dict[str, Any]
 logger = logging.getLogger(__name__)
 
+REPORT: Final = Report[Owner](logger, "Trying again", lambda owner: {"uid": owner.uid})
 CONCURRENCY: Final = 16
 PROGRESS_SECONDS: Final = 5.0
 """Between two status writes that only say how far a job is."""
@@ -83,19 +84,8 @@ class Controller:
                 group.create_task(self._work())
 
     async def _work(self) -> None:
-        while True:
-            owner = await self.queue.get()
-            try:
-                await self.reconcile(owner)
-                self.queue.forget(owner)
-            except (ApiError, StoreError, Misconfigured, NotEnded) as error:
-                seconds = self.queue.retry(owner)
-                logger.warning("Trying again", extra={"uid": owner.uid, "cause": str(error), "seconds": seconds})
-            except Exception:
-                self.queue.retry(owner)
-                logger.exception("A defect of the operator", extra={"uid": owner.uid})
-            finally:
-                self.queue.done(owner)
+        temporary = (ApiError, StoreError, Misconfigured, NotEnded)
+        await self.queue.serve(self.reconcile, temporary, REPORT)
 
     def remember(self, owner: Owner) -> Memory:
         return self.memory.setdefault(owner, Memory())

@@ -7,14 +7,23 @@ what is urgent goes first.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Hashable
-from typing import Final, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Final, Generic, NamedTuple, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
 FIRST_RETRY_SECONDS: Final = 0.2
 LONGEST_RETRY_SECONDS: Final = 30.0
+
+
+class Report(NamedTuple, Generic[K]):
+    """How the log tells of a key whose work has failed."""
+
+    logger: logging.Logger
+    failed: str
+    about: Callable[[K], dict[str, object]]
 
 
 class WorkQueue(Generic[K]):
@@ -81,6 +90,24 @@ class WorkQueue(Generic[K]):
         self._taken.discard(key)
         if key in self._waiting:
             self._push(key)
+
+    async def serve(
+        self, work: Callable[[K], Awaitable[None]], temporary: tuple[type[Exception], ...], report: Report[K]
+    ) -> None:
+        """Work on one key after the other until cancelled. What fails is told and tried again, a defect too."""
+        while True:
+            key = await self.get()
+            try:
+                await work(key)
+                self.forget(key)
+            except temporary as error:
+                about = report.about(key) | {"cause": str(error), "seconds": self.retry(key)}
+                report.logger.warning(report.failed, extra=about)
+            except Exception:
+                self.retry(key)
+                report.logger.exception("A defect of the operator", extra=report.about(key))
+            finally:
+                self.done(key)
 
     def __len__(self) -> int:
         return len(self._waiting.keys() - self._taken)

@@ -24,11 +24,12 @@ from quantumjob_operator.shared.board import Board
 from quantumjob_operator.shared.crew import PODLESS_SECONDS, Crew
 from quantumjob_operator.shared.placement import SHARED, placement
 from quantumjob_operator.shared.turn import Pod, Turn
-from quantumjob_operator.workqueue import WorkQueue
+from quantumjob_operator.workqueue import Report, WorkQueue
 
 JSON = dict[str, Any]
 logger = logging.getLogger(__name__)
 
+REPORT: Final = Report[str](logger, "No worker could be started", lambda namespace: {"namespace": namespace})
 TICK_SECONDS: Final = 1.0
 UNBLAMED: Final = (Exit.DONE, Exit.TEMPORARY)
 """Exit codes of a worker that was told to go: no fault of the order that it had."""
@@ -82,7 +83,7 @@ class Staffing:
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._work())
+            group.create_task(self.queue.serve(self.reconcile, (ApiError,), REPORT))
             group.create_task(self._tick())
 
     async def _tick(self) -> None:
@@ -104,22 +105,6 @@ class Staffing:
         """Reconcile this namespace soon; where the cluster has just refused a worker, not before its time."""
         if not self.queue.is_failing(namespace):
             self.queue.add(namespace)
-
-    async def _work(self) -> None:
-        while True:
-            namespace = await self.queue.get()
-            try:
-                await self.reconcile(namespace)
-                self.queue.forget(namespace)
-            except ApiError as error:
-                seconds = self.queue.retry(namespace)
-                cause = {"namespace": namespace, "cause": str(error), "seconds": seconds}
-                logger.warning("No worker could be started", extra=cause)
-            except Exception:
-                self.queue.retry(namespace)
-                logger.exception("A defect of the operator", extra={"namespace": namespace})
-            finally:
-                self.queue.done(namespace)
 
     async def reconcile(self, namespace: str) -> None:
         """Start the workers that are lacking, and take back those that cannot start. Raises ApiError."""
