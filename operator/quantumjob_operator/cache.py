@@ -18,6 +18,7 @@ JSON = dict[str, Any]
 Concern = Owner | str | None
 """Whom an object concerns: a QuantumJob, a namespace (a shared worker's), or nobody here."""
 
+DRAFT: Final = "draft"
 REMEMBERED: Final = 10_000
 """UIDs of finished QuantumJobs of which the watch may still bring an older version."""
 
@@ -38,9 +39,19 @@ class Cache:
         owner = owner_of_quantumjob(raw)
         if status.is_terminal(raw.get("status", {})):
             self.drop_quantumjob(raw)
-        elif owner.uid not in self._finished and is_newer(raw, self.quantumjobs.get(owner)):
+        elif owner.uid not in self._finished and is_newer(raw, known := self.quantumjobs.get(owner)):
             self.quantumjobs[owner] = trim(raw, "spec")
+            if known is not None and self.is_draft(known) and not raw.get("status"):
+                self.draft(owner, known["status"])
         return owner
+
+    def draft(self, owner: Owner, wanted: JSON) -> None:
+        """Take this status for a job's until one is known that somebody has written."""
+        self.quantumjobs[owner] = self.quantumjobs[owner] | {"status": wanted, DRAFT: True}
+
+    def is_draft(self, quantumjob: JSON) -> bool:
+        """Whether its status is this process's alone."""
+        return DRAFT in quantumjob
 
     def drop_quantumjob(self, raw: JSON) -> Owner:
         """It is finished, or gone: its UID never comes back."""

@@ -20,12 +20,13 @@ from quantumjob_operator.acceptance import accept
 from quantumjob_operator.buckets import ObjectStore
 from quantumjob_operator.cache import Cache
 from quantumjob_operator.gather import Corrupt, Found, NotEnded, known_program
-from quantumjob_operator.kube import EVENTS, JOBS, QUANTUMJOBS, ApiError, Kube
+from quantumjob_operator.kube import JOBS, QUANTUMJOBS, ApiError, Kube
 from quantumjob_operator.manifest import Failure
 from quantumjob_operator.observe import Worker
 from quantumjob_operator.promotion import promote
 from quantumjob_operator.shared.board import PAUSE_SECONDS
 from quantumjob_operator.shared.staffing import Staffing, new_turn
+from quantumjob_operator.telling import Teller
 from quantumjob_operator.workqueue import Report, WorkQueue
 
 JSON = dict[str, Any]
@@ -73,15 +74,19 @@ class Controller:
     queue: WorkQueue[Owner] = field(default_factory=WorkQueue)
     memory: dict[Owner, Memory] = field(default_factory=dict)
     started: datetime = field(default_factory=clock.now)
-    _said: set[asyncio.Task[None]] = field(default_factory=set)
+    teller: Teller = field(init=False)
     _promoting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(3))
     """Promotion holds a segment in memory: at most this many at a time."""
+
+    def __post_init__(self) -> None:
+        self.teller = Teller(self.kube, self.queue.add)
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             for _ in range(CONCURRENCY):
                 group.create_task(self._work())
+            group.create_task(self.teller.run())
 
     async def _work(self) -> None:
         temporary = (ApiError, StoreError, Misconfigured, NotEnded)
@@ -101,15 +106,21 @@ class Controller:
                 if not view.settled and plan.is_cancelled(view.quantumjob):
                     self.queue.add_after(owner, PAUSE_SECONDS)
                 return
-            if isinstance(step, plan.Write) and (wait := plan.seconds_to_wait(view, step, clock.now())):
-                self.queue.add_after(owner, wait)
-                return
+            if isinstance(step, plan.Write):
+                if wait := plan.seconds_to_wait(view, step, clock.now()):
+                    self.queue.add_after(owner, wait)
+                    return
+                if plan.only_waits(view) and not self.teller.is_due(owner):
+                    return
             await self._perform(owner, view, step)
         self.queue.add(owner)
 
     async def _perform(self, owner: Owner, view: plan.View, step: plan.Step) -> None:
         quantumjob = view.quantumjob
         match step:
+            case plan.Draft():
+                self.remember(owner).fresh = True
+                self.cache.draft(owner, step.status)
             case plan.Write():
                 await self._write(owner, quantumjob, step.status)
             case plan.Create():
@@ -139,6 +150,7 @@ class Controller:
     def forget(self, owner: Owner) -> None:
         """The QuantumJob is finished, or gone."""
         self.memory.pop(owner, None)
+        self.teller.forget(owner)
         if self.staffing:
             self.staffing.board.drop(owner)
 
@@ -154,6 +166,7 @@ class Controller:
             looked=known.looked,
             settled=known.fresh or self._is_settled(owner),
             done=known.done,
+            draft=self.cache.is_draft(quantumjob),
             finishing=self.staffing is None,
         )
         if self.staffing and self.staffing.takes(quantumjob):
@@ -174,8 +187,9 @@ class Controller:
             metrics.JOBS_FINISHED.labels(wanted["phase"]).inc()
         self.remember(owner).fresh |= not quantumjob.get("status")
         self.cache.put_quantumjob(written)
+        self.teller.forget(owner)
         if event := events.of_change(quantumjob.get("status", {}), wanted):
-            self._say(quantumjob, event)
+            self.teller.say(quantumjob, event)
 
     async def _refresh(self, owner: Owner, quantumjob: JSON) -> None:
         meta = quantumjob["metadata"]
@@ -185,8 +199,11 @@ class Controller:
         else:
             self.cache.put_quantumjob(newest)
 
-    async def _store_program(self, owner: Owner, quantumjob: JSON, program: Program) -> None:
-        """Store the program, once. Raises what keeps it from being stored, and says so in the status."""
+    async def _store_program(self, owner: Owner, quantumjob: JSON, program: Program) -> bool:
+        """Store the program, once. Raises what keeps it from being stored, and says so in the status.
+
+        False where it was there, and this process held the job for a new one: an operator before it had accepted it.
+        """
         try:
             pending = self.open_store().pending
             data = encode(program)
@@ -194,11 +211,17 @@ class Controller:
         except (StoreError, Misconfigured) as error:
             await self._wait(owner, quantumjob, Reason.WAITING_FOR_STORE, _store_message(error))
             raise
+        known = self.remember(owner)
         if put is Put.WRITTEN:
-            self.remember(owner).stored = sha256(data)
+            known.stored = sha256(data)
+        elif known.fresh and not known.stored:
+            known.fresh = False
+            return False
+        return True
 
     async def _offer(self, owner: Owner, quantumjob: JSON, step: plan.Offer) -> None:
-        await self._store_program(owner, quantumjob, step.program)
+        if not await self._store_program(owner, quantumjob, step.program):
+            return
         if self.staffing and owner in self.cache.quantumjobs:
             known = self.remember(owner)
             since = clock.now() if known.fresh else self.started + PAUSE
@@ -219,7 +242,7 @@ class Controller:
             await self._adopt(owner, body)
             return
         self.cache.put_job(created)
-        self._say(quantumjob, events.Event("Normal", "WorkerCreated", f"Created Job {body['metadata']['name']}."))
+        self.teller.say(quantumjob, events.Event("Normal", "WorkerCreated", f"Created Job {body['metadata']['name']}."))
 
     async def _delete(self, view: plan.View) -> None:
         """Delete the Job, and know what the API server makes of that."""
@@ -252,8 +275,8 @@ class Controller:
         failure = step.failure
         if step.required and known.misses >= MISSES:
             failure = Failure(Reason.RESULTS_INCOMPLETE, "The worker ended well, but its last segment is not there.")
-        if step.program is not None:
-            await self._store_program(owner, quantumjob, step.program)
+        if step.program is not None and not await self._store_program(owner, quantumjob, step.program):
+            return
         try:
             async with self._promoting:
                 stored = self._stored_program(owner, quantumjob)
@@ -292,24 +315,6 @@ class Controller:
         logger.error("Results cannot be used", extra={"uid": owner.uid, "cause": cause})
         wanted = status.lost(quantumjob, Reason.RESULTS_CORRUPT, f"{cause}. Create the job again.", clock.now())
         await self._write(owner, quantumjob, wanted)
-
-    def _say(self, quantumjob: JSON, event: events.Event) -> None:
-        """Post an Event on the side: nothing waits for it, and its loss is no harm."""
-        task = asyncio.create_task(self._post(quantumjob, event))
-        self._said.add(task)
-        task.add_done_callback(self._said.discard)
-
-    async def said(self) -> None:
-        """Wait until all Events are posted."""
-        await asyncio.gather(*self._said)
-
-    async def _post(self, quantumjob: JSON, event: events.Event) -> None:
-        try:
-            await self.kube.create(
-                EVENTS, quantumjob["metadata"]["namespace"], events.build(quantumjob, event, clock.now())
-            )
-        except ApiError as error:
-            logger.warning("An Event was not posted", extra={"cause": str(error)})
 
 
 def _store_message(error: Exception) -> str:

@@ -26,6 +26,8 @@ JSON = dict[str, Any]
 CANCELLED: Final = Failure(Reason.CANCELLED, "It was cancelled by spec.cancel.")
 QUIET_SECONDS: Final = {Reason.WAITING_FOR_WORKER: 10.0, Reason.RUNNING: 1.0}
 """How long a state must last to be told: a pod that starts, and a small job that runs, are gone before."""
+DRAFT_SECONDS: Final = 1.0
+"""How long a draft may wait for the change that it is written with: a small job has ended by then."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class View:
     """Whoever may carry it out would have been seen, or heard, by now."""
     done: int = 0
     """Pubs that have a result, as the worker says."""
+    draft: bool = False
+    """The status is this process's alone: nobody was told yet that the job is accepted."""
     finishing: bool = False
     """This process only finishes what has begun: it sees no turns."""
 
@@ -98,7 +102,14 @@ class Write:
     status: JSON
 
 
-Step = Create | Offer | Delete | Promote | Write
+@dataclass(frozen=True)
+class Draft:
+    """Go on from this status; it is written with the next change, or soon."""
+
+    status: JSON
+
+
+Step = Draft | Create | Offer | Delete | Promote | Write
 
 
 def decide(view: View, now: datetime) -> Step | None:
@@ -111,8 +122,9 @@ def decide(view: View, now: datetime) -> Step | None:
         program = accept(quantumjob)
         if isinstance(program, Refusal):
             return Write(status.refused(quantumjob, program.message, now))
-        way, worker = (SHARED, turns.ABSENT) if view.shared else (DEDICATED, ABSENT)
-        return Write(status.accepted(quantumjob, program, way, worker, now))
+        if view.shared:  # no object of its own follows, so that what is lost with a draft is found again
+            return Draft(status.accepted(quantumjob, program, SHARED, turns.ABSENT, now))
+        return Write(status.accepted(quantumjob, program, DEDICATED, ABSENT, now))
     worker = view.worker
     if worker.state == "failed":
         return Promote(Failure(worker.reason, worker.message))
@@ -157,7 +169,7 @@ def _absent(view: View) -> Step | None:
 def _progress(view: View, worker: Worker, now: datetime) -> Step | None:
     """A status write, if it tells a person something new."""
     wanted = status.working(view.quantumjob, worker, now, carried(view))
-    if _told(wanted) == _told(view.quantumjob["status"]):
+    if _told(wanted) == _told(view.quantumjob["status"]) and not view.draft:
         return None
     return Write(wanted)
 
@@ -191,11 +203,23 @@ def finishes(step: Step) -> bool:
     return isinstance(step, Promote)
 
 
+def only_waits(view: View) -> bool:
+    """Whether nobody was told of a job yet, and all there is to tell is that it waits."""
+    return view.draft and view.worker.reason is Reason.QUEUED
+
+
 def seconds_to_wait(view: View, step: Write, now: datetime) -> float:
     """How long a status may wait: what passes in a moment is not worth a write of its own."""
     worker = view.worker
     doing = status.condition(step.status, "Reconciling")
-    if doing is None or doing["reason"] != worker.reason or not worker.since:
-        return 0.0
-    quiet = QUIET_SECONDS[worker.reason]
-    return min(quiet, max(0.0, quiet - (now - clock.parse(worker.since)).total_seconds()))
+    waits = [0.0]
+    if doing is not None and doing["reason"] == worker.reason and worker.since:
+        waits.append(_rest(QUIET_SECONDS[worker.reason], worker.since, now))
+    if view.draft and worker.reason in {Reason.QUEUED, Reason.RUNNING}:
+        waits.append(_rest(DRAFT_SECONDS, view.quantumjob["status"]["times"]["accepted"], now))
+    return max(waits)
+
+
+def _rest(seconds: float, since: str, now: datetime) -> float:
+    """What is left of these seconds, whatever the clocks of two machines say."""
+    return min(seconds, seconds - (now - clock.parse(since)).total_seconds())

@@ -72,6 +72,10 @@ class WorkQueue(Generic[K]):
         """Whether the key's work has failed and waits to be tried again."""
         return key in self._failures and key in self._later
 
+    def drop(self, key: K) -> None:
+        """There is nothing to do about this key."""
+        self._waiting.pop(key, None)
+
     def forget(self, key: K) -> None:
         """The key's work succeeded: its next failure is a first one."""
         self._failures.pop(key, None)

@@ -10,7 +10,7 @@ from quantumjob_contract.keys import Owner
 from quantumjob_contract.orders import Alive, Ended, Next, Order, Told
 from quantumjob_contract.program import encode
 from quantumjob_contract.results import PubMetadata, PubResult, Register
-from quantumjob_operator import clock
+from quantumjob_operator import clock, plan
 from quantumjob_operator.cache import Cache, owner_of_quantumjob
 from quantumjob_operator.children import build_job, build_shared
 from quantumjob_operator.controller import Controller
@@ -83,7 +83,7 @@ class Parts:
         try:
             await self.controller.reconcile(owner)
         finally:
-            await self.controller.said()
+            await self.controller.teller.said()
         return self.status(owner)
 
     async def settle(self) -> None:
@@ -102,7 +102,16 @@ class Parts:
                     await self.staffing.reconcile(namespace)
                 finally:
                     spaces.done(namespace)
-        await self.controller.said()
+        await self.controller.teller.said()
+
+    async def told(self, time: Any, owner: Owner = OF) -> None:
+        """Time passes until a job that only waits, or runs, is told of."""
+        time.passes(plan.DRAFT_SECONDS)
+        self.controller.queue.add(owner)
+        await self.settle()
+        while len(self.controller.teller.waiting):
+            await self.controller.teller.let_one()
+            await self.settle()
 
     def found(self, owner: Owner = OF) -> JSON:
         """The QuantumJob as the API server has it now; nothing where it is gone."""

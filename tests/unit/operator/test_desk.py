@@ -69,7 +69,7 @@ async def test_an_order_says_what_its_worker_needs() -> None:
     assert order is not None
     stored = parts.store.pending.objects[keys.program(uid_of("one"))]
     assert bytes(order.program) == stored, "the very bytes in the store"
-    assert decode_program(order.program).seed == parts.kube.status("one")["seed"]
+    assert decode_program(order.program).seed == parts.controller.cache.quantumjobs[uid_of("one")]["status"]["seed"]
     assert (order.only, order.found, order.seconds_left) == (False, [], 600.0)
     assert order.last_key == keys.segment(uid_of("one"), 0, keys.LAST)
 

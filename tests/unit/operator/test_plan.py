@@ -12,7 +12,7 @@ from quantumjob_contract.reasons import Reason
 from quantumjob_operator import clock, plan, status
 from quantumjob_operator.manifest import Failure
 from quantumjob_operator.observe import ABSENT, Worker
-from quantumjob_operator.plan import Create, Delete, Offer, Promote, View, Write, decide
+from quantumjob_operator.plan import Create, Delete, Draft, Offer, Promote, View, Write, decide
 from quantumjob_operator.shared.placement import DEDICATED, SHARED
 from quantumjob_operator.shared.turn import Pod, Turn
 from support.kube import TIME, job, pod, program_of, quantumjob, terminated
@@ -210,9 +210,25 @@ def test_a_small_job_is_offered_and_has_no_job_of_its_own() -> None:
 
 def test_its_first_status_stays_true_while_it_waits() -> None:
     first = decide(shared(quantumjob()), NOW)
-    assert isinstance(first, Write)
+    assert isinstance(first, Draft)
     waiting = quantumjob() | {"status": first.status}
     assert decide(shared(waiting, turn=turn()), NOW) is None
+    assert decide(shared(waiting, turn=turn(), draft=True), NOW) == Write(first.status), "nobody was told of it"
+
+
+def test_a_draft_waits_for_the_change_that_it_is_written_with() -> None:
+    def wait(turn: Turn, after: float) -> float:
+        view = shared(accepted(), turn=turn, draft=True)
+        now = NOW + timedelta(seconds=after)  # it is accepted at NOW
+        step = decide(view, now)
+        assert isinstance(step, Write)
+        return plan.seconds_to_wait(view, step, now)
+
+    late = turn(**(CARRIED | {"given": NOW + timedelta(seconds=4.75)}))
+    assert wait(turn(), 0.25) == pytest.approx(0.75)
+    assert wait(turn(), 5) == 0
+    assert wait(late, 5) == pytest.approx(0.75), "one that has waited for long may run for a moment only"
+    assert wait(turn(attempts=1, trouble="It fell."), 0) == 0, "what has failed is told at once"
 
 
 def test_a_worker_s_end_is_promoted_whoever_it_was() -> None:
@@ -279,7 +295,7 @@ def test_a_job_is_deleted_once() -> None:
 
 
 def test_a_cancelled_job_is_accepted_first_and_one_that_can_never_run_is_refused() -> None:
-    assert isinstance(decide(shared(quantumjob(**CANCEL)), NOW), Write)
+    assert isinstance(decide(shared(quantumjob(**CANCEL)), NOW), Draft)
     done = accepted(**CANCEL)
     done["status"]["conditions"].append({"type": "Failed", "status": "True", "reason": "Cancelled"})
     assert decide(shared(done), NOW) is None
@@ -288,7 +304,7 @@ def test_a_cancelled_job_is_accepted_first_and_one_that_can_never_run_is_refused
 def test_the_first_status_tells_the_way() -> None:
     for view, way in ((shared(quantumjob()), SHARED), (View(quantumjob()), DEDICATED)):
         first = decide(view, NOW)
-        assert isinstance(first, Write)
+        assert isinstance(first, Write if way == DEDICATED else Draft)
         assert first.status["placement"] == way
 
 
