@@ -22,6 +22,7 @@ from quantumjob_operator.cache import Cache
 from quantumjob_operator.gather import Corrupt, Found, NotEnded, known_program
 from quantumjob_operator.kube import JOBS, QUANTUMJOBS, ApiError, Kube
 from quantumjob_operator.manifest import Failure
+from quantumjob_operator.memory import Memory
 from quantumjob_operator.observe import Worker
 from quantumjob_operator.promotion import promote
 from quantumjob_operator.shared.board import PAUSE_SECONDS
@@ -41,24 +42,6 @@ PASSES: Final = 10
 PAUSE: Final = timedelta(seconds=PAUSE_SECONDS)
 MISSES: Final = 6
 """How often the last segment of a worker that ended well is looked for, before its absence is believed."""
-
-
-@dataclass
-class Memory:
-    """Soft state of one QuantumJob: whatever is lost with it is found again."""
-
-    fresh: bool = False
-    """This process has accepted it, so that before its first order nothing of a worker can be in pending."""
-    stored: str = ""
-    """SHA-256 of the program, where this process was the first to store it."""
-    ordered: bool = False
-    hinted: bool = False
-    looked: bool = False
-    misses: int = 0
-    done: int = 0
-    """Pubs that have a result, as the worker has said."""
-    told: float = 0.0
-    """When that was told last, by the loop's clock."""
 
 
 @dataclass
