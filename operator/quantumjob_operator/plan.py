@@ -204,8 +204,9 @@ def finishes(step: Step) -> bool:
 
 
 def only_waits(view: View) -> bool:
-    """Whether nobody was told of a job yet, and all there is to tell is that it waits."""
-    return view.draft and view.worker.reason is Reason.QUEUED
+    """Whether all there is to tell of an accepted job is that it waits. It may be told of an obstacle that a restarted
+    operator is yet to meet again: then there is nothing to tell."""
+    return view.worker.reason is Reason.QUEUED and status.is_true(view.quantumjob.get("status", {}), "Accepted")
 
 
 def seconds_to_wait(view: View, step: Write, now: datetime) -> float:

@@ -16,6 +16,7 @@ from quantumjob_contract.transfer import StoreUnavailable
 from quantumjob_operator import clock, metrics, plan, status
 from quantumjob_operator.controller import MISSES, Controller
 from quantumjob_operator.gather import NotEnded
+from quantumjob_operator.observe import Worker
 from quantumjob_operator.shared.board import PAUSE_SECONDS
 from quantumjob_operator.shared.placement import DEDICATED, SHARED
 from quantumjob_operator.shared.turn import ABSENT, SILENT_SECONDS, Pod
@@ -153,7 +154,7 @@ async def test_a_job_whose_results_wait_for_the_store_is_not_pending_again(time:
     assert (parts.status()["phase"], doing(parts)["reason"]) == ("Storing", Reason.WAITING_FOR_STORE)
 
 
-async def test_a_store_that_is_down_at_the_start_is_told_once_and_waited_for() -> None:
+async def test_a_store_that_is_down_at_the_start_is_told_once_and_waited_for(time: Any) -> None:
     parts = Parts(FakeKube(quantumjob()))
     parts.store.pending.down = True
     for _ in range(2):
@@ -162,8 +163,8 @@ async def test_a_store_that_is_down_at_the_start_is_told_once_and_waited_for() -
     assert (doing(parts)["reason"], parts.board.turn(OF)) == (Reason.WAITING_FOR_STORE, None)
     assert [each["reason"] for each in parts.kube.of_kind(EVENTS)] == ["WaitingForStore"]
     parts.store.pending.down = False
-    assert (await parts.reconcile())["phase"] == "Pending"
-    assert doing(parts)["reason"] == Reason.QUEUED
+    await parts.told(time)
+    assert (parts.status()["phase"], doing(parts)["reason"]) == ("Pending", Reason.QUEUED)
     assert OF in parts.board.room("team").waiting
 
 
@@ -410,7 +411,7 @@ async def test_a_job_is_told_what_keeps_shared_workers_from_starting(time: Any) 
     assert doing(parts)["reason"] == Reason.POD_REFUSED
     assert made["metadata"]["name"] in doing(parts)["message"]
     parts.hire(made["metadata"]["name"].removeprefix("qj-shared-"))
-    await parts.settle()
+    await parts.told(time)
     assert doing(parts)["reason"] == Reason.QUEUED
     reasons = [event["reason"] for event in parts.kube.of_kind(EVENTS)]
     assert reasons == ["PodRefused"], "once"
@@ -623,3 +624,19 @@ async def test_a_cancel_does_not_overtake_a_worker_of_which_only_a_lost_draft_kn
     time.passes(PAUSE_SECONDS + 1)
     await again.reconcile()
     assert again.status()["phase"] == "Cancelled"
+
+
+async def test_a_restart_under_an_obstacle_writes_nothing(time: Any) -> None:
+    """The jobs are told of it already; that they wait, until it is met again, is no news."""
+    parts = await accepted()
+    obstacle = Worker("waiting", Reason.POD_REFUSED, "exceeded quota")
+    parts.board.hinder("team", obstacle, 0, time.now)
+    await parts.told(time)
+    assert doing(parts)["reason"] == Reason.POD_REFUSED
+    again = parts.restarted()
+    again.kube.calls.clear()
+    await again.settle()
+    again.board.hinder("team", obstacle, 0, time.now)
+    await again.told(time)
+    assert again.writes().count("status") == 0
+    assert doing(again)["reason"] == Reason.POD_REFUSED
