@@ -26,6 +26,8 @@ JSON = dict[str, Any]
 CANCELLED: Final = Failure(Reason.CANCELLED, "It was cancelled by spec.cancel.")
 QUIET_SECONDS: Final = {Reason.WAITING_FOR_WORKER: 10.0, Reason.RUNNING: 1.0}
 """How long a state must last to be told: a pod that starts, and a small job that runs, are gone before."""
+NAMELESS: Final = frozenset({Reason.POD_REFUSED, Reason.UNSCHEDULABLE})
+"""What the cluster says with a name or a number that is another each time it is tried: told once."""
 DRAFT_SECONDS: Final = 1.0
 """How long a draft may wait for the change that it is written with: a small job has ended by then."""
 
@@ -195,7 +197,8 @@ def carried(view: View) -> JSON:
 def _told(current: JSON) -> tuple[Any, ...]:
     doing = status.condition(current, "Reconciling") or {}
     told = tuple(current.get(name) for name in ("job", "attempts", "progress"))
-    return *told, doing.get("reason"), doing.get("message")
+    reason = doing.get("reason")
+    return *told, reason, None if reason in NAMELESS else doing.get("message")
 
 
 def finishes(step: Step) -> bool:

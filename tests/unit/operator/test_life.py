@@ -636,7 +636,8 @@ async def test_a_restart_under_an_obstacle_writes_nothing(time: Any) -> None:
     again = parts.restarted()
     again.kube.calls.clear()
     await again.settle()
-    again.board.hinder("team", obstacle, 0, time.now)
+    other_name = Worker("waiting", Reason.POD_REFUSED, "exceeded quota, and this is of another pod")
+    again.board.hinder("team", other_name, 0, time.now)
     await again.told(time)
     assert again.writes().count("status") == 0
     assert doing(again)["reason"] == Reason.POD_REFUSED
