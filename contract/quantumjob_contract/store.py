@@ -30,6 +30,7 @@ class Entry(NamedTuple):
 
     key: str
     modified: datetime
+    bytes: int = 0
 
 
 class Misconfigured(Exception):
@@ -90,12 +91,14 @@ class Bucket:
     def put_once(self, key: str, data: bytes) -> transfer.Put:
         return transfer.put_once(self._http, self.presign("PUT", key, OWN_USE_SECONDS), data)
 
-    def list(self, prefix: str = "") -> Iterator[Entry]:
-        """All keys that begin with `prefix`, page by page."""
+    def list(self, prefix: str = "", after: str = "") -> Iterator[Entry]:
+        """All keys that begin with `prefix` and come after `after`, page by page, in the order of their bytes."""
         try:
-            for found in self._client.list_objects(self.config.bucket, prefix=prefix, recursive=True):
+            for found in self._client.list_objects(
+                self.config.bucket, prefix=prefix, recursive=True, start_after=after or None
+            ):
                 if found.object_name is not None and found.last_modified is not None:
-                    yield Entry(found.object_name, found.last_modified)
+                    yield Entry(found.object_name, found.last_modified, found.size or 0)
         except (MinioException, HTTPError) as error:
             raise transfer.StoreUnavailable(type(error).__name__) from None
 

@@ -14,7 +14,7 @@ from localnode import base, images, packages, pip
 from localnode.settings import cache
 from localnode.shell import run, step
 
-TARGETS = ("operator", "worker", "seaweedfs")
+TARGETS = ("operator", "worker", "api", "seaweedfs")
 # A build sees these and nothing else, so the key cannot miss what an image is made of.
 INPUTS = ("Dockerfile", "LICENSE", "README.md", "setup.cfg", "pyproject.toml")
 FOLDERS = ("contract", "operator", "worker", "api", "client")

@@ -10,18 +10,19 @@ from typing import Any, Final
 
 import uvloop
 
+from quantumjob_contract import certificates, health, logs
 from quantumjob_contract.keys import Owner
+from quantumjob_contract.objectstore import Stores
 from quantumjob_contract.store import StoreDirectory
-from quantumjob_operator import health, informer, logs, probe
+from quantumjob_operator import informer, metrics, probe
 from quantumjob_operator.cache import Cache
 from quantumjob_operator.children import build_job, build_shared
 from quantumjob_operator.controller import Controller
 from quantumjob_operator.feed import Feed
 from quantumjob_operator.kube import Kube
-from quantumjob_operator.objectstore import Stores
 from quantumjob_operator.orders.desk import Desk
 from quantumjob_operator.orders.identity import Registry
-from quantumjob_operator.orders.server import OrderServer, keep_certificate, serve
+from quantumjob_operator.orders.server import OrderServer, serve
 from quantumjob_operator.orders.tokens import TokenVerifier
 from quantumjob_operator.settings import Settings
 from quantumjob_operator.shared.board import Board
@@ -64,7 +65,7 @@ async def run(settings: Settings) -> None:
     context.load_cert_chain(settings.tls_dir / "tls.crt", settings.tls_dir / "tls.key")
     desk = Desk(controller, staffing, gate.open, settings.test_give_twice)
     orders = OrderServer(desk, TokenVerifier(kube), Registry(kube, cache)).application()
-    answers = health.application(lambda: watchdog.dead, lambda: unready(watchdog, gate))
+    answers = health.application(metrics.REGISTRY, lambda: watchdog.dead, lambda: unready(watchdog, gate))
     runners = [await serve(orders, settings.orders_port, context), await serve(answers, settings.health_port, None)]
     try:
         await first_to_end(
@@ -73,7 +74,7 @@ async def run(settings: Settings) -> None:
             controller.run(),
             staffing.run(),
             watchdog.run(),
-            keep_certificate(context, settings.tls_dir),
+            certificates.keep(context, settings.tls_dir),
         )
     finally:
         for runner in runners:
@@ -104,7 +105,7 @@ def main() -> None:
     settings = Settings()
     if missing := [name for name in NEEDED if not getattr(settings, name)]:
         raise SystemExit(f"set {' and '.join('QUANTUMJOB_' + name.upper() for name in missing)}")
-    logs.configure()
+    logs.configure(__package__)
     logger.info("Starting", extra={"namespaces": settings.namespace_list or "all"})
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run(settings))

@@ -6,15 +6,15 @@ import asyncio
 import logging
 from typing import Any, Final
 
-from quantumjob_contract import names
+from quantumjob_contract import logs, names
 from quantumjob_contract.keys import Owner
+from quantumjob_contract.objectstore import Stores
 from quantumjob_contract.store import Entry, Misconfigured, StoreDirectory
 from quantumjob_contract.transfer import NotFound, StoreError
-from quantumjob_operator import clock, logs, status
+from quantumjob_operator import clock, status
 from quantumjob_operator.controller import MISSES, Controller
 from quantumjob_operator.gather import NotEnded
 from quantumjob_operator.kube import JOBS, PODS, QUANTUMJOBS, ApiError, Kube
-from quantumjob_operator.objectstore import Stores
 from quantumjob_operator.settings import Settings
 from quantumjob_operator.sweep import orphans
 
@@ -96,7 +96,7 @@ async def run() -> int:
 
 
 def main() -> None:
-    logs.configure()
+    logs.configure(__package__)
     raise SystemExit(1 if asyncio.run(run()) else 0)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from quantumjob_contract.objectstore import AsyncStore
 from quantumjob_contract.store import Store
-from quantumjob_operator.objectstore import AsyncStore
 from support.s3 import Server
 
 

@@ -8,10 +8,10 @@ import pytest
 import urllib3
 
 from quantumjob_contract import transfer
+from quantumjob_contract.objectstore import AsyncBucket, AsyncStore
 from quantumjob_contract.store import Bucket, Store
 from quantumjob_contract.transfer import NotFound, Put, StoreRefused, StoreUnavailable, TooLarge
 from quantumjob_operator import probe
-from quantumjob_operator.objectstore import AsyncBucket, AsyncStore
 from support.jobs import owner
 
 HTTP = transfer.pool()

@@ -10,6 +10,7 @@ import pytest
 
 from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner
+from quantumjob_contract.objectstore import AsyncBucket, AsyncStore
 from quantumjob_contract.program import encode
 from quantumjob_contract.reader import NotVerified, Results
 from quantumjob_contract.results import StoredObject, decode_segment
@@ -17,7 +18,6 @@ from quantumjob_contract.store import Bucket, Store
 from quantumjob_contract.transfer import NotFound, Put, StoreUnavailable, sha256
 from quantumjob_operator.gather import Corrupt, NotEnded
 from quantumjob_operator.manifest import Failure
-from quantumjob_operator.objectstore import AsyncBucket, AsyncStore
 from quantumjob_operator.promotion import committed, promote
 from support.jobs import TIME, owner, program, put, result, segment, write_job
 from support.s3 import Server

@@ -55,6 +55,7 @@ class OpenedBucket:
 
     def __init__(self, bucket: MemoryBucket) -> None:
         self._bucket = bucket
+        self.blocking = bucket
         self.config = bucket.config
         self.presign = bucket.presign
         self.uri = bucket.uri

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -27,7 +25,6 @@ logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_SEGMENT: Final = 10**6
-RELOAD_SECONDS: Final = 60.0
 WHO: Final = web.RequestKey[Identity]("who", object)  # type: ignore[arg-type]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -111,17 +108,3 @@ async def serve(app: web.Application, port: int, context: ssl.SSLContext | None)
     await runner.setup()
     await web.TCPSite(runner, port=port, ssl_context=context).start()
     return runner
-
-
-async def keep_certificate(context: ssl.SSLContext, directory: Path) -> None:
-    """Load the serving certificate, and again whenever its file has changed, so that its renewal needs no restart."""
-    loaded = 0.0
-    while True:
-        try:
-            changed = (directory / "tls.crt").stat().st_mtime
-            if changed != loaded:
-                context.load_cert_chain(directory / "tls.crt", directory / "tls.key")
-                loaded = changed
-        except OSError as error:  # ssl.SSLError is one: half a renewal, or none; the old one serves on
-            logger.warning("The new certificate cannot be loaded yet", extra={"cause": str(error)})
-        await asyncio.sleep(RELOAD_SECONDS)

@@ -13,6 +13,7 @@ import msgspec
 from benchmarks.figures.basic import Cost, Floor, Rate
 from benchmarks.figures.parts import Alone, Burst, Many, Standing
 from benchmarks.figures.run import Figures, Operator
+from benchmarks.figures.service import Rest
 from benchmarks.figures.single import Single
 from benchmarks.figures.together import Backlog, Company, Crowd, Mixed
 from benchmarks.machine import Machine
@@ -63,6 +64,10 @@ def backlog(**changes: Any) -> Backlog:
     return replace(found, **changes)
 
 
+def rest() -> Rest:
+    return Rest([0.004] * 4, [0.005] * 4, [0.007] * 4, [0.02] * 4, Rate(100, 0.25), Rate(100, 0.4), 8)
+
+
 def figures(**changes: Any) -> Figures:
     found = Figures(
         floor=Floor([3.0, 3.0], Rate(60, 40.0)),
@@ -75,6 +80,7 @@ def figures(**changes: Any) -> Figures:
         burst=burst(),
         mixed=mixed(),
         crowd=Crowd([1.0, 2.0, 3.0, 9.0], [[1.5, 2.0], [0.5]]),
+        rest=rest(),
         backlog=backlog(),
     )
     return replace(found, **changes)

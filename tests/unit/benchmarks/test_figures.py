@@ -64,6 +64,7 @@ def test_targets_compare_with_the_floor_of_the_same_run() -> None:
         *(0.033, 0.067),
         *(0.267, 4, 3.5, 4.167, 85),
         *(2, 2.5, 2),
+        *(1.25, 1.25, 250, 20),
         *(110, 9, 0.04, 1000),
     ]
     assert [each.name for each in found if not each.met] == [
@@ -74,7 +75,7 @@ def test_targets_compare_with_the_floor_of_the_same_run() -> None:
 
 
 def test_parts_that_were_not_asked_for_have_no_targets() -> None:
-    only = figures(alone=None, many=None, series=None, burst=None, mixed=None, crowd=None, backlog=None)
+    only = figures(alone=None, many=None, series=None, burst=None, mixed=None, crowd=None, rest=None, backlog=None)
     assert len(targets(only)) == 3
     assert burst().targets(Floor([3.0])) == burst().targets(FLOOR)[1:]
 

@@ -81,7 +81,7 @@ def test_jobs_of_others_and_a_restart_are_told() -> None:
 
 
 def test_parts_that_were_not_asked_for_have_no_tables() -> None:
-    names = ("alone", "many", "standing", "series", "burst", "mixed", "crowd", "backlog")
+    names = ("alone", "many", "standing", "series", "burst", "mixed", "crowd", "rest", "backlog")
     found = shown(figures(floor=Floor([3.0]), **dict.fromkeys(names)), machine())
     assert [table.title for table in found] == ["Targets", "One at a time", "The operator", "Measured on"]
     for name in names:
@@ -100,3 +100,11 @@ def test_the_terminal_shows_the_same_without_markup() -> None:
     assert "missed" in out.getvalue()
     assert "*" not in out.getvalue()
     assert "`" not in out.getvalue()
+
+
+def test_the_rest_service_is_measured_against_the_api_server() -> None:
+    found = written()
+    assert "| submit by REST / the API server's own create, median | 1.25 | at most 1.5 | met |" in found
+    assert "| submits a second by REST, 8 at once | 250.0 a second | at least 200 a second | met |" in found
+    assert "| submit by REST with an Idempotency-Key | 4 | 7.0 | 7.0 | 1.75 |" in found
+    assert "| result by REST after Complete, median | 20.0 ms | at most 100 ms | met |" in found

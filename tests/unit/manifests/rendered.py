@@ -14,7 +14,8 @@ JSON = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[3]
 MANIFESTS = ROOT / "manifests"
-INSTALLS = ("base", "overlays/quickstart", "overlays/namespaced", "overlays/openshift")
+WITH_API = ("overlays/quickstart", "overlays/quickstart-ingress", "overlays/quickstart-route")
+INSTALLS = ("base", "overlays/namespaced", "overlays/openshift", *WITH_API)
 
 
 @functools.cache

@@ -25,7 +25,7 @@ def overlay(tmp_path: Path) -> Path:
         "resources": [f"{up}{str(MANIFESTS / 'overlays/quickstart')[1:]}"],
         "images": [
             {"name": f"quantumjob/{name}", "newName": f"r.example/{name}", "newTag": "7", "digest": DIGEST}
-            for name in ("operator", "worker", "seaweedfs")
+            for name in ("operator", "worker", "api", "seaweedfs")
         ],
     }
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
@@ -40,6 +40,7 @@ def test_images_rewrite_every_image_and_the_worker_s_too(overlay: Path) -> None:
     found = pods(render(overlay))
     images = {name: pod["containers"][0]["image"] for name, pod in found.items()}
     assert images == {
+        "quantumjob-api": f"r.example/api:7@{DIGEST}",
         "quantumjob-operator": f"r.example/operator:7@{DIGEST}",
         "quantumjob-reconciler": f"r.example/operator:7@{DIGEST}",
         "seaweedfs": f"r.example/seaweedfs:7@{DIGEST}",

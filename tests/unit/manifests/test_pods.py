@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from rendered import INSTALLS, JSON, crd, install, of_kind, pods
+from rendered import INSTALLS, JSON, WITH_API, crd, install, of_kind, pods
 
 PODS = [(name, pod) for name in INSTALLS for pod in pods(install(name))]
 VOLUMES = {"configMap", "emptyDir", "projected", "secret", "downwardAPI", "persistentVolumeClaim", "ephemeral"}
@@ -59,7 +59,7 @@ def test_bounded_and_without_what_it_does_not_need(name: str, pod: str) -> None:
 @pytest.mark.parametrize(("name", "pod"), PODS)
 def test_images_are_of_a_version_and_not_pulled_twice(name: str, pod: str) -> None:
     for container in pods(install(name))[pod]["containers"]:
-        assert re.fullmatch(r"quantumjob/(operator|seaweedfs):[0-9]+\.[0-9]+\.[0-9]+", container["image"])
+        assert re.fullmatch(r"quantumjob/(operator|api|seaweedfs):[0-9]+\.[0-9]+\.[0-9]+", container["image"])
         assert container["imagePullPolicy"] == "IfNotPresent"
 
 
@@ -90,13 +90,13 @@ def test_the_reconciler_runs_alone_and_ends() -> None:
     assert cron["spec"]["startingDeadlineSeconds"] > 10, "the controller looks every 10 s"
 
 
-def test_operator_and_reconciler_read_the_same_store() -> None:
+def test_all_parts_read_the_same_store() -> None:
     for name in INSTALLS:
         found = [
-            next(volume for volume in pod["volumes"] if volume["name"] == "store")
-            for pod in (pods(install(name))[f"quantumjob-{part}"] for part in ("operator", "reconciler"))
+            volume for pod in pods(install(name)).values() for volume in pod["volumes"] if volume["name"] == "store"
         ]
-        assert found[0] == found[1]
+        assert len(found) == (3 if name in WITH_API else 2)
+        assert all(volume == found[0] for volume in found)
 
 
 def test_the_crd_comes_with_each_install() -> None:

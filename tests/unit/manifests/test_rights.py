@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rendered import INSTALLS, JSON, install, of_kind
+from rendered import INSTALLS, JSON, WITH_API, install, of_kind
 
 READ = ("get", "list", "watch")
 TABLE = {
@@ -27,6 +27,8 @@ TABLE = {
     },
 }
 ACCOUNTS = {"quantumjob-operator", "quantumjob-reconciler"}
+AUTHORITY = "quantumjob-api-ca"
+"""The one Role that the REST service brings: its certificate's authority may be known. The service has no right."""
 
 
 def rights(role: JSON) -> dict[tuple[str, str], tuple[str, ...]]:
@@ -41,13 +43,12 @@ def rights(role: JSON) -> dict[tuple[str, str], tuple[str, ...]]:
 
 @pytest.mark.parametrize("name", INSTALLS)
 def test_rights_are_these_and_no_more(name: str) -> None:
-    roles = of_kind(install(name), "ClusterRole", "Role")
-    assert {role["metadata"]["name"]: rights(role) for role in roles} == TABLE
+    assert {role["metadata"]["name"]: rights(role) for role in roles(name)} == TABLE
 
 
 @pytest.mark.parametrize("name", INSTALLS)
 def test_no_wildcard_and_nothing_on_secrets(name: str) -> None:
-    for role in of_kind(install(name), "ClusterRole", "Role"):
+    for role in roles(name):
         for (group, resource), verbs in rights(role).items():
             assert "*" not in (group, resource, *verbs)
             assert not resource.startswith("secrets")
@@ -56,13 +57,16 @@ def test_no_wildcard_and_nothing_on_secrets(name: str) -> None:
 @pytest.mark.parametrize("name", INSTALLS)
 def test_each_account_has_its_own_role(name: str) -> None:
     objects = install(name)
-    bindings = of_kind(objects, "ClusterRoleBinding", "RoleBinding")
+    bindings = [
+        item for item in of_kind(objects, "ClusterRoleBinding", "RoleBinding") if item["roleRef"]["name"] != AUTHORITY
+    ]
     assert {item["roleRef"]["name"] for item in bindings} == ACCOUNTS
     for item in bindings:
         account = {"kind": "ServiceAccount", "name": item["roleRef"]["name"], "namespace": "quantumjob-system"}
         assert item["subjects"] == [account]
     accounts = of_kind(objects, "ServiceAccount")
-    assert {item["metadata"]["name"] for item in accounts} == ACCOUNTS
+    own = {"quantumjob-api"} if name in WITH_API else set()
+    assert {item["metadata"]["name"] for item in accounts} == ACCOUNTS | own
     assert not any(item["automountServiceAccountToken"] for item in accounts)
 
 
@@ -87,3 +91,21 @@ def test_users_get_rights_by_aggregation_alone() -> None:
         "quantumjob-operator": set(),
         "quantumjob-reconciler": set(),
     }
+
+
+def roles(name: str) -> list[JSON]:
+    """All but the one by which the REST service's authority may be known."""
+    return [role for role in of_kind(install(name), "ClusterRole", "Role") if role["metadata"]["name"] != AUTHORITY]
+
+
+@pytest.mark.parametrize("name", WITH_API)
+def test_the_rest_service_has_no_right_of_its_own(name: str) -> None:
+    objects = install(name)
+    bindings = of_kind(objects, "ClusterRoleBinding", "RoleBinding")
+    assert "quantumjob-api" not in {subject["name"] for item in bindings for subject in item["subjects"]}
+    (role,) = [item for item in of_kind(objects, "Role") if item["metadata"]["name"] == AUTHORITY]
+    rule = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [AUTHORITY], "verbs": ["get"]}
+    assert role["rules"] == [rule]
+    (pod,) = [item for item in of_kind(objects, "Deployment") if item["metadata"]["name"] == "quantumjob-api"]
+    volumes = pod["spec"]["template"]["spec"]["volumes"]
+    assert not any("serviceAccountToken" in str(volume) for volume in volumes)

@@ -1,8 +1,11 @@
-"""The object store as the operator uses it, in the event loop. Keys, signing and errors are the contract's."""
+"""The object store in an event loop, for the parts that serve. Keys, signing and errors are those of `store`."""
 
 from __future__ import annotations
 
+import contextlib
 import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
@@ -22,13 +25,27 @@ RETRIES: Final = ExponentialRetry(
     methods={"GET", "PUT"},
     exceptions={aiohttp.ClientError, TimeoutError},
 )
+ONCE: Final = ExponentialRetry(attempts=1)
+"""A stream cannot be sent again."""
 CHUNK: Final = 1 << 18
+
+
+@dataclass(frozen=True)
+class Content:
+    """An object, or the part of it that was asked for, as it comes from the store."""
+
+    status: int
+    """200, 206 for a part, or 416 for a part that is not there."""
+    length: int
+    content_range: str | None
+    chunks: AsyncIterator[bytes]
 
 
 class AsyncBucket:
     """One bucket, read and written without blocking."""
 
     def __init__(self, bucket: Bucket) -> None:
+        self.blocking = bucket
         self.config = bucket.config
         self.presign = bucket.presign
         self.uri = bucket.uri
@@ -78,6 +95,48 @@ class AsyncBucket:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise StoreUnavailable(type(error).__name__) from None
         return transfer.outcome(response.status, url)
+
+    async def put_stream_once(self, key: str, chunks: AsyncIterator[bytes], length: int) -> Put:
+        """Write an object of `length` bytes as they come. What `chunks` raises is raised; nothing is stored then."""
+        url = self.presign("PUT", key, OWN_USE_SECONDS)
+        failed: list[Exception] = []
+
+        async def watched() -> AsyncIterator[bytes]:
+            try:
+                async for chunk in chunks:
+                    yield chunk
+            except Exception as error:
+                failed.append(error)
+                raise
+
+        headers = transfer.WRITE_ONCE | {"Content-Type": "application/octet-stream", "Content-Length": str(length)}
+        request = self._http.put(URL(url, encoded=True), data=watched(), headers=headers, retry_options=ONCE)
+        try:
+            async with request as response:
+                await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            if failed:
+                raise failed[0] from None
+            raise StoreUnavailable(type(error).__name__) from None
+        return transfer.outcome(response.status, url)
+
+    @contextlib.asynccontextmanager
+    async def open(self, key: str, byte_range: str | None = None) -> AsyncIterator[Content]:
+        """The object as a stream; `byte_range` is a Range header's value. Raises the errors of `transfer`."""
+        url = self.presign("GET", key, OWN_USE_SECONDS)
+        headers = {"Accept-Encoding": "identity"} | ({"Range": byte_range} if byte_range else {})
+        try:
+            async with self._http.get(URL(url, encoded=True), headers=headers) as response:
+                if response.status != 416:
+                    transfer.check(response.status, url)
+                yield Content(
+                    response.status,
+                    response.content_length or 0,
+                    response.headers.get("Content-Range"),
+                    response.content.iter_chunked(CHUNK),
+                )
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise StoreUnavailable(type(error).__name__) from None
 
 
 class AsyncStore:

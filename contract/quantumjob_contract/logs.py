@@ -1,4 +1,4 @@
-"""JSON lines on stderr."""
+"""JSON lines on stderr, the same of each part that serves."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import logging
 from pythonjsonlogger.json import JsonFormatter
 
 
-def configure() -> None:
-    """Log this project's own words from INFO on, others' from WARNING on."""
+def configure(package: str | None) -> None:
+    """Log this package's own words from INFO on, others' from WARNING on."""
     handler = logging.StreamHandler()
     handler.setFormatter(
         JsonFormatter(
@@ -18,4 +18,4 @@ def configure() -> None:
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger(__package__).setLevel(logging.INFO)
+    logging.getLogger(package).setLevel(logging.INFO)

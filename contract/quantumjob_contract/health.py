@@ -1,16 +1,16 @@
-"""Liveness and readiness for kubelet, metrics for Prometheus, over HTTP."""
+"""Liveness and readiness for kubelet, metrics for Prometheus, over HTTP, the same of each part that serves."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-
-from quantumjob_operator.metrics import REGISTRY
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 
-def application(why_dead: Callable[[], str], why_unready: Callable[[], str]) -> web.Application:
+def application(
+    registry: CollectorRegistry, why_dead: Callable[[], str], why_unready: Callable[[], str]
+) -> web.Application:
     """/healthz and /readyz: 200, or 503 with a sentence; /metrics.
 
     Each callable gives that sentence, or "" if all is well.
@@ -23,12 +23,11 @@ def application(why_dead: Callable[[], str], why_unready: Callable[[], str]) -> 
 
         return handler
 
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
     app = web.Application()
     app.router.add_get("/healthz", answer(why_dead))  # type: ignore[arg-type]
     app.router.add_get("/readyz", answer(why_unready))  # type: ignore[arg-type]
     app.router.add_get("/metrics", metrics)
     return app
-
-
-async def metrics(_: web.Request) -> web.Response:
-    return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})

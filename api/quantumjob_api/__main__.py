@@ -1,0 +1,102 @@
+"""The service's process: the API, and the health answers on a port of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+
+import uvicorn
+import uvloop
+from aiohttp import web
+
+from quantumjob_api import app, metrics
+from quantumjob_api.bodies import Budget
+from quantumjob_api.guard import Guard
+from quantumjob_api.kube import Kube
+from quantumjob_api.listener import Listener
+from quantumjob_api.service import Service, Slots
+from quantumjob_api.settings import Settings
+from quantumjob_contract import certificates, health, logs
+from quantumjob_contract.objectstore import Stores
+from quantumjob_contract.store import Misconfigured, StoreDirectory
+
+logger = logging.getLogger(f"{__package__}.main")  # its __name__ is another
+
+READING = 2
+LISTING = 4
+GRACE_SECONDS = 10
+
+
+async def open_service(settings: Settings) -> Service:
+    return Service(
+        kube=Kube(settings.kubernetes_url, settings.kubernetes_ca),
+        stores=Stores(StoreDirectory(settings.store_dir)),
+        bodies=Budget(settings.max_body_bytes),
+        waiting=Slots(settings.max_waiting),
+        reading=Slots(READING),
+        listing=Slots(LISTING),
+    )
+
+
+def configured(settings: Settings) -> uvicorn.Config:
+    """The server of the API."""
+    return uvicorn.Config(
+        Guard(app.create(lambda: open_service(settings)), settings.max_requests),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+def certificate(settings: Settings) -> ssl.SSLContext | None:
+    """What the service proves itself by; None where it is given nothing, and a proxy stands before it."""
+    if not (settings.tls_dir / "tls.crt").exists():
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(settings.tls_dir / "tls.crt", settings.tls_dir / "tls.key")
+    return context
+
+
+def unready(settings: Settings) -> str:
+    """Why nobody can be served; empty if all is well. Kubernetes and the store may come and go."""
+    try:
+        StoreDirectory(settings.store_dir).open()
+    except Misconfigured as error:
+        return str(error)
+    return ""
+
+
+async def run(settings: Settings) -> None:
+    context = certificate(settings)
+    keeping = asyncio.create_task(certificates.keep(context, settings.tls_dir)) if context else None
+    answers = web.AppRunner(
+        health.application(metrics.REGISTRY, lambda: "", lambda: unready(settings)), access_log=None
+    )
+    await answers.setup()
+    await web.TCPSite(answers, port=settings.health_port).start()
+    try:
+        await Listener(configured(settings), settings.port, settings.max_connections, context).serve()
+    finally:
+        if keeping:
+            keeping.cancel()
+        await answers.cleanup()
+
+
+def main() -> None:
+    settings = Settings()
+    if not settings.kubernetes_url:
+        raise SystemExit("set QUANTUMJOB_API_KUBERNETES_URL: this is no pod")
+    logs.configure(__package__)
+    logger.info("Starting", extra={"kubernetes": settings.kubernetes_url})
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""Circuits of a namespace: uploaded once, listed, read back."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+from typing import Annotated, Any, Final
+
+import msgspec
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from quantumjob_api import bodies, pages, streams
+from quantumjob_api.documented import BODY, STORE, answer, content, described, errors
+from quantumjob_api.models import Circuit, Circuits
+from quantumjob_api.pages import Continue, Limit
+from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.service import Namespace, Serving
+from quantumjob_api.streams import Range, Redirect
+from quantumjob_api.submission import object_key
+from quantumjob_api.tokens import Token
+from quantumjob_contract import keys, limits
+from quantumjob_contract.objectstore import AsyncBucket
+from quantumjob_contract.store import Bucket, Entry
+from quantumjob_contract.transfer import NotFound, Put
+
+JSON = dict[str, Any]
+PART: Final = r"[A-Za-z0-9_=+~@-][A-Za-z0-9._=+~@-]{0,254}"
+"""Servers that keep objects as files take no longer part."""
+KEY: Final = rf"^{PART}(/{PART})*$"
+ADDRESS: Final = object_key("")
+
+router = APIRouter(prefix="/v1/namespaces/{namespace}/circuits", default_response_class=Response, tags=["circuits"])
+Key = Annotated[
+    str,
+    Path(pattern=KEY, max_length=512, description="Key as a pub names it.", examples=["examples/ghz.qasm"]),
+]
+UPLOAD: JSON = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary", "minLength": 1}}},
+    }
+}
+
+
+@router.get(
+    "",
+    summary="List circuits",
+    responses={200: answer(Circuits, "A page of circuits, by key."), **errors(Reason.CONTINUE_EXPIRED, *STORE)},
+)
+async def list_circuits(
+    service: Serving, token: Token, namespace: Namespace, limit: Limit = 100, after: Continue = None
+) -> Response:
+    """Needs the right to list quantumjobs in the namespace."""
+    await service.kube.demand(token, namespace, "list")
+    last = pages.decode(after) if after else ""
+    found = await asyncio.to_thread(page, service.store().circuits.blocking, namespace, last, limit + 1)
+    own = len(keys.circuit(namespace, ""))
+    items: list[JSON] = [
+        {"key": entry.key[own:], "bytes": entry.bytes, "modified": entry.modified.isoformat()}
+        for entry in found[:limit]
+    ]
+    more = pages.encode(items[-1]["key"]) if len(found) > limit else None
+    return Response(msgspec.json.encode({"items": items, "next": more}), media_type="application/json")
+
+
+def page(bucket: Bucket, namespace: str, last: str, count: int) -> list[Entry]:
+    prefix = keys.circuit(namespace, "")
+    return list(itertools.islice(bucket.list(prefix, prefix + last if last else ""), count))
+
+
+@router.get(
+    "/{key:path}",
+    summary="Read a circuit",
+    responses={
+        200: content(streams.BINARY, "Its bytes."),
+        206: content(streams.BINARY, "The bytes that Range names.", {"Content-Range": "Which bytes, of how many."}),
+        307: described("Where it can be fetched for five minutes.", {"Location": "A presigned URL of the store's."}),
+        **errors(Reason.RANGE_NOT_SATISFIABLE, *STORE),
+    },
+)
+async def read(
+    service: Serving,
+    token: Token,
+    namespace: Namespace,
+    key: Key,
+    byte_range: Range = None,
+    redirect: Redirect = False,
+) -> Response:
+    """Needs the right to get quantumjobs in the namespace."""
+    await service.kube.demand(token, namespace, "get")
+    bucket, full = service.store().circuits, keys.circuit(namespace, key)
+    try:
+        if redirect and await bucket.exists(full):
+            return streams.redirect(bucket, full)
+        return await streams.stored(bucket, full, byte_range)
+    except NotFound:
+        raise Problem(Reason.NOT_FOUND, "There is no such circuit.") from None
+
+
+@router.put(
+    "/{key:path}",
+    summary="Upload a circuit",
+    status_code=201,
+    responses={
+        201: answer(Circuit, "It is stored.", {"Location": "Path of the circuit."}),
+        200: answer(Circuit, "The same bytes are stored already.", {"Location": "Path of the circuit."}),
+        **errors(Reason.ALREADY_EXISTS, Reason.LENGTH_REQUIRED, Reason.CHECKSUM_MISMATCH, *BODY, *STORE),
+    },
+    openapi_extra=UPLOAD,
+)
+async def upload(request: Request, service: Serving, token: Token, namespace: Namespace, key: Key) -> Response:
+    """Needs the right to create quantumjobs in the namespace. A key is written once. The key `sha256/HEX` takes just
+    the bytes that have this sha256."""
+    length = bodies.declared(request, limits.MAX_CIRCUIT_BYTES)
+    if length is None:
+        raise Problem(Reason.LENGTH_REQUIRED, "Send the length of the body: Content-Length.", bodies.CLOSE)
+    if length == 0:
+        raise Problem(Reason.INVALID_REQUEST, "The circuit is empty.")
+    await service.kube.demand(token, namespace, "create")
+    bucket, full = service.store().circuits, keys.circuit(namespace, key)
+    digest = hashlib.sha256()
+    expected = key.removeprefix(ADDRESS) if key.startswith(ADDRESS) else ""
+    chunks = bodies.checked(request.stream(), limits.MAX_CIRCUIT_BYTES, digest, expected)
+    if not await bucket.exists(full):
+        done = await bucket.put_stream_once(full, chunks, length)
+    else:
+        done = Put.EXISTED
+        async for _ in chunks:
+            pass
+    if done is Put.EXISTED and digest.hexdigest() != await _sha256(bucket, full):
+        raise Problem(Reason.ALREADY_EXISTS, "Another circuit has this key: choose another.")
+    headers = {"Location": f"/v1/namespaces/{namespace}/circuits/{key}"}
+    stored = {"key": key, "bytes": length, "sha256": digest.hexdigest()}
+    status = 201 if done is Put.WRITTEN else 200
+    return Response(msgspec.json.encode(stored), status, headers, "application/json")
+
+
+async def _sha256(bucket: AsyncBucket, key: str) -> str:
+    digest = hashlib.sha256()
+    async with bucket.open(key) as there:
+        async for chunk in there.chunks:
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,66 @@
+"""Progress of a job as server-sent events."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Header
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from quantumjob_api import views, waiting
+from quantumjob_api.documented import described, errors
+from quantumjob_api.problems import Problem
+from quantumjob_api.service import Name, Namespace, Service, Serving
+from quantumjob_api.tokens import Token
+
+JSON = dict[str, Any]
+PING_SECONDS: int = 15
+
+router = APIRouter(prefix="/v1/namespaces/{namespace}/jobs", tags=["jobs"])
+LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=64, description="The last event seen.")]
+
+
+@router.get(
+    "/{name}/events",
+    summary="Follow a job",
+    response_class=EventSourceResponse,
+    responses={
+        200: described("An event `status` for each change, its data a job; the last when finished.")
+        | {"content": {"text/event-stream": {}}},
+        **errors(),
+    },
+)
+async def events(
+    service: Serving, token: Token, namespace: Namespace, name: Name, last_event_id: LastEventId = None
+) -> EventSourceResponse:
+    """Ends when the job is finished. Where it cannot go on there is an event `problem`, its data a problem."""
+    job = await service.kube.get(token, namespace, name)
+    with service.waiting.one():
+        pass  # a stream that finds no room must say so before it begins
+    told = follow(service, token, namespace, name, job, last_event_id)
+    return EventSourceResponse(told, ping=PING_SECONDS)
+
+
+async def follow(
+    service: Service, token: str, namespace: str, name: str, job: JSON, seen: str | None
+) -> AsyncIterator[ServerSentEvent]:
+    """The events of a job from now on."""
+    try:
+        with service.waiting.one():
+            states = waiting.states(service.kube, token, namespace, name, job)
+            async with contextlib.aclosing(states) as found:
+                async for state in found:
+                    version = state["metadata"]["resourceVersion"]
+                    if version != seen:
+                        yield ServerSentEvent(_json(views.job(state)), event="status", id=version)
+                    if views.is_finished(state):
+                        return
+    except Problem as problem:
+        yield ServerSentEvent(_json(problem.body()), event="problem")
+
+
+def _json(value: JSON) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,111 @@
+"""Around every request: bounded in number and time, counted, and logged without what is secret."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any, Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from quantumjob_api import metrics, tokens
+from quantumjob_api.bodies import CLOSE
+from quantumjob_api.problems import Problem, Reason
+
+logger = logging.getLogger(__name__)
+
+BODY_IDLE_SECONDS: Final = 15.0
+"""Between two pieces of a body."""
+BODY_SECONDS: Final = 120.0
+"""For a whole body: 16 MiB at a megabit a second."""
+SEND_SECONDS: Final = 60.0
+"""In which a client must take a piece of an answer."""
+METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
+ALWAYS: Final = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+
+
+class Guard:
+    """ASGI middleware, the outermost."""
+
+    def __init__(self, app: ASGIApp, max_requests: int) -> None:
+        self._app = app
+        self._max = max_requests
+        self._active = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = Exchange(receive, send)
+        refusal = self._refusal(scope)
+        app = refusal.response() if refusal else self._app
+        self._active += 1
+        metrics.ACTIVE.inc()
+        started = time.perf_counter()
+        try:
+            await app(scope, exchange.receive, exchange.send)
+        finally:
+            self._active -= 1
+            metrics.ACTIVE.dec()
+            tell(scope, exchange, time.perf_counter() - started)
+
+    def _refusal(self, scope: Scope) -> Problem | None:
+        if tokens.in_query(scope["query_string"].decode("latin-1")):
+            detail = "A token in the URL ends in logs and histories: send it in the Authorization header, and renew it."
+            return Problem(Reason.TOKEN_IN_QUERY, detail)
+        if self._active >= self._max:
+            return Problem(Reason.BUSY, "Too many requests at this moment: try again.")
+        return None
+
+
+class Exchange:
+    """One request and its answer, with their times held."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._complete = False
+        self._until = asyncio.get_running_loop().time() + BODY_SECONDS
+        self.status = 0
+        self.bytes = 0
+
+    async def receive(self) -> Message:
+        if self._complete:
+            return await self._receive()
+        now = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout_at(min(now + BODY_IDLE_SECONDS, self._until)):
+                message = await self._receive()
+        except TimeoutError:
+            self._complete = True
+            raise Problem(Reason.SLOW_BODY, "The body came too slowly.", CLOSE) from None
+        self._complete = not message.get("more_body", False)
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message = {**message, "headers": [*message.get("headers", ()), *ALWAYS]}
+        self.bytes += len(message.get("body", b""))
+        async with asyncio.timeout(SEND_SECONDS):
+            await self._send(message)
+
+
+def tell(scope: Scope, exchange: Exchange, seconds: float) -> None:
+    """The line in the access log: neither query nor headers, where tokens may be."""
+    route: Any = scope.get("route")
+    template = str(getattr(route, "path", "other"))
+    method = scope["method"] if scope["method"] in METHODS else "other"
+    metrics.REQUESTS.labels(method, template, exchange.status).inc()
+    metrics.SECONDS.labels(template).observe(seconds)
+    logger.info(
+        "request",
+        extra={
+            "method": method,
+            "path": scope["path"][:512],
+            "status": exchange.status,
+            "bytes": exchange.bytes,
+            "seconds": round(seconds, 4),
+        },
+    )

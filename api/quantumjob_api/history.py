@@ -1,0 +1,145 @@
+"""Finished jobs of a namespace from the completed bucket, also when the QuantumJob is long gone."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+from typing import Any, Final
+
+import msgspec
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from quantumjob_api import pages, results, views
+from quantumjob_api.documented import STORE, answer, errors
+from quantumjob_api.jobs import IfNoneMatch
+from quantumjob_api.models import History, Result, Stored
+from quantumjob_api.pages import Continue, Limit
+from quantumjob_api.problems import Reason
+from quantumjob_api.retrieve import SEGMENT, TAGGED, UNCHANGED, SegmentName, Shard
+from quantumjob_api.service import Namespace, Service, Serving, Uid
+from quantumjob_api.streams import Range, Redirect
+from quantumjob_api.tokens import Token
+from quantumjob_contract import keys, limits
+from quantumjob_contract.keys import Owner
+from quantumjob_contract.objectstore import AsyncBucket
+from quantumjob_contract.reader import Results
+from quantumjob_contract.results import decode_manifest
+from quantumjob_contract.store import Bucket
+from quantumjob_contract.transfer import NotFound, TooLarge
+
+logger = logging.getLogger(__name__)
+
+JSON = dict[str, Any]
+AT_ONCE: Final = 8
+Line = tuple[str, str]
+"""When a result was committed, in UTC, and the UID of its job."""
+
+router = APIRouter(prefix="/v1/namespaces/{namespace}/history", default_response_class=Response, tags=["history"])
+STORED = (Reason.NO_RESULT, Reason.NOT_VERIFIED, *STORE)
+
+
+@router.get(
+    "",
+    summary="List finished jobs",
+    responses={
+        200: answer(History, "A page of finished jobs, newest first."),
+        **errors(Reason.CONTINUE_EXPIRED, *STORE),
+    },
+)
+async def list_history(
+    service: Serving, token: Token, namespace: Namespace, limit: Limit = 20, after: Continue = None
+) -> Response:
+    """Needs the right to list quantumjobs in the namespace."""
+    await service.kube.demand(token, namespace, "list")
+    before = line(pages.decode(after)) if after else None
+    completed = service.store().completed
+    with service.listing.one():
+        found = await asyncio.to_thread(newest, completed.blocking, namespace, before, limit + 1)
+        shown = found[:limit]
+        items = await rows(completed, namespace, shown)
+    more = pages.encode(" ".join(shown[-1])) if len(found) > limit else None
+    return Response(msgspec.json.encode({"items": items, "next": more}), media_type="application/json")
+
+
+def newest(bucket: Bucket, namespace: str, before: Line | None, count: int) -> list[Line]:
+    """The newest results that were committed before this one. S3 lists by name, so all names are looked at."""
+    suffix = "/" + keys.manifest(Owner("", "")).rpartition("/")[2]
+    entries = (entry for entry in bucket.list(f"{namespace}/") if entry.key.endswith(suffix))
+    lines = ((entry.modified.isoformat(), entry.key.split("/")[1]) for entry in entries)
+    return heapq.nlargest(count, (each for each in lines if before is None or each < before))
+
+
+def line(text: str) -> Line:
+    when, _, uid = text.partition(" ")
+    return when, uid
+
+
+async def rows(completed: AsyncBucket, namespace: str, lines: list[Line]) -> list[JSON]:
+    """Each job in one line; one whose manifest cannot be read is left out."""
+    few = asyncio.Semaphore(AT_ONCE)
+
+    async def row(when: str, uid: str) -> JSON | None:
+        key = keys.manifest(Owner(namespace, uid))
+        async with few:
+            try:
+                data = await completed.get(key, limits.MAX_MANIFEST_BYTES)
+                return views.history_row(await asyncio.to_thread(decode_manifest, data), when)
+            except (NotFound, TooLarge, msgspec.DecodeError) as error:
+                logger.warning("A manifest cannot be read", extra={"key": key, "cause": type(error).__name__})
+                return None
+
+    found = await asyncio.gather(*(row(*each) for each in lines))
+    return [each for each in found if each is not None]
+
+
+@router.get(
+    "/{uid}", summary="A finished job", responses={200: answer(Stored, "The job, as it ended."), **errors(*STORED)}
+)
+async def finished(service: Serving, token: Token, namespace: Namespace, uid: Uid) -> Response:
+    """Needs the right to get quantumjobs in the namespace, as all of history does."""
+    found = await _open(service, token, namespace, uid)
+    shown = views.stored(found.manifest, f"{views.history_path(namespace)}/{uid}/result")
+    return Response(msgspec.json.encode(shown), media_type="application/json")
+
+
+@router.get(
+    "/{uid}/result",
+    summary="Result of a finished job",
+    responses={200: answer(Result, "Every pub's result or error.", TAGGED), 304: UNCHANGED, **errors(*STORED)},
+)
+async def result(
+    service: Serving, token: Token, namespace: Namespace, uid: Uid, if_none_match: IfNoneMatch = None
+) -> Response:
+    """The same, byte for byte, as the job's own result was."""
+    found = await _open(service, token, namespace, uid)
+    tag = results.etag(Owner(namespace, uid))
+    if if_none_match is not None and views.is_named(tag, if_none_match):
+        return Response(status_code=304, headers={"ETag": tag})
+    return await results.whole(service, found, f"{views.history_path(namespace)}/{uid}/result")
+
+
+@router.get(
+    "/{uid}/result/{shard}/{segment}",
+    summary="An object of a finished job's result",
+    responses={**SEGMENT, **errors(Reason.RANGE_NOT_SATISFIABLE, *STORED)},
+)
+async def segment(
+    service: Serving,
+    token: Token,
+    namespace: Namespace,
+    uid: Uid,
+    shard: Shard,
+    segment: SegmentName,
+    byte_range: Range = None,
+    redirect: Redirect = False,
+) -> Response:
+    """As `segments` of the result names it."""
+    found = await _open(service, token, namespace, uid)
+    return await results.segment(service, found, shard, segment, byte_range, redirect=redirect)
+
+
+async def _open(service: Service, token: str, namespace: str, uid: str) -> Results:
+    await service.kube.demand(token, namespace, "get")
+    return await results.open_result(service, Owner(namespace, uid))

@@ -1,0 +1,192 @@
+"""Submit, list, status, cancel, delete: QuantumJobs with the caller's own rights."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Header, Query, Request
+from starlette.responses import Response
+
+from quantumjob_api import idempotency, submission, views, waiting
+from quantumjob_api.bodies import is_json
+from quantumjob_api.documented import BODY, STORE, answer, body, described, errors
+from quantumjob_api.idempotency import Match
+from quantumjob_api.models import Full, Job, Jobs, Short
+from quantumjob_api.pages import Continue, Limit
+from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.service import Name, Namespace, Service, Serving
+from quantumjob_api.tokens import Token
+from quantumjob_contract import keys, names
+
+JSON = dict[str, Any]
+MAX_WAIT: int = 60
+
+router = APIRouter(prefix="/v1/namespaces/{namespace}/jobs", default_response_class=Response, tags=["jobs"])
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[A-Za-z0-9._:/+=-]+$",
+        description="Sent again with the same body it gives the same job; with another body, 409.",
+    ),
+]
+IfNoneMatch = Annotated[str | None, Header(max_length=1024, description="ETag that the caller has already.")]
+Wait = Annotated[
+    int,
+    Query(
+        ge=0,
+        le=MAX_WAIT,
+        description="Seconds to wait until the job is finished or, with If-None-Match, until it has changed.",
+    ),
+]
+TAGGED = {"ETag": "Version of the job."}
+PLACED = TAGGED | {"Location": "Path of the job."}
+
+
+@router.post(
+    "",
+    summary="Submit a job",
+    status_code=202,
+    responses={
+        202: answer(Job, "The QuantumJob is created.", PLACED),
+        200: answer(Job, "The QuantumJob that this Idempotency-Key has created before.", PLACED),
+        **errors(
+            Reason.ALREADY_EXISTS,
+            Reason.IDEMPOTENCY_CONFLICT,
+            Reason.UNSUPPORTED_MEDIA_TYPE,
+            Reason.INVALID_JOB,
+            *BODY,
+            *STORE,
+        ),
+    },
+    openapi_extra=body(Short, Full),
+)
+async def submit(
+    request: Request, service: Serving, token: Token, namespace: Namespace, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Give either one `circuit`, or the `spec` of a QuantumJob. Circuits above the inline limit go to the bucket."""
+    if not is_json(request):
+        raise Problem(Reason.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json.")
+    async with service.bodies.read(request, submission.MAX_BYTES) as data:
+        plan = submission.plan(submission.parse(data), namespace, idempotency_key)
+        status, made = await _create(service, token, namespace, plan)
+    return _job(made, status, {"Location": f"{views.jobs_path(namespace)}/{made['metadata']['name']}"})
+
+
+async def _create(service: Service, token: str, namespace: str, plan: submission.Plan) -> tuple[int, JSON]:
+    """202 and a new QuantumJob, or 200 and the one that this submission has made before. Raises Problem."""
+    wanted = plan.quantumjob
+    key = wanted["metadata"]["labels"].get(names.LABEL_IDEMPOTENCY)
+    if key and (there := await _of_key(service, token, namespace, key)):
+        return 200, _same(there, wanted)
+    if plan.uploads:
+        await service.kube.demand(token, namespace, "create")
+        circuits = service.store().circuits
+        for name, data in plan.uploads.items():
+            await circuits.put_once(keys.circuit(namespace, name), data)
+    try:
+        return 202, await service.kube.create(token, namespace, wanted)
+    except Problem as problem:
+        if problem.reason is not Reason.ALREADY_EXISTS or not key:
+            raise
+    return 200, _same(await service.kube.get(token, namespace, wanted["metadata"]["name"]), wanted)
+
+
+async def _of_key(service: Service, token: str, namespace: str, key: str) -> JSON | None:
+    """The QuantumJob of an idempotency key, as the API server's cache knows it; two at once meet at the name."""
+    query = {"labelSelector": f"{names.LABEL_IDEMPOTENCY}={key}", "resourceVersion": "0"}
+    table = await service.kube.table(token, namespace, query)
+    found = [row["object"]["metadata"]["name"] for row in table["rows"] or ()]
+    return await service.kube.get(token, namespace, found[0]) if found else None
+
+
+def _same(there: JSON, wanted: JSON) -> JSON:
+    """What is there, if this submission made it. Raises Problem."""
+    match idempotency.compare(there, wanted):
+        case Match.SAME:
+            return there
+        case Match.OTHER_BODY:
+            raise Problem(Reason.IDEMPOTENCY_CONFLICT, "This Idempotency-Key has created a job from another body.")
+        case Match.STRANGER:
+            raise Problem(Reason.ALREADY_EXISTS, "Another QuantumJob has this name: choose another, or delete it.")
+
+
+@router.get(
+    "",
+    summary="List jobs",
+    responses={200: answer(Jobs, "A page of jobs."), **errors(Reason.CONTINUE_EXPIRED, Reason.INVALID_JOB)},
+)
+async def list_jobs(
+    service: Serving, token: Token, namespace: Namespace, limit: Limit = 50, after: Continue = None
+) -> Response:
+    """The namespace's QuantumJobs, also those that were made by kubectl or GitOps, page by page."""
+    query = {"limit": str(limit)} | ({"continue": after} if after else {})
+    table = await service.kube.table(token, namespace, query)
+    found = {"items": views.rows(table), "next": table["metadata"].get("continue") or None}
+    return Response(msgspec.json.encode(found), media_type="application/json")
+
+
+@router.get(
+    "/{name}",
+    summary="Status of a job",
+    responses={
+        200: answer(Job, "The job as it is now.", TAGGED),
+        304: described("It is what the caller has already.", TAGGED),
+        **errors(),
+    },
+)
+async def status(
+    request: Request,
+    service: Serving,
+    token: Token,
+    namespace: Namespace,
+    name: Name,
+    wait: Wait = 0,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """With `wait` the answer comes the moment that the job is finished, or has changed."""
+    job = await service.kube.get(token, namespace, name)
+
+    def wanted(job: JSON) -> bool:
+        return views.is_finished(job) if if_none_match is None else not views.is_named(views.etag(job), if_none_match)
+
+    if wait and not wanted(job):
+        with service.waiting.one():
+            states = waiting.states(service.kube, token, namespace, name, job, wait)
+            async with contextlib.aclosing(states) as found:
+                job = await waiting.unless_gone(request, waiting.until(wanted, found, wait))
+    if if_none_match is not None and views.is_named(views.etag(job), if_none_match):
+        return Response(status_code=304, headers={"ETag": views.etag(job)})
+    return _job(job, 200, {})
+
+
+@router.post(
+    "/{name}/cancel",
+    summary="Cancel a job",
+    responses={200: answer(Job, "The job, which has been asked to stop.", TAGGED), **errors(Reason.JOB_ENDED)},
+)
+async def cancel(service: Serving, token: Token, namespace: Namespace, name: Name) -> Response:
+    """Sets `spec.cancel`. Pubs that are done keep their results. To do it twice is no error."""
+    try:
+        return _job(await service.kube.cancel(token, namespace, name), 200, {})
+    except Problem as problem:
+        if problem.reason is Reason.INVALID_JOB:
+            raise Problem(Reason.JOB_ENDED, "The job has ended: there is nothing to cancel.") from None
+        raise
+
+
+@router.delete(
+    "/{name}", summary="Delete a job", status_code=204, responses={204: described("It is gone."), **errors()}
+)
+async def delete(service: Serving, token: Token, namespace: Namespace, name: Name) -> Response:
+    """Its results stay: see history."""
+    await service.kube.delete(token, namespace, name)
+    return Response(status_code=204)
+
+
+def _job(quantumjob: JSON, status: int, headers: dict[str, str]) -> Response:
+    headers = headers | {"ETag": views.etag(quantumjob)}
+    return Response(msgspec.json.encode(views.job(quantumjob)), status, headers, "application/json")

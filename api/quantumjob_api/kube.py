@@ -1,0 +1,142 @@
+"""The Kubernetes API as plain JSON, each call with the caller's token. There is no other token in this process."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import aiohttp
+import msgspec
+
+from quantumjob_api.problems import Problem, Reason, of_kubernetes
+from quantumjob_contract import names
+
+JSON = dict[str, Any]
+FIELD_MANAGER: Final = "quantumjob-api"
+TABLE: Final = "application/json;as=Table;g=meta.k8s.io;v=v1"
+REVIEWS: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+REQUEST_SECONDS: Final = 30
+CONNECTIONS: Final = 64
+LINE_BYTES: Final = 4 << 20
+"""Longest line of a watch: an object has at most 1.5 MiB in etcd, and somewhat more in JSON."""
+EXPIRED: Final = 410
+
+
+def path(namespace: str, name: str = "") -> str:
+    """The path of a namespace's QuantumJobs, or of one."""
+    whole = f"/apis/{names.API_VERSION}/namespaces/{namespace}/{names.PLURAL}"
+    return f"{whole}/{name}" if name else whole
+
+
+class Kube:
+    """The calls that the service makes. Each raises Problem."""
+
+    def __init__(self, url: str, ca: Path | None) -> None:
+        context = ssl.create_default_context(cafile=str(ca)) if ca else None
+        self._session = _session(url, context, CONNECTIONS, REQUEST_SECONDS)
+        self._watching = _session(url, context, 0, None)
+
+    async def close(self) -> None:
+        await self._session.close()
+        await self._watching.close()
+
+    async def request(
+        self,
+        token: str,
+        method: str,
+        where: str,
+        body: JSON | None = None,
+        query: dict[str, str] | None = None,
+        *,
+        accept: str = "application/json",
+        content: str = "application/json",
+    ) -> JSON:
+        headers = {"Authorization": f"Bearer {token}", "Accept": accept, "Content-Type": content}
+        data = msgspec.json.encode(body) if body is not None else None
+        try:
+            async with self._session.request(method, where, params=query, data=data, headers=headers) as response:
+                answer = await response.read()
+        except (aiohttp.ClientError, TimeoutError):
+            raise of_kubernetes(0, "") from None
+        if response.status >= 300:
+            raise of_kubernetes(response.status, _message(answer), response.headers.get("Retry-After"))
+        decoded: JSON = msgspec.json.decode(answer)
+        return decoded
+
+    async def get(self, token: str, namespace: str, name: str) -> JSON:
+        return await self.request(token, "GET", path(namespace, name))
+
+    async def create(self, token: str, namespace: str, body: JSON) -> JSON:
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        return await self.request(token, "POST", path(namespace), body, query)
+
+    async def cancel(self, token: str, namespace: str, name: str) -> JSON:
+        query = {"fieldManager": FIELD_MANAGER}
+        body = {"spec": {"cancel": True}}
+        where = path(namespace, name)
+        return await self.request(token, "PATCH", where, body, query, content="application/merge-patch+json")
+
+    async def delete(self, token: str, namespace: str, name: str) -> None:
+        await self.request(token, "DELETE", path(namespace, name))
+
+    async def table(self, token: str, namespace: str, query: dict[str, str]) -> JSON:
+        """QuantumJobs as a table of what `kubectl get` shows: small, however large their circuits are."""
+        return await self.request(token, "GET", path(namespace), query=query, accept=TABLE)
+
+    async def demand(self, token: str, namespace: str, verb: Literal["get", "list", "create"]) -> None:
+        """Raises Problem unless the caller may do this to the namespace's QuantumJobs."""
+        attributes = {"namespace": namespace, "verb": verb, "group": names.GROUP, "resource": names.PLURAL}
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        }
+        review = await self.request(token, "POST", REVIEWS, body)
+        if review.get("status", {}).get("allowed") is not True:
+            raise of_kubernetes(403, "")
+
+    async def changes(
+        self, token: str, namespace: str, name: str, version: str, seconds: float
+    ) -> AsyncGenerator[JSON, None]:
+        """What a watch tells of one QuantumJob after this version: {"type", "object"}, until the time is over.
+
+        Ends early where the version is too old, or the API server ends it: then ask for the object again.
+        """
+        query = {
+            "watch": "true",
+            "fieldSelector": f"metadata.name={name}",
+            "resourceVersion": version,
+            "timeoutSeconds": str(max(1, int(seconds))),
+        }
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        try:
+            async with self._watching.get(path(namespace), params=query, headers=headers) as response:
+                if response.status == EXPIRED:
+                    return
+                if response.status >= 300:
+                    raise of_kubernetes(response.status, _message(await response.read()))
+                while line := await response.content.readline():
+                    event: JSON = msgspec.json.decode(line)
+                    if event["type"] == "ERROR":
+                        return
+                    yield event
+        except (aiohttp.ClientError, TimeoutError, ValueError):
+            raise Problem(Reason.KUBERNETES_UNAVAILABLE, "The API server has ended the watch: ask again.") from None
+
+
+def _session(url: str, context: ssl.SSLContext | None, limit: int, total: float | None) -> aiohttp.ClientSession:
+    """No cookie is kept: it could be another caller's."""
+    connector = aiohttp.TCPConnector(limit=limit) if context is None else aiohttp.TCPConnector(ssl=context, limit=limit)
+    timeout = aiohttp.ClientTimeout(total=total, sock_connect=5.0)
+    jar = aiohttp.DummyCookieJar()
+    return aiohttp.ClientSession(url, connector=connector, timeout=timeout, cookie_jar=jar, read_bufsize=LINE_BYTES)
+
+
+def _message(data: bytes) -> str:
+    """The API server's own sentence."""
+    try:
+        return str(msgspec.json.decode(data)["message"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return "The API server refuses it."

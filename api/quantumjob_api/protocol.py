@@ -1,0 +1,128 @@
+"""Connections: bounded in number, in the time and the size of a request's head, before any of our code sees a request.
+
+uvicorn bounds none of these (its limit_concurrency answers 503 to everybody once many connections are open, idle ones
+too). Here the connection that has been idle longest makes room for a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from quantumjob_api import metrics
+
+HEAD_SECONDS: Final = 10.0
+"""From the first byte of a request, or from the connection, to the end of its head; and for a TLS handshake."""
+HEAD_BYTES: Final = 64 * 1024
+
+
+class Connections:
+    """The open connections of a server, those that are idle in the order in which they became so."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._idle: dict[object, Callable[[], object]] = {}
+        self._busy: set[object] = set()
+
+    def opened(self, who: object, close: Callable[[], object]) -> bool:
+        """Whether there is room, made by closing the one that has been idle longest if need be."""
+        if len(self._idle) + len(self._busy) >= self._limit:
+            if not self._idle:
+                metrics.CLOSED.labels("full").inc()
+                return False
+            oldest = next(iter(self._idle))
+            metrics.CLOSED.labels("idle").inc()
+            self._idle.pop(oldest)()
+        self.idle(who, close)
+        return True
+
+    def idle(self, who: object, close: Callable[[], object]) -> None:
+        self._busy.discard(who)
+        self._idle.pop(who, None)
+        self._idle[who] = close
+        self._count()
+
+    def busy(self, who: object) -> None:
+        if self._idle.pop(who, None) is not None:
+            self._busy.add(who)
+
+    def closed(self, who: object) -> None:
+        self._busy.discard(who)
+        self._idle.pop(who, None)
+        self._count()
+
+    def _count(self) -> None:
+        metrics.CONNECTIONS.set(len(self._idle) + len(self._busy))
+
+
+class Bounded(HttpToolsProtocol):
+    """One connection."""
+
+    registry: Connections
+
+    _timer: asyncio.TimerHandle | None = None
+    _in_head = True
+    _head_bytes = 0
+    _raw: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._raw = transport
+        self.registry.idle(self, transport.abort)
+        super().connection_made(transport)
+        self._arm()
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._timer is None:
+                self._arm()
+        super().data_received(data)
+        if self._in_head and self._head_bytes > HEAD_BYTES:
+            self._cut("head")
+
+    def on_headers_complete(self) -> None:
+        self._disarm()
+        self._in_head = False
+        self.registry.busy(self)
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        self._in_head = True
+        self._head_bytes = 0
+        if self._raw is not None and not self._raw.is_closing():
+            self.registry.idle(self, self._raw.abort)
+        super().on_response_complete()
+        if self.cycle is not None and not self.cycle.response_complete:  # one that was sent before the answer
+            self._in_head = False
+            self.registry.busy(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm()
+        self.registry.closed(self)
+        super().connection_lost(exc)
+
+    def _arm(self) -> None:
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._cut, "slow")
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _cut(self, cause: str) -> None:
+        metrics.CLOSED.labels(cause).inc()
+        if self._raw is not None:
+            self._raw.abort()
+
+
+def protocol(registry: Connections) -> type[Bounded]:
+    """The class of the connections of a server."""
+
+    class Connection(Bounded):
+        pass
+
+    Connection.registry = registry
+    return Connection

@@ -1,0 +1,100 @@
+"""Results of jobs that are there: whole, so far, and object by object."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from starlette.responses import Response
+
+from quantumjob_api import results, views
+from quantumjob_api.documented import RESULT, STORE, answer, content, described, errors
+from quantumjob_api.jobs import IfNoneMatch
+from quantumjob_api.models import Partial, Result
+from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.service import Name, Namespace, Service, Serving
+from quantumjob_api.streams import BINARY, Range, Redirect
+from quantumjob_api.tokens import Token
+from quantumjob_contract.keys import Owner
+from quantumjob_contract.reader import Results
+
+JSON = dict[str, Any]
+
+router = APIRouter(prefix="/v1/namespaces/{namespace}/jobs/{name}", default_response_class=Response, tags=["results"])
+Shard = Annotated[int, Path(ge=0, le=9999, description="Shard of the job.")]
+SegmentName = Annotated[str, Path(pattern=r"^(last|[0-9]{6})$", description="Segment of the shard.")]
+SEGMENT: dict[int | str, JSON] = {
+    200: content(BINARY, "The segment as its worker wrote it."),
+    206: content(BINARY, "The bytes that Range names.", {"Content-Range": "Which bytes, of how many."}),
+    307: described("Where it can be fetched for five minutes.", {"Location": "A presigned URL of the store's."}),
+}
+TAGGED = {"ETag": "The job's UID: a result never changes."}
+UNCHANGED = described("It is what the caller has already.", TAGGED)
+
+
+@router.get(
+    "/result",
+    summary="Result of a job",
+    responses={200: answer(Result, "Every pub's result or error.", TAGGED), 304: UNCHANGED, **errors(*RESULT)},
+)
+async def result(
+    service: Serving, token: Token, namespace: Namespace, name: Name, if_none_match: IfNoneMatch = None
+) -> Response:
+    """Each byte is checked against the sha256 that was committed. A large result comes as a stream; where a check
+    fails in the middle of it, the connection is cut."""
+    job = await service.kube.get(token, namespace, name)
+    owner, sha256 = committed(job)
+    if if_none_match is not None and views.is_named(results.etag(owner), if_none_match):
+        return Response(status_code=304, headers={"ETag": results.etag(owner)})
+    found = await results.open_result(service, owner, sha256)
+    return await results.whole(service, found, f"{views.jobs_path(namespace)}/{name}/result")
+
+
+@router.get(
+    "/result/{shard}/{segment}",
+    summary="An object of a result",
+    responses={**SEGMENT, **errors(Reason.RANGE_NOT_SATISFIABLE, *RESULT)},
+)
+async def segment(
+    service: Serving,
+    token: Token,
+    namespace: Namespace,
+    name: Name,
+    shard: Shard,
+    segment: SegmentName,
+    byte_range: Range = None,
+    redirect: Redirect = False,
+) -> Response:
+    """As `segments` of the result names it, with its sha256. By range, or from the store itself."""
+    found = await of_job(service, token, namespace, name)
+    return await results.segment(service, found, shard, segment, byte_range, redirect=redirect)
+
+
+@router.get(
+    "/partial", summary="Results so far", responses={200: answer(Partial, "The pubs that are done."), **errors(*STORE)}
+)
+async def partial(service: Serving, token: Token, namespace: Namespace, name: Name) -> Response:
+    """The pubs whose results are stored, while the job runs."""
+    job = await service.kube.get(token, namespace, name)
+    meta = job["metadata"]
+    owner = Owner(namespace, meta["uid"])
+    head = {"name": name, "namespace": namespace, "uid": owner.uid}
+    if (job.get("status") or {}).get("results"):
+        found = await of_job(service, token, namespace, name)
+        return await results.as_json(service, head, results.verified(found.pubs()), {})
+    return await results.as_json(service, head, results.so_far(service.store().pending, owner), {})
+
+
+async def of_job(service: Service, token: str, namespace: str, name: str) -> Results:
+    owner, sha256 = committed(await service.kube.get(token, namespace, name))
+    return await results.open_result(service, owner, sha256)
+
+
+def committed(job: JSON) -> tuple[Owner, str]:
+    """Whose results, and the sha256 that they must have. Raises Problem where there are none."""
+    meta, stored = job["metadata"], (job.get("status") or {}).get("results")
+    if stored:
+        return Owner(meta["namespace"], meta["uid"]), stored["sha256"]
+    if views.is_finished(job):
+        raise Problem(Reason.NO_RESULT, f"The job has ended without a result. {views.job(job)['message']}")
+    raise Problem(Reason.NOT_FINISHED, "The job is not finished: wait for it, or ask for partial.")

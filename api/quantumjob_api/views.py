@@ -1,0 +1,133 @@
+"""QuantumJobs and manifests as the service shows them. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quantumjob_contract.keys import segment_of
+from quantumjob_contract.results import Manifest
+
+JSON = dict[str, Any]
+
+
+def jobs_path(namespace: str) -> str:
+    return f"/v1/namespaces/{namespace}/jobs"
+
+
+def history_path(namespace: str) -> str:
+    return f"/v1/namespaces/{namespace}/history"
+
+
+def etag(quantumjob: JSON) -> str:
+    return f'"{quantumjob["metadata"]["resourceVersion"]}"'
+
+
+def is_named(tag: str, if_none_match: str) -> bool:
+    """Whether an If-None-Match header names this ETag."""
+    named = [part.strip().removeprefix("W/") for part in if_none_match.split(",")]
+    return "*" in named or tag in named
+
+
+def condition(quantumjob: JSON, kind: str) -> JSON:
+    found = (quantumjob.get("status") or {}).get("conditions") or ()
+    return next((each for each in found if each.get("type") == kind), {})
+
+
+def is_finished(quantumjob: JSON) -> bool:
+    return any(condition(quantumjob, kind).get("status") == "True" for kind in ("Complete", "Failed"))
+
+
+def job(quantumjob: JSON) -> JSON:
+    """The whole of a job but its spec, which may be large."""
+    meta, status = quantumjob["metadata"], quantumjob.get("status") or {}
+    why = next(
+        (each for kind in ("Complete", "Failed", "Reconciling") if is_true(each := condition(quantumjob, kind))), {}
+    )
+    where = f"{jobs_path(meta['namespace'])}/{meta['name']}"
+    return {
+        "name": meta["name"],
+        "namespace": meta["namespace"],
+        "uid": meta["uid"],
+        "version": meta["resourceVersion"],
+        "created": meta["creationTimestamp"],
+        "labels": meta.get("labels") or {},
+        "phase": status.get("phase", "Pending"),
+        "progress": status.get("progress", ""),
+        "finished": is_finished(quantumjob),
+        "reason": why.get("reason", ""),
+        "message": why.get("message", ""),
+        "cancel": bool(quantumjob["spec"].get("cancel")),
+        "status": status,
+        "links": {
+            "self": where,
+            "events": f"{where}/events",
+            "result": f"{where}/result",
+            "partial": f"{where}/partial",
+            "cancel": f"{where}/cancel",
+        },
+    }
+
+
+def is_true(found: JSON) -> bool:
+    return bool(found.get("status") == "True")
+
+
+def rows(table: JSON) -> list[JSON]:
+    """The lines of a Table of QuantumJobs."""
+    columns = [column["name"] for column in table["columnDefinitions"]]
+    return [
+        _row(dict(zip(columns, row["cells"], strict=False)), row["object"]["metadata"]) for row in table["rows"] or ()
+    ]
+
+
+def _row(cells: JSON, meta: JSON) -> JSON:
+    return {
+        "name": meta["name"],
+        "namespace": meta["namespace"],
+        "uid": meta["uid"],
+        "created": meta["creationTimestamp"],
+        "labels": meta.get("labels") or {},
+        "phase": cells.get("Phase") or "Pending",
+        "progress": cells.get("Progress") or "",
+        "backend": cells.get("Backend") or "",
+        "shots": cells.get("Shots"),
+        "reason": cells.get("Reason") or "",
+    }
+
+
+def stored(manifest: Manifest, where: str) -> JSON:
+    """A finished job; `where` is the path of its result."""
+    segments = []
+    for each in manifest.segments:
+        shard, name = segment_of(each.key) or (0, each.key)
+        label = f"{shard}/{name}"
+        segments.append({"name": label, "bytes": each.bytes, "sha256": each.sha256, "href": f"{where}/{label}"})
+    return {
+        "name": manifest.name,
+        "namespace": manifest.namespace,
+        "uid": manifest.uid,
+        "labels": manifest.labels,
+        "outcome": manifest.outcome,
+        "reason": manifest.reason,
+        "message": manifest.message,
+        "total": manifest.total,
+        "succeeded": manifest.succeeded,
+        "failed": manifest.failed,
+        "times": manifest.times,
+        "versions": manifest.versions,
+        "segments": segments,
+    }
+
+
+def history_row(manifest: Manifest, when: str) -> JSON:
+    return {
+        "uid": manifest.uid,
+        "name": manifest.name,
+        "outcome": manifest.outcome,
+        "reason": manifest.reason,
+        "message": manifest.message,
+        "total": manifest.total,
+        "succeeded": manifest.succeeded,
+        "stored": when,
+        "href": f"{history_path(manifest.namespace)}/{manifest.uid}",
+    }

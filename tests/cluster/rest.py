@@ -1,0 +1,74 @@
+"""The REST service of the quickstart, as a user with some rights reaches it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+import cluster
+
+JSON = dict[str, Any]
+SERVICE = "quantumjob-api"
+
+
+def authority() -> str:
+    """The certificate of the service's authority, as the quickstart publishes it."""
+    found = cluster.get("configmap", "quantumjob-api-ca", cluster.SYSTEM)
+    assert found is not None
+    text: str = found["data"]["ca.crt"]
+    return text
+
+
+def account(namespace: str, name: str, role: str | None) -> str:
+    """A service account of the namespace with this ClusterRole there; gives a token of it."""
+    cluster.kubectl("create", "serviceaccount", name, "-n", namespace)
+    if role is not None:
+        subject = f"--serviceaccount={namespace}:{name}"
+        cluster.kubectl("create", "rolebinding", name, "-n", namespace, f"--clusterrole={role}", subject)
+    return cluster.kubectl("create", "token", name, "-n", namespace).strip()
+
+
+@contextlib.contextmanager
+def connected() -> Iterator[str]:
+    """The service's URL on this machine."""
+    with cluster.forwarded(f"service/{SERVICE}", 443) as port:
+        yield f"https://localhost:{port}"
+
+
+class Client(httpx.Client):
+    """Joins paths to its base as links are joined: an absolute one begins at the root."""
+
+    def build_request(self, method: str, url: httpx.URL | str, **kwargs: Any) -> httpx.Request:
+        return super().build_request(method, self.base_url.join(url), **kwargs)
+
+
+def client(url: str, namespace: str, token: str | None) -> httpx.Client:
+    """A client of the namespace's part of the service."""
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    context = ssl.create_default_context(cadata=authority())
+    return Client(base_url=f"{url}/v1/namespaces/{namespace}/", headers=headers, verify=context, timeout=90)
+
+
+def described(url: str) -> JSON:
+    found: JSON = httpx.get(f"{url}/openapi.json", verify=ssl.create_default_context(cadata=authority())).json()
+    return found
+
+
+def of_namespace(schema: JSON, namespace: str) -> JSON:
+    """The description with this namespace in every path, so that no other is tried."""
+    paths = {}
+    for path, methods in schema["paths"].items():
+        for operation in methods.values():
+            operation["parameters"] = [each for each in operation["parameters"] if each["name"] != "namespace"]
+        paths[path.replace("{namespace}", namespace)] = methods
+    return schema | {"paths": paths}
+
+
+def reason(answer: httpx.Response) -> tuple[int, str]:
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    return answer.status_code, json.loads(answer.text)["reason"]

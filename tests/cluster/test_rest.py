@@ -1,0 +1,236 @@
+"""The REST service on a real Kubernetes: the same jobs as kubectl's, with the caller's rights and no other."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from conftest import BELL, ENDLESS, LONG, Namespace, pub
+from rest import SERVICE, account, authority, client, connected, described, of_namespace, reason
+
+import cluster
+from quantumjob_contract import limits, names
+from quantumjob_contract.results import to_json
+
+EDIT, VIEW = "quantumjob-edit", "quantumjob-view"
+CASES = os.environ.get("QUANTUMJOB_TEST_SCHEMATHESIS_EXAMPLES", "10")
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with connected() as found:
+        yield found
+
+
+@pytest.fixture
+def token(namespace: Namespace) -> str:
+    """Of one who may edit here: the ClusterRole `edit` of Kubernetes has the rights on QuantumJobs by aggregation."""
+    return account(namespace.name, "scientist", "edit")
+
+
+@pytest.fixture
+def rest(url: str, namespace: Namespace, token: str) -> Iterator[httpx.Client]:
+    with client(url, namespace.name, token) as found:
+        yield found
+
+
+def test_submit_status_retrieve(rest: httpx.Client, namespace: Namespace) -> None:
+    made = rest.post("jobs", json={"name": "bell", "circuit": BELL, "shots": 1000})
+    assert made.status_code == 202, made.text
+    done = rest.get(made.headers["Location"], params={"wait": 60}).json()
+    assert (done["phase"], done["finished"], done["progress"]) == ("Succeeded", True, "1/1")
+    found = rest.get(done["links"]["result"]).json()
+    assert found["uid"] == namespace.get("bell")["metadata"]["uid"]
+    assert sum(found["pubs"][0]["data"]["c"]["counts"].values()) == 1000
+    assert found["pubs"] == [to_json(each) for each in namespace.results(namespace.get("bell")).pubs()]
+
+
+def test_a_job_of_kubectl_s_is_the_same(rest: httpx.Client, namespace: Namespace) -> None:
+    namespace.apply("applied", pub("a"), pub("b"))
+    assert rest.get("jobs/applied", params={"wait": 60}).json()["phase"] == "Succeeded"
+    assert [each["name"] for each in rest.get("jobs").json()["items"]] == ["applied"]
+    assert [each["name"] for each in rest.get("jobs/applied/result").json()["pubs"]] == ["a", "b"]
+
+
+def test_events_tell_of_every_phase_until_the_end(rest: httpx.Client) -> None:
+    rest.post("jobs", json={"name": "bell", "circuit": BELL})
+    with rest.stream("GET", "jobs/bell/events") as events:
+        told = [json.loads(line.removeprefix("data: ")) for line in events.iter_lines() if line.startswith("data: ")]
+    assert told[-1]["phase"] == "Succeeded"
+    assert len({each["version"] for each in told}) == len(told)
+
+
+def test_tokens(url: str, namespace: Namespace, other_namespace: Namespace, token: str, rest: httpx.Client) -> None:
+    """None, one that was taken back, one of nobody, one without rights, one of another namespace, one in the query."""
+    rest.post("jobs", json={"name": "bell", "circuit": BELL})
+    rest.get("jobs/bell", params={"wait": 60})
+    uid = namespace.get("bell")["metadata"]["uid"]
+    elsewhere = account(other_namespace.name, "stranger", "edit")
+    nobody = account(namespace.name, "nobody", None)
+    cluster.kubectl("create", "secret", "generic", "bound", "-n", namespace.name)
+    bound = ("--bound-object-kind=Secret", "--bound-object-name=bound")
+    taken = cluster.kubectl("create", "token", "scientist", "-n", namespace.name, *bound).strip()
+    cluster.kubectl("delete", "secret", "bound", "-n", namespace.name)
+    paths = [
+        *(
+            "jobs",
+            "jobs/bell",
+            "jobs/none",
+            "jobs/bell/result",
+            "jobs/none/result",
+            "jobs/bell/events",
+            "jobs/bell/partial",
+        ),
+        *("circuits", "circuits/none", "history", f"history/{uid}", f"history/{uid}/result"),
+    ]
+    with client(url, namespace.name, taken) as asking:
+        cluster.eventually("it is refused by now", lambda: asking.get("jobs").status_code == 401)
+    for given, expected in (
+        (None, (401, "Unauthorized")),
+        (taken, (401, "Unauthorized")),
+        ("x.y.z", (401, "Unauthorized")),
+        (nobody, (403, "Forbidden")),
+        (elsewhere, (403, "Forbidden")),
+    ):
+        with client(url, namespace.name, given) as asking:
+            answers = {path: asking.get(path) for path in paths}
+            assert {path: reason(answer) for path, answer in answers.items()} == dict.fromkeys(paths, expected)
+            # What is there and what is not are refused in the same words.
+            assert len({answer.text for answer in answers.values()}) == 1
+            assert reason(asking.post("jobs", json={"circuit": BELL})) == expected
+            assert reason(asking.put("circuits/a", content=b"x")) == expected
+            assert reason(asking.delete("jobs/bell")) == expected
+            assert reason(asking.post("jobs/bell/cancel")) == expected
+    with client(url, "no-such-namespace", token) as asking:
+        assert reason(asking.get("jobs")) == (403, "Forbidden")
+    assert reason(rest.get("jobs", params={"access_token": token})) == (400, "TokenInQuery")
+    assert token not in cluster.kubectl("logs", f"deployment/{SERVICE}", "-n", cluster.SYSTEM)
+
+
+def test_an_account_that_may_view_cannot_change(url: str, namespace: Namespace, rest: httpx.Client) -> None:
+    rest.post("jobs", json={"name": "bell", "circuit": BELL})
+    with client(url, namespace.name, account(namespace.name, "viewer", "view")) as viewer:
+        assert viewer.get("jobs/bell", params={"wait": 60}).json()["phase"] == "Succeeded"
+        assert viewer.get("jobs/bell/result").status_code == 200
+        assert viewer.get("history").status_code == 200
+        for refused in (
+            viewer.post("jobs", json={"circuit": BELL}),
+            viewer.post("jobs/bell/cancel"),
+            viewer.delete("jobs/bell"),
+            viewer.put("circuits/a", content=b"x"),
+        ):
+            assert reason(refused) == (403, "Forbidden")
+
+
+def test_the_same_submission_three_times_is_one_job(rest: httpx.Client, namespace: Namespace) -> None:
+    body = {"circuit": BELL, "shots": 10}
+    keyed = {"Idempotency-Key": "once-and-no-more"}
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(lambda _: rest.post("jobs", json=body, headers=keyed), range(3)))
+    assert sorted(each.status_code for each in answers) == [200, 200, 202]
+    assert len({each.json()["uid"] for each in answers}) == 1
+    assert reason(rest.post("jobs", json=body | {"shots": 11}, headers=keyed)) == (409, "IdempotencyConflict")
+    assert reason(rest.post("jobs", json=body | {"name": "x"}, headers=keyed)) == (409, "IdempotencyConflict")
+    assert len(cluster.items("quantumjobs", namespace.name)) == 1
+
+
+def test_what_kubernetes_refuses_is_told_in_its_words(rest: httpx.Client) -> None:
+    def refused(spec: object) -> str:
+        answer = rest.post("jobs", json={"spec": spec})
+        assert reason(answer) == (422, "InvalidJob")
+        detail: str = answer.json()["detail"]
+        return detail
+
+    circuit = {"inline": BELL}
+    assert "novel" in refused({"program": {"pubs": [{"name": "a", "circuit": circuit}], "novel": 1}})
+    assert "exactly one of inline and object" in refused({"program": {"pubs": [{"name": "a", "circuit": {}}]}})
+    assert "shots" in refused({"program": {"shots": 0, "pubs": [{"name": "a", "circuit": circuit}]}})
+
+
+def test_a_large_circuit_goes_by_the_bucket(rest: httpx.Client, namespace: Namespace) -> None:
+    text = BELL + "// " + "x" * limits.MAX_INLINE_CHARS
+    made = rest.post("jobs", json={"name": "large", "circuit": text})
+    assert made.status_code == 202, made.text
+    assert rest.get("jobs/large", params={"wait": 60}).json()["phase"] == "Succeeded"
+    circuit = namespace.get("large")["spec"]["program"]["pubs"][0]["circuit"]
+    assert circuit["object"]["key"] == f"sha256/{circuit['object']['sha256']}"
+    assert rest.get(f"circuits/{circuit['object']['key']}").text == text
+    assert [each["key"] for each in rest.get("circuits").json()["items"]] == [circuit["object"]["key"]]
+
+
+def test_an_uploaded_circuit_runs(rest: httpx.Client) -> None:
+    assert rest.put("circuits/mine/bell.qasm", content=BELL).status_code == 201
+    spec = {"program": {"pubs": [{"name": "a", "circuit": {"object": {"key": "mine/bell.qasm"}}}]}}
+    rest.post("jobs", json={"name": "by-key", "spec": spec})
+    assert rest.get("jobs/by-key", params={"wait": 60}).json()["phase"] == "Succeeded"
+
+
+def test_cancel_keeps_what_is_done(rest: httpx.Client) -> None:
+    pubs = [
+        {"name": "bell", "circuit": {"inline": BELL}},
+        *({"name": f"long{n}", "circuit": {"inline": LONG}} for n in range(3)),
+        {"name": "endless", "circuit": {"inline": ENDLESS}},
+    ]
+    rest.post("jobs", json={"name": "cut", "spec": {"program": {"pubs": pubs}}})
+    cluster.eventually("something is done", lambda: rest.get("jobs/cut/partial").json()["pubs"])
+    assert rest.post("jobs/cut/cancel").json()["cancel"] is True
+    done = rest.get("jobs/cut", params={"wait": 60}).json()
+    assert done["phase"] == "Cancelled"
+    assert rest.get("jobs/cut/result").json()["pubs"][0]["name"] == "bell"
+    assert rest.post("jobs/cut/cancel").status_code == 200
+    rest.post("jobs", json={"name": "bell", "circuit": BELL})
+    rest.get("jobs/bell", params={"wait": 60})
+    assert reason(rest.post("jobs/bell/cancel")) == (409, "JobEnded")
+
+
+def test_history_outlives_the_job(rest: httpx.Client, namespace: Namespace) -> None:
+    rest.post("jobs", json={"name": "bell", "circuit": BELL})
+    job = rest.get("jobs/bell", params={"wait": 60}).json()
+    before = rest.get("jobs/bell/result")
+    assert rest.delete("jobs/bell").status_code == 204
+    assert reason(rest.get("jobs/bell")) == (404, "NotFound")
+    (row,) = rest.get("history").json()["items"]
+    assert (row["name"], row["uid"], row["outcome"]) == ("bell", job["uid"], "Succeeded")
+    after = rest.get(f"history/{job['uid']}/result")
+    assert after.json()["pubs"] == before.json()["pubs"]
+    assert (
+        namespace.store.completed.uri(f"{namespace.name}/{job['uid']}/manifest.json") == job["status"]["results"]["uri"]
+    )
+
+
+def test_the_service_has_no_right_and_no_token(namespace: Namespace) -> None:
+    pod = cluster.items("pods", cluster.SYSTEM, "app.kubernetes.io/component=api")[0]["metadata"]["name"]
+    mounts = cluster.kubectl("exec", "-n", cluster.SYSTEM, pod, "--", "cat", "/proc/mounts")
+    assert "/var/run/secrets/kubernetes.io" not in mounts
+    who = f"--as=system:serviceaccount:{cluster.SYSTEM}:{SERVICE}"
+    for verb, what in (("get", names.PLURAL), ("create", names.PLURAL), ("get", "secrets"), ("get", "pods")):
+        for where in (namespace.name, cluster.SYSTEM):
+            assert cluster.kubectl("auth", "can-i", verb, what, who, "-n", where, check=False).startswith("no")
+
+
+def test_schemathesis_finds_nothing(
+    url: str, namespace: Namespace, token: str, rest: httpx.Client, tmp_path: Path
+) -> None:
+    """All checks, against the running service. How many cases: QUANTUMJOB_TEST_SCHEMATHESIS_EXAMPLES."""
+    rest.post("jobs", json={"name": "bell", "circuit": BELL})
+    rest.get("jobs/bell", params={"wait": 60})
+    certificate = tmp_path / "ca.crt"
+    certificate.write_text(authority())
+    schema = tmp_path / "openapi.json"
+    schema.write_text(json.dumps(of_namespace(described(url), namespace.name)))
+    schemathesis = Path(sys.executable).with_name("schemathesis")
+    environment = os.environ | {
+        "QUANTUMJOB_TOKEN": token,
+        "QUANTUMJOB_CA": str(certificate),
+    }
+    command = [schemathesis, "--config-file", CONFIG, "run", schema, "--url", url, "--max-examples", CASES]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-10_000:] + done.stderr[-2000:]

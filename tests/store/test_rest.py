@@ -1,0 +1,169 @@
+"""What the REST service does with objects, on real S3 servers."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import urllib3
+
+from quantumjob_contract import keys, limits
+from quantumjob_contract.keys import Owner
+from quantumjob_contract.objectstore import AsyncStore
+from quantumjob_contract.reader import Results
+from quantumjob_contract.results import to_json
+from quantumjob_contract.store import Store
+from quantumjob_operator.promotion import promote
+from support.api import FakeKube, bearer, running
+from support.jobs import TIME, result, write_job
+
+JSON = dict[str, Any]
+BIG = 200_000
+
+
+@pytest.fixture
+def namespace() -> str:
+    """One that no other test has written to."""
+    return f"team-{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+async def client(opened: AsyncStore, namespace: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with running(FakeKube(), opened) as found:
+        found.base_url = httpx.URL(f"http://service/v1/namespaces/{namespace}/")
+        found.headers = httpx.Headers(bearer("get.list.create.watch", namespace))
+        yield found
+
+
+async def finished(client: httpx.AsyncClient, opened: AsyncStore, store: Store, groups: list[list[Any]]) -> Owner:
+    """A job that is promoted, and whose QuantumJob is gone."""
+    of = Owner(str(client.base_url.path).split("/")[3], "80dd8c36-01f0-4807-9a62-" + secrets.token_hex(6))
+    write_job(store.pending, of, groups)
+    await promote(opened, of, TIME)
+    return of
+
+
+async def test_a_circuit_is_written_once_and_read_by_range(client: httpx.AsyncClient) -> None:
+    data = secrets.token_bytes(700_000)
+    put = await client.put("circuits/a/b.qpy", content=data)
+    assert (put.status_code, put.json()["sha256"]) == (201, hashlib.sha256(data).hexdigest())
+    assert put.json()["bytes"] == len(data)
+    assert (await client.put("circuits/a/b.qpy", content=data)).status_code == 200
+    other = await client.put("circuits/a/b.qpy", content=data[1:])
+    assert (other.status_code, other.json()["reason"]) == (409, "AlreadyExists")
+    assert (await client.get(put.headers["Location"])).content == data
+    part = await client.get("circuits/a/b.qpy", headers={"Range": "bytes=600000-600009"})
+    assert (part.status_code, part.content) == (206, data[600000:600010])
+    assert part.headers["Content-Range"] == f"bytes 600000-600009/{len(data)}"
+    assert (await client.get("circuits/a/b.qpy", headers={"Range": "bytes=0-1,4-5"})).content == data
+    beyond = await client.get("circuits/a/b.qpy", headers={"Range": "bytes=700000-"})
+    assert (beyond.status_code, beyond.json()["reason"]) == (416, "RangeNotSatisfiable")
+    assert (await client.get("circuits/a/none")).status_code == 404
+
+
+async def test_a_key_that_is_a_sha256_takes_no_other_bytes(
+    client: httpx.AsyncClient, store: Store, namespace: str
+) -> None:
+    data = secrets.token_bytes(700_000)
+    digest = hashlib.sha256(data).hexdigest()
+    wrong = await client.put(f"circuits/sha256/{digest}", content=data[:-1] + b"!")
+    assert wrong.status_code in {422, 201}
+    assert (wrong.status_code, wrong.json()["reason"]) == (422, "ChecksumMismatch")
+    assert list(store.circuits.list(f"{namespace}/")) == []
+    assert (await client.put(f"circuits/sha256/{digest}", content=data)).status_code == 201
+    assert (await client.put(f"circuits/sha256/{digest}", content=data)).status_code == 200
+
+
+async def test_an_upload_is_bounded_and_says_its_length(
+    client: httpx.AsyncClient, store: Store, namespace: str
+) -> None:
+    async def chunked() -> AsyncIterator[bytes]:
+        yield b"x"
+
+    assert (await client.put("circuits/a", content=chunked())).status_code == 411
+    large = await client.put("circuits/a", content=bytes(limits.MAX_CIRCUIT_BYTES + 1))
+    assert (large.status_code, large.headers["Connection"]) == (413, "close")
+    assert (await client.put("circuits/a", content=b"")).status_code == 422
+    assert list(store.circuits.list(f"{namespace}/")) == []
+
+
+async def test_circuits_are_listed_page_by_page(client: httpx.AsyncClient, store: Store, namespace: str) -> None:
+    names = [f"k{number:02}" for number in range(7)]
+    for name in names:
+        store.circuits.put_once(keys.circuit(namespace, name), name.encode())
+    store.circuits.put_once(keys.circuit(namespace + "x", "other"), b"x")
+    found, after = [], ""
+    while True:
+        page = (await client.get("circuits", params={"limit": 3} | ({"continue": after} if after else {}))).json()
+        found += [(each["key"], each["bytes"]) for each in page["items"]]
+        if page["next"] is None:
+            break
+        after = page["next"]
+    assert found == [(name, 3) for name in names]
+
+
+@pytest.mark.parametrize("size", [0, BIG])
+async def test_a_result_is_what_the_reader_gives(
+    client: httpx.AsyncClient, opened: AsyncStore, store: Store, size: int
+) -> None:
+    """In one piece, and as a stream."""
+    groups = [[result(0, size=size), result(1, size=size)], [result(2, failed=True)], [result(3, size=size)]]
+    of = await finished(client, opened, store, groups)
+    answer = await client.get(f"history/{of.uid}/result")
+    assert answer.status_code == 200
+    assert answer.json()["pubs"] == [to_json(pub) for pub in Results(store.completed, of).pubs()]
+    assert ("Content-Length" in answer.headers) == (size == 0)
+    same = await client.get(f"history/{of.uid}/result", headers={"If-None-Match": answer.headers["ETag"]})
+    assert same.status_code == 304
+
+
+@pytest.mark.parametrize("size", [0, BIG])
+async def test_each_object_of_a_result_can_be_had(
+    client: httpx.AsyncClient, opened: AsyncStore, store: Store, size: int
+) -> None:
+    """By range, and from the store itself where it lies there."""
+    of = await finished(client, opened, store, [[result(0, size=size)], [result(1, size=size)]])
+    shown = (await client.get(f"history/{of.uid}")).json()
+    assert [each["name"] for each in shown["segments"]] == ["0/000000", "0/last"]
+    for each in shown["segments"]:
+        whole = await client.get(each["href"])
+        assert hashlib.sha256(whole.content).hexdigest() == each["sha256"]
+        part = await client.get(each["href"], headers={"Range": "bytes=5-9"})
+        assert (part.status_code, part.content) == (206, whole.content[5:10])
+        elsewhere = await client.get(each["href"], params={"redirect": True})
+        assert elsewhere.status_code == (307 if size else 200)
+        if size:
+            assert "X-Amz-Expires=300&" in elsewhere.headers["Location"]
+            assert urllib3.request("GET", elsewhere.headers["Location"]).data == whole.content
+    assert (await client.get(f"history/{of.uid}/result/0/000007")).status_code == 404
+
+
+async def test_what_is_not_what_was_committed_is_not_given(
+    client: httpx.AsyncClient, opened: AsyncStore, store: Store
+) -> None:
+    of = await finished(client, opened, store, [[result(0, size=BIG)], [result(1, size=BIG)]])
+    first = keys.segment(of, 0, "000000")
+    size = len(store.completed.get(first, limits.MAX_SEGMENT_BYTES))
+    store.completed.delete([first])
+    store.completed.put_once(first, b"x" * size)
+    answer = await client.get(f"history/{of.uid}/result")
+    assert (answer.status_code, answer.json()["reason"]) == (502, "NotVerified")
+
+
+async def test_history_is_newest_first_and_pages(client: httpx.AsyncClient, opened: AsyncStore, store: Store) -> None:
+    jobs = [await finished(client, opened, store, [[result(0, size=size)]]) for size in (0, BIG, 0)]
+    found, after = [], ""
+    for _ in jobs:
+        page = (await client.get("history", params={"limit": 1} | ({"continue": after} if after else {}))).json()
+        found += page["items"]
+        after = page["next"]
+    assert after is None
+    assert {each["uid"] for each in found} == {of.uid for of in jobs}
+    assert [each["stored"] for each in found] == sorted((each["stored"] for each in found), reverse=True)
+    assert {each["outcome"] for each in found} == {"Succeeded"}
+    absent = await client.get("history/80dd8c36-01f0-4807-9a62-000000000000/result")
+    assert (absent.status_code, absent.json()["reason"]) == (404, "NoResult")

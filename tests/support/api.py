@@ -1,0 +1,174 @@
+"""The REST service in this process, before a Kubernetes API of a few lines that knows callers by their tokens."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import itertools
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+
+from quantumjob_api import app
+from quantumjob_api.bodies import Budget
+from quantumjob_api.guard import Guard
+from quantumjob_api.problems import of_kubernetes
+from quantumjob_api.service import Service, Slots
+
+JSON = dict[str, Any]
+COLUMNS = ("Name", "Phase", "Progress", "Backend", "Shots", "Reason", "Results", "Age")
+
+
+class FakeKube:
+    """QuantumJobs in memory. A token is `verbs~namespace`, for example `get.list~team`; any other proves nothing."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str], JSON] = {}
+        self.changed = asyncio.Condition()
+        self.told: list[JSON] = []
+        self.calls: list[str] = []
+        self._versions = itertools.count(100)
+
+    def judge(self, token: str, namespace: str, verb: str) -> None:
+        self.calls.append(f"{verb} {namespace}")
+        verbs, at, where = token.partition("~")
+        if not at:
+            raise of_kubernetes(401, "")
+        if where != namespace or verb not in verbs.split("."):
+            raise of_kubernetes(403, "")
+
+    async def close(self) -> None:
+        pass
+
+    async def put(self, namespace: str, name: str, item: JSON, kind: str = "MODIFIED") -> JSON:
+        item["metadata"]["resourceVersion"] = str(next(self._versions))
+        self.objects[namespace, name] = item
+        async with self.changed:
+            self.told.append({"type": kind, "object": copy.deepcopy(item)})
+            self.changed.notify_all()
+        return copy.deepcopy(item)
+
+    async def set_status(self, namespace: str, name: str, **status: Any) -> None:
+        await self.put(namespace, name, self.objects[namespace, name] | {"status": status})
+
+    async def get(self, token: str, namespace: str, name: str) -> JSON:
+        self.judge(token, namespace, "get")
+        return self._found(namespace, name)
+
+    def _found(self, namespace: str, name: str) -> JSON:
+        if (namespace, name) not in self.objects:
+            raise of_kubernetes(404, "")
+        return copy.deepcopy(self.objects[namespace, name])
+
+    async def create(self, token: str, namespace: str, body: JSON) -> JSON:
+        self.judge(token, namespace, "create")
+        meta = body["metadata"]
+        number = next(self._versions)
+        name = meta.get("name") or f"{meta['generateName']}{number}"
+        if (namespace, name) in self.objects:
+            raise of_kubernetes(409, "")
+        made = {
+            "name": name,
+            "namespace": namespace,
+            "uid": f"uid-{number}",
+            "creationTimestamp": "2026-01-02T03:04:05Z",
+        }
+        return await self.put(namespace, name, body | {"metadata": meta | made}, "ADDED")
+
+    async def cancel(self, token: str, namespace: str, name: str) -> JSON:
+        self.judge(token, namespace, "patch")
+        found = self._found(namespace, name)
+        found["spec"]["cancel"] = True
+        return await self.put(namespace, name, found)
+
+    async def delete(self, token: str, namespace: str, name: str) -> None:
+        self.judge(token, namespace, "delete")
+        gone = self._found(namespace, name)
+        await self.put(namespace, name, gone, "DELETED")
+        del self.objects[namespace, name]
+
+    async def table(self, token: str, namespace: str, query: dict[str, str]) -> JSON:
+        self.judge(token, namespace, "list")
+        wanted = query.get("labelSelector", "").partition("=")
+        found = [
+            item
+            for (space, _), item in self.objects.items()
+            if space == namespace and (not wanted[0] or item["metadata"]["labels"].get(wanted[0]) == wanted[2])
+        ]
+        rows = [
+            {
+                "cells": [
+                    item["metadata"]["name"],
+                    item.get("status", {}).get("phase"),
+                    None,
+                    "aer",
+                    7,
+                    None,
+                    None,
+                    "1s",
+                ],
+                "object": {"metadata": item["metadata"]},
+            }
+            for item in found
+        ]
+        return {"metadata": {}, "columnDefinitions": [{"name": name} for name in COLUMNS], "rows": rows or None}
+
+    async def demand(self, token: str, namespace: str, verb: str) -> None:
+        self.judge(token, namespace, verb)
+
+    async def changes(self, token: str, namespace: str, name: str, version: str, seconds: float) -> AsyncIterator[JSON]:
+        self.judge(token, namespace, "watch")
+        seen = 0
+        while True:
+            async with self.changed:
+                await self.changed.wait_for(lambda: len(self.told) > seen)  # noqa: B023
+                fresh, seen = self.told[seen:], len(self.told)
+            for event in fresh:
+                meta = event["object"]["metadata"]
+                if (meta["namespace"], meta["name"]) == (namespace, name) and int(meta["resourceVersion"]) > int(
+                    version
+                ):
+                    yield event
+
+
+class Opened:
+    """Stores that are open already."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def open(self) -> Any:
+        return self._store
+
+    async def close(self) -> None:
+        pass
+
+
+class Client(httpx.AsyncClient):
+    """Joins paths to its base as links are joined: an absolute one begins at the root."""
+
+    def build_request(self, method: str, url: httpx.URL | str, **kwargs: Any) -> httpx.Request:
+        return super().build_request(method, self.base_url.join(url), **kwargs)
+
+
+@contextlib.asynccontextmanager
+async def running(
+    kube: Any, store: Any, *, max_requests: int = 64, waiting: int = 8
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the service."""
+    service = Service(kube, Opened(store), Budget(1 << 24), Slots(waiting), Slots(2), Slots(2))  # type: ignore[arg-type]
+
+    async def given() -> Service:
+        return service
+
+    made = app.create(given)
+    made.state.service = service
+    transport = httpx.ASGITransport(Guard(made, max_requests), raise_app_exceptions=False)
+    async with Client(transport=transport, base_url="http://service") as client:
+        yield client
+
+
+def bearer(verbs: str, namespace: str = "team") -> dict[str, str]:
+    return {"Authorization": f"Bearer {verbs}~{namespace}"}

@@ -1,0 +1,165 @@
+"""Connections over real sockets, plain and with TLS: what a client may take of the service, and what it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import ssl
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import uvicorn
+import uvloop
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from starlette.responses import PlainTextResponse
+
+from quantumjob_api import protocol
+from quantumjob_api.listener import Listener
+
+ROOM = 4
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with tls.crt and tls.key for localhost."""
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "tls.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    pem = serialization.PrivateFormat.PKCS8
+    (folder / "tls.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, pem, serialization.NoEncryption()))
+    return folder
+
+
+class Served:
+    """A server of one answer, with room for few connections."""
+
+    def __init__(self, context: ssl.SSLContext | None, trusted: ssl.SSLContext | None) -> None:
+        config = uvicorn.Config(PlainTextResponse("hello"), ws="none", log_config=None, lifespan="off")
+        self.listener = Listener(config, 0, ROOM, context)
+        self.trusted = trusted
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        port = self.listener.socket.getsockname()[1]
+        name = "localhost" if self.trusted else None
+        return await asyncio.open_connection("127.0.0.1", port, ssl=self.trusted, server_hostname=name)
+
+    async def ask(self) -> bytes:
+        reader, writer = await self.connect()
+        writer.write(GET)
+        answer = await reader.readuntil(b"hello")
+        writer.close()
+        return answer
+
+
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+Scenario = Callable[[Served], Awaitable[None]]
+
+
+@pytest.fixture(params=[f"{loop}-{kind}" for loop in LOOPS for kind in ("plain", "tls")])
+def run(request: pytest.FixtureRequest, certificate: Path) -> Callable[[Scenario], None]:
+    """Runs a scenario against a server."""
+    loop, _, kind = request.param.partition("-")
+    context = trusted = None
+    if kind == "tls":
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate / "tls.crt", certificate / "tls.key")
+        trusted = ssl.create_default_context(cafile=str(certificate / "tls.crt"))
+
+    async def whole(scenario: Scenario) -> None:
+        made = Served(context, trusted)
+        serving = asyncio.create_task(made.listener.serve())
+        try:
+            async with asyncio.timeout(20):
+                await scenario(made)
+        finally:
+            made.listener.server.should_exit = True
+            await serving
+
+    def of(scenario: Scenario) -> None:
+        with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+            runner.run(whole(scenario))
+
+    return of
+
+
+async def ended(reader: asyncio.StreamReader) -> bool:
+    """Whether the server has closed this connection; waits for it."""
+    with contextlib.suppress(ConnectionError):
+        while await reader.read(1 << 16):
+            pass
+    return True
+
+
+def test_a_connection_serves_many_requests(run: Callable[[Scenario], None]) -> None:
+    async def scenario(served: Served) -> None:
+        reader, writer = await served.connect()
+        for _ in range(3):
+            writer.write(GET)
+            assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
+        writer.write(GET * 3)
+        for _ in range(3):
+            await reader.readuntil(b"hello")
+        writer.close()
+
+    run(scenario)
+
+
+def test_idle_connections_make_room(run: Callable[[Scenario], None]) -> None:
+    async def scenario(served: Served) -> None:
+        held = [await served.connect() for _ in range(ROOM * 3)]
+        assert (await served.ask()).startswith(b"HTTP/1.1 200")
+        assert await ended(held[0][0])
+        for _, writer in held:
+            writer.close()
+
+    run(scenario)
+
+
+def test_connections_that_never_speak_are_closed(
+    run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(served: Served) -> None:
+        monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.05)
+        reader, writer = await served.connect()
+        assert await ended(reader)
+        writer.close()
+        reader, writer = await served.connect()
+        writer.write(GET[:10])
+        assert await ended(reader)
+        writer.close()
+
+    run(scenario)
+
+
+def test_a_head_is_bounded(run: Callable[[Scenario], None]) -> None:
+    async def scenario(served: Served) -> None:
+        reader, writer = await served.connect()
+        writer.write(b"GET / HTTP/1.1\r\n")
+        with contextlib.suppress(ConnectionError):
+            while not reader.at_eof() and not writer.is_closing():
+                writer.write(b"x-a: " + b"a" * 4096 + b"\r\n")
+                await writer.drain()
+                await asyncio.sleep(0)
+        assert await ended(reader)
+        writer.close()
+
+    run(scenario)

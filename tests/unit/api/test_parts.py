@@ -1,0 +1,179 @@
+"""The pure parts: tokens, ranges, pages, views, bodies, connections, problems."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from quantumjob_api import bodies, pages, problems, streams, tokens, views
+from quantumjob_api.problems import STATUS, Problem, Reason
+from quantumjob_api.protocol import Connections
+from quantumjob_api.service import Slots
+from support.kube import quantumjob
+
+JSON = dict[str, Any]
+
+
+@pytest.mark.parametrize(
+    "query", ["token=x", "a=1&access_token=x", "Access_Token=x", "%74oken=x", "authorization=", "bearer"]
+)
+def test_a_token_in_the_query_is_seen(query: str) -> None:
+    assert tokens.in_query(query)
+
+
+@pytest.mark.parametrize("query", ["", "limit=1", "continue=token", "tokens=1", "&&&=;", "a=" * 10_000])
+def test_other_queries_hold_none(query: str) -> None:
+    assert not tokens.in_query(query)
+
+
+@pytest.mark.parametrize(
+    ("header", "answer"),
+    [
+        (None, (200, b"0123456789", None)),
+        ("bytes=0-3", (206, b"0123", "bytes 0-3/10")),
+        ("bytes=4-", (206, b"456789", "bytes 4-9/10")),
+        ("bytes=-3", (206, b"789", "bytes 7-9/10")),
+        ("bytes=-99", (206, b"0123456789", "bytes 0-9/10")),
+        ("bytes=8-99", (206, b"89", "bytes 8-9/10")),
+        ("bytes=3-1", (200, b"0123456789", None)),
+        ("bytes=-", (200, b"0123456789", None)),
+        ("bytes=0-1,3-4", (200, b"0123456789", None)),
+        ("items=0-1", (200, b"0123456789", None)),
+        ("bytes=" + "9" * 99 + "-", (200, b"0123456789", None)),
+    ],
+)
+def test_ranges(header: str | None, answer: tuple[int, bytes, str | None]) -> None:
+    found = streams.in_memory(b"0123456789", header)
+    assert (found.status_code, found.body, found.headers.get("Content-Range")) == answer
+
+
+@pytest.mark.parametrize("header", ["bytes=10-", "bytes=-0", "bytes=99-100"])
+def test_a_range_that_is_not_there(header: str) -> None:
+    with pytest.raises(Problem) as caught:
+        streams.in_memory(b"0123456789", header)
+    assert caught.value.status == 416
+    assert caught.value.headers == {"Content-Range": "bytes */10"}
+
+
+def test_pages_come_back_and_others_do_not() -> None:
+    assert pages.decode(pages.encode("a/ü b")) == "a/ü b"
+    for wrong in ("x", "____", "=", "a" * 4096 + "="):
+        with pytest.raises(Problem):
+            pages.decode(wrong)
+
+
+async def pieces(*chunks: bytes) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+async def test_nothing_is_complete_before_its_sha256_is_known() -> None:
+    digest = hashlib.sha256()
+    right = hashlib.sha256(b"abcdef").hexdigest()
+    assert [c async for c in bodies.checked(pieces(b"abc", b"", b"def", b""), 6, digest, right)] == [b"abc", b"def"]
+    got = []
+    with pytest.raises(Problem) as caught:
+        async for chunk in bodies.checked(pieces(b"abc", b"deX"), 6, hashlib.sha256(), right):
+            got.append(chunk)
+    assert (caught.value.reason, got) == (Reason.CHECKSUM_MISMATCH, [b"abc"])
+    with pytest.raises(Problem) as caught:
+        async for _ in bodies.checked(pieces(b"abc", b"defg"), 6, hashlib.sha256(), ""):
+            pass
+    assert caught.value.status == 413
+
+
+async def test_an_object_that_is_not_what_it_should_be_never_ends() -> None:
+    got = []
+    with pytest.raises(Problem) as caught:
+        async for chunk in streams.verified(pieces(b"abc", b"def"), "0" * 64):
+            got.append(chunk)
+    assert (caught.value.reason, got) == (Reason.NOT_VERIFIED, [b"abc"])
+
+
+def test_the_connection_that_is_idle_longest_makes_room() -> None:
+    closed: list[str] = []
+    connections = Connections(2)
+    assert connections.opened("a", lambda: closed.append("a"))
+    assert connections.opened("b", lambda: closed.append("b"))
+    connections.busy("a")
+    connections.idle("a", lambda: closed.append("a"))
+    assert connections.opened("c", lambda: closed.append("c"))
+    assert closed == ["b"]
+    for who in ("a", "c"):
+        connections.busy(who)
+    assert not connections.opened("d", lambda: closed.append("d"))
+    connections.closed("a")
+    assert connections.opened("d", lambda: closed.append("d"))
+    assert closed == ["b"]
+
+
+def test_slots_have_no_queue() -> None:
+    slots = Slots(1)
+    with slots.one(), pytest.raises(Problem) as caught, slots.one():
+        pass
+    assert caught.value.status == 503
+    with slots.one():
+        pass
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_reason_is_a_problem(reason: Reason) -> None:
+    answer = Problem(reason, "Do this.", at="x").response()
+    assert answer.status_code == STATUS[reason]
+    assert answer.media_type == "application/problem+json"
+    assert ("WWW-Authenticate" in answer.headers) == (answer.status_code == 401)
+    assert ("Retry-After" in answer.headers) == (answer.status_code in {429, 503})
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (400, 422),
+        (401, 401),
+        (403, 403),
+        (404, 404),
+        (409, 409),
+        (410, 410),
+        (413, 413),
+        (422, 422),
+        (429, 429),
+        (500, 503),
+        (504, 503),
+        (0, 503),
+    ],
+)
+def test_the_api_servers_refusals(status: int, expected: int) -> None:
+    found = problems.of_kubernetes(status, "a server's own words")
+    assert found.status == expected
+    assert ("own words" in found.detail) == (status in {400, 422}), (
+        "its words are passed on where they are about the job"
+    )
+
+
+def test_a_job_is_shown_without_its_spec() -> None:
+    shown = views.job(quantumjob())
+    assert "spec" not in shown
+    assert (shown["phase"], shown["finished"], shown["cancel"], shown["version"]) == ("Pending", False, False, "10")
+    done = quantumjob(
+        status={
+            "phase": "Succeeded",
+            "progress": "1/1",
+            "conditions": [
+                {"type": "Reconciling", "status": "False", "reason": "AllPubsSucceeded", "message": ""},
+                {"type": "Complete", "status": "True", "reason": "AllPubsSucceeded", "message": "1/1 pubs succeeded."},
+            ],
+        }
+    )
+    shown = views.job(done)
+    assert (shown["finished"], shown["reason"], shown["message"]) == (True, "AllPubsSucceeded", "1/1 pubs succeeded.")
+
+
+@pytest.mark.parametrize(
+    ("header", "named"),
+    [('"10"', True), ('W/"10"', True), ('"9", "10"', True), ("*", True), ('"1"', False), ("", False)],
+)
+def test_if_none_match(header: str, named: bool) -> None:
+    assert views.is_named(views.etag(quantumjob()), header) is named

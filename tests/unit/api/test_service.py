@@ -1,0 +1,318 @@
+"""The service over its own HTTP, in this process: who may what, and what the answers are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from quantumjob_api import guard
+from quantumjob_contract import keys
+from quantumjob_contract.keys import Owner
+from quantumjob_contract.transfer import sha256
+from support.api import FakeKube, bearer, running
+from support.jobs import result, write_job
+from support.memory import MemoryStore
+
+JSON = dict[str, Any]
+JOBS = "/v1/namespaces/team/jobs"
+BODY = {"circuit": "OPENQASM 3.0;", "shots": 5}
+ALL = bearer("get.list.watch.create.patch.delete")
+DONE = {
+    "phase": "Succeeded",
+    "conditions": [{"type": "Complete", "status": "True", "reason": "AllPubsSucceeded", "message": ""}],
+}
+
+
+@pytest.fixture
+def kube() -> FakeKube:
+    return FakeKube()
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+async def client(kube: FakeKube, store: MemoryStore) -> AsyncIterator[httpx.AsyncClient]:
+    async with running(kube, store.opened) as opened:
+        yield opened
+
+
+def is_problem(answer: httpx.Response, status: int, reason: str) -> bool:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    body = answer.json()
+    assert body["type"] == f"https://quantumjobs.io/problems/{body['reason']}"
+    return bool((body["status"], body["reason"]) == (status, reason))
+
+
+async def test_submit_status_list_cancel_delete(client: httpx.AsyncClient) -> None:
+    made = await client.post(JOBS, json=BODY | {"name": "bell"}, headers=ALL)
+    assert (made.status_code, made.headers["Location"]) == (202, f"{JOBS}/bell")
+    found = await client.get(made.headers["Location"], headers=ALL)
+    assert found.json() == made.json()
+    assert found.headers["ETag"] == made.headers["ETag"]
+    again = await client.get(f"{JOBS}/bell", headers=ALL | {"If-None-Match": found.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    listed = (await client.get(JOBS, headers=ALL)).json()
+    assert [(row["name"], row["shots"]) for row in listed["items"]] == [("bell", 7)]
+    cancelled = await client.post(f"{JOBS}/bell/cancel", headers=ALL)
+    assert cancelled.json()["cancel"] is True
+    assert (await client.delete(f"{JOBS}/bell", headers=ALL)).status_code == 204
+    assert is_problem(await client.get(f"{JOBS}/bell", headers=ALL), 404, "NotFound")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Basic YTpi"},
+        {"Authorization": "Bearer a b"},
+        {"Authorization": "Bearer nobody"},
+    ],
+)
+@pytest.mark.parametrize(
+    "path",
+    [
+        "jobs",
+        "jobs/bell",
+        "jobs/bell/events",
+        "jobs/bell/result",
+        "jobs/bell/partial",
+        "circuits",
+        "circuits/a",
+        "history",
+        "history/80dd8c36-01f0-4807-9a62-1fbde67eafab",
+    ],
+)
+async def test_nothing_without_a_token(client: httpx.AsyncClient, path: str, headers: dict[str, str]) -> None:
+    answer = await client.get(f"/v1/namespaces/team/{path}", headers=headers)
+    assert is_problem(answer, 401, "Unauthorized")
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "verbs"),
+    [
+        ("POST", "jobs", "get.list.watch"),
+        ("GET", "jobs", "get.create"),
+        ("GET", "jobs/bell", "list.create"),
+        ("POST", "jobs/bell/cancel", "get.list.create"),
+        ("DELETE", "jobs/bell", "get.list.create.patch"),
+        ("GET", "jobs/bell/events", "list"),
+        ("GET", "jobs/bell/result", "list"),
+        ("GET", "jobs/bell/result/0/last", "list"),
+        ("GET", "jobs/bell/partial", "list"),
+        ("GET", "circuits", "get.create"),
+        ("GET", "circuits/a", "list.create"),
+        ("PUT", "circuits/a", "get.list.patch"),
+        ("GET", "history", "get.create"),
+        ("GET", "history/80dd8c36-01f0-4807-9a62-1fbde67eafab", "list.create"),
+        ("GET", "history/80dd8c36-01f0-4807-9a62-1fbde67eafab/result", "list.create"),
+        ("GET", "history/80dd8c36-01f0-4807-9a62-1fbde67eafab/result/0/last", "list.create"),
+    ],
+)
+async def test_each_call_needs_its_right_and_tells_nothing_before(
+    client: httpx.AsyncClient, store: MemoryStore, method: str, path: str, verbs: str
+) -> None:
+    for headers in (bearer(verbs), bearer("get.list.watch.create.patch.delete", "other")):
+        content = json.dumps(BODY) if method == "POST" else "x" if method == "PUT" else None
+        typed = {"Content-Type": "application/json"} if method == "POST" else {}
+        answer = await client.request(method, f"/v1/namespaces/team/{path}", headers=headers | typed, content=content)
+        assert is_problem(answer, 403, "Forbidden")
+    assert store.requests == []
+
+
+async def test_a_large_circuit_is_not_uploaded_for_who_may_not_create(
+    client: httpx.AsyncClient, store: MemoryStore
+) -> None:
+    large = BODY | {"circuit": "x" * 300_000}
+    assert is_problem(await client.post(JOBS, json=large, headers=bearer("get.list")), 403, "Forbidden")
+    assert store.requests == []
+    made = await client.post(JOBS, json=large, headers=ALL)
+    assert made.status_code == 202
+    assert list(store.circuits.objects) == [f"team/sha256/{sha256(b'x' * 300_000)}"]
+
+
+async def test_a_token_in_the_query_is_refused_and_logged_nowhere(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    answer = await client.get(f"{JOBS}?access_token=very-secret", headers=ALL)
+    assert is_problem(answer, 400, "TokenInQuery")
+    await client.get(JOBS, headers=bearer("very-secret"))
+    told = " ".join(str(record.__dict__) for record in caplog.records if record.name.startswith("quantumjob"))
+    assert "400" in told
+    assert "very-secret" not in told
+
+
+async def test_the_same_key_gives_the_same_job(client: httpx.AsyncClient, kube: FakeKube) -> None:
+    keyed = ALL | {"Idempotency-Key": "once"}
+    answers = await asyncio.gather(*(client.post(JOBS, json=BODY, headers=keyed) for _ in range(3)))
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 202]
+    assert len({answer.json()["uid"] for answer in answers}) == len(kube.objects) == 1
+    other = await client.post(JOBS, json=BODY | {"shots": 6}, headers=keyed)
+    assert is_problem(other, 409, "IdempotencyConflict")
+    named = await client.post(JOBS, json=BODY | {"name": "named"}, headers=keyed)
+    assert is_problem(named, 409, "IdempotencyConflict")
+    assert len(kube.objects) == 1
+
+
+async def test_a_name_that_is_taken(client: httpx.AsyncClient) -> None:
+    await client.post(JOBS, json=BODY | {"name": "bell"}, headers=ALL)
+    for headers in (ALL, ALL | {"Idempotency-Key": "k"}):
+        answer = await client.post(JOBS, json=BODY | {"name": "bell"}, headers=headers)
+        assert is_problem(answer, 409, "AlreadyExists")
+
+
+async def test_waiting_ends_when_the_job_does(client: httpx.AsyncClient, kube: FakeKube) -> None:
+    await client.post(JOBS, json=BODY | {"name": "bell"}, headers=ALL)
+    waiting = asyncio.create_task(client.get(f"{JOBS}/bell?wait=60", headers=ALL))
+    while "watch team" not in kube.calls:
+        await asyncio.sleep(0)
+    await kube.set_status("team", "bell", phase="Running")
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await kube.set_status("team", "bell", **DONE)
+    assert (await waiting).json()["phase"] == "Succeeded"
+
+
+async def test_waiting_for_any_change(client: httpx.AsyncClient, kube: FakeKube) -> None:
+    made = await client.post(JOBS, json=BODY | {"name": "bell"}, headers=ALL)
+    known = ALL | {"If-None-Match": made.headers["ETag"]}
+    waiting = asyncio.create_task(client.get(f"{JOBS}/bell?wait=60", headers=known))
+    while "watch team" not in kube.calls:
+        await asyncio.sleep(0)
+    await kube.set_status("team", "bell", phase="Running")
+    assert (await waiting).json()["phase"] == "Running"
+    unchanged = await client.get(
+        f"{JOBS}/bell?wait=1", headers=known | {"If-None-Match": (await waiting).headers["ETag"]}
+    )
+    assert unchanged.status_code == 304
+
+
+async def test_waiting_for_a_job_that_is_deleted(client: httpx.AsyncClient, kube: FakeKube) -> None:
+    await client.post(JOBS, json=BODY | {"name": "bell"}, headers=ALL)
+    waiting = asyncio.create_task(client.get(f"{JOBS}/bell?wait=60", headers=ALL))
+    while "watch team" not in kube.calls:
+        await asyncio.sleep(0)
+    await client.delete(f"{JOBS}/bell", headers=ALL)
+    assert is_problem(await waiting, 404, "NotFound")
+
+
+async def test_events_end_with_the_job(client: httpx.AsyncClient, kube: FakeKube) -> None:
+    await client.post(JOBS, json=BODY | {"name": "bell"}, headers=ALL)
+    following = asyncio.create_task(client.get(f"{JOBS}/bell/events", headers=ALL))
+    while "watch team" not in kube.calls:
+        await asyncio.sleep(0)
+    await kube.set_status("team", "bell", phase="Running")
+    await kube.set_status("team", "bell", **DONE)
+    answer = await following
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+    data = [json.loads(line.removeprefix("data: ")) for line in answer.text.splitlines() if line.startswith("data: ")]
+    assert [each["phase"] for each in data] == ["Pending", "Running", "Succeeded"]
+    last = [line.removeprefix("id: ") for line in answer.text.splitlines() if line.startswith("id: ")][-1]
+    again = await client.get(f"{JOBS}/bell/events", headers=ALL | {"Last-Event-ID": last})
+    assert "data:" not in again.text
+
+
+async def test_results_and_what_there_is_of_them(client: httpx.AsyncClient, kube: FakeKube, store: MemoryStore) -> None:
+    made = (await client.post(JOBS, json=BODY | {"name": "bell"}, headers=ALL)).json()
+    assert is_problem(await client.get(f"{JOBS}/bell/result", headers=ALL), 409, "NotFinished")
+    of = Owner("team", made["uid"])
+    write_job(store.pending, of, [[result(0)], [result(1)]], last=False)  # type: ignore[arg-type]
+    partial = (await client.get(f"{JOBS}/bell/partial", headers=ALL)).json()
+    assert [pub["name"] for pub in partial["pubs"]] == ["p0", "p1"]
+    await kube.set_status(
+        "team",
+        "bell",
+        conditions=[{"type": "Failed", "status": "True", "reason": "InvalidSpec", "message": "Mend it."}],
+    )
+    gone = await client.get(f"{JOBS}/bell/result", headers=ALL)
+    assert is_problem(gone, 404, "NoResult")
+    assert "Mend it." in gone.json()["detail"]
+    assert keys.prefix(of) in next(iter(store.pending.objects))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "reason"),
+    [
+        ("GET", "/v1/namespaces/UPPER/jobs", 422, "InvalidRequest"),
+        ("GET", "/v1/namespaces/a%2Fb/jobs", 404, "NotFound"),
+        ("GET", "/v1/namespaces/team/jobs/a%00b", 422, "InvalidRequest"),
+        ("GET", f"{JOBS}?limit=0", 422, "InvalidRequest"),
+        ("GET", f"{JOBS}/bell?wait=61", 422, "InvalidRequest"),
+        ("GET", "/v1/namespaces/team/circuits/..%2F..%2Fother", 422, "InvalidRequest"),
+        ("GET", "/v1/namespaces/team/circuits/a%2F..%2Fb", 422, "InvalidRequest"),
+        ("GET", "/v1/namespaces/team/jobs/", 404, "NotFound"),
+        ("PATCH", JOBS, 405, "MethodNotAllowed"),
+        ("GET", "/nothing", 404, "NotFound"),
+    ],
+)
+async def test_what_cannot_be_is_a_problem(
+    client: httpx.AsyncClient, method: str, path: str, status: int, reason: str
+) -> None:
+    answer = await client.request(method, path, headers=ALL)
+    assert is_problem(answer, status, reason)
+    assert ("Allow" in answer.headers) == (status == 405)
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain", ""]
+)
+async def test_forms_are_not_read(client: httpx.AsyncClient, kind: str) -> None:
+    answer = await client.post(JOBS, content=b"circuit=x", headers=ALL | {"Content-Type": kind})
+    assert is_problem(answer, 415, "UnsupportedMediaType")
+
+
+async def test_a_body_that_grows_is_cut(client: httpx.AsyncClient) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 1 << 16
+            yield b" " * (1 << 16)
+
+    typed = ALL | {"Content-Type": "application/json"}
+    assert is_problem(await client.post(JOBS, content=endless(), headers=typed), 413, "BodyTooLarge")
+    assert sent < 6 << 20
+
+
+async def test_a_body_that_stops_is_cut(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "BODY_IDLE_SECONDS", 0.01)
+
+    async def stopping() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    typed = ALL | {"Content-Type": "application/json"}
+    assert is_problem(await client.post(JOBS, content=stopping(), headers=typed), 408, "SlowBody")
+
+
+async def test_the_location_is_not_the_host_headers(client: httpx.AsyncClient) -> None:
+    made = await client.post(
+        JOBS, json=BODY, headers=ALL | {"Host": "evil.example", "X-Forwarded-Host": "evil.example"}
+    )
+    assert made.headers["Location"].startswith("/v1/")
+    assert "evil" not in made.text + str(made.headers)
+
+
+async def test_more_requests_than_there_is_room_for(kube: FakeKube, store: MemoryStore) -> None:
+    async with running(kube, store.opened, max_requests=1) as client:
+        await client.post(JOBS, json=BODY | {"name": "bell"}, headers=ALL)
+        waiting = asyncio.create_task(client.get(f"{JOBS}/bell?wait=60", headers=ALL))
+        while "watch team" not in kube.calls:
+            await asyncio.sleep(0)
+        answer = await client.get(JOBS, headers=ALL)
+        assert is_problem(answer, 503, "Busy")
+        assert answer.headers["Retry-After"] == "1"
+        waiting.cancel()

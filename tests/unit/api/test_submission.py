@@ -1,0 +1,158 @@
+"""From a submission to a QuantumJob."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quantumjob_api import idempotency, submission
+from quantumjob_api.idempotency import Match
+from quantumjob_api.problems import Problem, Reason
+from quantumjob_contract import limits, names
+from quantumjob_contract.transfer import sha256
+
+JSON = dict[str, Any]
+TEXT = "OPENQASM 3.0;"
+
+
+def plan(body: JSON, key: str | None = None, namespace: str = "team") -> submission.Plan:
+    return submission.plan(submission.parse(json.dumps(body).encode()), namespace, key)
+
+
+def inline(name: str, text: str, **circuit: Any) -> JSON:
+    return {"name": name, "circuit": {"inline": text} | circuit}
+
+
+def full(*pubs: JSON, **more: Any) -> JSON:
+    return {"spec": {"program": {"pubs": list(pubs)}}} | more
+
+
+def test_the_short_form_is_a_job_of_one_pub() -> None:
+    made = plan({"circuit": TEXT, "shots": 7, "name": "bell", "labels": {"team": "blue"}}).quantumjob
+    assert made["metadata"] == {"name": "bell", "labels": {"team": "blue"}}
+    circuit = {"format": "OpenQASM3", "inline": TEXT}
+    assert made["spec"] == {"program": {"shots": 7, "pubs": [{"name": "circuit", "circuit": circuit}]}}
+    assert (made["apiVersion"], made["kind"]) == (names.API_VERSION, names.KIND)
+
+
+def test_a_spec_is_passed_on_as_it_is() -> None:
+    """Its fields are Kubernetes' to know: a new one needs no change here."""
+    spec = {"program": {"pubs": [inline("a", TEXT)], "novel": [1, {"x": None}]}, "other": True}
+    assert plan({"spec": spec}).quantumjob["spec"] == spec
+
+
+def test_without_a_name_kubernetes_makes_one_up() -> None:
+    assert plan({"circuit": TEXT}).quantumjob["metadata"]["generateName"] == "job-"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'"\xff"',
+        b"[" * 100_000,
+        b"{}",
+        b'{"circuit": ""}',
+        b'{"circuit": 1}',
+        b'{"circuit": "x", "shots": "5"}',
+        b'{"circuit": "x", "shots": 0}',
+        b'{"circuit": "x", "shots": true}',
+        b'{"circuit": "x", "novel": 1}',
+        b'{"circuit": "x", "name": "A"}',
+        b'{"circuit": "x", "name": "a/b"}',
+        b'{"circuit": "x", "format": "QASM"}',
+        b'{"circuit": "x", "labels": {"a": "b c"}}',
+        b'{"circuit": "x", "labels": {"quantumjobs.io/uid": "b"}}',
+        b'{"circuit": "x", "spec": {}}',
+        b'{"spec": []}',
+        b'{"circuit": "!", "format": "QPY", "name": "a"}',
+    ],
+)
+def test_what_is_no_submission_is_refused(body: bytes) -> None:
+    if b"QPY" in body:
+        body = body.replace(b'"!"', b'"' + b"!" * (limits.MAX_INLINE_CHARS + 1) + b'"')
+    with pytest.raises(Problem) as caught:
+        submission.plan(submission.parse(body), "team", None)
+    assert caught.value.reason is Reason.INVALID_REQUEST
+
+
+def test_a_refusal_does_not_repeat_what_was_sent() -> None:
+    with pytest.raises(Problem) as caught:
+        submission.parse(b'{"circuit": "x", "shots": "secret"}')
+    assert "secret" not in str(caught.value.body())
+
+
+def test_a_large_circuit_is_moved_to_the_bucket_under_its_sha256() -> None:
+    large = "x" * (limits.MAX_INLINE_CHARS + 1)
+    made = plan(full(inline("small", TEXT), inline("large", large)))
+    digest = sha256(large.encode())
+    small, moved = made.quantumjob["spec"]["program"]["pubs"]
+    assert small["circuit"] == {"inline": TEXT}
+    assert moved["circuit"] == {"object": {"key": f"sha256/{digest}", "sha256": digest}}
+    assert made.uploads == {f"sha256/{digest}": large.encode()}
+
+
+def test_a_large_qpy_circuit_is_moved_as_the_bytes_that_it_is() -> None:
+    data = b"QISKIT" + bytes(limits.MAX_INLINE_CHARS)
+    made = plan({"circuit": base64.b64encode(data).decode(), "format": "QPY"})
+    assert list(made.uploads.values()) == [data]
+    assert made.quantumjob["spec"]["program"]["pubs"][0]["circuit"]["format"] == "QPY"
+
+
+def test_many_circuits_are_moved_until_the_rest_fits() -> None:
+    pubs = [inline(f"p{index}", str(index) * limits.MAX_INLINE_CHARS) for index in range(6)]
+    made = plan(full(*pubs))
+    left = [pub["circuit"].get("inline", "") for pub in made.quantumjob["spec"]["program"]["pubs"]]
+    assert sum(map(len, left)) == submission.MAX_INLINE_TOTAL
+    assert len(made.uploads) == 2
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: (
+            st.lists(inner)
+            | st.dictionaries(st.sampled_from(["program", "pubs", "circuit", "inline", "object", "x"]), inner)
+        ),
+    )
+)
+def test_any_spec_at_all_is_kubernetes_to_judge(spec: Any) -> None:
+    sent = submission.Full.model_construct(spec={"program": spec}, labels={}, name=None)
+    assert submission.plan(submission.Sent(sent, ""), "team", None)
+
+
+def test_the_same_key_and_body_make_the_same_job() -> None:
+    one, two = plan({"circuit": TEXT, "shots": 5}, "k"), plan({"shots": 5, "circuit": TEXT}, "k")
+    assert one == two
+    assert idempotency.compare(one.quantumjob, two.quantumjob) is Match.SAME
+    assert "generateName" not in one.quantumjob["metadata"]
+    assert len(one.quantumjob["metadata"]["name"]) <= 63
+
+
+@pytest.mark.parametrize(
+    "body", [{"circuit": TEXT, "shots": 6}, {"circuit": TEXT}, {"circuit": TEXT, "shots": 5, "name": "a"}]
+)
+def test_another_body_under_the_same_key_is_known(body: JSON) -> None:
+    there, wanted = plan({"circuit": TEXT, "shots": 5}, "k").quantumjob, plan(body, "k").quantumjob
+    assert idempotency.compare(there, wanted) is Match.OTHER_BODY
+
+
+def test_a_job_of_another_key_or_of_none_is_a_stranger() -> None:
+    wanted = plan({"circuit": TEXT}, "k").quantumjob
+    for there in (plan({"circuit": TEXT}, "other").quantumjob, plan({"circuit": TEXT}).quantumjob):
+        assert idempotency.compare(there, wanted) is Match.STRANGER
+    assert idempotency.compare(wanted, plan({"circuit": TEXT}).quantumjob) is Match.STRANGER
+
+
+def test_a_key_is_of_its_namespace_and_not_told() -> None:
+    here, there = plan({"circuit": TEXT}, "secret-key"), plan({"circuit": TEXT}, "secret-key", "other")
+    assert here.quantumjob["metadata"]["name"] != there.quantumjob["metadata"]["name"]
+    assert "secret-key" not in json.dumps(here.quantumjob)
