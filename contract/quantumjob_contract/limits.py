@@ -23,6 +23,16 @@ MAX_QUBITS: Final = 1024
 MAX_OPERATIONS: Final = 2_000_000
 """Operations of a circuit after all gate definitions are expanded."""
 
+MAX_NOISE_BYTES: Final = MIB
+"""Bytes of a noise model in the circuits bucket."""
+MAX_NANOSECONDS: Final = 1e15
+"""Of a time in a noise model: above this nothing decays."""
+MAX_EXTENDED_QUBITS: Final = 63
+"""Width of a circuit for the method extended_stabilizer, which keeps a state in one machine word."""
+DEADLINE_SLACK: Final = 4.0
+"""A pub is refused for time only where its estimate is this many times what its job has left: the estimate is of one
+machine, and another may be faster."""
+
 MAX_RESULT_BYTES: Final = 16 * MIB
 """Bytes of one pub's samples (shots times bytes per shot, over all registers)."""
 MAX_OUTCOMES: Final = 4096

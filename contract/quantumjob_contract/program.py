@@ -6,14 +6,10 @@ from typing import Literal
 
 import msgspec
 
+from quantumjob_contract.backend import Backend
+from quantumjob_contract.reference import ObjectRef
+
 Format = Literal["OpenQASM2", "OpenQASM3", "QPY"]
-
-
-class ObjectRef(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A circuit in the circuits bucket; `key` is relative to the job's namespace."""
-
-    key: str
-    sha256: str | None = None
 
 
 class Circuit(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -42,6 +38,7 @@ class Program(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     primitive: Literal["Sampler"]
     seed: int
     pubs: list[Pub]
+    backend: Backend = Backend()
     labels: dict[str, str] = {}
     created: str
     """Creation time of the resource, RFC 3339."""

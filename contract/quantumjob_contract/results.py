@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any, Literal
 
 import msgspec
@@ -30,6 +31,23 @@ class PubError(msgspec.Struct, frozen=True, omit_defaults=True):
     column: int | None = None
 
 
+class Why(StrEnum):
+    """Why a method was taken."""
+
+    REQUESTED = "Requested"
+    """spec.backend.method names it."""
+    SMALL = "Small"
+    """So small that nothing is faster than a statevector."""
+    CLIFFORD = "Clifford"
+    """All gates are Clifford gates."""
+    FASTEST = "Fastest"
+    """The fastest, by the cost model, of the methods that hold the state."""
+    LOW_ENTANGLEMENT = "LowEntanglement"
+    """Tried as a matrix product state, and exact with small bonds."""
+    ONLY_FIT = "OnlyFit"
+    """No other method holds the state in this memory."""
+
+
 class PubMetadata(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """How a result was made. Holds nothing that differs between two attempts."""
 
@@ -38,6 +56,8 @@ class PubMetadata(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     engine: str = ""
     """Name and version, for example `aer 0.18.2`."""
     method: str = ""
+    why: str = ""
+    """Why this method, in a word, one of `Why`."""
     precision: str = ""
     qubits: int = 0
     operations: int = 0

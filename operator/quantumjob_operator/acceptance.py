@@ -10,7 +10,9 @@ import binascii
 from typing import Any, NamedTuple
 
 from quantumjob_contract import keys, limits, names, seeds
-from quantumjob_contract.program import Circuit, ObjectRef, Program, Pub, encode
+from quantumjob_contract.backend import Backend, backend_of
+from quantumjob_contract.program import Circuit, Program, Pub, encode
+from quantumjob_contract.reference import ObjectRef
 
 JSON = dict[str, Any]
 
@@ -42,6 +44,9 @@ def accept(quantumjob: JSON) -> Program | Refusal:
                 f"spec.program.pubs[{index}] ({pub.name}): an inline QPY circuit must be base64; "
                 "encode the file's bytes and create the QuantumJob again."
             )
+    backend = _backend(quantumjob["spec"].get("backend", {}))
+    if isinstance(backend, Refusal):
+        return backend
     program = Program(
         api_version=names.API_VERSION,
         uid=meta["uid"],
@@ -50,6 +55,7 @@ def accept(quantumjob: JSON) -> Program | Refusal:
         primitive=spec.get("primitive", "Sampler"),
         seed=spec.get("seed", seeds.job_seed(meta["uid"])),
         pubs=pubs,
+        backend=backend,
         labels=meta.get("labels") or {},
         created=meta["creationTimestamp"],
     )
@@ -60,6 +66,20 @@ def accept(quantumjob: JSON) -> Program | Refusal:
             "upload the circuits and reference them by `object`."
         )
     return program
+
+
+def _backend(spec: JSON) -> Backend | Refusal:
+    try:
+        backend = backend_of(spec)
+    except ValueError as error:
+        return Refusal(f"spec.backend cannot be taken: {error}. Create the QuantumJob again.")
+    noise = backend.noise
+    if noise is not None and noise.object is not None and not keys.stays_inside(noise.object.key):
+        return Refusal(
+            "spec.backend.noise.object.key must be relative to the namespace: "
+            "no leading `/`, no empty part, no `.` and no `..`."
+        )
+    return backend
 
 
 def _pub(pub: JSON, shots: int) -> Pub:

@@ -11,12 +11,16 @@ from typing import Final
 
 import msgspec
 
+from quantumjob_contract.backend import Depolarizing, NoiseModel, Readout, Relaxation
 from quantumjob_contract.limits import MIB
 from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError, PubMetadata, PubResult
-from quantumjob_worker import load, normalise, protocol, route, sandbox, simulate
-from quantumjob_worker.errors import PubFailed, describe
+from quantumjob_worker import clifford, load, normalise, profile, protocol, route, sandbox, simulate
+from quantumjob_worker.engines import engines
+from quantumjob_worker.engines.base import Run
+from quantumjob_worker.errors import PubFailed, describe, out_of_memory
+from quantumjob_worker.noise import Errors
 from quantumjob_worker.room import Room
 
 WARM_UP: Final[tuple[tuple[Format, bytes], ...]] = (
@@ -25,17 +29,34 @@ WARM_UP: Final[tuple[tuple[Format, bytes], ...]] = (
     ("OpenQASM2", b'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];h q[0];cx q[0],q[1];measure q->c;'),
 )
 
+WARM_UP_NOISE: Final = NoiseModel(
+    depolarizing=Depolarizing(0.1, 0.1), readout=Readout(0.1, 0.1), relaxation=Relaxation(1.0, 1.0, 0.1, 0.1)
+)
+
 
 def warm_up() -> None:
     """Once, in the fork server: what every child would else do again. With one thread: a fork takes no other along."""
     for format_, text in WARM_UP:
-        task = protocol.Task(
-            index=0, name="", format=format_, shots=16, seed=1, threads=1, memory=MIB << 10, parse_seconds=1.0
-        )
         circuit = normalise.normalise(load.load(format_, text))
         for method in route.METHODS:
             normalise.for_method(circuit, method)
-        msgspec.json.encode(run(protocol.TASK.decode(msgspec.json.encode(task)), text))
+        found = profile.profile(circuit, 16, clifford=clifford.rewritten(circuit) is not None)
+        for engine in engines().values():
+            if (plan := engine.bid(found)) is not None:
+                engine.sample(circuit, plan, Run(shots=16, seed=1, threads=1, memory=MIB << 10))
+        for noise in (None, WARM_UP_NOISE):
+            task = protocol.Task(
+                index=0,
+                name="",
+                format=format_,
+                shots=16,
+                seed=1,
+                threads=1,
+                memory=MIB << 10,
+                parse_seconds=1.0,
+                noise=noise,
+            )
+            msgspec.json.encode(run(protocol.TASK.decode(msgspec.json.encode(task)), text))
 
 
 def main(sock: socket.socket, start: protocol.Start, room: Room) -> None:
@@ -63,15 +84,16 @@ def run(task: protocol.Task, data: bytes) -> protocol.Report:
     metadata = PubMetadata(seed=task.seed, shots=task.shots)  # the parent knows the sha256 itself
     result = None
     try:
-        circuit = normalise.normalise(load.load(task.format, data))
+        errors = None if task.noise is None else Errors(task.noise)
+        circuit = normalise.normalise(load.load(task.format, data), errors)
         sandbox.limit_cpu(None)
         loaded = time.perf_counter()
-        metadata, registers = simulate.sample(circuit, task, metadata)
+        metadata, registers = simulate.sample(circuit, task, metadata, errors)
         result = PubResult(index=task.index, name=task.name, metadata=metadata, data=registers)
     except PubFailed as failed:
         error = failed.error
     except MemoryError as failed:
-        error = PubError(PubReason.MEMORY_LIMIT, simulate.out_of_memory(task.memory))
+        error = PubError(PubReason.MEMORY_LIMIT, out_of_memory(task.memory))
         trace = describe(failed)
     except RecursionError as failed:
         error = PubError(PubReason.CIRCUIT_TOO_LARGE, "The circuit is nested too deeply; use fewer levels.")

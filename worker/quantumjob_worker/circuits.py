@@ -10,8 +10,9 @@ import urllib3
 
 from quantumjob_contract import transfer
 from quantumjob_contract.limits import MAX_CIRCUIT_BYTES
-from quantumjob_contract.program import Circuit, ObjectRef
+from quantumjob_contract.program import Circuit
 from quantumjob_contract.reasons import PubReason
+from quantumjob_contract.reference import ObjectRef
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.stores import patiently
 

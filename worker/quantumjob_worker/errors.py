@@ -52,3 +52,10 @@ def describe(failed: BaseException) -> str:
     frames = traceback.extract_tb(failed.__traceback__)
     lines = [f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in frames[-8:]]  # noqa: PTH119  a name, not a path
     return f"{type(failed).__name__} at {' '.join(lines)}"
+
+
+def out_of_memory(memory: int) -> str:
+    return (
+        f"The pod's memory limit leaves {memory >> 20} MiB for one pub, and this pub ran out of it. "
+        "Raise spec.resources.limits.memory."
+    )

@@ -29,13 +29,14 @@ from quantumjob_worker.errors import PubFailed, too_large
 from quantumjob_worker.own_gate import OwnGate
 
 WITHOUT_EFFECT: Final = (Delay, GlobalPhaseGate, _U0Gate)
-"""No sample of an ideal simulation depends on these. `u0(n)` would be n identities."""
+"""No sample of an ideal simulation depends on these; noise may strike during a delay. `u0(n)` would be n identities."""
 
 
 class Flattener:
     """Flattens one circuit; counts what it appends."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep_delays: bool = False) -> None:
+        self._keep_delays = keep_delays
         self._operations = 0
         self._definitions: dict[Hashable, QuantumCircuit] = {}
         self._kept_alive: list[Any] = []
@@ -67,6 +68,9 @@ class Flattener:
             return
         operation = instruction.operation
         if isinstance(operation, WITHOUT_EFFECT):
+            if self._keep_delays and isinstance(operation, Delay):
+                self._count(1)
+                target._append(instruction)  # noqa: SLF001
             return
         qubits, clbits = list(instruction.qubits), list(instruction.clbits)
         if isinstance(operation, BoxOp):

@@ -21,9 +21,12 @@ from qiskit.circuit import (
 from qiskit.circuit.library import DiagonalGate, Initialize, MCPhaseGate, MCXGate, PauliGate, UnitaryGate
 from qiskit.circuit.library.standard_gates import get_standard_gate_name_mapping
 from qiskit_aer.backends.backend_utils import BASIS_GATES
+from qiskit_aer.noise.noise_model import QuantumErrorLocation
 
 STANDARD: Final = frozenset(get_standard_gate_name_mapping()) - {"delay", "reset", "measure"}
 CONTROL_FLOW: Final = frozenset({"if_else", "while_loop", "for_loop", "switch_case"})
+ERROR: Final = "qerror_loc"
+"""A place where noise may strike: `noise` puts it there, and no format can hold one."""
 CLIFFORD: Final = frozenset({"id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "cx", "cy", "cz", "swap", "ecr"})
 
 _CLASSES: Final[dict[str, type]] = {
@@ -36,6 +39,7 @@ _CLASSES: Final[dict[str, type]] = {
     "measure": Measure,
     "reset": Reset,
     "barrier": Barrier,
+    ERROR: QuantumErrorLocation,
     "store": Store,
     "if_else": IfElseOp,
     "while_loop": WhileLoopOp,

@@ -7,27 +7,25 @@ run as Aer's. So whatever is not of the very class that bears its name is replac
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction, Qubit
-from qiskit.circuit.equivalence_library import SessionEquivalenceLibrary
-from qiskit.transpiler import PassManager
-from qiskit.transpiler.passes import BasisTranslator, HighLevelSynthesis, UnrollCustomDefinitions
 
 from quantumjob_contract.limits import MAX_QUBITS
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker import genuine
 from quantumjob_worker.errors import PubFailed, too_large
 from quantumjob_worker.flatten import Flattener
+from quantumjob_worker.noise import Errors
 from quantumjob_worker.operands import check_operands
+from quantumjob_worker.translate import translator
 
 LOOPS: Final = ("while_loop", "for_loop")
 
 
-def normalise(circuit: QuantumCircuit) -> QuantumCircuit:
-    """Inlined, unrolled where possible, on the qubits that it uses, and checked. Raises PubFailed."""
+def normalise(circuit: QuantumCircuit, errors: Errors | None = None) -> QuantumCircuit:
+    """Inlined, unrolled where possible, with noise, on the qubits that it uses, and checked. Raises PubFailed."""
     if circuit.num_qubits > MAX_QUBITS or circuit.num_clbits > MAX_QUBITS:
         what = "qubits" if circuit.num_qubits > MAX_QUBITS else "classical bits"
         raise too_large(what, max(circuit.num_qubits, circuit.num_clbits), MAX_QUBITS)
@@ -37,18 +35,23 @@ def normalise(circuit: QuantumCircuit) -> QuantumCircuit:
             PubReason.UNBOUND_PARAMETERS,
             f"The circuit has {len(circuit.parameters)} parameters without a value. Bind them before you submit it.",
         )
-    flat = Flattener().flatten(circuit)
+    flat = Flattener(keep_delays=errors is not None).flatten(circuit)
     flat.global_phase = 0
     check_operands(instructions(flat))
     _check_measured(flat)
-    return compacted(_with_end(flat))
+    if errors is not None:
+        flat = errors.insert(flat)
+    kept = used(flat)
+    if errors is not None:
+        errors.place(kept)
+    return compacted(_with_end(flat), kept)
 
 
 def for_method(circuit: QuantumCircuit, method: str) -> QuantumCircuit:
     """In the gates that this method of Aer's knows. Raises PubFailed where that cannot be."""
     allowed = genuine.allowed(method)
     if not all(instruction.name in allowed for instruction in instructions(circuit)):
-        circuit = _translator(method).run(circuit)
+        circuit = translator(allowed).run(circuit)
         circuit.global_phase = 0
     for instruction in instructions(circuit):
         if instruction.name not in allowed or not genuine.is_genuine(instruction):
@@ -68,19 +71,26 @@ def instructions(circuit: QuantumCircuit) -> Iterator[CircuitInstruction]:
                 yield from instructions(block)
 
 
-def compacted(circuit: QuantumCircuit) -> QuantumCircuit:
-    """Without the qubits that nothing touches: each would double a statevector."""
-    used = {qubit for instruction in circuit.data if instruction.name != "barrier" for qubit in instruction.qubits}
-    if len(used) == circuit.num_qubits or has_control_flow(circuit):
+def used(circuit: QuantumCircuit) -> list[int]:
+    """Indices of the qubits that something touches; all of them where there is control flow."""
+    if has_control_flow(circuit):
+        return list(range(circuit.num_qubits))
+    found = {qubit for instruction in circuit.data if instruction.name != "barrier" for qubit in instruction.qubits}
+    return [index for index, qubit in enumerate(circuit.qubits) if qubit in found]
+
+
+def compacted(circuit: QuantumCircuit, kept: list[int]) -> QuantumCircuit:
+    """On these qubits alone: each other one would double a statevector."""
+    if len(kept) == circuit.num_qubits:
         return circuit
-    qubits = {qubit: Qubit() for qubit in circuit.qubits if qubit in used}
+    qubits = {circuit.qubits[index]: Qubit() for index in kept}
     small = QuantumCircuit(list(qubits.values()), circuit.clbits, *circuit.cregs)
     for instruction in circuit.data:
-        kept = [qubits[qubit] for qubit in instruction.qubits if qubit in qubits]
+        here = [qubits[qubit] for qubit in instruction.qubits if qubit in qubits]
         if instruction.name == "barrier":
-            small.barrier(kept)
+            small.barrier(here)
         else:
-            small._append(instruction.replace(qubits=kept))  # noqa: SLF001  append() checks each argument again
+            small._append(instruction.replace(qubits=here))  # noqa: SLF001  append() checks each argument again
     return small
 
 
@@ -105,17 +115,3 @@ def _check_measured(circuit: QuantumCircuit) -> None:
         raise PubFailed(
             PubReason.NO_MEASUREMENT, "The circuit measures into bits of no register. Add a classical register."
         )
-
-
-@cache
-def _translator(method: str) -> PassManager:
-    """transpile() builds its passes on each call (65 to 110 ms) and refuses more than 30 qubits; these are kept."""
-    basis = sorted(genuine.allowed(method))  # with control flow, which else would be taken for gates to translate
-    library: Any = SessionEquivalenceLibrary
-    return PassManager(
-        [
-            HighLevelSynthesis(basis_gates=basis, equivalence_library=library),
-            UnrollCustomDefinitions(library, basis_gates=basis),
-            BasisTranslator(library, basis),
-        ]
-    )

@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from quantumjob_contract.backend import Method, NoiseModel
 from quantumjob_contract.program import Format
 from quantumjob_contract.results import PubResult
 
@@ -61,6 +62,10 @@ class Task(msgspec.Struct, frozen=True):
     threads: int
     memory: int
     parse_seconds: float
+    method: Method = "automatic"
+    noise: NoiseModel | None = None
+    seconds_left: float | None = None
+    """Until the job's deadline; of it this pub has a share."""
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -1,189 +1,173 @@
-"""Which of Aer's methods runs a circuit: pure functions of the circuit and the memory limit, never of the moment.
+"""Which engine and method run a circuit: pure functions of the circuit and the memory limit, never of the moment.
 
 Aer's own `automatic` never falls back to matrix product states, and goes by width alone.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from itertools import accumulate
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
-from qiskit import QuantumCircuit
+from quantumjob_contract.backend import Method
+from quantumjob_contract.limits import MAX_EXTENDED_QUBITS
+from quantumjob_contract.reasons import PubReason
+from quantumjob_contract.results import Why
+from quantumjob_worker import costs
+from quantumjob_worker.costs import available
+from quantumjob_worker.profile import Profile
 
-from quantumjob_contract.limits import MIB
-from quantumjob_worker.genuine import CLIFFORD, CONTROL_FLOW
-
-Method = Literal["statevector", "stabilizer", "matrix_product_state"]
-METHODS: Final[tuple[Method, ...]] = ("statevector", "stabilizer", "matrix_product_state")
-
+METHODS: Final[tuple[Method, ...]] = ("statevector", "density_matrix", "stabilizer", "matrix_product_state")
+"""Those that `automatic` chooses from."""
 SMALL: Final = 10
-"""Up to this width a statevector is so small that nothing is faster."""
+"""Up to this width a statevector is so small that no other method of Aer's is faster."""
 CHEAP_SECONDS: Final = 2.0
 """A run estimated below this is not worth a search for something better."""
-GATE_SECONDS: Final = 3e-7
-AMPLITUDE_SECONDS: Final = 1e-9
-"""A gate on a statevector costs the first, and the second for each amplitude [m]."""
-MPS_GATE_SECONDS: Final = 1.5e-5
-MPS_CUBE_SECONDS: Final = 2e-8
-"""A gate on two qubits of a matrix product state costs the first, and the second times the cube of the bond [m]."""
-MPS_SAMPLE_SECONDS: Final = 2.5e-6
-MPS_SQUARE: Final = 200
-"""One qubit of one shot costs the first, and as much again for each 200 of the bond's square [m]."""
-STABILIZER_SECONDS: Final = 1.5e-10
-"""One shot costs this times the cube of the width [m]."""
+QUICK_SECONDS: Final = 5e-3
+"""A run estimated below this stays with Aer: whoever runs it on a laptop with the same seed has the same bits."""
 SMALLEST_PROBE: Final = 8
-LARGEST_PROBE: Final = 64
-"""Bonds up to which a matrix product state is tried where another method would do as well."""
-LARGEST_BOND: Final = 128
-"""Above it a gate takes long (40 ms [m]), and a circuit that needs more soon needs far more."""
-LOG_BYTES: Final = 64 * MIB
-"""Aer's log of bond dimensions, by which a run is known to be exact, must not become larger."""
-
-_ONE_BIT: Final = frozenset(
-    {"cx", "cy", "cz", "ch", "cp", "crx", "cry", "crz", "cu", "cu1", "cu3", "csx", "rzz", "rxx"}
-)
-"""Gates that at most double a bond; others may quadruple it."""
-
-
-class Profile(NamedTuple):
-    """What the choice goes by."""
-
-    qubits: int
-    clbits: int
-    gates: int
-    long_gates: int
-    """Those on two qubits or more, each as often as the places that it spans."""
-    bond_bits: int
-    """Upper bound for the logarithm of the bond dimension, from the gates that cross each cut."""
-    clifford: bool
-    dynamic: bool
-    """Each shot is a run of its own: something follows on a measurement."""
-    control_flow: bool
-    shots: int
 
 
 class Plan(NamedTuple):
     """How to run it."""
 
-    method: Method
+    engine: str
+    method: str
+    why: Why
+    seconds: float = math.inf
+    """By the cost model; infinite where that is not known."""
+    needed: int = 0
+    """Bytes of the state."""
     bond_limit: int | None = None
     """Try with this limit, exact if it is not reached. Reached: `otherwise`."""
-    otherwise: Method | None = None
+    otherwise: str | None = None
 
 
-def statevector_bytes(qubits: int) -> int:
-    return 16 << qubits
+class Refusal(NamedTuple):
+    """Why it cannot be run."""
+
+    reason: PubReason
+    message: str
 
 
-def available(memory: int) -> int:
-    """Of a pub's memory, what a state may take: the rest is for the circuit and the result."""
-    return memory * 7 // 8
+def choose(circuit: Profile, memory: int, method: Method = "automatic", bids: Iterable[Plan] = ()) -> Plan | Refusal:
+    """The plan, or why there is none. `bids` are those of the engines beside Aer."""
+    room = available(memory)
+    if method != "automatic":
+        return _requested(circuit, room, method)
+    aer = _automatic(circuit, room)
+    if aer is not None and aer.seconds <= QUICK_SECONDS:
+        return aer
+    found = [plan for plan in (aer, *bids) if plan is not None and plan.needed <= room]
+    best = min(found, key=lambda plan: plan.seconds, default=None)
+    return best or Refusal(PubReason.MEMORY_LIMIT, nothing_fits(circuit.qubits, memory))
 
 
-def profile(circuit: QuantumCircuit, shots: int) -> Profile:
-    """Go through the circuit once, and through its blocks."""
-    names: set[str] = set()
-    crossing = [0] * (circuit.num_qubits + 1)
-    gates = long_gates = 0
-    measured: set[int] = set()
-    dynamic = False
-    for name, qubits in _operations(circuit, list(range(circuit.num_qubits))):
-        if name == "barrier":
-            continue
-        names.add(name)
-        dynamic = dynamic or name == "reset" or not measured.isdisjoint(qubits)
-        if name == "measure":
-            measured.update(qubits)
-            continue
-        gates += 1
-        if len(qubits) > 1:
-            long_gates += max(qubits) - min(qubits)  # it is brought next to each other by swaps
-            weight = (1 if name in _ONE_BIT else 2) * (len(qubits) - 1)
-            crossing[min(qubits)] += weight
-            crossing[max(qubits)] -= weight
-    width = circuit.num_qubits
-    bonds = (min(bits, cut, width - cut) for cut, bits in enumerate(accumulate(crossing[:-1]), start=1))
-    flow = not names.isdisjoint(CONTROL_FLOW)
-    return Profile(
-        qubits=width,
-        clbits=circuit.num_clbits,
-        gates=gates,
-        long_gates=long_gates,
-        bond_bits=max(bonds, default=0),
-        clifford=names <= CLIFFORD | {"measure", "reset", "pauli"},
-        dynamic=dynamic or flow,
-        control_flow=flow,
-        shots=shots,
+def nothing_fits(qubits: int, memory: int) -> str:
+    return (
+        f"A statevector of {qubits} qubits needs {size(costs.statevector_bytes(qubits))}; the pod's memory limit "
+        f"leaves {size(available(memory))}, and the circuit is too entangled for a matrix product state. "
+        "Raise spec.resources.limits.memory, or use fewer qubits."
     )
 
 
-def choose(circuit: Profile, memory: int) -> Plan | None:
-    """The plan; None where no method can hold the state."""
-    room = available(memory)
-    fits = circuit.qubits < 60 and statevector_bytes(circuit.qubits) <= room
-    if fits and circuit.qubits <= SMALL:
-        return Plan("statevector")
-    known = exact_methods(circuit, room, fits=fits)
-    best = min(known, key=known.__getitem__, default=None)
-    if best is not None and (known[best] <= CHEAP_SECONDS or circuit.clifford):
-        return Plan(best)
-    logged = not circuit.dynamic and circuit.long_gates * (40 + 4 * circuit.qubits) <= LOG_BYTES
+def size(number: int) -> str:
+    mib = -(-number // 2**20)
+    return f"{mib} MiB" if mib < 2**20 else f"2^{number.bit_length() - 21} MiB"
+
+
+def _automatic(circuit: Profile, room: int) -> Plan | None:
+    """Aer's method; None where none can hold the state."""
+    known = _exact_methods(circuit, room)
+    if "statevector" in known and circuit.qubits <= SMALL and not circuit.errors:
+        return known["statevector"]._replace(why=Why.SMALL)
+    best = min(known.values(), key=lambda plan: plan.seconds, default=None)
+    if best is not None and (best.seconds <= CHEAP_SECONDS or circuit.clifford or circuit.errors):
+        return best
     if best is None:
-        limit = min(largest_bond(circuit.qubits, room), LARGEST_BOND)
-        return None if limit < 2 else Plan("matrix_product_state", limit if logged else None)
-    bond = probe_bond(known[best] / max(1, circuit.long_gates))
-    if logged and bond >= SMALLEST_PROBE and best != "matrix_product_state":
-        return Plan("matrix_product_state", bond, best)
-    return Plan(best)
+        return _as_far_as_it_goes(circuit, room, Why.ONLY_FIT)
+    bond = costs.probe_bond(best.seconds / max(1, circuit.long_gates))
+    if _is_logged(circuit) and bond >= SMALLEST_PROBE and best.method != "matrix_product_state":
+        return best._replace(method="matrix_product_state", bond_limit=bond, otherwise=best.method)
+    return best
 
 
-def exact_methods(circuit: Profile, room: int, *, fits: bool) -> dict[Method, float]:
-    """The methods that surely hold the state in this room, with the seconds that they may take."""
-    known: dict[Method, float] = {}
-    if fits:
-        known["statevector"] = statevector_seconds(circuit)
-    if circuit.clifford:
-        known["stabilizer"] = circuit.shots * circuit.qubits**3 * STABILIZER_SECONDS
-    if circuit.bond_bits < 30 and mps_bytes(circuit.qubits, 1 << circuit.bond_bits) <= room:
-        known["matrix_product_state"] = mps_seconds(circuit, 1 << circuit.bond_bits)
-    return known
+def _exact_methods(circuit: Profile, room: int) -> dict[str, Plan]:
+    """The methods that surely hold the state in this room."""
+    plans = [
+        Plan(
+            "aer",
+            "statevector",
+            Why.FASTEST,
+            costs.statevector_seconds(circuit),
+            costs.statevector_bytes(circuit.qubits),
+        )
+    ]
+    if circuit.errors:
+        needed = costs.density_matrix_bytes(circuit.qubits)
+        plans.append(Plan("aer", "density_matrix", Why.FASTEST, costs.density_matrix_seconds(circuit), needed))
+    if circuit.clifford and circuit.noise != "general":
+        needed = costs.stabilizer_bytes(circuit.qubits)
+        plans.append(Plan("aer", "stabilizer", Why.CLIFFORD, costs.stabilizer_seconds(circuit), needed))
+    if (mps := _bounded_mps(circuit, room)) is not None:
+        plans.append(mps)
+    return {plan.method: plan for plan in plans if plan.needed <= room}
 
 
-def statevector_seconds(circuit: Profile) -> float:
-    runs = circuit.shots if circuit.dynamic else 1
-    return float(runs * circuit.gates * (GATE_SECONDS + AMPLITUDE_SECONDS * 2 ** min(circuit.qubits, 60)))
+def _bounded_mps(circuit: Profile, room: int) -> Plan | None:
+    """As a matrix product state whose bonds cannot grow beyond what fits."""
+    if circuit.bond_bits >= 30:
+        return None
+    bond = 1 << circuit.bond_bits
+    needed = costs.mps_bytes(circuit.qubits, bond)
+    if needed > room:
+        return None
+    return Plan("aer", "matrix_product_state", Why.FASTEST, costs.mps_seconds(circuit, bond), needed)
 
 
-def mps_seconds(circuit: Profile, bond: int) -> float:
-    runs = circuit.shots if circuit.dynamic else 1
-    sampling = circuit.shots * circuit.qubits * MPS_SAMPLE_SECONDS * (1 + bond**2 / MPS_SQUARE)
-    return runs * circuit.long_gates * (MPS_GATE_SECONDS + MPS_CUBE_SECONDS * bond**3) + sampling
+def _as_far_as_it_goes(circuit: Profile, room: int, why: Why) -> Plan | None:
+    """As a matrix product state, with the largest bonds that fit; it may turn out that they do not do."""
+    limit = min(costs.largest_bond(circuit.qubits, room), costs.LARGEST_BOND)
+    if limit < 2:
+        return None
+    return Plan("aer", "matrix_product_state", why, bond_limit=limit if _is_logged(circuit) else None)
 
 
-def probe_bond(gate_seconds: float) -> int:
-    """The power of two up to which a gate on a matrix product state costs no more than this."""
-    bond = 1
-    while MPS_GATE_SECONDS + MPS_CUBE_SECONDS * (2 * bond) ** 3 <= gate_seconds and bond < LARGEST_PROBE:
-        bond *= 2
-    return bond
+def _is_logged(circuit: Profile) -> bool:
+    runs_once = not circuit.dynamic and not circuit.errors
+    return runs_once and circuit.long_gates * (40 + 4 * circuit.qubits) <= costs.LOG_BYTES
 
 
-def mps_bytes(qubits: int, bond: int) -> int:
-    """Two matrices a qubit, and working copies of them while a gate is applied."""
-    return 4 * 32 * qubits * bond**2
+def _requested(circuit: Profile, room: int, method: Method) -> Plan | Refusal:
+    if (message := _unsuitable(circuit, method)) is not None:
+        return Refusal(PubReason.METHOD_UNSUITABLE, f"{message} Leave spec.backend.method out, or name another.")
+    if method == "matrix_product_state":
+        plan = _bounded_mps(circuit, room) or _as_far_as_it_goes(circuit, room, Why.REQUESTED)
+        return plan._replace(why=Why.REQUESTED) if plan else _no_room(costs.mps_bytes(circuit.qubits, 2), room, method)
+    needed, seconds = {
+        "statevector": (costs.statevector_bytes(circuit.qubits), costs.statevector_seconds(circuit)),
+        "density_matrix": (costs.density_matrix_bytes(circuit.qubits), costs.density_matrix_seconds(circuit)),
+        "stabilizer": (costs.stabilizer_bytes(circuit.qubits), costs.stabilizer_seconds(circuit)),
+    }.get(method, (0, math.inf))
+    if needed > room:
+        return _no_room(needed, room, method)
+    return Plan("aer", method, Why.REQUESTED, seconds, needed)
 
 
-def largest_bond(qubits: int, room: int) -> int:
-    return int((room / mps_bytes(qubits, 1)) ** 0.5)
+def _unsuitable(circuit: Profile, method: Method) -> str | None:
+    """What the method cannot do with this circuit, whatever memory it had."""
+    if method == "stabilizer" and not circuit.clifford:
+        return "The method stabilizer runs Clifford gates only, and the circuit has others."
+    if method in ("stabilizer", "extended_stabilizer") and circuit.noise == "general":
+        return f"The method {method} has no relaxation noise."
+    if method == "extended_stabilizer" and circuit.qubits > MAX_EXTENDED_QUBITS:
+        return f"The method extended_stabilizer has at most {MAX_EXTENDED_QUBITS} qubits."
+    return None
 
 
-def _operations(circuit: QuantumCircuit, indices: list[int]) -> Iterable[tuple[str, list[int]]]:
-    index = dict(zip(circuit.qubits, indices, strict=True))
-    for instruction in circuit.data:
-        qubits = [index[qubit] for qubit in instruction.qubits]
-        name = instruction.name
-        yield name, qubits if name not in CONTROL_FLOW else []
-        if name in CONTROL_FLOW:
-            for block in instruction.operation.blocks:
-                yield from _operations(block, qubits)
+def _no_room(needed: int, room: int, method: Method) -> Refusal:
+    return Refusal(
+        PubReason.MEMORY_LIMIT,
+        f"By the method {method} the circuit needs {size(needed)}; the pod's memory limit leaves {size(room)}. "
+        "Raise spec.resources.limits.memory, use fewer qubits, or leave spec.backend.method out.",
+    )

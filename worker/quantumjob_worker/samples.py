@@ -1,4 +1,4 @@
-"""From Aer's list of hexadecimal numbers to packed samples, as Qiskit's BitArray holds them."""
+"""From the classical bits of each shot to those of each register, as Qiskit's BitArray holds them."""
 
 from __future__ import annotations
 
@@ -22,29 +22,28 @@ def result_bytes(circuit: QuantumCircuit, shots: int) -> int:
     return sum(shots * _bytes(register.size) for register in circuit.cregs)
 
 
-def registers(circuit: QuantumCircuit, memory: list[str]) -> dict[str, Register]:
+def registers(circuit: QuantumCircuit, memory: NDArray[np.uint8]) -> dict[str, Register]:
     """Samples and counts of each classical register, in the circuit's order.
 
+    `memory` has shape (shots, bytes): all classical bits of a shot, bit 0 the lowest of the last byte.
     Bit 0 of a register is the lowest bit of its last byte, as in `BitArray.array` of shape (shots, bytes).
     """
     return {
-        register.name: _register([circuit.find_bit(bit).index for bit in register], circuit.num_clbits, memory)
+        register.name: _register([circuit.find_bit(bit).index for bit in register], memory)
         for register in circuit.cregs
     }
 
 
-def _register(bits: list[int], width: int, memory: list[str]) -> Register:
-    packed = b"".join(_packed(bits, width, memory[start : start + CHUNK]) for start in range(0, len(memory), CHUNK))
+def _register(bits: list[int], memory: NDArray[np.uint8]) -> Register:
+    packed = b"".join(_packed(bits, memory[start : start + CHUNK]) for start in range(0, len(memory), CHUNK))
     return Register(num_bits=len(bits), samples=base64.b64encode(packed).decode(), counts=counts(packed, len(bits)))
 
 
-def _packed(bits: list[int], width: int, memory: list[str]) -> bytes:
+def _packed(bits: list[int], memory: NDArray[np.uint8]) -> bytes:
     if not bits:
         return b""
-    size = _bytes(width)
-    binary = {shot: int(shot, 16).to_bytes(size, "big") for shot in set(memory)}
-    shots = b"".join(map(binary.__getitem__, memory))
-    unpacked: NDArray[np.uint8] = np.unpackbits(np.frombuffer(shots, np.uint8).reshape(-1, size), axis=1)
+    size = memory.shape[1]
+    unpacked: NDArray[np.uint8] = np.unpackbits(memory, axis=1)
     columns = [size * 8 - 1 - bit for bit in reversed(bits)]
     chosen = np.zeros((len(memory), _bytes(len(bits)) * 8), np.uint8)
     chosen[:, -len(bits) :] = unpacked[:, columns]

@@ -11,10 +11,11 @@ import msgspec
 import urllib3
 
 from quantumjob_contract import limits, seeds, transfer
+from quantumjob_contract.backend import NoiseModel
 from quantumjob_contract.program import Program
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError, PubMetadata, PubResult, PubTimes
-from quantumjob_worker import circuits, protocol
+from quantumjob_worker import circuits, noise_source, protocol
 from quantumjob_worker.alive import SignsOfLife
 from quantumjob_worker.budget import Budget
 from quantumjob_worker.errors import PubFailed
@@ -60,6 +61,8 @@ class Shard:
         self._segments = segments
         self._budget = budget
         self._signs = signs
+        self._noise: NoiseModel | PubFailed | None = None
+        """Once it was needed: the model, or why there is none."""
         self._left = 0
         """Pubs without a result."""
         self.computed = 0
@@ -94,14 +97,10 @@ class Shard:
         """False where it ran out of its share."""
         pub = self._program.pubs[index]
         began = time.monotonic()
+        until = began + min(FETCH_SECONDS, seconds or FETCH_SECONDS)
         try:
-            data = circuits.read(
-                pub.circuit,
-                self._urls,
-                self._http,
-                until=began + min(FETCH_SECONDS, seconds or FETCH_SECONDS),
-                wait=self._signs.wait,
-            )
+            noise = self._noise_model(until)
+            data = circuits.read(pub.circuit, self._urls, self._http, until=until, wait=self._signs.wait)
         except PubFailed as failed:
             self._add(index, failed.error, PubTimes(load=time.monotonic() - began, run=0.0))
             return True
@@ -114,6 +113,9 @@ class Shard:
             threads=self._runner.threads,
             memory=self._runner.memory,
             parse_seconds=limits.PARSE_SECONDS,
+            method=self._program.backend.method,
+            noise=noise,
+            seconds_left=self._budget.remaining(),
         )
         fetched = time.monotonic()
         report, end = self._runner.run(task, data, seconds, self._tick)
@@ -130,6 +132,20 @@ class Shard:
             error = explain(end, task.memory, task.parse_seconds)
             self._add(index, error, PubTimes(load=0.0, run=time.monotonic() - fetched), data)
         return True
+
+    def _noise_model(self, until: float) -> NoiseModel | None:
+        """Read once, for all pubs. Raises PubFailed, or transfer's StoreUnavailable and StoreRefused."""
+        noise = self._program.backend.noise
+        if noise is None:
+            return None
+        if self._noise is None:
+            try:
+                self._noise = noise_source.read(noise, self._urls, self._http, until=until, wait=self._signs.wait)
+            except PubFailed as failed:
+                self._noise = failed
+        if isinstance(self._noise, PubFailed):
+            raise self._noise
+        return self._noise
 
     def _checked(self, result: PubResult, index: int, data: bytes) -> PubResult:
         """The child's word only for what the child alone can know."""

@@ -1,51 +1,85 @@
-"""Runs a normalised circuit on Aer, by the method that the router names, within the child's memory and threads."""
+"""Runs a normalised circuit by the engine and method that the router names, within the memory and time of a child."""
 
 from __future__ import annotations
 
-import re
-from functools import cache
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-import qiskit_aer
 from qiskit import QuantumCircuit
-from qiskit_aer import AerSimulator
 
-from quantumjob_contract.limits import MAX_RESULT_BYTES, MIB
+from quantumjob_contract.limits import DEADLINE_SLACK, MAX_RESULT_BYTES
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.results import PubMetadata, Register
-from quantumjob_worker import normalise, route
+from quantumjob_contract.results import PubMetadata, Register, Why
+from quantumjob_worker import clifford, profile, route
+from quantumjob_worker.engines import engines
+from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import PubFailed
+from quantumjob_worker.noise import Errors
 from quantumjob_worker.protocol import Task
+from quantumjob_worker.route import Plan
 from quantumjob_worker.samples import registers, result_bytes
 
 SHOT_BYTES: Final = 200
 """What Aer and Python hold for one shot besides its bits."""
 SERIAL: Final = 14
 """Below this many qubits Aer updates and samples a statevector by one thread, however many it has."""
-PROBE_PART: Final = 8
-"""A run with a bond limit is first tried on this part of the circuit: one that will not do shows it early."""
 
 
-def sample(circuit: QuantumCircuit, task: Task, base: PubMetadata) -> tuple[PubMetadata, dict[str, Register]]:
+def sample(
+    circuit: QuantumCircuit, task: Task, base: PubMetadata, errors: Errors | None = None
+) -> tuple[PubMetadata, dict[str, Register]]:
     """The registers' samples and how they were made. Raises PubFailed."""
     check_result(circuit, task)
-    profile = route.profile(circuit, task.shots)
-    plan = route.choose(profile, task.memory)
-    if plan is None:
-        raise PubFailed(PubReason.MEMORY_LIMIT, nothing_fits(profile.qubits, task.memory))
-    if plan.method == "statevector" and profile.qubits < SERIAL and not profile.dynamic:
-        task = msgspec.structs.replace(task, threads=1)  # Aer would start more, and give them nothing
-    method, memory = _carry_out(circuit, plan, task)
+    plan, runnable, found = planned(circuit, task, errors)
+    serial = plan.method == "statevector" and found.qubits < SERIAL and not found.dynamic
+    run = Run(
+        shots=task.shots,
+        seed=task.seed,
+        threads=1 if serial else task.threads,  # Aer would start more, and give them nothing
+        memory=task.memory,
+        errors=errors,
+    )
+    engine = engines()[plan.engine]
+    sampled = engine.sample(runnable, plan, run)
+    why = plan.why
+    if plan.bond_limit is not None and plan.why == Why.FASTEST and sampled.method == "matrix_product_state":
+        why = Why.LOW_ENTANGLEMENT
     metadata = msgspec.structs.replace(
         base,
-        engine=f"aer {qiskit_aer.__version__}",
-        method=method,
-        precision="double",
-        qubits=profile.qubits,
+        engine=f"{engine.name} {engine.version}",
+        method=sampled.method,
+        why=why,
+        precision=engine.precision,
+        qubits=found.qubits,
         operations=sum(circuit.count_ops().values()),
     )
-    return metadata, registers(circuit, memory)
+    return metadata, registers(circuit, sampled.bits)
+
+
+def planned(circuit: QuantumCircuit, task: Task, errors: Errors | None) -> tuple[Plan, QuantumCircuit, profile.Profile]:
+    """The plan, the circuit in the gates that its method wants, and its figures. Raises PubFailed."""
+    simple = clifford.rewritten(circuit)
+    found = profile.profile(
+        circuit, task.shots, clifford=simple is not None, noise=errors.kind if errors is not None else ""
+    )
+    bids = (bid for engine in engines().values() if (bid := engine.bid(found)) is not None)
+    plan = route.choose(found, task.memory, task.method, bids)
+    if isinstance(plan, route.Refusal):
+        raise PubFailed(plan.reason, plan.message)
+    check_time(plan, task)
+    return plan, simple if simple is not None and plan.method == "stabilizer" else circuit, found
+
+
+def check_time(plan: Plan, task: Task) -> None:
+    """Refuse before the run what cannot end before the job's deadline. Raises PubFailed."""
+    known = plan.bond_limit is None and plan.seconds != float("inf")
+    if task.seconds_left is None or not known or plan.seconds <= DEADLINE_SLACK * task.seconds_left:
+        return
+    raise PubFailed(
+        PubReason.DEADLINE_EXCEEDED,
+        f"By the method {plan.method} this pub takes about {plan.seconds:.0f} s, and the job has "
+        f"{task.seconds_left:.0f} s left. Raise spec.activeDeadlineSeconds, or make the circuit or its shots smaller.",
+    )
 
 
 def check_result(circuit: QuantumCircuit, task: Task) -> None:
@@ -64,82 +98,3 @@ def check_result(circuit: QuantumCircuit, task: Task) -> None:
             f"The samples of {task.shots} shots need {needed >> 20} MiB while they are collected; the pod's memory "
             f"limit leaves {task.memory >> 20} MiB. Take fewer shots, or raise spec.resources.limits.memory.",
         )
-
-
-def out_of_memory(memory: int) -> str:
-    return (
-        f"The pod's memory limit leaves {memory >> 20} MiB for one pub, and this pub ran out of it. "
-        "Raise spec.resources.limits.memory."
-    )
-
-
-def nothing_fits(qubits: int, memory: int) -> str:
-    return (
-        f"A statevector of {qubits} qubits needs {_size(route.statevector_bytes(qubits))}; the pod's memory limit "
-        f"leaves {_size(route.available(memory))}, and the circuit is too entangled for a matrix product state. "
-        "Raise spec.resources.limits.memory, or use fewer qubits."
-    )
-
-
-def _size(number: int) -> str:
-    mib = number >> 20
-    return f"{mib} MiB" if mib < 2**20 else f"2^{number.bit_length() - 21} MiB"
-
-
-def _carry_out(circuit: QuantumCircuit, plan: route.Plan, task: Task) -> tuple[str, list[str]]:
-    translated = normalise.for_method(circuit, plan.method)
-    if plan.bond_limit is None:
-        return plan.method, _run(translated, plan.method, task)[0]
-    limits = {"mps_log_data": True, "matrix_product_state_max_bond_dimension": plan.bond_limit}
-    for part in (_beginning(translated, PROBE_PART), translated):
-        memory, log = _run(part, plan.method, task, **limits)
-        if reached(log, plan.bond_limit):
-            break
-    else:
-        return plan.method, memory
-    if plan.otherwise is None:
-        raise PubFailed(PubReason.MEMORY_LIMIT, nothing_fits(circuit.num_qubits, task.memory))
-    return plan.otherwise, _run(normalise.for_method(circuit, plan.otherwise), plan.otherwise, task)[0]
-
-
-def reached(log: str, limit: int) -> bool:
-    """Whether any bond in Aer's log is as large as the limit: then something may have been cut off."""
-    return re.search(rf"[\[ ]{limit}[ \]]", log) is not None
-
-
-def _beginning(circuit: QuantumCircuit, part: int) -> QuantumCircuit:
-    gates = [instruction for instruction in circuit.data if instruction.name != "measure"]
-    start = circuit.copy_empty_like()
-    for instruction in gates[: len(gates) // part]:
-        start._append(instruction)  # noqa: SLF001  append() checks each argument again
-    start.measure(0, 0)  # Aer warns of a circuit without
-    return start
-
-
-def _run(circuit: QuantumCircuit, method: route.Method, task: Task, **options: Any) -> tuple[list[str], str]:
-    """Each shot's bits in hexadecimal, and Aer's log. Raises PubFailed."""
-    options |= {
-        "shots": task.shots,
-        "seed_simulator": task.seed,
-        "memory": True,
-        "max_memory_mb": max(1, route.available(task.memory) // MIB),
-        "max_parallel_threads": task.threads,
-    }
-    # As run().result() does it, but in this thread, and without the objects that those make of the answer.
-    result = _simulator(method)._execute_circuits_job([circuit], None, options, format_result=False)  # noqa: SLF001
-    parts = result["results"]
-    if not result["success"] or not parts[0]["success"]:
-        statuses = [str(result["status"]), *(str(part["status"]) for part in parts)]
-        if any("memory" in status.lower() or "bad_alloc" in status for status in statuses):
-            raise PubFailed(PubReason.MEMORY_LIMIT, out_of_memory(task.memory))
-        raise PubFailed(
-            PubReason.SIMULATION_FAILED,
-            f"Qiskit Aer could not run the circuit by the method {method}. Check that it runs with Aer on its own.",
-        )
-    return parts[0]["data"].get("memory", []), str(parts[0]["metadata"].get("MPS_log_data", ""))
-
-
-@cache
-def _simulator(method: route.Method) -> AerSimulator:
-    """Made once, before a child is forked: it costs more than a small run."""
-    return AerSimulator(method=method)

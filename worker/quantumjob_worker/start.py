@@ -22,7 +22,7 @@ from quantumjob_worker.orders_client import OrdersClient
 from quantumjob_worker.retirement import Retirement
 from quantumjob_worker.runner import Runner
 
-PACKAGES: Final = ("quantumjob", "qiskit", "qiskit-aer", "qiskit-qasm3-import", "numpy")
+PACKAGES: Final = ("quantumjob", "qiskit", "qiskit-aer", "qiskit-qasm3-import", "stim", "numpy")
 
 log = logging.getLogger(__name__)
 

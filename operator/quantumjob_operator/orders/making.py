@@ -63,6 +63,8 @@ async def written(pending: ObjectBucket, owner: Owner) -> list[str]:
 def circuit_urls(circuits: ObjectBucket, owner: Owner, program: Program, life: float) -> dict[str, str]:
     """A GET for each object that the program references."""
     wanted = {pub.circuit.object.key for pub in program.pubs if pub.circuit.object is not None}
+    if program.backend.noise is not None and program.backend.noise.object is not None:
+        wanted.add(program.backend.noise.object.key)
     return {key: circuits.presign("GET", keys.circuit(owner.namespace, key), life) for key in sorted(wanted)}
 
 

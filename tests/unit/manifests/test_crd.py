@@ -7,8 +7,10 @@ import pytest
 from rendered import ROOT, crd, fields, schema
 
 from quantumjob_contract import limits, names
+from quantumjob_contract.backend import Backend, Depolarizing, Method, Noise, Readout, Relaxation
 from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason, Reason
+from quantumjob_contract.reference import ObjectRef
 from quantumjob_operator import status
 from quantumjob_operator.shared.placement import DEDICATED, SHARED
 
@@ -41,7 +43,7 @@ def test_every_string_and_list_is_bounded(path: str) -> None:
     assert {"enum", "maxLength"} & set(node) if node["type"] == "string" else "maxItems" in node
 
 
-@pytest.mark.parametrize("path", [path for path, node in FIELDS.items() if node.get("type") == "integer"])
+@pytest.mark.parametrize("path", [path for path, node in FIELDS.items() if node.get("type") in {"integer", "number"}])
 def test_every_number_has_a_lower_bound(path: str) -> None:
     assert "minimum" in FIELDS[path]
 
@@ -69,6 +71,26 @@ def test_limits_are_the_contract_s(path: str, rule: str, limit: int) -> None:
     assert FIELDS[path][rule] == limit
 
 
+@pytest.mark.parametrize("path", [path for path in FIELDS if path.endswith("Nanoseconds")])
+def test_times_are_the_contract_s(path: str) -> None:
+    assert FIELDS[path]["maximum"] == limits.MAX_NANOSECONDS
+
+
+def test_the_backend_is_the_contract_s() -> None:
+    """Each field of the schema is one of the struct that reads it, and the other way round."""
+    assert set(FIELDS[".spec.backend.method"]["enum"]) == set(get_args(Method))
+    for path, struct in (
+        ("", Backend),
+        (".noise", Noise),
+        (".noise.depolarizing", Depolarizing),
+        (".noise.readout", Readout),
+        (".noise.relaxation", Relaxation),
+        (".noise.object", ObjectRef),
+    ):
+        fields = set(struct.__struct_encode_fields__)
+        assert set(FIELDS[f".spec.backend{path}"]["properties"]) == fields
+
+
 def test_formats_are_the_contract_s() -> None:
     assert set(FIELDS[".spec.program.pubs[].circuit.format"]["enum"]) == set(get_args(Format))
 
@@ -89,6 +111,9 @@ def test_a_bell_job_needs_a_name_and_a_circuit() -> None:
         ".spec.program.pubs[].name",
         ".spec.program.pubs[].circuit",
         ".spec.program.pubs[].circuit.object.key",
+        ".spec.backend.noise.object.key",
+        ".spec.backend.noise.relaxation.t1Nanoseconds",
+        ".spec.backend.noise.relaxation.t2Nanoseconds",
     }
 
 
@@ -98,6 +123,7 @@ def test_defaults() -> None:
         ".spec.program.shots": 1024,
         ".spec.program.pubs[].circuit.format": "OpenQASM3",
         ".spec.backend.name": "aer",
+        ".spec.backend.method": "automatic",
         ".spec.backoffLimit": 3,
         ".spec.activeDeadlineSeconds": 3600,
         ".spec.ttlSecondsAfterFinished": 300,

@@ -18,7 +18,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from quantumjob_contract import limits
-from quantumjob_contract.program import Circuit, Format, ObjectRef, Program
+from quantumjob_contract.program import Circuit, Format, Program
+from quantumjob_contract.reference import ObjectRef
 from quantumjob_operator.shared import estimate
 from quantumjob_operator.shared.estimate import UNKNOWN_SECONDS, seconds
 from quantumjob_operator.shared.policy import is_long

@@ -18,7 +18,8 @@ from jwt.algorithms import RSAAlgorithm
 from quantumjob_contract import keys, limits, names
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.orders import PATH_ORDERS, Alive, Ended, Next, Order, Told, alive_path, urls_path
-from quantumjob_contract.program import Circuit, ObjectRef, Program, decode_program, encode
+from quantumjob_contract.program import Circuit, Program, decode_program, encode
+from quantumjob_contract.reference import ObjectRef
 from quantumjob_operator import clock
 from quantumjob_operator.kube import ApiUnreachable
 from quantumjob_operator.orders import making

@@ -13,7 +13,8 @@ from worker_tasks import InProcess
 from quantumjob_contract import keys
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.orders import POLL_SECONDS, Alive, Ended, Next, Told
-from quantumjob_contract.program import Circuit, ObjectRef
+from quantumjob_contract.program import Circuit
+from quantumjob_contract.reference import ObjectRef
 from quantumjob_worker import alive, assignment, orders_client, retirement, stores
 from quantumjob_worker.errors import OrderFailed, Stopped, WorkerExit
 from quantumjob_worker.orders_client import OrdersClient

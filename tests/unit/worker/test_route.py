@@ -1,22 +1,22 @@
-"""Which method, for which circuit and memory."""
+"""Which engine and method, for which circuit and memory."""
 
 from __future__ import annotations
+
+import math
+from typing import Any
 
 import pytest
 from qiskit import QuantumCircuit
 
-from quantumjob_worker.route import (
-    Plan,
-    Profile,
-    choose,
-    largest_bond,
-    mps_bytes,
-    probe_bond,
-    profile,
-    statevector_bytes,
-)
+from quantumjob_contract.reasons import PubReason
+from quantumjob_contract.results import Why
+from quantumjob_worker.costs import largest_bond, mps_bytes, probe_bond, statevector_bytes
+from quantumjob_worker.engines.stabilizers import Stim
+from quantumjob_worker.profile import Profile, profile
+from quantumjob_worker.route import Plan, Refusal, choose
 
 GIB = 1 << 30
+MIB = 1 << 20
 BASE = Profile(
     qubits=20,
     clbits=20,
@@ -27,27 +27,111 @@ BASE = Profile(
     dynamic=False,
     control_flow=False,
     shots=1000,
+    measurements=20,
 )
+CLIFFORD = {"qubits": 100, "bond_bits": 50, "clifford": True}
+NOISY = {"errors": 100, "noise": "pauli"}
+
+
+def short(plan: Plan | Refusal) -> tuple[Any, ...]:
+    assert isinstance(plan, Plan), plan
+    return (plan.engine, plan.method, plan.why, plan.bond_limit, plan.otherwise)
 
 
 @pytest.mark.parametrize(
-    ("change", "memory", "plan"),
+    ("change", "memory", "expected"),
     [
-        ({"qubits": 2, "bond_bits": 1, "clifford": True}, GIB, Plan("statevector")),
-        ({}, GIB, Plan("statevector")),
-        ({"qubits": 100, "bond_bits": 50, "clifford": True}, GIB, Plan("stabilizer")),
-        ({"qubits": 500, "bond_bits": 1, "clifford": True}, GIB, Plan("matrix_product_state")),
-        ({"qubits": 100, "bond_bits": 2}, GIB, Plan("matrix_product_state")),
-        ({"gates": 171_000, "long_gates": 150_000}, GIB, Plan("matrix_product_state", 32, "statevector")),
-        ({"gates": 171_000, "long_gates": 300_000, "dynamic": True}, GIB, Plan("statevector")),
-        ({"qubits": 40, "bond_bits": 20}, GIB, Plan("matrix_product_state", 128)),
-        ({"qubits": 40, "bond_bits": 20, "dynamic": True}, GIB, Plan("matrix_product_state")),
-        ({"qubits": 40, "bond_bits": 20}, 1 << 12, None),
-        ({"qubits": 26, "gates": 10, "long_gates": 5, "bond_bits": 2}, 1 << 20, Plan("matrix_product_state")),
+        ({"qubits": 2, "bond_bits": 1, "clifford": True}, GIB, ("aer", "statevector", Why.SMALL, None, None)),
+        ({}, GIB, ("aer", "statevector", Why.FASTEST, None, None)),
+        (CLIFFORD, GIB, ("stim", "stabilizer", Why.CLIFFORD, None, None)),
+        (CLIFFORD | {"control_flow": True, "dynamic": True}, GIB, ("aer", "stabilizer", Why.CLIFFORD, None, None)),
+        ({"qubits": 500, "bond_bits": 1, "clifford": True}, GIB, ("stim", "stabilizer", Why.CLIFFORD, None, None)),
+        ({"qubits": 100, "bond_bits": 2}, GIB, ("aer", "matrix_product_state", Why.FASTEST, None, None)),
+        (
+            {"gates": 171_000, "long_gates": 150_000},
+            GIB,
+            ("aer", "matrix_product_state", Why.FASTEST, 32, "statevector"),
+        ),
+        (
+            {"gates": 171_000, "long_gates": 300_000, "dynamic": True},
+            GIB,
+            ("aer", "statevector", Why.FASTEST, None, None),
+        ),
+        ({"qubits": 40, "bond_bits": 20}, GIB, ("aer", "matrix_product_state", Why.ONLY_FIT, 128, None)),
+        (
+            {"qubits": 40, "bond_bits": 20, "dynamic": True},
+            GIB,
+            ("aer", "matrix_product_state", Why.ONLY_FIT, None, None),
+        ),
+        (
+            {"qubits": 26, "gates": 10, "long_gates": 5, "bond_bits": 2},
+            MIB,
+            ("aer", "matrix_product_state", Why.FASTEST, None, None),
+        ),
+        ({"qubits": 4, "bond_bits": 2} | NOISY, GIB, ("aer", "density_matrix", Why.FASTEST, None, None)),
+        ({"qubits": 20} | NOISY, GIB, ("aer", "statevector", Why.FASTEST, None, None)),
+        ({"qubits": 100, "bond_bits": 2} | NOISY, GIB, ("aer", "matrix_product_state", Why.FASTEST, None, None)),
+        (CLIFFORD | NOISY, GIB, ("stim", "stabilizer", Why.CLIFFORD, None, None)),
     ],
 )
-def test_choice(change: dict[str, int], memory: int, plan: Plan | None) -> None:
-    assert choose(BASE._replace(**change), memory) == plan
+def test_automatic(change: dict[str, Any], memory: int, expected: tuple[Any, ...]) -> None:
+    circuit = BASE._replace(**change)
+    bid = Stim().bid(circuit)
+    assert short(choose(circuit, memory, "automatic", [bid] if bid else [])) == expected
+
+
+def test_decay_is_not_for_stabilizers() -> None:
+    circuit = BASE._replace(**CLIFFORD | {"bond_bits": 2, "errors": 5, "noise": "general"})
+    assert Stim().bid(circuit) is None
+    assert short(choose(circuit, GIB))[1] == "matrix_product_state"
+
+
+def test_nothing_fits() -> None:
+    found = choose(BASE._replace(qubits=40, bond_bits=20), 1 << 12)
+    assert isinstance(found, Refusal)
+    assert found.reason == PubReason.MEMORY_LIMIT
+
+
+def test_a_bid_that_needs_too_much_is_passed_over() -> None:
+    greedy = Plan("other", "fast", Why.FASTEST, seconds=0.0, needed=2 * GIB)
+    assert short(choose(BASE, GIB, "automatic", [greedy]))[0] == "aer"
+    assert short(choose(BASE, 3 * GIB, "automatic", [greedy]))[0] == "other"
+
+
+@pytest.mark.parametrize(
+    ("method", "change"),
+    [
+        ("statevector", {}),
+        ("density_matrix", {"qubits": 6}),
+        ("stabilizer", {"clifford": True}),
+        ("extended_stabilizer", {}),
+        ("matrix_product_state", {}),
+        ("statevector", {"qubits": 2, "clifford": True}),
+    ],
+)
+def test_a_named_method_is_obeyed(method: Any, change: dict[str, Any]) -> None:
+    fast = Plan("other", "fast", Why.FASTEST, seconds=0.0)
+    assert short(choose(BASE._replace(**change), GIB, method, [fast]))[:3] == ("aer", method, Why.REQUESTED)
+
+
+@pytest.mark.parametrize(
+    ("method", "change", "reason", "figure"),
+    [
+        ("statevector", {"qubits": 30}, PubReason.MEMORY_LIMIT, "16384 MiB"),
+        ("density_matrix", {"qubits": 15}, PubReason.MEMORY_LIMIT, "16384 MiB"),
+        ("density_matrix", {"qubits": 1000}, PubReason.MEMORY_LIMIT, "896 MiB"),
+        ("stabilizer", {}, PubReason.METHOD_UNSUITABLE, "Clifford"),
+        ("stabilizer", {"clifford": True, "noise": "general"}, PubReason.METHOD_UNSUITABLE, "relaxation"),
+        ("extended_stabilizer", {"qubits": 64}, PubReason.METHOD_UNSUITABLE, "63"),
+    ],
+)
+def test_a_named_method_that_cannot_be_obeyed(
+    method: Any, change: dict[str, Any], reason: PubReason, figure: str
+) -> None:
+    found = choose(BASE._replace(**change), GIB, method)
+    assert isinstance(found, Refusal)
+    assert found.reason == reason
+    assert figure in found.message
 
 
 def test_figures() -> None:
@@ -55,6 +139,10 @@ def test_figures() -> None:
     assert mps_bytes(40, largest_bond(40, GIB)) <= GIB
     assert probe_bond(1e-3) == 32
     assert probe_bond(0) == 1
+    assert short(choose(BASE._replace(qubits=40, bond_bits=20), GIB)) is not None
+    unknown = choose(BASE._replace(qubits=40, bond_bits=20), GIB)
+    assert isinstance(unknown, Plan)
+    assert unknown.seconds == math.inf
 
 
 def test_profile() -> None:
@@ -65,10 +153,10 @@ def test_profile() -> None:
     circuit.barrier()
     circuit.measure(range(6), range(6))
     found = profile(circuit, 10)
-    assert found == Profile(6, 6, 6, 5, 1, clifford=True, dynamic=False, control_flow=False, shots=10)
+    expected = Profile(6, 6, 6, 5, 1, clifford=False, dynamic=False, control_flow=False, shots=10, measurements=6)
+    assert found == expected
     circuit.t(0)
-    again = profile(circuit, 10)
-    assert (again.clifford, again.dynamic) == (False, True)
+    assert profile(circuit, 10).dynamic
 
 
 def test_profile_looks_into_blocks() -> None:
@@ -77,4 +165,4 @@ def test_profile_looks_into_blocks() -> None:
         circuit.t(2)
         circuit.cz(0, 2)
     found = profile(circuit, 1)
-    assert (found.clifford, found.control_flow, found.long_gates, found.bond_bits) == (False, True, 2, 1)
+    assert (found.control_flow, found.long_gates, found.bond_bits) == (True, 2, 1)

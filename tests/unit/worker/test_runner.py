@@ -14,7 +14,8 @@ from worker_tasks import task
 from quantumjob_contract import keys
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.orders import Told
-from quantumjob_contract.program import Circuit, ObjectRef
+from quantumjob_contract.program import Circuit
+from quantumjob_contract.reference import ObjectRef
 from quantumjob_worker import alive, protocol
 from quantumjob_worker.errors import OrderFailed, Stopped, WorkerExit
 from quantumjob_worker.runner import Runner

@@ -14,8 +14,9 @@ from worker_tasks import DIED, LATE, InProcess
 from quantumjob_contract import keys, limits, transfer
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.orders import Ended, Next
-from quantumjob_contract.program import Circuit, ObjectRef
+from quantumjob_contract.program import Circuit
 from quantumjob_contract.reasons import PubReason
+from quantumjob_contract.reference import ObjectRef
 from quantumjob_worker import assignment, orders_client
 from quantumjob_worker.errors import Stopped, WorkerExit
 from quantumjob_worker.orders_client import OrdersClient

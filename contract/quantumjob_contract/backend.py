@@ -1,0 +1,136 @@
+"""What runs a program's circuits: the backend, its method, and its noise. docs/noise.md says what each figure does."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from quantumjob_contract.limits import MAX_NANOSECONDS, MAX_QUBITS
+from quantumjob_contract.reference import ObjectRef
+
+Method = Literal[
+    "automatic",
+    "statevector",
+    "density_matrix",
+    "stabilizer",
+    "extended_stabilizer",
+    "matrix_product_state",
+]
+Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Nanoseconds = Annotated[float, msgspec.Meta(ge=0, le=MAX_NANOSECONDS)]
+Constant = Annotated[float, msgspec.Meta(gt=0, le=MAX_NANOSECONDS)]
+
+
+class Depolarizing(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+    """With this probability a gate's qubits are replaced by the maximally mixed state, by the gate's arity."""
+
+    one_qubit: Probability = 0.0
+    two_qubit: Probability = 0.0
+
+
+class Readout(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+    """How often a measured bit is written down as the other."""
+
+    prob_meas1_prep0: Probability = 0.0
+    prob_meas0_prep1: Probability = 0.0
+
+
+class Relaxation(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+    """Decay of each qubit while something is done to it, for as long as that takes."""
+
+    t1_nanoseconds: Constant
+    t2_nanoseconds: Constant
+    one_qubit_nanoseconds: Nanoseconds = 0.0
+    two_qubit_nanoseconds: Nanoseconds = 0.0
+    measure_nanoseconds: Nanoseconds = 0.0
+
+
+class Noise(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """As the spec gives it: figures for all qubits alike, or an object in the circuits bucket."""
+
+    depolarizing: Depolarizing | None = None
+    readout: Readout | None = None
+    relaxation: Relaxation | None = None
+    object: ObjectRef | None = None
+
+
+class Backend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where and how circuits run."""
+
+    name: Literal["aer"] = "aer"
+    method: Method = "automatic"
+    noise: Noise | None = None
+
+
+class QubitNoise(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+    """What one qubit has instead of the figures for all."""
+
+    depolarizing: Probability | None = None
+    """Of gates on this qubit alone."""
+    readout: Readout | None = None
+    t1_nanoseconds: Constant | None = None
+    t2_nanoseconds: Constant | None = None
+
+
+class NoiseModel(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The noise that a circuit runs with, and the schema of a noise model in the circuits bucket."""
+
+    version: Literal[1] = 1
+    depolarizing: Depolarizing = Depolarizing()
+    readout: Readout = Readout()
+    relaxation: Relaxation | None = None
+    qubits: dict[str, QubitNoise] = {}
+    """By the qubit's index in the program."""
+    pairs: dict[str, Probability] = {}
+    """Depolarizing of gates on two qubits, by their indices, `0-1`; the order does not matter."""
+
+
+def declared(noise: Noise) -> NoiseModel:
+    """The model that the spec itself declares."""
+    return NoiseModel(
+        depolarizing=noise.depolarizing or Depolarizing(),
+        readout=noise.readout or Readout(),
+        relaxation=noise.relaxation,
+    )
+
+
+def decode_model(data: bytes) -> NoiseModel:
+    """A noise model from JSON. Raises ValueError with what is wrong with it; msgspec's errors are such."""
+    model = msgspec.json.decode(data, type=NoiseModel)
+    if wrong := unphysical(model):
+        raise ValueError(wrong)
+    return model
+
+
+def unphysical(model: NoiseModel) -> str:
+    """What in the model cannot be; empty where all can."""
+    for key in model.qubits:
+        if not _is_index(key):
+            return f"a key of qubits is not the index of a qubit, 0 to {MAX_QUBITS - 1}"
+    for key in model.pairs:
+        first, _, second = key.partition("-")
+        if not (_is_index(first) and _is_index(second) and first != second):
+            return "a key of pairs is not two indices of qubits like 0-1"
+    base = model.relaxation
+    for found in model.qubits.values():
+        if base is None and (found.t1_nanoseconds or found.t2_nanoseconds):
+            return "a qubit has T1 or T2, but there is no relaxation with the times of gates"
+    times = [
+        (found.t1_nanoseconds or base.t1_nanoseconds, found.t2_nanoseconds or base.t2_nanoseconds)
+        for found in (*model.qubits.values(), QubitNoise())
+        if base is not None
+    ]
+    return "T2 is greater than twice T1" if any(t2 > 2 * t1 for t1, t2 in times) else ""
+
+
+def backend_of(spec: Any) -> Backend:
+    """The backend of a resource's spec. Raises ValueError for what the schema should have refused."""
+    backend = msgspec.convert(spec, Backend)
+    if backend.noise is not None and (wrong := unphysical(declared(backend.noise))):
+        raise ValueError(wrong)
+    return backend
+
+
+def _is_index(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and str(int(text[:8])) == text and int(text) < MAX_QUBITS

@@ -1,0 +1,113 @@
+"""Qiskit Aer: every method that `route` plans for it."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any, Final
+
+import numpy as np
+import qiskit_aer
+from qiskit import QuantumCircuit
+from qiskit_aer import AerSimulator
+
+from quantumjob_contract.limits import MIB
+from quantumjob_contract.reasons import PubReason
+from quantumjob_worker import normalise, route
+from quantumjob_worker.costs import available
+from quantumjob_worker.engines.base import Bits, Run, Sampled, packed_bytes
+from quantumjob_worker.errors import PubFailed, out_of_memory
+from quantumjob_worker.profile import Profile
+from quantumjob_worker.route import Plan
+
+PROBE_PART: Final = 8
+"""A run with a bond limit is first tried on this part of the circuit: one that will not do shows it early."""
+CHUNK: Final = 1 << 14
+"""Shots whose numbers are turned to bytes at a time."""
+
+
+class Aer:
+    """The engine that `route` itself knows the methods of, so it bids for nothing."""
+
+    name = "aer"
+    version = qiskit_aer.__version__
+    precision = "double"
+
+    def bid(self, _circuit: Profile) -> Plan | None:
+        return None
+
+    def sample(self, circuit: QuantumCircuit, plan: Plan, run: Run) -> Sampled:
+        method, memory = _carry_out(circuit, plan, run)
+        return Sampled(from_hex(memory, circuit.num_clbits), method)
+
+
+def from_hex(memory: list[str], clbits: int) -> Bits:
+    """From Aer's list of hexadecimal numbers."""
+    size = packed_bytes(clbits)
+    parts = []
+    for start in range(0, len(memory), CHUNK):
+        part = memory[start : start + CHUNK]
+        binary = {shot: int(shot, 16).to_bytes(size, "big") for shot in set(part)}
+        parts.append(b"".join(map(binary.__getitem__, part)))
+    return np.frombuffer(b"".join(parts), np.uint8).reshape(len(memory), size)
+
+
+def _carry_out(circuit: QuantumCircuit, plan: Plan, run: Run) -> tuple[str, list[str]]:
+    translated = normalise.for_method(circuit, plan.method)
+    if plan.bond_limit is None:
+        return plan.method, _run(translated, plan.method, run)[0]
+    limits = {"mps_log_data": True, "matrix_product_state_max_bond_dimension": plan.bond_limit}
+    for part in (_beginning(translated, PROBE_PART), translated):
+        memory, log = _run(part, plan.method, run, **limits)
+        if reached(log, plan.bond_limit):
+            break
+    else:
+        return plan.method, memory
+    if plan.otherwise is None:
+        raise PubFailed(PubReason.MEMORY_LIMIT, route.nothing_fits(circuit.num_qubits, run.memory))
+    return plan.otherwise, _run(normalise.for_method(circuit, plan.otherwise), plan.otherwise, run)[0]
+
+
+def reached(log: str, limit: int) -> bool:
+    """Whether any bond in Aer's log is as large as the limit: then something may have been cut off."""
+    return re.search(rf"[\[ ]{limit}[ \]]", log) is not None
+
+
+def _beginning(circuit: QuantumCircuit, part: int) -> QuantumCircuit:
+    gates = [instruction for instruction in circuit.data if instruction.name != "measure"]
+    start = circuit.copy_empty_like()
+    for instruction in gates[: len(gates) // part]:
+        start._append(instruction)  # noqa: SLF001  append() checks each argument again
+    start.measure(0, 0)  # Aer warns of a circuit without
+    return start
+
+
+def _run(circuit: QuantumCircuit, method: str, run: Run, **options: Any) -> tuple[list[str], str]:
+    """Each shot's bits in hexadecimal, and Aer's log. Raises PubFailed."""
+    options |= {
+        "shots": run.shots,
+        "seed_simulator": run.seed,
+        "memory": True,
+        "max_memory_mb": max(1, available(run.memory) // MIB),
+        "max_parallel_threads": run.threads,
+    }
+    if run.errors is not None:
+        options["noise_model"] = run.errors.aer
+    # As run().result() does it, but in this thread, and without the objects that those make of the answer.
+    result = _simulator(method)._execute_circuits_job([circuit], None, options, format_result=False)  # noqa: SLF001
+    parts = result["results"]
+    if not result["success"] or not parts[0]["success"]:
+        statuses = [str(result["status"]), *(str(part["status"]) for part in parts)]
+        if any("memory" in status.lower() or "bad_alloc" in status for status in statuses):
+            raise PubFailed(PubReason.MEMORY_LIMIT, out_of_memory(run.memory))
+        raise PubFailed(
+            PubReason.SIMULATION_FAILED,
+            f"Qiskit Aer could not run the circuit by the method {method}. Check that it runs with Aer on its own.",
+        )
+    return parts[0]["data"].get("memory", []), str(parts[0]["metadata"].get("MPS_log_data", ""))
+
+
+@cache
+def _simulator(method: str) -> AerSimulator:
+    """Made once, before a child is forked: it costs more than a small run."""
+    return AerSimulator(method=method)

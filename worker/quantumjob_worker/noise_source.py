@@ -1,0 +1,60 @@
+"""A program's noise model: declared in it, or an object in the circuits bucket. One for all pubs of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import urllib3
+
+from quantumjob_contract import transfer
+from quantumjob_contract.backend import Noise, NoiseModel, declared, decode_model
+from quantumjob_contract.limits import MAX_NOISE_BYTES
+from quantumjob_contract.reasons import PubReason
+from quantumjob_contract.reference import ObjectRef
+from quantumjob_worker.errors import PubFailed
+from quantumjob_worker.stores import patiently
+
+
+def read(
+    noise: Noise,
+    urls: Mapping[str, str],
+    http: urllib3.PoolManager,
+    *,
+    until: float,
+    wait: Callable[[float], None],
+) -> NoiseModel:
+    """The model. Raises PubFailed, or transfer's StoreUnavailable and StoreRefused."""
+    if noise.object is None:
+        return declared(noise)
+    data = _bytes(noise.object, urls, http, until, wait)
+    try:
+        return decode_model(data)
+    except ValueError:
+        raise _invalid("is not of the schema in docs/noise.md, or holds figures that cannot be") from None
+
+
+def _bytes(
+    reference: ObjectRef,
+    urls: Mapping[str, str],
+    http: urllib3.PoolManager,
+    until: float,
+    wait: Callable[[float], None],
+) -> bytes:
+    url = urls.get(reference.key)
+    if url is None:
+        raise _invalid("has no URL in the order")
+    try:
+        data = patiently(lambda: transfer.get(http, url, MAX_NOISE_BYTES), until, wait)
+    except transfer.NotFound:
+        raise _invalid("is not in the circuits bucket under this namespace") from None
+    except transfer.TooLarge:
+        raise _invalid(f"is larger than the limit, {MAX_NOISE_BYTES} bytes") from None
+    if reference.sha256 is not None and transfer.sha256(data) != reference.sha256.lower():
+        raise _invalid(f"has the sha256 {transfer.sha256(data)}, not the one that the spec gives")
+    return data
+
+
+def _invalid(why: str) -> PubFailed:
+    return PubFailed(
+        PubReason.INVALID_NOISE, f"The object of spec.backend.noise {why}. Upload it and create the job anew."
+    )

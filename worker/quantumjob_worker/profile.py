@@ -1,0 +1,95 @@
+"""What the choice of a method goes by: a few figures of a circuit, from one walk through it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import accumulate
+from typing import Final, Literal, NamedTuple
+
+from qiskit import QuantumCircuit
+
+from quantumjob_worker.genuine import CONTROL_FLOW, ERROR
+
+Noise = Literal["", "readout", "pauli", "general"]
+"""None, of measurements only, depolarizing too, or decay too."""
+
+_ONE_BIT: Final = frozenset(
+    {"cx", "cy", "cz", "ch", "cp", "crx", "cry", "crz", "cu", "cu1", "cu3", "csx", "rzz", "rxx"}
+)
+"""Gates that at most double a bond; others may quadruple it."""
+
+
+class Profile(NamedTuple):
+    """Figures of a normalised circuit."""
+
+    qubits: int
+    clbits: int
+    gates: int
+    long_gates: int
+    """Those on two qubits or more, each as often as the places that it spans."""
+    bond_bits: int
+    """Upper bound for the logarithm of the bond dimension, from the gates that cross each cut."""
+    clifford: bool
+    dynamic: bool
+    """Each shot is a run of its own: something follows on a measurement."""
+    control_flow: bool
+    shots: int
+    measurements: int = 0
+    errors: int = 0
+    """Places where noise may strike."""
+    noise: Noise = ""
+
+
+def profile(circuit: QuantumCircuit, shots: int, *, clifford: bool = False, noise: Noise = "") -> Profile:
+    """Go through the circuit once, and through its blocks."""
+    names: set[str] = set()
+    crossing = [0] * (circuit.num_qubits + 1)
+    gates = long_gates = measurements = errors = 0
+    measured: set[int] = set()
+    dynamic = False
+    for name, qubits in _operations(circuit, list(range(circuit.num_qubits))):
+        if name == "barrier":
+            continue
+        names.add(name)
+        dynamic = dynamic or name == "reset" or not measured.isdisjoint(qubits)
+        if name == "measure":
+            measured.update(qubits)
+            measurements += 1
+            continue
+        if name == ERROR:
+            errors += 1
+            continue
+        gates += 1
+        if len(qubits) > 1:
+            long_gates += max(qubits) - min(qubits)  # it is brought next to each other by swaps
+            weight = (1 if name in _ONE_BIT else 2) * (len(qubits) - 1)
+            crossing[min(qubits)] += weight
+            crossing[max(qubits)] -= weight
+    width = circuit.num_qubits
+    bonds = (min(bits, cut, width - cut) for cut, bits in enumerate(accumulate(crossing[:-1]), start=1))
+    flow = not names.isdisjoint(CONTROL_FLOW)
+    return Profile(
+        qubits=width,
+        clbits=circuit.num_clbits,
+        gates=gates,
+        long_gates=long_gates,
+        bond_bits=max(bonds, default=0),
+        clifford=clifford,
+        dynamic=dynamic or flow,
+        control_flow=flow,
+        shots=shots,
+        measurements=measurements,
+        errors=errors,
+        noise=noise,
+    )
+
+
+def _operations(circuit: QuantumCircuit, indices: list[int]) -> Iterable[tuple[str, list[int]]]:
+    index = dict(zip(circuit.qubits, indices, strict=True))
+    for instruction in circuit.data:
+        qubits = [index[qubit] for qubit in instruction.qubits]
+        name = instruction.name
+        yield name, qubits if name not in CONTROL_FLOW else []
+        if name in CONTROL_FLOW:
+            for block in instruction.operation.blocks:
+                yield from _operations(block, qubits)
