@@ -14,7 +14,6 @@ Method = Literal[
     "statevector",
     "density_matrix",
     "stabilizer",
-    "extended_stabilizer",
     "matrix_product_state",
 ]
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]

@@ -27,8 +27,6 @@ MAX_NOISE_BYTES: Final = MIB
 """Bytes of a noise model in the circuits bucket."""
 MAX_NANOSECONDS: Final = 1e15
 """Of a time in a noise model: above this nothing decays."""
-MAX_EXTENDED_QUBITS: Final = 63
-"""Width of a circuit for the method extended_stabilizer, which keeps a state in one machine word."""
 DEADLINE_SLACK: Final = 4.0
 """A pub is refused for time only where its estimate is this many times what its job has left: the estimate is of one
 machine, and another may be faster."""

@@ -7,9 +7,11 @@ from typing import Final
 from quantumjob_contract.limits import MIB
 from quantumjob_worker.profile import Profile
 
-CALL_SECONDS: Final = 5e-4
+CALL_SECONDS: Final = 4e-4
 """One call of Aer, whatever it runs."""
-SHOT_SECONDS: Final = 1.2e-6
+ASSEMBLY_SECONDS: Final = 1e-5
+"""To hand a gate over to Aer, once."""
+SHOT_SECONDS: Final = 1e-6
 """One shot's bits, from Aer to a packed array."""
 TRAJECTORY_SECONDS: Final = 1e-5
 """One run of a circuit that is run anew for each shot, besides its gates."""
@@ -18,7 +20,9 @@ AMPLITUDE_SECONDS: Final = 1e-9
 """A gate on a statevector costs the first, and the second for each amplitude."""
 DENSITY_SECONDS: Final = 2e-9
 """A gate on a density matrix, for each of its entries."""
-ERROR_PART: Final = 4
+ERROR_SECONDS: Final = 2.5e-6
+"""A place of noise costs each trajectory this, besides a gate: a draw, and what it leads to."""
+ERROR_PART: Final = 6
 """A place of noise costs a density matrix as much as this many gates."""
 MPS_GATE_SECONDS: Final = 1.5e-5
 MPS_CUBE_SECONDS: Final = 2e-8
@@ -67,7 +71,8 @@ def statevector_seconds(circuit: Profile) -> float:
     amplitudes = 2 ** min(circuit.qubits, 60)
     operations = circuit.gates + circuit.errors
     one = TRAJECTORY_SECONDS + operations * (GATE_SECONDS + AMPLITUDE_SECONDS * amplitudes)
-    return float(CALL_SECONDS + _runs(circuit) * one + circuit.shots * SHOT_SECONDS)
+    one += circuit.errors * ERROR_SECONDS
+    return float(CALL_SECONDS + _assembly(circuit) + _runs(circuit) * one + circuit.shots * SHOT_SECONDS)
 
 
 def density_matrix_seconds(circuit: Profile) -> float:
@@ -75,19 +80,19 @@ def density_matrix_seconds(circuit: Profile) -> float:
     runs = circuit.shots if circuit.dynamic else 1
     operations = circuit.gates + ERROR_PART * circuit.errors
     one = TRAJECTORY_SECONDS + operations * (GATE_SECONDS + DENSITY_SECONDS * 4 ** min(circuit.qubits, 30))
-    return float(CALL_SECONDS + runs * one + circuit.shots * SHOT_SECONDS)
+    return float(CALL_SECONDS + _assembly(circuit) + runs * one + circuit.shots * SHOT_SECONDS)
 
 
 def stabilizer_seconds(circuit: Profile) -> float:
     one = circuit.qubits**3 * STABILIZER_SECONDS + SHOT_SECONDS
     gates = _runs(circuit) * (circuit.gates + circuit.errors) * GATE_SECONDS
-    return CALL_SECONDS + circuit.shots * one + gates
+    return CALL_SECONDS + _assembly(circuit) + circuit.shots * one + gates
 
 
 def mps_seconds(circuit: Profile, bond: int) -> float:
     sampling = circuit.shots * circuit.qubits * MPS_SAMPLE_SECONDS * (1 + bond**2 / MPS_SQUARE)
     one = circuit.long_gates * (MPS_GATE_SECONDS + MPS_CUBE_SECONDS * bond**3) + circuit.errors * MPS_GATE_SECONDS
-    return CALL_SECONDS + _runs(circuit) * one + sampling
+    return CALL_SECONDS + _assembly(circuit) + _runs(circuit) * one + sampling
 
 
 def probe_bond(gate_seconds: float) -> int:
@@ -96,6 +101,10 @@ def probe_bond(gate_seconds: float) -> int:
     while MPS_GATE_SECONDS + MPS_CUBE_SECONDS * (2 * bond) ** 3 <= gate_seconds and bond < LARGEST_PROBE:
         bond *= 2
     return bond
+
+
+def _assembly(circuit: Profile) -> float:
+    return (circuit.gates + circuit.errors) * ASSEMBLY_SECONDS
 
 
 def _runs(circuit: Profile) -> int:

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from quantumjob_contract.backend import Method
-from quantumjob_contract.limits import MAX_EXTENDED_QUBITS
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import Why
 from quantumjob_worker import costs
@@ -158,10 +157,8 @@ def _unsuitable(circuit: Profile, method: Method) -> str | None:
     """What the method cannot do with this circuit, whatever memory it had."""
     if method == "stabilizer" and not circuit.clifford:
         return "The method stabilizer runs Clifford gates only, and the circuit has others."
-    if method in ("stabilizer", "extended_stabilizer") and circuit.noise == "general":
-        return f"The method {method} has no relaxation noise."
-    if method == "extended_stabilizer" and circuit.qubits > MAX_EXTENDED_QUBITS:
-        return f"The method extended_stabilizer has at most {MAX_EXTENDED_QUBITS} qubits."
+    if method == "stabilizer" and circuit.noise == "general":
+        return "The method stabilizer has no relaxation noise."
     return None
 
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from quantumjob_contract import keys, limits, names
+from quantumjob_contract.backend import Backend, Noise
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.orders import PATH_ORDERS, Alive, Ended, Next, Order, Told, alive_path, urls_path
 from quantumjob_contract.program import Circuit, Program, decode_program, encode
@@ -314,6 +315,13 @@ def test_an_order_holds_urls_of_its_own_circuits_only() -> None:
     order = make(store, of, msgspec.structs.replace(one, pubs=pubs), [])
     assert list(order.circuits) == ["a/b.qpy"]
     assert order.circuits["a/b.qpy"].startswith("https://store/circuits/team/a/b.qpy?method=GET")
+
+
+def test_an_order_holds_the_url_of_its_noise_model() -> None:
+    store, of = MemoryStore(), new_owner()
+    backend = Backend(noise=Noise(object=ObjectRef("devices/small.json")))
+    order = make(store, of, msgspec.structs.replace(program(of, 1), backend=backend), [])
+    assert list(order.circuits) == ["devices/small.json"]
 
 
 def test_urls_live_as_long_as_the_job_may() -> None:

@@ -104,7 +104,6 @@ def test_a_bid_that_needs_too_much_is_passed_over() -> None:
         ("statevector", {}),
         ("density_matrix", {"qubits": 6}),
         ("stabilizer", {"clifford": True}),
-        ("extended_stabilizer", {}),
         ("matrix_product_state", {}),
         ("statevector", {"qubits": 2, "clifford": True}),
     ],
@@ -122,7 +121,6 @@ def test_a_named_method_is_obeyed(method: Any, change: dict[str, Any]) -> None:
         ("density_matrix", {"qubits": 1000}, PubReason.MEMORY_LIMIT, "896 MiB"),
         ("stabilizer", {}, PubReason.METHOD_UNSUITABLE, "Clifford"),
         ("stabilizer", {"clifford": True, "noise": "general"}, PubReason.METHOD_UNSUITABLE, "relaxation"),
-        ("extended_stabilizer", {"qubits": 64}, PubReason.METHOD_UNSUITABLE, "63"),
     ],
 )
 def test_a_named_method_that_cannot_be_obeyed(

@@ -7,11 +7,13 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from worker_fakes import BELL, OWNER, Fake, fetched, job
 from worker_tasks import DIED, LATE, InProcess
 
 from quantumjob_contract import keys, limits, transfer
+from quantumjob_contract.backend import Backend, Noise, Readout
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.orders import Ended, Next
 from quantumjob_contract.program import Circuit
@@ -262,3 +264,42 @@ def test_nothing_secret_is_logged(fake: Fake, carry_out: Any, caplog: pytest.Log
     assert own
     for secret in ("http://", "secret-token", "secret-text", "qreg"):
         assert secret not in own
+
+
+def with_noise(noise: Noise, *sources: str) -> Any:
+    return msgspec.structs.replace(job(*sources), backend=Backend(noise=noise))
+
+
+def test_declared_noise_is_the_pub_s(fake: Fake, carry_out: Any) -> None:
+    flipped = Noise(readout=Readout(1.0, 1.0))
+    fake.make_order(with_noise(flipped, 'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];x q[0];measure q->c;'))
+    carry_out()
+    (found,) = fake.all_results().values()
+    assert found.data is not None
+    assert found.data["c"].counts == {"10": 100}
+
+
+def test_a_noise_model_is_read_once_for_all_pubs(fake: Fake, carry_out: Any) -> None:
+    data = b'{"readout": {"probMeas1Prep0": 1}}'
+    fake.objects["circuits/n.json"] = data
+    order = fake.make_order(with_noise(Noise(object=ObjectRef("n.json", transfer.sha256(data))), BELL, BELL))
+    fake.orders = [msgspec.structs.replace(order, circuits={"n.json": fake.link("circuits/n.json")})]
+    carry_out()
+    assert [found.data["c"].counts for found in fake.all_results().values() if found.data] == [{"11": 100}] * 2
+    assert fake.count("GET", "circuits/n.json") == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "sha256"), [(None, None), (b"{}", "0" * 64), (b"{", None), (b'{"version": 3}', None), (b" " * 99, None)]
+)
+def test_a_noise_model_that_cannot_be_had(
+    fake: Fake, carry_out: Any, monkeypatch: pytest.MonkeyPatch, data: bytes | None, sha256: str | None
+) -> None:
+    monkeypatch.setattr("quantumjob_worker.noise_source.MAX_NOISE_BYTES", 50)
+    if data is not None:
+        fake.objects["circuits/n.json"] = data
+    order = fake.make_order(with_noise(Noise(object=ObjectRef("n.json", sha256)), BELL, BELL))
+    fake.orders = [msgspec.structs.replace(order, circuits={"n.json": fake.link("circuits/n.json")})]
+    carry_out()
+    reasons = [found.error.reason for found in fake.all_results().values() if found.error]
+    assert reasons == [PubReason.INVALID_NOISE] * 2

@@ -1,0 +1,149 @@
+"""Every engine and method against exact distributions of the same circuits, by a chi-square test."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+from exact import ALARM, distribution, joint, surprise
+from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
+
+from quantumjob_contract.backend import Depolarizing, NoiseModel, Readout, Relaxation
+from quantumjob_worker import clifford, normalise, profile, route
+from quantumjob_worker.engines import engines
+from quantumjob_worker.engines.base import Run
+from quantumjob_worker.noise import Errors
+from quantumjob_worker.route import Plan
+from quantumjob_worker.samples import registers
+
+SHOTS = 4000
+MEMORY = 1 << 30
+ANY = ("statevector", "density_matrix", "matrix_product_state")
+CLIFFORD = (*ANY, "stabilizer", "stim")
+PAULI = NoiseModel(depolarizing=Depolarizing(0.1, 0.2), readout=Readout(0.05, 0.15))
+DECAY = NoiseModel(
+    depolarizing=Depolarizing(0.02, 0.05), readout=Readout(0.01, 0.03), relaxation=Relaxation(100, 80, 10, 30, 40)
+)
+SLOW_PHASE = NoiseModel(relaxation=Relaxation(100, 150, 10, 30, 40))
+"""T2 above T1: no mixture of unitaries and resets."""
+
+
+def sampled(
+    method: str, circuit: QuantumCircuit, *, shots: int = SHOTS, seed: int = 1, noise: NoiseModel | None = None
+) -> Counter[str]:
+    errors = None if noise is None else Errors(noise)
+    normal = normalise.normalise(circuit.copy(), errors)
+    simple = clifford.rewritten(normal)
+    found = profile.profile(normal, shots, clifford=simple is not None, noise=errors.kind if errors is not None else "")
+    bid = engines()["stim"].bid(found)
+    plan = bid if method == "stim" else route.choose(found, MEMORY, method)  # type: ignore[arg-type]
+    assert isinstance(plan, Plan), plan
+    runnable = simple if plan.method == "stabilizer" and simple is not None else normal
+    run = Run(shots=shots, seed=seed, threads=1, memory=MEMORY, errors=errors)
+    bits = engines()[plan.engine].sample(runnable, plan, run).bits
+    return joint(registers(normal, bits))
+
+
+def random(seed: int, gates: Iterable[str], *, middle: bool = False) -> QuantumCircuit:
+    """Four qubits, two registers, some gates; in the middle a measurement and a reset."""
+    rng = np.random.default_rng(seed)
+    circuit = QuantumCircuit(QuantumRegister(4, "q"), ClassicalRegister(2, "m"), ClassicalRegister(4, "c"))
+    names = list(gates)
+    for step in range(18):
+        name = names[rng.integers(len(names))]
+        angles = [float(angle) for angle in rng.uniform(0, 2 * math.pi, {"rx": 1, "cp": 1, "u": 3}.get(name, 0))]
+        arity = {"cx": 2, "cz": 2, "cp": 2, "swap": 2, "ecr": 2, "ccx": 3}.get(name, 1)
+        where = [int(qubit) for qubit in rng.permutation(4)[:arity]]
+        getattr(circuit, name)(*angles, *where)
+        if middle and step in (6, 12):
+            circuit.measure(int(rng.integers(4)), step // 12)
+            circuit.reset(int(rng.integers(4)))
+    circuit.measure(range(4), range(2, 6))
+    return circuit
+
+
+def fed_back(*, turn: str) -> QuantumCircuit:
+    circuit = QuantumCircuit(QuantumRegister(3, "q"), ClassicalRegister(1, "m"), ClassicalRegister(3, "c"))
+    circuit.h(0)
+    circuit.cx(0, 1)
+    circuit.measure(0, 0)
+    with circuit.if_test((circuit.cregs[0], 1)) as otherwise:
+        getattr(circuit, turn)(2)
+        circuit.cx(2, 1)
+    with otherwise:
+        circuit.h(1)
+    circuit.measure(range(3), range(1, 4))
+    return circuit
+
+
+CIRCUITS = {
+    "clifford": (random(1, ["h", "s", "sx", "cx", "cz", "swap", "ecr", "y"]), CLIFFORD),
+    "clifford, measured and reset": (random(2, ["h", "s", "sxdg", "cx", "cz"], middle=True), CLIFFORD),
+    "any gates": (random(3, ["h", "t", "rx", "u", "cx", "cp", "ccx"]), ANY),
+    "any gates, measured and reset": (random(4, ["h", "t", "rx", "u", "cx", "cp", "ccx"], middle=True), ANY),
+    "clifford, fed back": (fed_back(turn="h"), (*ANY, "stabilizer")),
+    "any gates, fed back": (fed_back(turn="t"), ANY),
+}
+CASES = [(name, method) for name, (_, methods) in CIRCUITS.items() for method in methods]
+
+
+@pytest.mark.parametrize(("name", "method"), CASES)
+def test_ideal(name: str, method: str) -> None:
+    circuit, _ = CIRCUITS[name]
+    assert surprise(sampled(method, circuit), distribution(circuit)) > ALARM
+
+
+NOISY = [
+    (name, method, noise)
+    for name, method in CASES
+    if "ccx" not in CIRCUITS[name][0].count_ops()
+    for noise in (["pauli"] if method in ("stabilizer", "stim") else ["pauli", "decay", "slow phase"])
+]
+
+
+@pytest.mark.parametrize(("name", "method", "noise"), NOISY)
+def test_noisy(name: str, method: str, noise: str) -> None:
+    circuit, _ = CIRCUITS[name]
+    model = {"pauli": PAULI, "decay": DECAY, "slow phase": SLOW_PHASE}[noise]
+    assert surprise(sampled(method, circuit, noise=model), distribution(circuit, model)) > ALARM
+
+
+def test_the_test_sees_a_wrong_engine() -> None:
+    """One gate more, one noise less: of such mistakes it must not think well."""
+    circuit, _ = CIRCUITS["clifford"]
+    assert surprise(sampled("stim", circuit), distribution(circuit, PAULI)) < ALARM
+    more = circuit.copy_empty_like()
+    more.s(0)
+    more.h(0)
+    more.compose(circuit, inplace=True)
+    assert surprise(sampled("statevector", more), distribution(circuit)) < ALARM
+
+
+@pytest.mark.parametrize("method", CLIFFORD)
+@pytest.mark.parametrize("noise", [None, PAULI])
+def test_the_same_seed_gives_the_same_bits(method: str, noise: NoiseModel | None) -> None:
+    circuit, _ = CIRCUITS["clifford"]
+    first = sampled(method, circuit, shots=200, noise=noise)
+    assert sampled(method, circuit, shots=200, noise=noise) == first
+    assert sampled(method, circuit, shots=200, noise=noise, seed=2) != first
+
+
+def test_stim_unpacks_many_shots_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    circuit, _ = CIRCUITS["clifford, measured and reset"]
+    monkeypatch.setattr("quantumjob_worker.engines.stabilizers.BITS", 1000)
+    assert surprise(sampled("stim", circuit, noise=PAULI), distribution(circuit, PAULI)) > ALARM
+
+
+def test_wide_clifford_circuits() -> None:
+    """GHZ on a thousand qubits: all equal."""
+    circuit = QuantumCircuit(1000, 1000)
+    circuit.h(0)
+    for qubit in range(999):
+        circuit.cx(qubit, qubit + 1)
+    circuit.measure(range(1000), range(1000))
+    counts = sampled("stim", circuit, shots=1000)
+    assert set(counts) == {"0" * 1000, "1" * 1000}
+    assert surprise(counts, {"0" * 1000: 0.5, "1" * 1000: 0.5}) > ALARM
