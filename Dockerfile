@@ -31,6 +31,7 @@ ENV PATH=/opt/build/bin:$PATH
 FROM build AS wheel
 WORKDIR /source
 COPY pyproject.toml setup.cfg ./
+COPY client client
 COPY contract contract
 COPY operator operator
 COPY worker worker

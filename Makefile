@@ -5,8 +5,8 @@ SHELL := /bin/bash
 CACHE := $(or $(QUANTUMJOB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/quantumjob)
 VENV := $(CACHE)/venv-$(shell sha256sum setup.cfg | cut -c1-12)
 BIN := $(VENV)/bin
-SOURCES := contract operator worker api hack tests benchmarks
-export PYTHONPATH := contract:operator:worker:api:tests:hack
+SOURCES := client contract operator worker api hack tests benchmarks
+export PYTHONPATH := client:contract:operator:worker:api:tests:hack
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
@@ -17,7 +17,7 @@ help: ## Show the targets
 $(BIN)/.ready:
 	@echo "Installing the Python packages into $(VENV) (about two minutes, once)"
 	@rm -rf $(VENV) && python3 -m venv $(VENV)
-	@$(BIN)/python hack/requirements operator worker api dev > $(VENV)/requirements.txt
+	@$(BIN)/python hack/requirements operator worker api client dev > $(VENV)/requirements.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt
 	@touch $@
 
@@ -29,7 +29,7 @@ test: check unit store cluster ## Everything: linters, unit, store and cluster t
 check: $(BIN)/.ready ## Types, style, layers
 	ruff check $(SOURCES)
 	ruff format --check $(SOURCES)
-	mypy contract operator worker api hack/localnode hack/cluster.py
+	mypy client contract operator worker api hack/localnode hack/cluster.py
 	lint-imports
 
 unit: $(BIN)/.ready ## Unit tests: seconds, no services

@@ -11,6 +11,20 @@ MAX_PUBS: Final = 500
 MAX_SHOTS: Final = 1_000_000
 DEFAULT_SHOTS: Final = 1024
 MAX_SEED: Final = 2**31 - 1
+DEFAULT_PRECISION: Final = 0.0
+"""Of an Estimator's pub that gives neither precision nor shots: exact, as Aer's EstimatorV2 has it."""
+TRAJECTORIES: Final = 1024
+"""Runs over which an Estimator averages where a circuit measures or resets; Aer's default number of shots."""
+
+MAX_PARAMETER_VALUES: Final = 200_000
+"""Numbers in the parameterValues of all pubs of a job."""
+MAX_POINTS: Final = 100_000
+"""Points of one pub: parameter sets, or parameter sets and observables broadcast against each other."""
+MAX_TERMS: Final = 20_000
+"""Pauli strings in the observables of all pubs of a job."""
+MAX_DIMENSIONS: Final = 6
+"""Nesting of lists in parameterValues and observables. The schema bounds it too: deeper JSON than Python's recursion
+limit would end the operator's watch."""
 
 MAX_INLINE_CHARS: Final = 256 * KIB
 """Characters of one inline circuit (etcd takes 1.5 MiB for the whole object)."""
@@ -32,7 +46,9 @@ DEADLINE_SLACK: Final = 4.0
 machine, and another may be faster."""
 
 MAX_RESULT_BYTES: Final = 16 * MIB
-"""Bytes of one pub's samples (shots times bytes per shot, over all registers)."""
+"""Bytes of one pub's samples (points times shots times bytes per shot, over all registers)."""
+MAX_METADATA_BYTES: Final = 16 * KIB
+"""Of the metadata that a QPY circuit carries, as JSON; the result repeats it."""
 MAX_OUTCOMES: Final = 4096
 """Distinct outcomes up to which counts are written beside the samples; beyond it a reader derives them."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -10,6 +10,7 @@ from quantumjob_contract.backend import Backend
 from quantumjob_contract.reference import ObjectRef
 
 Format = Literal["OpenQASM2", "OpenQASM3", "QPY"]
+Primitive = Literal["Sampler", "Estimator"]
 
 
 class Circuit(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -20,12 +21,20 @@ class Circuit(msgspec.Struct, frozen=True, omit_defaults=True):
     object: ObjectRef | None = None
 
 
-class Pub(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One unit of work, as in Qiskit's primitives: a circuit and how often it is sampled."""
+class Pub(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One unit of work, as in Qiskit's primitives: a circuit, values of its parameters, and what is wanted of them.
+
+    Arrays are nested lists as the user wrote them; `arrays` knows their rules.
+    """
 
     name: str
     circuit: Circuit
-    shots: int
+    shots: int = 0
+    """Of a Sampler, for each point. An Estimator has a precision instead."""
+    parameter_values: dict[str, Any] = {}
+    observables: Any = None
+    precision: float | None = None
+    """Of an Estimator: standard deviation of each value; 0 is exact."""
 
 
 class Program(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -35,7 +44,7 @@ class Program(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     uid: str
     namespace: str
     name: str
-    primitive: Literal["Sampler"]
+    primitive: Primitive
     seed: int
     pubs: list[Pub]
     backend: Backend = Backend()

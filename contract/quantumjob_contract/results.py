@@ -13,13 +13,25 @@ from quantumjob_contract.reasons import PubReason
 class Register(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """What was measured into one classical register, as Qiskit's BitArray holds it.
 
-    `samples` is the base64 of a uint8 array of shape (shots, ceil(num_bits / 8)), big-endian within a shot.
-    `counts` maps bit strings (highest bit first) to how often they came; absent above limits.MAX_OUTCOMES outcomes.
+    `samples` is the base64 of a uint8 array of shape (*shape, shots, ceil(num_bits / 8)), big-endian within a shot.
+    `counts` maps bit strings (highest bit first) to how often they came, at all points together; absent above
+    limits.MAX_OUTCOMES outcomes.
     """
 
     num_bits: int
     samples: str
     counts: dict[str, int] | None = None
+    shape: list[int] = []
+    """Of the pub's parameter values; empty where there is one point."""
+
+
+class Expectations(msgspec.Struct, frozen=True):
+    """What an Estimator gives: expectation values and their standard errors, flat in C order."""
+
+    shape: list[int]
+    """Of parameter values and observables, broadcast against each other."""
+    evs: list[float]
+    stds: list[float]
 
 
 class PubError(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -52,7 +64,12 @@ class PubMetadata(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     """How a result was made. Holds nothing that differs between two attempts."""
 
     seed: int
-    shots: int
+    shots: int = 0
+    """For each point. Of an Estimator: runs that were averaged, where the circuit measures or resets on its way."""
+    target_precision: float | None = None
+    """Of an Estimator."""
+    circuit_metadata: dict[str, Any] = {}
+    """What a QPY circuit carries as its metadata."""
     engine: str = ""
     """Name and version, for example `aer 0.18.2`."""
     method: str = ""
@@ -72,7 +89,9 @@ class PubResult(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     metadata: PubMetadata
     data: dict[str, Register] | None = None
-    """By the classical register's name, in the circuit's order."""
+    """Of a Sampler: by the classical register's name, in the circuit's order."""
+    expectations: Expectations | None = None
+    """Of an Estimator."""
     error: PubError | None = None
 
 
@@ -131,7 +150,7 @@ class PubSummary(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     outcome: Literal["Succeeded", "Failed"]
     summary: str
-    """The most frequent outcomes, or the error's message."""
+    """The most frequent outcomes, the expectation values, or the error's message."""
     reason: str | None = None
 
 

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Final
 
 from quantumjob_contract.limits import MAX_SEED
+
+STEP: Final = 2113
+"""By which Aer steps from one circuit of a run to the next."""
 
 
 def job_seed(uid: str) -> int:
@@ -12,10 +18,15 @@ def job_seed(uid: str) -> int:
     return int.from_bytes(hashlib.sha256(uid.encode()).digest()[:4], "big") & MAX_SEED
 
 
-def pub_seed(seed: int, index: int) -> int:
-    """The seed of the pub at `index` (from 0). The first pub's is the job's own.
+def pub_seeds(seed: int, points: Sequence[int]) -> list[int]:
+    """The seed of each pub, given how many points each has. The first pub's is the job's own.
 
-    The step is the one by which Aer seeds the circuits of one run, so that a job of several pubs and one call of
-    Aer's own primitives draw the same samples.
+    Each point takes a step, so that a job of several pubs and one call of Aer's own primitives draw the same samples.
     """
-    return (seed + 2113 * index) & MAX_SEED
+    before = accumulate(points, initial=0)
+    return [(seed + STEP * first) & MAX_SEED for first, _ in zip(before, points, strict=False)]
+
+
+def point_seed(pub_seed: int, point: int) -> int:
+    """The seed of a pub's point (from 0, in C order); may exceed MAX_SEED, as Aer's own."""
+    return pub_seed + STEP * point

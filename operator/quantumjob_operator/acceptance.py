@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from quantumjob_contract import keys, limits, names, seeds
 from quantumjob_contract.backend import Backend, backend_of
-from quantumjob_contract.program import Circuit, Program, Pub, encode
+from quantumjob_contract.program import Circuit, Primitive, Program, Pub, encode
 from quantumjob_contract.reference import ObjectRef
+from quantumjob_operator import acceptance_arrays
 
 JSON = dict[str, Any]
 
@@ -32,7 +33,8 @@ def accept(quantumjob: JSON) -> Program | Refusal:
     """The program with every default filled in and the seed fixed: a function of the resource alone."""
     meta, spec = quantumjob["metadata"], quantumjob["spec"]["program"]
     shots = spec.get("shots", limits.DEFAULT_SHOTS)
-    pubs = [_pub(pub, shots) for pub in spec["pubs"]]
+    primitive: Primitive = spec.get("primitive", "Sampler")
+    pubs = [_pub(pub, shots, primitive) for pub in spec["pubs"]]
     for index, pub in enumerate(pubs):
         if pub.circuit.object is not None and not keys.stays_inside(pub.circuit.object.key):
             return Refusal(
@@ -44,6 +46,8 @@ def accept(quantumjob: JSON) -> Program | Refusal:
                 f"spec.program.pubs[{index}] ({pub.name}): an inline QPY circuit must be base64; "
                 "encode the file's bytes and create the QuantumJob again."
             )
+    if wrong := acceptance_arrays.problem(primitive, pubs):
+        return Refusal(wrong)
     backend = _backend(quantumjob["spec"].get("backend", {}))
     if isinstance(backend, Refusal):
         return backend
@@ -52,7 +56,7 @@ def accept(quantumjob: JSON) -> Program | Refusal:
         uid=meta["uid"],
         namespace=meta["namespace"],
         name=meta["name"],
-        primitive=spec.get("primitive", "Sampler"),
+        primitive=primitive,
         seed=spec.get("seed", seeds.job_seed(meta["uid"])),
         pubs=pubs,
         backend=backend,
@@ -82,7 +86,7 @@ def _backend(spec: JSON) -> Backend | Refusal:
     return backend
 
 
-def _pub(pub: JSON, shots: int) -> Pub:
+def _pub(pub: JSON, shots: int, primitive: Primitive) -> Pub:
     circuit = pub["circuit"]
     found = circuit.get("object")
     return Pub(
@@ -92,8 +96,17 @@ def _pub(pub: JSON, shots: int) -> Pub:
             inline=circuit.get("inline"),
             object=ObjectRef(found["key"], found.get("sha256")) if found else None,
         ),
-        shots=pub.get("shots", shots),
+        shots=pub.get("shots", shots) if primitive == "Sampler" else 0,
+        parameter_values=pub.get("parameterValues", {}),
+        observables=pub.get("observables"),
+        precision=_precision(pub) if primitive == "Estimator" else pub.get("precision"),
     )
+
+
+def _precision(pub: JSON) -> float:
+    """Of an Estimator's pub. So many shots would give a Pauli string's value to this standard error, at worst."""
+    default = pub["shots"] ** -0.5 if "shots" in pub else limits.DEFAULT_PRECISION
+    return float(pub.get("precision", default))
 
 
 def _is_base64(text: str) -> bool:

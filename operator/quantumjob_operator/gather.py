@@ -164,7 +164,7 @@ async def _add(gathered: Gathered, found: Found) -> None:
     for result in segment.pubs:
         if not 0 <= result.index < len(pubs) or pubs[result.index].name != result.name:
             raise Corrupt(f"{found.stored.key} holds a result of a pub that the program does not have")
-        if (result.data is None) == (result.error is None):
+        if [result.data, result.expectations, result.error].count(None) != 2:
             raise Corrupt(f"{found.stored.key} holds neither a result nor an error for pub {result.name}, or both")
         gathered.pubs.setdefault(result.index, summarize(result))
     gathered.segments.append(found.stored)

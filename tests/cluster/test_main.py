@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+import qiskit_qasm3_import as qasm3_import
 import yaml
 from conftest import BELL, ENDLESS, EXAMPLES, Namespace, pub, stored
+from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, qasm3
+from qiskit.circuit import Parameter
+from qiskit_aer.primitives import SamplerV2
 
 import cluster
+from quantumjob.results import primitive_result
 from quantumjob_contract import keys
 from quantumjob_contract.reader import counts
 from quantumjob_contract.transfer import sha256
@@ -77,7 +83,53 @@ def test_examples_all_succeed(namespace: Namespace) -> None:
     for path in files:
         job = namespace.finished(yaml.safe_load(path.read_text())["metadata"]["name"])
         assert job["status"]["phase"] == "Succeeded", job["status"]
-        assert all(result.data for result in namespace.results(job).pubs())
+        assert all(result.data or result.expectations for result in namespace.results(job).pubs())
+
+
+@ways
+def test_a_sweep_is_qiskit_s_primitive_result(namespace: Namespace) -> None:
+    """From parameterValues in the resource to Qiskit's own type, with the bits of Aer's own sampler."""
+    circuit = QuantumCircuit(QuantumRegister(2, "q"), ClassicalRegister(2, "c"))
+    theta = Parameter("theta")
+    circuit.ry(theta, 0)
+    circuit.cx(0, 1)
+    circuit.measure([0, 1], [0, 1])
+    values = np.linspace(0, np.pi, 300).reshape(3, 100)
+    sweep = pub("sweep", qasm3.dumps(circuit), parameterValues={"theta": values.tolist()})
+    namespace.apply("sweep", sweep, pub("bell"), program={"shots": 50, "seed": 7})
+    job = namespace.finished("sweep")
+    assert job["status"]["results"]["pubs"][0]["summary"].startswith("c 300 points 00:")
+    found = primitive_result(namespace.results(job))
+    options = {"backend_options": {"method": "statevector"}}
+    bell = qasm3_import.loads(BELL)
+    wanted = SamplerV2(seed=7, options=options).run([(circuit, values), bell], shots=50).result()
+    for mine, theirs in zip(found, wanted, strict=True):
+        assert list(mine.data) == list(theirs.data)
+        assert mine.data.shape == theirs.data.shape
+        assert np.array_equal(mine.data.c.array, theirs.data.c.array)
+
+
+@ways
+def test_an_estimator_s_values(namespace: Namespace) -> None:
+    cluster.apply((EXAMPLES / "h2-estimator.yaml").read_text(), namespace.name)
+    job = namespace.finished("h2-estimator")
+    assert "-1.85728" in job["status"]["results"]["pubs"][0]["summary"]
+    exact, noisy = primitive_result(namespace.results(job))
+    assert exact.data.evs.shape == (5,)
+    assert exact.data.evs.min() == pytest.approx(-1.857275, abs=1e-6)
+    assert noisy.data.evs.shape == (2,)
+    assert noisy.data.stds.tolist() == [0.01, 0.01]
+
+
+@ways
+def test_arrays_that_cannot_be_taken_are_told_before_anything_runs(namespace: Namespace) -> None:
+    text = "OPENQASM 3.0; input float a; qubit q; bit c; U(a, 0, 0) q; c = measure q;"
+    namespace.apply("ragged", pub("p", text, parameterValues={"a": [[1, 2], [3]]}))
+    failed = cluster.condition(namespace.finished("ragged"), "Failed")
+    assert failed["reason"] == "InvalidSpec"
+    assert "parameterValues is ragged" in failed["message"]
+    namespace.apply("unknown", pub("p", text, parameterValues={"b": 1, "a": 1}))
+    assert cluster.condition(namespace.finished("unknown"), "Failed")["reason"] == "UnknownParameters"
 
 
 @ways

@@ -16,11 +16,10 @@ from quantumjob_contract.limits import MIB
 from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError, PubMetadata, PubResult
-from quantumjob_worker import clifford, load, normalise, profile, protocol, route, sandbox, simulate
+from quantumjob_worker import clifford, load, normalise, profile, protocol, pubs, route, sandbox
 from quantumjob_worker.engines import engines
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import PubFailed, describe, out_of_memory
-from quantumjob_worker.noise import Errors
 from quantumjob_worker.room import Room
 
 WARM_UP: Final[tuple[tuple[Format, bytes], ...]] = (
@@ -28,6 +27,7 @@ WARM_UP: Final[tuple[tuple[Format, bytes], ...]] = (
     ("OpenQASM3", b'OPENQASM 3.0;include "stdgates.inc";qubit[2] q;bit[2] c;h q[0];ch q[0],q[1];c=measure q;'),
     ("OpenQASM2", b'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];h q[0];cx q[0],q[1];measure q->c;'),
 )
+WARM_UP_SWEEP: Final = b'OPENQASM 3.0;include "stdgates.inc";input float a;qubit[2] q;bit c;rx(a) q[0];c=measure q[0];'
 
 WARM_UP_NOISE: Final = NoiseModel(
     depolarizing=Depolarizing(0.1, 0.1), readout=Readout(0.1, 0.1), relaxation=Relaxation(1.0, 1.0, 0.1, 0.1)
@@ -57,6 +57,9 @@ def warm_up() -> None:
                 noise=noise,
             )
             msgspec.json.encode(run(protocol.TASK.decode(msgspec.json.encode(task)), text))
+    sweep = msgspec.structs.replace(task, format="OpenQASM3", noise=None, parameter_values={"a": [0.1, 0.2]})
+    run(sweep, WARM_UP_SWEEP)
+    run(msgspec.structs.replace(sweep, primitive="Estimator", observables="ZZ", shots=0), WARM_UP_SWEEP)
 
 
 def main(sock: socket.socket, start: protocol.Start, room: Room) -> None:
@@ -84,12 +87,10 @@ def run(task: protocol.Task, data: bytes) -> protocol.Report:
     metadata = PubMetadata(seed=task.seed, shots=task.shots)  # the parent knows the sha256 itself
     result = None
     try:
-        errors = None if task.noise is None else Errors(task.noise)
-        circuit = normalise.normalise(load.load(task.format, data), errors)
+        prepared = pubs.Prepared(task, data)
         sandbox.limit_cpu(None)
         loaded = time.perf_counter()
-        metadata, registers = simulate.sample(circuit, task, metadata, errors)
-        result = PubResult(index=task.index, name=task.name, metadata=metadata, data=registers)
+        result = prepared.run()
     except PubFailed as failed:
         error = failed.error
     except MemoryError as failed:

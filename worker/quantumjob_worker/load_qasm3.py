@@ -8,8 +8,9 @@ from typing import Any, Final
 import openqasm3
 from openqasm3.parser import QASM3ParsingError
 from qiskit import QuantumCircuit
-from qiskit.circuit import ClassicalRegister, Clbit
+from qiskit.circuit import ClassicalRegister, Clbit, Parameter
 from qiskit_qasm3_import.exceptions import ConversionError
+from qiskit_qasm3_import.state import add_dummy_parameter_reference
 
 from quantumjob_contract.limits import MAX_QUBITS
 from quantumjob_contract.reasons import PubReason
@@ -53,7 +54,12 @@ def load(text: str) -> QuantumCircuit:
     circuit: QuantumCircuit = state.circuit
     held = {bit for register in circuit.cregs for bit in register}
     taken = {register.name for register in circuit.cregs}
+    circuit.global_phase = 0  # where the loader hides variables of loops, too
     for symbol in state.symbol_table.globals():
+        if isinstance(symbol.data, Parameter) and symbol.data not in circuit.parameters:
+            add_dummy_parameter_reference(
+                circuit, symbol.data
+            )  # an input that nothing uses wants its value all the same
         if isinstance(symbol.data, Clbit) and symbol.data not in held and symbol.name not in taken:
             circuit.add_register(ClassicalRegister(name=symbol.name, bits=[symbol.data]))
     return circuit

@@ -26,25 +26,29 @@ LOOPS: Final = ("while_loop", "for_loop")
 
 def normalise(circuit: QuantumCircuit, errors: Errors | None = None) -> QuantumCircuit:
     """Inlined, unrolled where possible, with noise, on the qubits that it uses, and checked. Raises PubFailed."""
+    flat = inlined(circuit, errors)
+    _check_measured(flat)
+    return compacted(flat, kept(flat, errors))
+
+
+def inlined(circuit: QuantumCircuit, errors: Errors | None = None) -> QuantumCircuit:
+    """The same with all of its qubits, measured or not. Parameters may be left. Raises PubFailed."""
     if circuit.num_qubits > MAX_QUBITS or circuit.num_clbits > MAX_QUBITS:
         what = "qubits" if circuit.num_qubits > MAX_QUBITS else "classical bits"
         raise too_large(what, max(circuit.num_qubits, circuit.num_clbits), MAX_QUBITS)
-    circuit.global_phase = 0  # no sample depends on it; the OpenQASM 3 loader hides loop variables in it
-    if circuit.parameters:
-        raise PubFailed(
-            PubReason.UNBOUND_PARAMETERS,
-            f"The circuit has {len(circuit.parameters)} parameters without a value. Bind them before you submit it.",
-        )
+    circuit.global_phase = 0  # no result depends on it
     flat = Flattener(keep_delays=errors is not None).flatten(circuit)
     flat.global_phase = 0
     check_operands(instructions(flat))
-    _check_measured(flat)
+    return _with_end(flat if errors is None else errors.insert(flat))
+
+
+def kept(circuit: QuantumCircuit, errors: Errors | None = None) -> list[int]:
+    """Indices of the qubits that are used, which the errors are told."""
+    found = used(circuit)
     if errors is not None:
-        flat = errors.insert(flat)
-    kept = used(flat)
-    if errors is not None:
-        errors.place(kept)
-    return compacted(_with_end(flat), kept)
+        errors.place(found)
+    return found
 
 
 def for_method(circuit: QuantumCircuit, method: str) -> QuantumCircuit:
@@ -59,6 +63,15 @@ def for_method(circuit: QuantumCircuit, method: str) -> QuantumCircuit:
                 PubReason.INVALID_CIRCUIT,
                 "The circuit has an instruction that cannot be expressed in gates that Aer runs. Decompose it first.",
             )
+    return circuit
+
+
+def for_sweep(circuit: QuantumCircuit, method: str) -> QuantumCircuit:
+    """In gates whose angles this method of Aer's takes as arrays. Raises PubFailed where that cannot be."""
+    circuit = for_method(circuit, method)
+    if any(each.name in genuine.MISBOUND and each.is_parameterized() for each in circuit.data):
+        circuit = translator(genuine.allowed(method) - genuine.MISBOUND).run(circuit)
+        circuit.global_phase = 0
     return circuit
 
 
@@ -92,6 +105,11 @@ def compacted(circuit: QuantumCircuit, kept: list[int]) -> QuantumCircuit:
         else:
             small._append(instruction.replace(qubits=here))  # noqa: SLF001  append() checks each argument again
     return small
+
+
+def ends_pure(circuit: QuantumCircuit) -> bool:
+    """Whether each run ends in the same state: nothing is measured or reset on its way."""
+    return not any(instruction.name in {"measure", "reset"} for instruction in instructions(circuit))
 
 
 def has_control_flow(circuit: QuantumCircuit) -> bool:

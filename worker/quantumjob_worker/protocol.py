@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import socket
 import struct
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from quantumjob_contract.backend import Method, NoiseModel
-from quantumjob_contract.program import Format
+from quantumjob_contract.program import Format, Primitive
 from quantumjob_contract.results import PubResult
 
 KILL: Final = b"kill"
@@ -66,6 +66,10 @@ class Task(msgspec.Struct, frozen=True):
     noise: NoiseModel | None = None
     seconds_left: float | None = None
     """Until the job's deadline; of it this pub has a share."""
+    primitive: Primitive = "Sampler"
+    parameter_values: dict[str, Any] = {}
+    observables: Any = None
+    precision: float | None = None
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,27 @@ CHUNK: Final = 1 << 14
 """Shots unpacked at a time: a bit takes a byte then."""
 
 
+def joined(parts: list[dict[str, Register]], shape: Sequence[int]) -> dict[str, Register]:
+    """Samples of all points of a pub, from those of its parts in C order. `counts` are of all points together."""
+    return {name: _joined([part[name] for part in parts], shape) for name in parts[0]}
+
+
+def _joined(parts: list[Register], shape: Sequence[int]) -> Register:
+    found: Counter[str] | None = Counter()
+    for part in parts:
+        if found is not None:
+            found = None if part.counts is None else found + Counter(part.counts)
+        if found is not None and len(found) > MAX_OUTCOMES:
+            found = None
+    samples = b"".join(base64.b64decode(part.samples) for part in parts)
+    return Register(
+        num_bits=parts[0].num_bits,
+        samples=base64.b64encode(samples).decode(),
+        counts=None if found is None else dict(sorted(found.items())),
+        shape=list(shape),
+    )
+
+
 def result_bytes(circuit: QuantumCircuit, shots: int) -> int:
     """Bytes of all registers' samples."""
     return sum(shots * _bytes(register.size) for register in circuit.cregs)
@@ -28,14 +50,16 @@ def registers(circuit: QuantumCircuit, memory: NDArray[np.uint8]) -> dict[str, R
     `memory` has shape (shots, bytes): all classical bits of a shot, bit 0 the lowest of the last byte.
     Bit 0 of a register is the lowest bit of its last byte, as in `BitArray.array` of shape (shots, bytes).
     """
-    return {
-        register.name: _register([circuit.find_bit(bit).index for bit in register], memory)
-        for register in circuit.cregs
-    }
+    found = {register.name: [circuit.find_bit(bit).index for bit in register] for register in circuit.cregs}
+    every = list(range(circuit.num_clbits))
+    return {name: _register(bits, memory, only=bits == every) for name, bits in found.items()}
 
 
-def _register(bits: list[int], memory: NDArray[np.uint8]) -> Register:
-    packed = b"".join(_packed(bits, memory[start : start + CHUNK]) for start in range(0, len(memory), CHUNK))
+def _register(bits: list[int], memory: NDArray[np.uint8], *, only: bool) -> Register:
+    if only:
+        packed = memory.tobytes()
+    else:
+        packed = b"".join(_packed(bits, memory[start : start + CHUNK]) for start in range(0, len(memory), CHUNK))
     return Register(num_bits=len(bits), samples=base64.b64encode(packed).decode(), counts=counts(packed, len(bits)))
 
 
@@ -54,8 +78,11 @@ def counts(packed: bytes, num_bits: int) -> dict[str, int] | None:
     """How often each outcome came, by bit string in ascending order; None above MAX_OUTCOMES."""
     if num_bits == 0:
         return None
-    found: Counter[bytes] = Counter()
     size = _bytes(num_bits)
+    if size == 1:
+        tally = np.bincount(np.frombuffer(packed, np.uint8))
+        return {f"{outcome:0{num_bits}b}": int(tally[outcome]) for outcome in np.flatnonzero(tally)}
+    found: Counter[bytes] = Counter()
     for start in range(0, len(packed), size * CHUNK):
         end = min(len(packed), start + size * CHUNK)
         found.update(packed[at : at + size] for at in range(start, end, size))

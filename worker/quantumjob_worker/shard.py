@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import msgspec
 import urllib3
 
-from quantumjob_contract import limits, seeds, transfer
+from quantumjob_contract import arrays, limits, seeds, transfer
 from quantumjob_contract.backend import NoiseModel
 from quantumjob_contract.program import Program
 from quantumjob_contract.reasons import PubReason
@@ -63,6 +63,7 @@ class Shard:
         self._signs = signs
         self._noise: NoiseModel | PubFailed | None = None
         """Once it was needed: the model, or why there is none."""
+        self._seeds = seeds.pub_seeds(program.seed, [arrays.points(pub.parameter_values) for pub in program.pubs])
         self._left = 0
         """Pubs without a result."""
         self.computed = 0
@@ -109,7 +110,11 @@ class Shard:
             name=pub.name,
             format=pub.circuit.format,
             shots=pub.shots,
-            seed=seeds.pub_seed(self._program.seed, index),
+            primitive=self._program.primitive,
+            parameter_values=pub.parameter_values,
+            observables=pub.observables,
+            precision=pub.precision,
+            seed=self._seeds[index],
             threads=self._runner.threads,
             memory=self._runner.memory,
             parse_seconds=limits.PARSE_SECONDS,
@@ -151,7 +156,11 @@ class Shard:
         """The child's word only for what the child alone can know."""
         ours = self._metadata(index, data)
         metadata = msgspec.structs.replace(
-            result.metadata, seed=ours.seed, shots=ours.shots, input_sha256=ours.input_sha256
+            result.metadata,
+            seed=ours.seed,
+            shots=ours.shots or result.metadata.shots,
+            target_precision=ours.target_precision,
+            input_sha256=ours.input_sha256,
         )
         return msgspec.structs.replace(result, index=index, name=self._program.pubs[index].name, metadata=metadata)
 
@@ -177,8 +186,9 @@ class Shard:
 
     def _metadata(self, index: int, data: bytes) -> PubMetadata:
         return PubMetadata(
-            seed=seeds.pub_seed(self._program.seed, index),
+            seed=self._seeds[index],
             shots=self._program.pubs[index].shots,
+            target_precision=self._program.pubs[index].precision,
             input_sha256=transfer.sha256(data) if data else "",
         )
 

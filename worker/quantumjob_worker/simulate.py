@@ -10,7 +10,7 @@ from qiskit import QuantumCircuit
 from quantumjob_contract.limits import DEADLINE_SLACK, MAX_RESULT_BYTES
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubMetadata, Register, Why
-from quantumjob_worker import clifford, profile, route
+from quantumjob_worker import clifford, normalise, profile, route
 from quantumjob_worker.engines import engines
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import PubFailed
@@ -30,65 +30,82 @@ def sample(
 ) -> tuple[PubMetadata, dict[str, Register]]:
     """The registers' samples and how they were made. Raises PubFailed."""
     check_result(circuit, task)
-    plan, runnable, found = planned(circuit, task, errors)
-    serial = plan.method == "statevector" and found.qubits < SERIAL and not found.dynamic
-    run = Run(
-        shots=task.shots,
-        seed=task.seed,
-        threads=1 if serial else task.threads,  # Aer would start more, and give them nothing
-        memory=task.memory,
-        errors=errors,
-    )
-    engine = engines()[plan.engine]
-    sampled = engine.sample(runnable, plan, run)
-    why = plan.why
-    if plan.bond_limit is not None and plan.why == Why.FASTEST and sampled.method == "matrix_product_state":
-        why = Why.LOW_ENTANGLEMENT
-    metadata = msgspec.structs.replace(
-        base,
-        engine=f"{engine.name} {engine.version}",
-        method=sampled.method,
-        why=why,
-        precision=engine.precision,
-        qubits=found.qubits,
-        operations=sum(circuit.count_ops().values()),
-    )
-    return metadata, registers(circuit, sampled.bits)
+    plan, runnable, run = planned(circuit, task, errors, shots=task.shots)
+    sampled = engines()[plan.engine].sample(runnable, plan, run)
+    return made(base, circuit, plan, sampled.method), registers(circuit, sampled.bits)
 
 
-def planned(circuit: QuantumCircuit, task: Task, errors: Errors | None) -> tuple[Plan, QuantumCircuit, profile.Profile]:
-    """The plan, the circuit in the gates that its method wants, and its figures. Raises PubFailed."""
+def planned(
+    circuit: QuantumCircuit,
+    task: Task,
+    errors: Errors | None,
+    *,
+    shots: int,
+    points: int = 1,
+    averaged: bool = False,
+) -> tuple[Plan, QuantumCircuit, Run]:
+    """The plan, the circuit in the gates that its method wants, and what the run has to go by. Raises PubFailed.
+
+    `averaged` where something is asked of the state at the end: a measurement before it needs a run for each shot,
+    and only Aer answers.
+    """
     simple = clifford.rewritten(circuit)
     found = profile.profile(
-        circuit, task.shots, clifford=simple is not None, noise=errors.kind if errors is not None else ""
+        circuit, shots, clifford=simple is not None, noise=errors.kind if errors is not None else ""
     )
-    bids = (bid for engine in engines().values() if (bid := engine.bid(found)) is not None)
+    if averaged:
+        found = found._replace(dynamic=not normalise.ends_pure(circuit), shots=1)
+        found = found._replace(shots=shots if found.dynamic or found.errors else 1)
+    engines_beside = () if averaged else engines().values()
+    bids = (bid for engine in engines_beside if (bid := engine.bid(found)) is not None)
     plan = route.choose(found, task.memory, task.method, bids)
     if isinstance(plan, route.Refusal):
         raise PubFailed(plan.reason, plan.message)
-    check_time(plan, task)
-    return plan, simple if simple is not None and plan.method == "stabilizer" else circuit, found
+    check_time(plan, task, points)
+    serial = plan.method == "statevector" and found.qubits < SERIAL and not found.dynamic
+    threads = 1 if serial else task.threads  # Aer would start more, and give them nothing
+    run = Run(shots=shots, seed=task.seed, threads=threads, memory=task.memory, errors=errors)
+    return plan, simple if simple is not None and plan.method == "stabilizer" else circuit, run
 
 
-def check_time(plan: Plan, task: Task) -> None:
+def made(base: PubMetadata, circuit: QuantumCircuit, plan: Plan, method: str) -> PubMetadata:
+    """How a result was made."""
+    engine = engines()[plan.engine]
+    why = plan.why
+    if plan.bond_limit is not None and plan.why == Why.FASTEST and method == "matrix_product_state":
+        why = Why.LOW_ENTANGLEMENT
+    return msgspec.structs.replace(
+        base,
+        engine=f"{engine.name} {engine.version}",
+        method=method,
+        why=why,
+        precision=engine.precision,
+        qubits=circuit.num_qubits,
+        operations=sum(circuit.count_ops().values()),
+    )
+
+
+def check_time(plan: Plan, task: Task, points: int = 1) -> None:
     """Refuse before the run what cannot end before the job's deadline. Raises PubFailed."""
+    seconds = plan.seconds * points
     known = plan.bond_limit is None and plan.seconds != float("inf")
-    if task.seconds_left is None or not known or plan.seconds <= DEADLINE_SLACK * task.seconds_left:
+    if task.seconds_left is None or not known or seconds <= DEADLINE_SLACK * task.seconds_left:
         return
     raise PubFailed(
         PubReason.DEADLINE_EXCEEDED,
-        f"By the method {plan.method} this pub takes about {plan.seconds:.0f} s, and the job has "
+        f"By the method {plan.method} this pub takes about {seconds:.0f} s, and the job has "
         f"{task.seconds_left:.0f} s left. Raise spec.activeDeadlineSeconds, or make the circuit or its shots smaller.",
     )
 
 
-def check_result(circuit: QuantumCircuit, task: Task) -> None:
+def check_result(circuit: QuantumCircuit, task: Task, points: int = 1) -> None:
     """Refuse before the run what could not be stored or held after it. Raises PubFailed."""
-    size = result_bytes(circuit, task.shots)
+    size = result_bytes(circuit, task.shots) * points
     if size > MAX_RESULT_BYTES:
+        each = f" at each of {points} points" if points > 1 else ""
         raise PubFailed(
             PubReason.RESULT_TOO_LARGE,
-            f"{task.shots} shots would be {size} bytes of samples; the limit is {MAX_RESULT_BYTES}. "
+            f"{task.shots} shots{each} would be {size} bytes of samples; the limit is {MAX_RESULT_BYTES}. "
             f"Take at most {task.shots * MAX_RESULT_BYTES // size} shots, or measure fewer bits.",
         )
     needed = task.shots * (SHOT_BYTES + circuit.num_clbits)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from quantumjob_contract import arrays
+from quantumjob_contract.limits import TRAJECTORIES
 from quantumjob_contract.program import Program, Pub
 
 SHORT_SECONDS: Final = 2.0
@@ -19,6 +21,8 @@ PUB_SECONDS: Final = 0.03
 """A process, the parser, the way to the store: measured for a Bell pub."""
 GATE_SECONDS: Final = 1e-4
 """To parse one gate and make it ready; the OpenQASM 3 parser takes most of it."""
+POINT_SECONDS: Final = 3e-4
+"""Another point of a sweep."""
 SHOT_SECONDS: Final = 2e-6
 AMPLITUDE_SECONDS: Final = 2e-9
 """For one gate on one amplitude of a statevector."""
@@ -49,9 +53,12 @@ def _pub(pub: Pub) -> float:
     gates = text.count(";") * _repeats(text)
     if width > WIDEST:
         return UNKNOWN_SECONDS
-    one_run = gates * 2**width * AMPLITUDE_SECONDS
-    runs = pub.shots if any(word in text for word in _EACH_SHOT) else 1
-    return float(PUB_SECONDS + gates * GATE_SECONDS + one_run * runs + pub.shots * SHOT_SECONDS)
+    points = arrays.points(pub.parameter_values)
+    strings = 0 if pub.observables is None else sum(map(len, arrays.observables(pub.observables).terms))
+    one_run = (gates + strings) * 2**width * AMPLITUDE_SECONDS
+    runs = (pub.shots or TRAJECTORIES) if any(word in text for word in _EACH_SHOT) else 1
+    each = one_run * runs + pub.shots * SHOT_SECONDS
+    return float(PUB_SECONDS + gates * GATE_SECONDS + points * each + (points - 1) * POINT_SECONDS)
 
 
 def _repeats(text: str) -> int:

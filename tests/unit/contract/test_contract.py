@@ -22,7 +22,7 @@ from quantumjob_contract.orders import (
     urls_path,
 )
 from quantumjob_contract.program import decode_program, encode
-from quantumjob_contract.results import decode_segment
+from quantumjob_contract.results import Register, decode_segment
 from support.jobs import owner, program, result, segment
 
 OF = Owner("team", "uid-1")
@@ -65,8 +65,11 @@ def test_a_key_that_stays_inside_has_only_real_parts(key: str) -> None:
 def test_seeds_are_in_range_and_fixed(uid: str, index: int) -> None:
     seed = seeds.job_seed(uid)
     assert seed == seeds.job_seed(uid)
-    assert 0 <= seeds.pub_seed(seed, index) <= limits.MAX_SEED
-    assert seeds.pub_seed(seed, 0) == seed
+    assert all(0 <= each <= limits.MAX_SEED for each in seeds.pub_seeds(seed, [index, 1]))
+    assert seeds.pub_seeds(seed, [index, 1, 1]) == [
+        seed,
+        *((seed + 2113 * n) & limits.MAX_SEED for n in (index, index + 1)),
+    ]
 
 
 def test_the_same_value_gives_the_same_bytes() -> None:
@@ -74,6 +77,15 @@ def test_the_same_value_gives_the_same_bytes() -> None:
     assert encode(program(of, 3)) == encode(decode_program(encode(program(of, 3))))
     one = segment(of, keys.LAST, [result(0), result(1, failed=True)], [])
     assert encode(decode_segment(encode(one))) == encode(one)
+
+
+def test_what_was_stored_before_there_were_arrays_is_the_same_bytes() -> None:
+    old = b'{"name":"p0","circuit":{"format":"OpenQASM3","inline":"OPENQASM 3.0;"},"shots":10}'
+    (pub,) = program(OF, 1).pubs
+    assert encode(pub) == old
+    assert msgspec.json.decode(old, type=type(pub)) == pub
+    register = b'{"numBits":2,"samples":"AAAA","counts":{"00":4}}'
+    assert encode(msgspec.json.decode(register, type=Register)) == register
 
 
 def test_fields_that_a_later_version_adds_are_passed_over() -> None:

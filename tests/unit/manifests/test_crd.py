@@ -8,13 +8,19 @@ from rendered import ROOT, crd, fields, schema
 
 from quantumjob_contract import limits, names
 from quantumjob_contract.backend import Backend, Depolarizing, Method, Noise, Readout, Relaxation
-from quantumjob_contract.program import Format
+from quantumjob_contract.program import Format, Primitive
 from quantumjob_contract.reasons import PubReason, Reason
 from quantumjob_contract.reference import ObjectRef
 from quantumjob_operator import status
 from quantumjob_operator.shared.placement import DEDICATED, SHARED
 
 FIELDS = dict(fields(schema()))
+ARRAYS = ("parameterValues", "observables")
+
+
+def inside_array(path: str) -> bool:
+    """Whether the schema says no single type here: a number, a text, or lists of them, nested."""
+    return path.startswith((".spec.program.pubs[].parameterValues{", ".spec.program.pubs[].observables"))
 
 
 def test_names_are_the_contract_s() -> None:
@@ -32,6 +38,8 @@ def test_names_are_the_contract_s() -> None:
 
 @pytest.mark.parametrize("path", FIELDS)
 def test_every_field_has_a_sentence(path: str) -> None:
+    if inside_array(path) and not path.endswith("observables"):
+        return
     description = FIELDS[path].get("description", "")
     assert len(description.split()) >= 2
     assert description.endswith(".")
@@ -45,13 +53,28 @@ def test_every_string_and_list_is_bounded(path: str) -> None:
 
 @pytest.mark.parametrize("path", [path for path, node in FIELDS.items() if node.get("type") in {"integer", "number"}])
 def test_every_number_has_a_lower_bound(path: str) -> None:
-    assert "minimum" in FIELDS[path]
+    assert "minimum" in FIELDS[path] or inside_array(path)
 
 
-def test_every_map_is_bounded_and_nothing_is_let_through() -> None:
-    for node in FIELDS.values():
-        assert "maxProperties" in node or "additionalProperties" not in node
-        assert "x-kubernetes-preserve-unknown-fields" not in node
+def test_every_map_is_bounded_and_nothing_is_let_through_but_numbers_texts_and_lists() -> None:
+    for path, node in FIELDS.items():
+        if not inside_array(path):
+            assert "maxProperties" in node or "additionalProperties" not in node
+            assert "x-kubernetes-preserve-unknown-fields" not in node
+        elif node.get("type") != "number":
+            assert "maxLength" in node
+            assert node.get("maxProperties") == 0 or node["additionalProperties"] == {"type": "number"}
+            assert "items" in node or node["maxItems"] == 0
+
+
+@pytest.mark.parametrize("path", [".spec.program.pubs[].parameterValues{}", ".spec.program.pubs[].observables"])
+def test_arrays_are_nested_as_deeply_as_the_contract_says(path: str) -> None:
+    depth = 0
+    node = FIELDS[path]
+    while "items" in node:
+        node, depth = node["items"], depth + 1
+    assert depth == limits.MAX_DIMENSIONS
+    assert f"{depth} dimensions" in FIELDS[path.removesuffix("{}")]["description"]
 
 
 @pytest.mark.parametrize(
@@ -62,6 +85,7 @@ def test_every_map_is_bounded_and_nothing_is_let_through() -> None:
         (".spec.program.shots", "default", limits.DEFAULT_SHOTS),
         (".spec.program.pubs[].shots", "maximum", limits.MAX_SHOTS),
         (".spec.program.seed", "maximum", limits.MAX_SEED),
+        (".spec.program.pubs[].precision", "minimum", limits.DEFAULT_PRECISION),
         (".spec.program.pubs[].circuit.inline", "maxLength", limits.MAX_INLINE_CHARS),
         (".status.seed", "maximum", limits.MAX_SEED),
         (".status.results.pubs", "maxItems", limits.MAX_PUBS),
@@ -89,6 +113,17 @@ def test_the_backend_is_the_contract_s() -> None:
     ):
         fields = set(struct.__struct_encode_fields__)
         assert set(FIELDS[f".spec.backend{path}"]["properties"]) == fields
+
+
+def test_limits_of_arrays_are_the_contract_s() -> None:
+    values, observables = (FIELDS[f".spec.program.pubs[].{name}"]["description"] for name in ARRAYS)
+    assert str(limits.MAX_PARAMETER_VALUES) in values
+    assert str(limits.MAX_POINTS) in values
+    assert str(limits.MAX_TERMS) in observables
+
+
+def test_primitives_are_the_contract_s() -> None:
+    assert set(FIELDS[".spec.program.primitive"]["enum"]) == set(get_args(Primitive))
 
 
 def test_formats_are_the_contract_s() -> None:

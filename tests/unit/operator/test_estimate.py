@@ -241,3 +241,12 @@ def test_no_expression_reads_a_whole_text_but_for_loops(
     assert of(text) > 0
     assert register.read <= estimate.HEAD_CHARS
     assert (loop.read > 0, bool(others)) == (loops, loops)
+
+
+def test_each_point_counts() -> None:
+    """A sweep of a small circuit becomes long with its points."""
+    one = program(Circuit("OpenQASM3", BELL))
+    sweep = [msgspec.structs.replace(pub, parameter_values={"a, b": [[0, 0]] * 10_000}) for pub in one.pubs]
+    assert is_long(seconds(msgspec.structs.replace(one, pubs=sweep)))
+    observed = [msgspec.structs.replace(pub, shots=0, observables=["ZZ"] * 100) for pub in one.pubs]
+    assert not is_long(seconds(msgspec.structs.replace(one, pubs=observed)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quantumjob_contract.results import PubMetadata, PubResult, PubSummary, Register
+from quantumjob_contract.results import Expectations, PubMetadata, PubResult, PubSummary, Register
 from quantumjob_operator.manifest import Failure, conclude
 from quantumjob_operator.summary import SUMMARY_CHARS, summarize
 
@@ -48,3 +48,12 @@ def test_a_summary_shows_the_most_frequent_outcomes() -> None:
     assert made.summary == "c 111:71 110:61 101:51 100:41 and 4 more"
     many = {f"register{number}": register for number in range(50)}
     assert len(summarize(PubResult(0, "a", PubMetadata(seed=1, shots=1), data=many)).summary) == SUMMARY_CHARS
+
+
+def test_a_summary_of_a_sweep_and_of_expectation_values() -> None:
+    register = Register(1, "", {"0": 10, "1": 30}, shape=[2, 2])
+    made = summarize(PubResult(0, "a", PubMetadata(seed=1, shots=10), data={"c": register}))
+    assert made.summary == "c 4 points 1:30 0:10"
+    values = Expectations([10], [-1.857275, 0.5, *[0.0] * 8], [0.0, 0.01, *[0.0] * 8])
+    made = summarize(PubResult(0, "a", PubMetadata(seed=1), expectations=values))
+    assert made.summary == "-1.85728 0.5±0.01 0 0 0 0 0 0 and 2 more"

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
+from qiskit_aer.primitives import SamplerV2
 from worker_fakes import BELL, OWNER, Fake, fetched, job
 from worker_tasks import DIED, LATE, InProcess
 
+from quantumjob.results import pub_result
 from quantumjob_contract import keys, limits, transfer
 from quantumjob_contract.backend import Backend, Noise, Readout
 from quantumjob_contract.exits import Exit
@@ -19,9 +22,12 @@ from quantumjob_contract.orders import Ended, Next
 from quantumjob_contract.program import Circuit
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.reference import ObjectRef
-from quantumjob_worker import assignment, orders_client
+from quantumjob_contract.results import Expectations
+from quantumjob_worker import assignment, load, orders_client
 from quantumjob_worker.errors import Stopped, WorkerExit
 from quantumjob_worker.orders_client import OrdersClient
+
+SWEPT = 'OPENQASM 3.0; include "stdgates.inc"; input float a; qubit q; bit c; rx(a) q; c = measure q;'
 
 pytestmark = pytest.mark.usefixtures("fast")
 
@@ -46,6 +52,36 @@ def test_a_tiny_job_is_one_put(fake: Fake, carry_out: Any) -> None:
     last = fake.segment(keys.LAST)
     assert last.provenance.pod == "pod-1"
     assert set(last.times) == {"0", "1"}
+
+
+def test_a_sweep_takes_a_step_of_the_seed_for_each_point(fake: Fake, carry_out: Any) -> None:
+    work = job(Circuit("OpenQASM3", inline=SWEPT), BELL, Circuit("OpenQASM3", inline=SWEPT))
+    values = [{"a": [0.1, 0.2, 0.3]}, {}, {"a": 0.1}]
+    pubs = [msgspec.structs.replace(pub, parameter_values=each) for pub, each in zip(work.pubs, values, strict=True)]
+    fake.make_order(msgspec.structs.replace(work, pubs=pubs))
+    carry_out()
+    found = fake.all_results()
+    assert [found[i].metadata.seed for i in range(3)] == [7, 7 + 3 * 2113, 7 + 4 * 2113]
+    swept, bell = load.load("OpenQASM3", SWEPT.encode()), load.load("OpenQASM2", BELL.encode())
+    sampler = SamplerV2(seed=7, options={"backend_options": {"method": "statevector"}})
+    wanted = sampler.run([(swept, [0.1, 0.2, 0.3]), bell, (swept, 0.1)], shots=100).result()
+    for index, theirs in enumerate(wanted):
+        mine = pub_result(found[index])
+        assert mine.data.shape == theirs.data.shape
+        assert np.array_equal(mine.data.c.array, theirs.data.c.array)
+
+
+def test_an_estimator_s_job(fake: Fake, carry_out: Any) -> None:
+    work = job(Circuit("OpenQASM3", inline=SWEPT.replace("c = measure q;", "")))
+    pubs = [
+        msgspec.structs.replace(pub, shots=0, precision=0.0, observables=["Z", {"Z": 0.5}], parameter_values={"a": 0})
+        for pub in work.pubs
+    ]
+    fake.make_order(msgspec.structs.replace(work, pubs=pubs, primitive="Estimator"))
+    carry_out()
+    (found,) = fake.all_results().values()
+    assert found.expectations == Expectations([2], [1.0, 0.5], [0.0, 0.0])
+    assert (found.metadata.target_precision, found.metadata.shots, found.data) == (0.0, 0, None)
 
 
 @pytest.mark.usefixtures("each_pub_a_segment")

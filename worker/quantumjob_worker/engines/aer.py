@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
 import numpy as np
 import qiskit_aer
 from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
 from qiskit_aer import AerSimulator
 
 from quantumjob_contract.limits import MIB
@@ -47,9 +49,19 @@ def from_hex(memory: list[str], clbits: int) -> Bits:
     parts = []
     for start in range(0, len(memory), CHUNK):
         part = memory[start : start + CHUNK]
-        binary = {shot: int(shot, 16).to_bytes(size, "big") for shot in set(part)}
-        parts.append(b"".join(map(binary.__getitem__, part)))
+        parts.append(b"".join(map(_Binary(size).__getitem__, part)))
     return np.frombuffer(b"".join(parts), np.uint8).reshape(len(memory), size)
+
+
+class _Binary(dict[str, bytes]):
+    """From a hexadecimal number to so many bytes; each is converted once."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self._size = size
+
+    def __missing__(self, number: str) -> bytes:
+        return self.setdefault(number, int(number, 16).to_bytes(self._size, "big"))
 
 
 def _carry_out(circuit: QuantumCircuit, plan: Plan, run: Run) -> tuple[str, list[str]]:
@@ -84,19 +96,35 @@ def _beginning(circuit: QuantumCircuit, part: int) -> QuantumCircuit:
 
 def _run(circuit: QuantumCircuit, method: str, run: Run, **options: Any) -> tuple[list[str], str]:
     """Each shot's bits in hexadecimal, and Aer's log. Raises PubFailed."""
+    (part,) = execute(circuit, {}, method, run, memory=True, **options)
+    return part["data"].get("memory", []), mps_log(part)
+
+
+def mps_log(part: dict[str, Any]) -> str:
+    """Aer's log of bond dimensions."""
+    return str(part["metadata"].get("MPS_log_data", ""))
+
+
+def execute(
+    circuit: QuantumCircuit, values: Mapping[Parameter, Sequence[float]], method: str, run: Run, **options: Any
+) -> list[dict[str, Any]]:
+    """What Aer returns for each point of the parameters' values; the seeds of the points are steps apart.
+
+    Raises PubFailed where it fails at any of them.
+    """
     options |= {
         "shots": run.shots,
         "seed_simulator": run.seed,
-        "memory": True,
         "max_memory_mb": max(1, available(run.memory) // MIB),
         "max_parallel_threads": run.threads,
     }
     if run.errors is not None:
         options["noise_model"] = run.errors.aer
     # As run().result() does it, but in this thread, and without the objects that those make of the answer.
-    result = _simulator(method)._execute_circuits_job([circuit], None, options, format_result=False)  # noqa: SLF001
-    parts = result["results"]
-    if not result["success"] or not parts[0]["success"]:
+    call = _simulator(method)._execute_circuits_job  # noqa: SLF001
+    result = call([circuit], [values] if values else None, options, format_result=False)
+    parts: list[dict[str, Any]] = result["results"]
+    if not result["success"] or not all(part["success"] for part in parts):
         statuses = [str(result["status"]), *(str(part["status"]) for part in parts)]
         if any("memory" in status.lower() or "bad_alloc" in status for status in statuses):
             raise PubFailed(PubReason.MEMORY_LIMIT, out_of_memory(run.memory))
@@ -104,7 +132,7 @@ def _run(circuit: QuantumCircuit, method: str, run: Run, **options: Any) -> tupl
             PubReason.SIMULATION_FAILED,
             f"Qiskit Aer could not run the circuit by the method {method}. Check that it runs with Aer on its own.",
         )
-    return parts[0]["data"].get("memory", []), str(parts[0]["metadata"].get("MPS_log_data", ""))
+    return parts
 
 
 @cache

@@ -1,0 +1,1 @@
+"""The Python client: what a notebook has of the quantum job service."""

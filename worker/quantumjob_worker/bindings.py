@@ -1,0 +1,122 @@
+"""Values of a circuit's parameters: which belong to which, and what each angle is at each point."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter, ParameterExpression
+
+from quantumjob_contract import arrays
+from quantumjob_contract.reasons import PubReason
+from quantumjob_worker.errors import PubFailed
+
+NAMED: Final = 5
+NAME_CHARS: Final = 40
+
+
+class Values(NamedTuple):
+    """The points of a pub, flat in C order."""
+
+    shape: arrays.Shape
+    columns: dict[Parameter, NDArray[np.float64]]
+    """Of each parameter its value at each point."""
+
+    @property
+    def points(self) -> int:
+        return math.prod(self.shape)
+
+
+def resolve(circuit: QuantumCircuit, parameter_values: Mapping[str, Any]) -> Values:
+    """The values of each of the circuit's parameters. Raises PubFailed where there are too few or too many."""
+    shape, columns = arrays.bindings(parameter_values)
+    points = math.prod(shape)
+    known = {parameter.name: parameter for parameter in circuit.parameters}
+    given: dict[str, NDArray[np.float64]] = {}
+    for column in columns:
+        values = np.array(column.values, dtype=float).reshape(points, len(column.names))
+        given |= dict(zip(column.names, values.T, strict=True))
+    if missing := [name for name in known if name not in given]:
+        raise PubFailed(
+            PubReason.UNBOUND_PARAMETERS, f"Parameters without a value: {_named(missing)}. Add them to parameterValues."
+        )
+    if unknown := [name for name in given if name not in known]:
+        has = f"its parameters are: {_named(known)}" if known else "it has no parameters"
+        raise PubFailed(
+            PubReason.UNKNOWN_PARAMETERS, f"The circuit does not have the parameters {_named(unknown)}; {has}."
+        )
+    return Values(shape, {known[name]: values for name, values in given.items()})
+
+
+def bound(circuit: QuantumCircuit, values: Values, point: int) -> QuantumCircuit:
+    """The circuit at one point. Raises PubFailed where an angle has no finite value there."""
+    if not values.columns:
+        return circuit
+    try:
+        at = {parameter: float(column[point]) for parameter, column in values.columns.items()}
+        return circuit.assign_parameters(at, strict=False)  # an input that nothing uses is gone by now
+    except (ArithmeticError, TypeError, ValueError):
+        raise _not_finite() from None
+
+
+class Angles:
+    """A circuit whose every angle is a parameter of its own, since Aer binds expressions slowly and takes NaN."""
+
+    def __init__(self, circuit: QuantumCircuit) -> None:
+        self.circuit = circuit.copy_empty_like()
+        self._expressions: dict[ParameterExpression, Parameter] = {}
+        for instruction in circuit.data:
+            if not instruction.is_parameterized():
+                self.circuit._append(instruction)  # noqa: SLF001  append() checks each argument again
+                continue
+            operation = instruction.operation.to_mutable()
+            operation.params = [self._named(angle) for angle in operation.params]
+            self.circuit._append(instruction.replace(operation=operation))  # noqa: SLF001
+
+    @property
+    def differ(self) -> bool:
+        """Whether any angle depends on a parameter."""
+        return bool(self._expressions)
+
+    def at(self, values: Values, points: range) -> dict[Parameter, list[float]]:
+        """The values of the circuit's angles at these points. Raises PubFailed where one is not finite."""
+        found: dict[Parameter, list[float]] = {}
+        columns = {parameter: column[points.start : points.stop] for parameter, column in values.columns.items()}
+        for expression, name in self._expressions.items():
+            angles = columns[expression].tolist() if expression in columns else _evaluated(expression, columns)
+            if not all(map(math.isfinite, angles)):
+                raise _not_finite()
+            found[name] = angles
+        return found
+
+    def _named(self, angle: Any) -> Any:
+        if not isinstance(angle, ParameterExpression) or not angle.parameters:
+            return angle
+        return self._expressions.setdefault(angle, Parameter(f"angle_{len(self._expressions)}"))
+
+
+def _evaluated(expression: ParameterExpression, columns: Mapping[Parameter, NDArray[np.float64]]) -> list[float]:
+    parameters = list(expression.parameters)
+    rows = zip(*(columns[parameter].tolist() for parameter in parameters), strict=True)
+    try:
+        return [float(expression.bind(dict(zip(parameters, row, strict=True)))) for row in rows]
+    except (ArithmeticError, TypeError, ValueError):
+        raise _not_finite() from None
+
+
+def _not_finite() -> PubFailed:
+    return PubFailed(
+        PubReason.INVALID_CIRCUIT, "With the given parameterValues a gate has an angle that is not a finite number."
+    )
+
+
+def _named(names: Iterable[str]) -> str:
+    """A few of them, cut short: they are the user's own words."""
+    found = list(names)
+    shown = ", ".join(name[:NAME_CHARS] for name in islice(found, NAMED))
+    return shown + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")

@@ -1,0 +1,66 @@
+"""One pub: from the circuit's bytes to what its primitive returns. Runs in the child only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from qiskit import QuantumCircuit
+
+from quantumjob_contract.limits import MAX_METADATA_BYTES
+from quantumjob_contract.reasons import PubReason
+from quantumjob_contract.results import PubMetadata, PubResult
+from quantumjob_worker import bindings, load, normalise, simulate
+from quantumjob_worker.errors import PubFailed
+from quantumjob_worker.estimator import Estimate
+from quantumjob_worker.noise import Errors
+from quantumjob_worker.protocol import Task
+from quantumjob_worker.sweep import Sweep
+
+
+class Prepared:
+    """A pub that is ready to run."""
+
+    def __init__(self, task: Task, data: bytes) -> None:
+        """Load the circuit, and bind its parameters as far as that is done once. Raises PubFailed."""
+        circuit = load.load(task.format, data)
+        values = bindings.resolve(circuit, task.parameter_values)
+        self._task = task
+        self._base = PubMetadata(
+            seed=task.seed, shots=task.shots, target_precision=task.precision, circuit_metadata=_metadata(circuit)
+        )
+        self._shape = values.shape
+        self._errors: Errors | None = None
+        self._work: Estimate | Sweep | QuantumCircuit
+        if task.primitive == "Estimator":
+            self._work = Estimate(circuit, values, task.observables, task.noise)
+        elif values.points > 1:
+            self._work = Sweep(circuit, values, task.noise)
+        else:
+            self._errors = None if task.noise is None else Errors(task.noise)
+            self._work = normalise.normalise(bindings.bound(circuit, values, 0), self._errors)
+
+    def run(self) -> PubResult:
+        """Raises PubFailed."""
+        task, work = self._task, self._work
+        if isinstance(work, Estimate):
+            metadata, found = work.run(task, self._base)
+            return PubResult(index=task.index, name=task.name, metadata=metadata, expectations=found)
+        if isinstance(work, Sweep):
+            metadata, registers = work.sample(task, self._base)
+        else:
+            metadata, registers = simulate.sample(work, task, self._base, self._errors)
+            if self._shape:  # one point, in an array of one or more dimensions
+                shape = list(self._shape)
+                registers = {name: msgspec.structs.replace(found, shape=shape) for name, found in registers.items()}
+        return PubResult(index=task.index, name=task.name, metadata=metadata, data=registers)
+
+
+def _metadata(circuit: QuantumCircuit) -> dict[str, Any]:
+    found: dict[str, Any] = circuit.metadata or {}
+    size = len(msgspec.json.encode(found))
+    if size > MAX_METADATA_BYTES:
+        raise PubFailed(
+            PubReason.CIRCUIT_TOO_LARGE, f"The circuit's metadata has {size} bytes; the limit is {MAX_METADATA_BYTES}."
+        )
+    return found

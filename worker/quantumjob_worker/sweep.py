@@ -1,0 +1,98 @@
+"""Many points of one circuit: as one array for Aer where that is right, else one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any, Final
+
+import msgspec
+from qiskit import QuantumCircuit
+from qiskit.exceptions import QiskitError
+
+from quantumjob_contract import seeds
+from quantumjob_contract.backend import NoiseModel
+from quantumjob_contract.results import PubMetadata, Register
+from quantumjob_worker import normalise, simulate
+from quantumjob_worker.bindings import Angles, Values, bound
+from quantumjob_worker.engines import aer
+from quantumjob_worker.engines.base import Run
+from quantumjob_worker.noise import Errors
+from quantumjob_worker.protocol import Task
+from quantumjob_worker.samples import joined, registers
+
+CHUNK: Final = 100
+"""Points in one call: more of them are slower, since Aer makes a circuit of each before it runs the first [m]."""
+OPERATION_BYTES: Final = 1024
+"""What Aer holds for one operation of one point."""
+CHUNK_PART: Final = 4
+"""Of the memory, what the points of one call may take."""
+
+
+class Sweep:
+    """A circuit and the points at which it is wanted."""
+
+    def __init__(self, circuit: QuantumCircuit, values: Values, noise: NoiseModel | None) -> None:
+        """`circuit` is as it was loaded. Raises PubFailed."""
+        self.values = values
+        self._circuit = circuit
+        self._noise = noise
+        self.template = _symbolic(circuit) if noise is None else None
+        """Made ready with its parameters in it; None where Qiskit cannot, or noise is to go in."""
+
+    def at(self, point: int) -> tuple[QuantumCircuit, Errors | None]:
+        """The circuit at a point, made ready, and its noise. Raises PubFailed."""
+        if self.template is not None:
+            return bound(self.template, self.values, point), None
+        errors = None if self._noise is None else Errors(self._noise)
+        return normalise.normalise(bound(self._circuit, self.values, point), errors), errors
+
+    def sample(self, task: Task, base: PubMetadata) -> tuple[PubMetadata, dict[str, Register]]:
+        """Samples of all points, and how they were made. Raises PubFailed."""
+        first, errors = self.at(0)
+        simulate.check_result(first, task, self.values.points)
+        if self.template is not None and not normalise.has_control_flow(self.template):
+            plan, runnable, run = simulate.planned(
+                self.template, task, None, shots=task.shots, points=self.values.points
+            )
+            if plan.engine == aer.Aer.name and plan.bond_limit is None:
+                parts = list(_together(runnable, self.values, plan.method, run))
+                return simulate.made(base, self.template, plan, plan.method), joined(parts, self.values.shape)
+        metadata, part = simulate.sample(first, task, base, errors)
+        parts = [part]
+        for point in range(1, self.values.points):
+            seeded = msgspec.structs.replace(task, seed=seeds.point_seed(task.seed, point))
+            circuit, errors = self.at(point)
+            parts.append(simulate.sample(circuit, seeded, base, errors)[1])
+        return metadata, joined(parts, self.values.shape)
+
+
+def chunks(
+    circuit: QuantumCircuit, values: Values, method: str, run: Run, point_bytes: int, **options: Any
+) -> Iterator[list[dict[str, Any]]]:
+    """What Aer returns for each point, by chunks; the bits do not depend on their size. Raises PubFailed.
+
+    `circuit` is in the method's gates; a point's result takes `point_bytes`.
+    """
+    angles = Angles(circuit)
+    each = point_bytes + OPERATION_BYTES * len(circuit.data)
+    size = max(1, min(CHUNK, run.memory // CHUNK_PART // each)) if angles.differ else 1
+    for start in range(0, values.points, size):
+        points = range(start, min(start + size, values.points))
+        seeded = run._replace(seed=seeds.point_seed(run.seed, start))
+        yield aer.execute(angles.circuit, angles.at(values, points), method, seeded, **options)
+
+
+def _together(circuit: QuantumCircuit, values: Values, method: str, run: Run) -> Iterator[dict[str, Register]]:
+    point_bytes = run.shots * (simulate.SHOT_BYTES + circuit.num_clbits)
+    translated = normalise.for_sweep(circuit, method)
+    for parts in chunks(translated, values, method, run, point_bytes, memory=True):
+        memory = list(chain.from_iterable(part["data"]["memory"] for part in parts))
+        yield registers(circuit, aer.from_hex(memory, circuit.num_clbits))
+
+
+def _symbolic(circuit: QuantumCircuit) -> QuantumCircuit | None:
+    try:
+        return normalise.normalise(circuit.copy())
+    except (TypeError, ValueError, ArithmeticError, QiskitError):  # a modifier of an angle that is not known yet
+        return None
