@@ -139,8 +139,9 @@ class Register(BaseModel):
     """What was measured into one classical register."""
 
     numBits: int  # noqa: N815  # as in JSON
-    samples: str = Field(description="base64 of uint8 (shots, ceil(numBits / 8)), big-endian within a shot.")
+    samples: str = Field(description="base64 of uint8 (*shape, shots, ceil(numBits / 8)), big-endian within a shot.")
     counts: dict[str, int] | None = Field(None, description="By bit string, highest bit first; absent if too many.")
+    shape: list[int] = Field([], description="Of the pub's parameter values; absent where there is one point.")
 
 
 class PubResult(BaseModel):
@@ -152,6 +153,9 @@ class PubResult(BaseModel):
     name: str
     metadata: dict[str, Any]
     data: dict[str, Any] | None = None
+    expectations: dict[str, Any] | None = Field(
+        None, description="An Estimator's: `shape`, and `evs` and `stds` flat in C order."
+    )
     error: dict[str, Any] | None = None
 
 
