@@ -42,6 +42,10 @@ cluster: $(BIN)/.ready ## Cluster tests: a real Kubernetes
 	hack/quickstart
 	python -m pytest tests/cluster
 
+corpus: $(BIN)/.ready ## MQT Bench through the worker, against exact distributions; writes docs/corpus.md
+	@$(BIN)/pip install --quiet --disable-pip-version-check $$(python hack/requirements corpus)
+	python tests/corpus/run.py
+
 bench: $(BIN)/.ready ## Measure, and write docs/benchmarks.md anew
 	hack/quickstart
 	python -m benchmarks
@@ -53,4 +57,4 @@ clean-node: ## Take the local node away, with all that it installed and cached
 	hack/node purge
 	rm -rf $(CACHE)
 
-.PHONY: help demo test check unit store cluster bench images clean-node
+.PHONY: help demo test check unit store cluster corpus bench images clean-node

@@ -106,7 +106,7 @@ def cancel(namespace: Namespace, name: str) -> None:
 def cancelled(namespace: Namespace, name: str) -> JSON:
     def probe() -> JSON | None:
         job = namespace.get(name)
-        return job if job["status"].get("phase") == "Cancelled" else None
+        return job if job.get("status", {}).get("phase") == "Cancelled" else None
 
     return cluster.eventually(f"{name} is Cancelled", probe, CANCEL_SECONDS)
 

@@ -26,6 +26,8 @@ IDEAL: Final = frozenset({"barrier", "reset", "initialize", "store", "break_loop
 """What has no noise: preparation is ideal."""
 PARTS: Final = frozenset({"u", "cx"})
 """What gates on three or more qubits are made of."""
+NEVER: Final = 1e-12
+"""A decay over so small a part of T2 is none."""
 UNIT_NANOSECONDS: Final = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0, "ps": 1e-3}
 
 
@@ -145,12 +147,13 @@ class Errors:
             noisy._append(CircuitInstruction(place, qubits, ()))  # noqa: SLF001
 
     def _made(self, channel: Channel) -> QuantumErrorLocation | None:
-        error = channel.error()
-        if error.ideal():
+        if channel.decay is not None and channel.decay[2] < NEVER * channel.decay[1]:
             return None
+        error = channel.error()
         label = f"noise{len(self._places)}"
         error._id = label  # noqa: SLF001  by default a random one
-        self.aer.add_all_qubit_quantum_error(error, label)
+        # As add_all_qubit_quantum_error() does it, which first loads SciPy (a fifth of a second) to see if it is ideal.
+        self.aer._default_quantum_errors[label] = error  # noqa: SLF001
         if channel.decay is None:
             self.depolarizing[label] = channel.depolarizing
         return QuantumErrorLocation(error)

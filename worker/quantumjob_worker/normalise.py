@@ -54,16 +54,20 @@ def kept(circuit: QuantumCircuit, errors: Errors | None = None) -> list[int]:
 def for_method(circuit: QuantumCircuit, method: str) -> QuantumCircuit:
     """In the gates that this method of Aer's knows. Raises PubFailed where that cannot be."""
     allowed = genuine.allowed(method)
-    if not all(instruction.name in allowed for instruction in instructions(circuit)):
-        circuit = translator(allowed).run(circuit)
-        circuit.global_phase = 0
-    for instruction in instructions(circuit):
-        if instruction.name not in allowed or not genuine.is_genuine(instruction):
-            raise PubFailed(
-                PubReason.INVALID_CIRCUIT,
-                "The circuit has an instruction that cannot be expressed in gates that Aer runs. Decompose it first.",
-            )
-    return circuit
+    if _is_runnable(circuit, allowed):
+        return circuit
+    translated = translator(allowed).run(circuit)
+    translated.global_phase = 0
+    if not _is_runnable(translated, allowed):
+        raise PubFailed(
+            PubReason.INVALID_CIRCUIT,
+            "The circuit has an instruction that cannot be expressed in gates that Aer runs. Decompose it first.",
+        )
+    return translated
+
+
+def _is_runnable(circuit: QuantumCircuit, allowed: frozenset[str]) -> bool:
+    return all(instruction.name in allowed and genuine.is_genuine(instruction) for instruction in instructions(circuit))
 
 
 def for_sweep(circuit: QuantumCircuit, method: str) -> QuantumCircuit:

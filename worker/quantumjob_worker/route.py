@@ -22,8 +22,8 @@ SMALL: Final = 10
 """Up to this width a statevector is so small that no other method of Aer's is faster."""
 CHEAP_SECONDS: Final = 2.0
 """A run estimated below this is not worth a search for something better."""
-QUICK_SECONDS: Final = 5e-3
-"""A run estimated below this stays with Aer: whoever runs it on a laptop with the same seed has the same bits."""
+QUICK_SECONDS: Final = 2e-3
+"""A small run estimated below this stays with Aer: whoever runs it on a laptop with the same seed has the same bits."""
 SMALLEST_PROBE: Final = 8
 
 
@@ -55,7 +55,7 @@ def choose(circuit: Profile, memory: int, method: Method = "automatic", bids: It
     if method != "automatic":
         return _requested(circuit, room, method)
     aer = _automatic(circuit, room)
-    if aer is not None and aer.seconds <= QUICK_SECONDS:
+    if aer is not None and aer.why == Why.SMALL and aer.seconds <= QUICK_SECONDS:
         return aer
     found = [plan for plan in (aer, *bids) if plan is not None and plan.needed <= room]
     best = min(found, key=lambda plan: plan.seconds, default=None)

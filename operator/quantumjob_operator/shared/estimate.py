@@ -42,10 +42,12 @@ _EACH_SHOT: Final = ("if", "switch", "reset")
 
 def seconds(program: Program) -> float:
     """Seconds that a worker will need for the whole program."""
-    return sum(_pub(pub) for pub in program.pubs)
+    noise = program.backend.noise
+    struck = noise is not None and (noise.depolarizing or noise.relaxation or noise.object) is not None
+    return sum(_pub(pub, struck=struck) for pub in program.pubs)
 
 
-def _pub(pub: Pub) -> float:
+def _pub(pub: Pub, *, struck: bool) -> float:
     text = pub.circuit.inline
     if text is None or pub.circuit.format == "QPY" or "while" in text:
         return UNKNOWN_SECONDS
@@ -56,7 +58,7 @@ def _pub(pub: Pub) -> float:
     points = arrays.points(pub.parameter_values)
     strings = 0 if pub.observables is None else sum(map(len, arrays.observables(pub.observables).terms))
     one_run = (gates + strings) * 2**width * AMPLITUDE_SECONDS
-    runs = (pub.shots or TRAJECTORIES) if any(word in text for word in _EACH_SHOT) else 1
+    runs = (pub.shots or TRAJECTORIES) if struck or any(word in text for word in _EACH_SHOT) else 1
     each = one_run * runs + pub.shots * SHOT_SECONDS
     return float(PUB_SECONDS + gates * GATE_SECONDS + points * each + (points - 1) * POINT_SECONDS)
 

@@ -18,6 +18,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from quantumjob_contract import limits
+from quantumjob_contract.backend import Backend, Depolarizing, Noise, Readout
 from quantumjob_contract.program import Circuit, Format, Program
 from quantumjob_contract.reference import ObjectRef
 from quantumjob_operator.shared import estimate
@@ -250,3 +251,12 @@ def test_each_point_counts() -> None:
     assert is_long(seconds(msgspec.structs.replace(one, pubs=sweep)))
     observed = [msgspec.structs.replace(pub, shots=0, observables=["ZZ"] * 100) for pub in one.pubs]
     assert not is_long(seconds(msgspec.structs.replace(one, pubs=observed)))
+
+
+def test_a_noisy_circuit_is_simulated_in_each_shot() -> None:
+    ideal = program(Circuit("OpenQASM3", "qubit[20] q; bit[20] c; h q; h q; c = measure q;"))
+    noise = Noise(depolarizing=Depolarizing(0.1))
+    assert not is_long(seconds(ideal))
+    assert is_long(seconds(msgspec.structs.replace(ideal, backend=Backend(noise=noise))))
+    misread = Noise(readout=Readout(0.1))
+    assert seconds(msgspec.structs.replace(ideal, backend=Backend(noise=misread))) == seconds(ideal)

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import base64
 import math
+import operator
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any, Final
 
 import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit import Clbit
+from qiskit.circuit.classical import expr
 from qiskit.quantum_info import DensityMatrix, Kraus, Operator, Pauli
 from scipy.stats import chi2
 
@@ -29,6 +31,16 @@ LEAST: Final = 5.0
 ZERO: Final = np.diag([1.0, 0.0])
 ONE: Final = np.diag([0.0, 1.0])
 LOWER: Final = np.array([[0.0, 1.0], [0.0, 0.0]])
+
+OPERATORS: Final[dict[str, Callable[[int, int], int]]] = {
+    "EQUAL": operator.eq,
+    "NOT_EQUAL": operator.ne,
+    "LOGIC_AND": lambda left, right: left and right,
+    "LOGIC_OR": lambda left, right: left or right,
+    "BIT_AND": operator.and_,
+    "BIT_OR": operator.or_,
+    "BIT_XOR": operator.xor,
+}
 
 Branches = dict[tuple[int, ...], DensityMatrix]
 
@@ -95,11 +107,12 @@ def _block(block: QuantumCircuit, branches: Branches, where: dict[Any, int], noi
 
 
 def _if_else(part: Any, branches: Branches, where: dict[Any, int], noise: NoiseModel | None) -> Branches:
-    what, value = part.operation.condition
-    positions = [where[what]] if isinstance(what, Clbit) else [where[bit] for bit in what]
+    condition = part.operation.condition
+    if isinstance(condition, tuple):
+        condition = expr.lift_legacy_condition(condition)
     ends: Branches = {}
     for bits, state in branches.items():
-        holds = sum(bits[at] << place for place, at in enumerate(positions)) == int(value)
+        holds = _value(condition, bits, where)
         blocks = part.operation.blocks
         chosen = blocks[0] if holds else blocks[1] if len(blocks) > 1 else None
         if chosen is None:
@@ -110,6 +123,23 @@ def _if_else(part: Any, branches: Branches, where: dict[Any, int], noise: NoiseM
         for after, end in _block(chosen, {bits: state}, inner, noise).items():
             _add(ends, after, end)
     return ends
+
+
+def _value(node: Any, bits: tuple[int, ...], where: dict[Any, int]) -> int:
+    """Of a classical expression, as far as programs of the tests have them."""
+    match node:
+        case expr.Value():
+            return int(node.value)
+        case expr.Var():
+            positions = [where[node.var]] if isinstance(node.var, Clbit) else [where[bit] for bit in node.var]
+            return sum(bits[at] << place for place, at in enumerate(positions))
+        case expr.Cast():
+            return _value(node.operand, bits, where)
+        case expr.Unary():
+            return int(not _value(node.operand, bits, where))
+        case expr.Binary():
+            return int(OPERATORS[node.op.name](_value(node.left, bits, where), _value(node.right, bits, where)))
+    raise NotImplementedError(node)
 
 
 def _measured(branches: Branches, qubit: int, clbit: int, noise: NoiseModel | None) -> Branches:

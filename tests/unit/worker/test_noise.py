@@ -24,6 +24,7 @@ from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import Why
 from quantumjob_worker import child, normalise
 from quantumjob_worker.noise import Errors
+from quantumjob_worker.runner import Runner
 
 METHODS = ["statevector", "density_matrix", "matrix_product_state"]
 PAULI_METHODS = [*METHODS, "stabilizer", "stim"]
@@ -246,3 +247,26 @@ def test_a_pub_is_refused_before_it_runs(change: dict[str, Any], reason: PubReas
     assert found is not None
     assert found.reason == reason
     assert error(HEAD2 + "qreg q[1]; creg c[1];").reason == PubReason.NO_MEASUREMENT
+
+
+@pytest.mark.parametrize("t2", [50, 150])
+def test_noise_in_a_child_behind_shut_doors(runner: Runner, t2: float) -> None:
+    """T2 above T1 takes a library that is loaded only there."""
+    model = NoiseModel(depolarizing=Depolarizing(0.1, 0.1), relaxation=Relaxation(100, t2, 20, 20))
+    noisy = msgspec.structs.replace(task(memory=runner.memory), noise=model)
+    source = f"{HEAD2}qreg q[2]; creg c[2]; h q[0]; cx q[0],q[1]; measure q->c;".encode()
+    report, end = runner.run(noisy, source, 60, lambda: None)
+    assert report is not None, end
+    assert report.result.error is None, report.trace
+    again, _ = runner.run(noisy, source, 60, lambda: None)
+    assert again is not None
+    assert again.result == report.result
+
+
+def test_stim_in_a_child_behind_shut_doors(runner: Runner) -> None:
+    gates = " ".join(f"cx q[{at}],q[{at + 1}];" for at in range(999))
+    source = f"{HEAD2}qreg q[1000]; creg c[1000]; h q[0]; {gates} measure q->c;".encode()
+    report, end = runner.run(task(memory=runner.memory), source, 60, lambda: None)
+    assert report is not None, end
+    assert report.result.metadata.engine.startswith("stim "), report.result.error
+    assert report.result.metadata.why == Why.CLIFFORD

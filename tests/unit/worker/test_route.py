@@ -41,7 +41,11 @@ def short(plan: Plan | Refusal) -> tuple[Any, ...]:
 @pytest.mark.parametrize(
     ("change", "memory", "expected"),
     [
-        ({"qubits": 2, "bond_bits": 1, "clifford": True}, GIB, ("aer", "statevector", Why.SMALL, None, None)),
+        (
+            {"qubits": 2, "bond_bits": 1, "gates": 2, "clifford": True},
+            GIB,
+            ("aer", "statevector", Why.SMALL, None, None),
+        ),
         ({}, GIB, ("aer", "statevector", Why.FASTEST, None, None)),
         (CLIFFORD, GIB, ("stim", "stabilizer", Why.CLIFFORD, None, None)),
         (CLIFFORD | {"control_flow": True, "dynamic": True}, GIB, ("aer", "stabilizer", Why.CLIFFORD, None, None)),
@@ -78,6 +82,15 @@ def test_automatic(change: dict[str, Any], memory: int, expected: tuple[Any, ...
     circuit = BASE._replace(**change)
     bid = Stim().bid(circuit)
     assert short(choose(circuit, memory, "automatic", [bid] if bid else [])) == expected
+
+
+def test_a_quick_small_run_stays_with_aer_and_a_longer_goes_to_stim() -> None:
+    small = BASE._replace(qubits=8, bond_bits=1, gates=10, clifford=True, measurements=8)
+    for shots, engine in ((1000, "aer"), (100_000, "stim")):
+        circuit = small._replace(shots=shots)
+        bid = Stim().bid(circuit)
+        assert bid is not None
+        assert short(choose(circuit, GIB, "automatic", [bid]))[0] == engine
 
 
 def test_decay_is_not_for_stabilizers() -> None:

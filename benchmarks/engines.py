@@ -1,0 +1,179 @@
+"""`python -m benchmarks.engines`: a mixed suite by the router of this project, and by Aer with default options.
+
+Each run is a process of its own with a limit of time, for Aer cannot be interrupted. Timed is what a caller waits for:
+from a circuit in memory to samples; the best of a few. A ratio above 1 is in favour of the router.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+from qiskit import QuantumCircuit
+
+SHOTS: Final = 1024
+LIMIT_SECONDS: Final = 60
+MEMORY: Final = 4 << 30
+REPEAT_SECONDS: Final = 2.0
+
+
+def ghz(qubits: int) -> QuantumCircuit:
+    circuit = QuantumCircuit(qubits)
+    circuit.h(0)
+    for qubit in range(qubits - 1):
+        circuit.cx(qubit, qubit + 1)
+    return circuit
+
+
+def clifford(qubits: int) -> QuantumCircuit:
+    """Twenty layers of random gates on one qubit and on random pairs."""
+    rng = np.random.default_rng(qubits)
+    circuit = QuantumCircuit(qubits)
+    for _ in range(20):
+        for qubit in range(qubits):
+            getattr(circuit, ["h", "s", "x", "sx"][rng.integers(4)])(qubit)
+        order = [int(qubit) for qubit in rng.permutation(qubits)]
+        for pair in zip(order[::2], order[1::2], strict=False):
+            circuit.cx(*pair)
+    return circuit
+
+
+def qft(qubits: int) -> QuantumCircuit:
+    circuit = QuantumCircuit(qubits)
+    circuit.x(range(0, qubits, 2))
+    for target in reversed(range(qubits)):
+        circuit.h(target)
+        for control in range(target):
+            circuit.cp(math.pi / 2 ** (target - control), control, target)
+    return circuit
+
+
+def random(qubits: int) -> QuantumCircuit:
+    """As deep as wide, between random pairs: nothing but a statevector holds it."""
+    rng = np.random.default_rng(qubits)
+    circuit = QuantumCircuit(qubits)
+    for _ in range(qubits):
+        for qubit in range(qubits):
+            circuit.u(*rng.uniform(0, 2 * math.pi, 3), qubit)
+        order = [int(qubit) for qubit in rng.permutation(qubits)]
+        for pair in zip(order[::2], order[1::2], strict=False):
+            circuit.cx(*pair)
+    return circuit
+
+
+def qaoa(qubits: int) -> QuantumCircuit:
+    """MaxCut on a ring, three layers."""
+    circuit = QuantumCircuit(qubits)
+    circuit.h(range(qubits))
+    for layer in range(3):
+        for qubit in range(qubits):
+            circuit.rzz(0.4 + layer / 5, qubit, (qubit + 1) % qubits)
+        circuit.rx(0.9 - layer / 4, range(qubits))
+    return circuit
+
+
+def brickwork(qubits: int) -> QuantumCircuit:
+    """Eight layers between neighbours on a line."""
+    rng = np.random.default_rng(qubits)
+    circuit = QuantumCircuit(qubits)
+    for layer in range(8):
+        for qubit in range(qubits):
+            circuit.u(*rng.uniform(0, 2 * math.pi, 3), qubit)
+        for qubit in range(layer % 2, qubits - 1, 2):
+            circuit.cx(qubit, qubit + 1)
+    return circuit
+
+
+SUITE: Final[dict[Callable[[int], QuantumCircuit], tuple[int, ...]]] = {
+    ghz: (2, 20, 100, 1000),
+    clifford: (10, 20, 100, 500),
+    qft: (10, 20, 24),
+    random: (10, 16, 22),
+    qaoa: (10, 20, 24, 40),
+    brickwork: (10, 20, 26, 50),
+}
+
+
+def by_aer(circuit: QuantumCircuit) -> str:
+    from qiskit_aer import AerSimulator  # noqa: PLC0415  each child imports what it measures
+
+    result = AerSimulator().run(circuit, shots=SHOTS, seed_simulator=1).result()
+    if not result.success:
+        raise RuntimeError(str(result.status))
+    result.get_counts()
+    return str(result.results[0].metadata["method"])
+
+
+def by_router(circuit: QuantumCircuit) -> str:
+    from quantumjob_contract.results import PubMetadata  # noqa: PLC0415
+    from quantumjob_worker import normalise, simulate  # noqa: PLC0415
+    from quantumjob_worker.protocol import Task  # noqa: PLC0415
+
+    task = Task(
+        index=0, name="", format="QPY", shots=SHOTS, seed=1, threads=2, memory=MEMORY, parse_seconds=LIMIT_SECONDS
+    )
+    metadata, _ = simulate.sample(normalise.normalise(circuit.copy()), task, PubMetadata(1, SHOTS))
+    return f"{metadata.engine.split()[0]} {metadata.method}, {metadata.why}"
+
+
+def child(who: str, family: str, width: int) -> None:
+    """One measurement: the best time of a few runs, as JSON."""
+    circuit = next(make for make in SUITE if make.__name__ == family)(width)
+    circuit.measure_all()
+    run = {"aer": by_aer, "router": by_router}[who]
+    warm = ghz(2)
+    warm.measure_all()
+    run(warm)
+    best, began = math.inf, time.perf_counter()
+    while True:
+        start = time.perf_counter()
+        how = run(circuit)
+        best = min(best, time.perf_counter() - start)
+        if time.perf_counter() - began > REPEAT_SECONDS:
+            break
+    print(json.dumps({"seconds": best, "how": how}))
+
+
+def measured(who: str, family: str, width: int) -> dict[str, Any]:
+    # As the worker's image has it; Aer with default options has nothing.
+    environment = os.environ | ({"OMP_WAIT_POLICY": "passive"} if who == "router" else {})
+    command = [sys.executable, "-m", "benchmarks.engines", who, family, str(width)]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False, env=environment
+        )
+    except subprocess.TimeoutExpired:
+        return {"seconds": None, "how": f"over {LIMIT_SECONDS} s"}
+    return json.loads(done.stdout) if done.returncode == 0 else {"seconds": None, "how": "refused"}
+
+
+def main() -> None:
+    print("| circuit | qubits | Aer `automatic` | seconds | router | seconds | ratio |\n|---|---|---|---|---|---|---|")
+    ratios = []
+    for make, widths in SUITE.items():
+        for width in widths:
+            aer, ours = (measured(who, make.__name__, width) for who in ("aer", "router"))
+            ratio = ""
+            if aer["seconds"] and ours["seconds"]:
+                ratios.append(aer["seconds"] / ours["seconds"])
+                ratio = f"{ratios[-1]:.2f}"
+            cells = [
+                f"{found['how']} | {found['seconds']:.4f}" if found["seconds"] else f"{found['how']} | "
+                for found in (aer, ours)
+            ]
+            print(f"| {make.__name__} | {width} | {' | '.join(cells)} | {ratio} |", flush=True)
+    print(f"\nGeometric mean of {len(ratios)} ratios: {math.exp(sum(map(math.log, ratios)) / len(ratios)):.2f}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        child(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    else:
+        main()
