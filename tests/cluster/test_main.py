@@ -6,7 +6,6 @@ import json
 
 import numpy as np
 import pytest
-import qiskit_qasm3_import as qasm3_import
 import yaml
 from conftest import BELL, ENDLESS, EXAMPLES, Namespace, pub, stored
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, qasm3
@@ -101,7 +100,7 @@ def test_a_sweep_is_qiskit_s_primitive_result(namespace: Namespace) -> None:
     assert job["status"]["results"]["pubs"][0]["summary"].startswith("c 300 points 00:")
     found = primitive_result(namespace.results(job))
     options = {"backend_options": {"method": "statevector"}}
-    bell = qasm3_import.loads(BELL)
+    bell = qasm3.loads(BELL)
     wanted = SamplerV2(seed=7, options=options).run([(circuit, values), bell], shots=50).result()
     for mine, theirs in zip(found, wanted, strict=True):
         assert list(mine.data) == list(theirs.data)
