@@ -5,8 +5,8 @@ SHELL := /bin/bash
 CACHE := $(or $(QUANTUMJOB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/quantumjob)
 VENV := $(CACHE)/venv-$(shell sha256sum setup.cfg | cut -c1-12)
 BIN := $(VENV)/bin
-SOURCES := client contract operator worker api hack tests benchmarks
-export PYTHONPATH := client:contract:operator:worker:api:tests:hack
+SOURCES := contract operator worker api client hack tests benchmarks
+export PYTHONPATH := contract:operator:worker:api:client:tests:hack
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
@@ -29,7 +29,7 @@ test: check unit store cluster ## Everything: linters, unit, store and cluster t
 check: $(BIN)/.ready ## Types, style, layers
 	ruff check $(SOURCES)
 	ruff format --check $(SOURCES)
-	mypy client contract operator worker api hack/localnode hack/cluster.py
+	mypy contract operator worker api client hack/localnode hack/cluster.py
 	lint-imports
 
 unit: $(BIN)/.ready ## Unit tests: seconds, no services

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qiskit.primitives import BitArray, DataBin, PrimitiveResult, PubResult, SamplerPubResult
 
-from quantumjob_contract.reader import Results
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import Expectations, PubError, PubMetadata, Register
 from quantumjob_contract.results import PubResult as Stored
+
+if TYPE_CHECKING:  # it brings the store's client, which the REST service makes needless
+    from quantumjob_contract.reader import Results
 
 
 class PubsFailed(Exception):

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 
 from quantumjob_contract import keys, limits
+from quantumjob_contract.counts import counts
 from quantumjob_contract.program import Program, decode_program
 from quantumjob_contract.results import (
     Manifest,
     PubResult,
-    Register,
     StoredObject,
     decode_manifest,
     decode_segment,
 )
 from quantumjob_contract.store import Bucket
 from quantumjob_contract.transfer import sha256
+
+__all__ = ["NotVerified", "Results", "counts"]
 
 
 class NotVerified(Exception):
@@ -53,16 +54,3 @@ class Results:
         if (len(data), sha256(data)) != (stored.bytes, stored.sha256):
             raise NotVerified(f"{stored.key} is not what its worker wrote")
         return data
-
-
-def counts(register: Register) -> dict[str, int]:
-    """How often each bit string (highest bit first) came; from the samples where the result has no counts."""
-    if register.counts is not None:
-        return register.counts
-    size = -(-register.num_bits // 8)
-    raw = base64.b64decode(register.samples)
-    found: dict[str, int] = {}
-    for start in range(0, len(raw), size):
-        bits = format(int.from_bytes(raw[start : start + size], "big"), f"0{register.num_bits}b")
-        found[bits] = found.get(bits, 0) + 1
-    return found

@@ -72,7 +72,7 @@ class FakeKube:
         made = {
             "name": name,
             "namespace": namespace,
-            "uid": f"uid-{number}",
+            "uid": f"00000000-0000-4000-8000-{number:012d}",
             "creationTimestamp": "2026-01-02T03:04:05Z",
         }
         return await self.put(namespace, name, body | {"metadata": meta | made}, "ADDED")
@@ -158,6 +158,13 @@ async def running(
     kube: Any, store: Any, *, max_requests: int = 64, waiting: int = 8
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the service."""
+    through = transport(kube, store, max_requests=max_requests, waiting=waiting)
+    async with Client(transport=through, base_url="http://service") as client:
+        yield client
+
+
+def transport(kube: Any, store: Any, *, max_requests: int = 64, waiting: int = 8) -> httpx.ASGITransport:
+    """The service, without a network."""
     service = Service(kube, Opened(store), Budget(1 << 24), Slots(waiting), Slots(2), Slots(2))  # type: ignore[arg-type]
 
     async def given() -> Service:
@@ -165,9 +172,7 @@ async def running(
 
     made = app.create(given)
     made.state.service = service
-    transport = httpx.ASGITransport(Guard(made, max_requests), raise_app_exceptions=False)
-    async with Client(transport=transport, base_url="http://service") as client:
-        yield client
+    return httpx.ASGITransport(Guard(made, max_requests), raise_app_exceptions=False)
 
 
 def bearer(verbs: str, namespace: str = "team") -> dict[str, str]:

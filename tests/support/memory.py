@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+
 from quantumjob_contract import transfer
-from quantumjob_contract.store import BucketConfig
+from quantumjob_contract.objectstore import Content
+from quantumjob_contract.store import BucketConfig, Entry
 from quantumjob_contract.transfer import NotFound, Put, StoreUnavailable, TooLarge
+
+MODIFIED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 class MemoryBucket:
@@ -43,6 +51,12 @@ class MemoryBucket:
         self.objects[key] = data
         return Put.WRITTEN
 
+    def list(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        self._asked("LIST", prefix)
+        for key in sorted(self.objects):
+            if key.startswith(prefix) and key > after:
+                yield Entry(key, MODIFIED, len(self.objects[key]))
+
     def sha256(self, key: str) -> str:
         return transfer.sha256(self.objects[key])
 
@@ -68,6 +82,19 @@ class OpenedBucket:
 
     async def put_once(self, key: str, data: bytes) -> Put:
         return self._bucket.put_once(key, data)
+
+    async def put_stream_once(self, key: str, chunks: AsyncIterator[bytes], length: int) -> Put:
+        data = b"".join([chunk async for chunk in chunks])
+        assert len(data) == length
+        return self._bucket.put_once(key, data)
+
+    @contextlib.asynccontextmanager
+    async def open(self, key: str) -> AsyncIterator[Content]:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield data
+
+        data = self._bucket.get(key, sys.maxsize)
+        yield Content(200, len(data), None, chunks())
 
 
 class OpenedStore:

@@ -1,0 +1,48 @@
+"""A circuit as a pub names it: QPY inside the job where it is small, else by its sha256 in the circuits bucket."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from qiskit import QuantumCircuit, qpy
+from qiskit.qpy import QpyError
+
+from quantumjob_contract import limits
+
+JSON = dict[str, Any]
+MAX_INLINE_TOTAL: Final = limits.MIB
+"""Characters of all inline circuits of a QuantumJob, as its schema has it."""
+
+
+def packed(circuit: QuantumCircuit) -> bytes:
+    """QPY of the oldest version that can hold the circuit, so that an older Qiskit in the worker reads it."""
+    for version in range(qpy.QPY_COMPATIBILITY_VERSION, qpy.QPY_VERSION + 1):
+        buffer = io.BytesIO()
+        try:
+            qpy.dump(circuit, buffer, version=version)
+        except QpyError:
+            if version == qpy.QPY_VERSION:
+                raise
+        else:
+            break
+    return buffer.getvalue()
+
+
+def placed(files: Sequence[bytes], upload: Callable[[bytes], str]) -> list[JSON]:
+    """`circuit` of each pub; `upload` gives the key of what is too large to be inside, the largest first."""
+    sizes = [4 * -(-len(data) // 3) for data in files]
+    found: list[JSON] = [{} for _ in files]
+    left = sum(sizes)
+    for index in sorted(range(len(files)), key=sizes.__getitem__, reverse=True):
+        data = files[index]
+        if sizes[index] > limits.MAX_INLINE_CHARS or left > MAX_INLINE_TOTAL:
+            left -= sizes[index]
+            reference = {"key": upload(data), "sha256": hashlib.sha256(data).hexdigest()}
+            found[index] = {"format": "QPY", "object": reference}
+        else:
+            found[index] = {"format": "QPY", "inline": base64.b64encode(data).decode()}
+    return found

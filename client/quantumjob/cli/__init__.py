@@ -1,0 +1,14 @@
+"""The command line: `quantumjob`, or `kubectl quantumjob`."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """The process."""
+    try:
+        from quantumjob.cli.commands import run  # noqa: PLC0415  # not in every installation
+    except ModuleNotFoundError as missing:
+        sys.exit(f"{missing.name} is not installed: the command line needs the extra `client` of this package")
+    sys.exit(run())

@@ -1,0 +1,67 @@
+"""Answers of the service, in the form that was asked for."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from quantumjob import errors, models
+from quantumjob.cli import show
+from quantumjob.cli.show import Output
+from quantumjob.client import Client
+
+UID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+STATUS: Final = ("NAME", "PHASE", "PROGRESS", "REASON", "AGE")
+
+
+def status(job: models.Status, output: Output) -> None:
+    """A job; a person is told why it has failed, too."""
+    listed(output, job, STATUS, [(job.name, job.phase, job.progress, job.reason, show.age(job.created))])
+    if output is Output.TABLE and job.phase in {"Failed", "PartlyFailed", "Suspended"} and job.message:
+        show.line(job.message)
+
+
+def watched(job: models.Status, output: Output) -> None:
+    """A state of a job, in one line."""
+    if output is Output.JSON:
+        sys.stdout.write(msgspec.json.encode(job).decode() + "\n")
+    elif output is Output.NAME:
+        show.line(job.name)
+    else:
+        show.line(f"{job.name}  {job.phase:<12} {job.progress:<8} {job.message}".rstrip())
+    sys.stdout.flush()
+
+
+def listed(output: Output, found: Any, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """`found` as JSON, the names alone, or the rows."""
+    match output:
+        case Output.JSON:
+            show.json(found)
+        case Output.NAME:
+            for row in rows:
+                show.line(str(row[0]))
+        case Output.TABLE:
+            show.table(heads, rows)
+
+
+def result(client: Client, name: str, *, partial: bool) -> models.Result | models.Partial:
+    """Of a job, or by its UID from the history. Raises QuantumJobError."""
+    if UID.fullmatch(name):
+        return client.stored(name)
+    if partial:
+        return client.partial_result(name)
+    try:
+        return client.result(name)
+    except errors.NotFound as missing:
+        if missing.reason == "NoResult":
+            job = client.status(name)
+            raise errors.JobFailed(job.reason, job.message) from None
+        raise errors.NotFound(
+            404,
+            missing.reason,
+            f"{missing.detail} If it is deleted, `quantumjob history` has its UID, which result takes.",
+        ) from None

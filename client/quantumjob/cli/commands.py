@@ -1,0 +1,172 @@
+"""The commands. Each is a call of the client and a way to show what it gives."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from quantumjob import errors, models, progress
+from quantumjob.cli import answers, exits, outcomes, show, sources
+from quantumjob.cli.exits import Exit
+from quantumjob.cli.opened import Chosen
+from quantumjob.cli.show import Output
+
+JSON = dict[str, Any]
+app = typer.Typer(
+    name="quantumjob",
+    help="Submit quantum jobs, follow them, and read their results, also of jobs that are long gone.",
+    epilog="Exit codes: "
+    + ", ".join(f"{code.value} {code.name.lower().replace('_', ' ')}" for code in Exit)
+    + ". QUANTUMJOB_URL, QUANTUMJOB_TOKEN, QUANTUMJOB_TOKEN_FILE, QUANTUMJOB_NAMESPACE and QUANTUMJOB_CA say where the "
+    "service is and who asks; left out, the pod's service account or kubeconfig's context does.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+Context = typer.Context
+Name = Annotated[str, typer.Argument(help="Name of the job.")]
+Space = Annotated[str | None, typer.Option("--namespace", "-n", help="Namespace of the job.")]
+Form = Annotated[Output, typer.Option("--output", "-o", help="How to print.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="How many, at most.")]
+Timeout = Annotated[float | None, typer.Option(min=0, help="Seconds to wait, at most.")]
+
+
+@app.callback()
+def where(
+    context: Context,
+    url: Annotated[str | None, typer.Option(help="Where the service is.", show_default="QUANTUMJOB_URL")] = None,
+    ca: Annotated[str | None, typer.Option(help="File of its authority.", show_default="QUANTUMJOB_CA")] = None,
+) -> None:
+    """Before every command."""
+    context.obj = (context.obj or Chosen())._replace(url=url, ca=ca)
+
+
+@app.command()
+def submit(
+    context: Context,
+    file: Annotated[Path, typer.Argument(help="The circuit: .qasm (OpenQASM 2 or 3, by its header) or .qpy.")],
+    shots: Annotated[int | None, typer.Option(min=1, help="How often it is run and measured.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of all random numbers.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the job; left out, one is made up.")] = None,
+    key: Annotated[str | None, typer.Option(help="Submitted again with the same key, it is the same job.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is finished.")] = False,
+    timeout: Timeout = None,
+    namespace: Space = None,
+    output: Form = Output.TABLE,
+) -> Exit:
+    """Submit a circuit."""
+    given = {"name": name, "shots": shots, "seed": seed} | sources.circuit(file)
+    with context.obj.client(namespace) as client:
+        job = client.submit({field: value for field, value in given.items() if value is not None}, key=key)
+        if wait:
+            job = progress.wait(client, job.name, timeout)
+    answers.status(job, output)
+    return exits.of_job(job) if wait else Exit.DONE
+
+
+@app.command("list")
+def list_(context: Context, limit: Limit = None, namespace: Space = None, output: Form = Output.TABLE) -> Exit:
+    """The jobs of a namespace."""
+    with context.obj.client(namespace) as client:
+        jobs = client.list(limit)
+    rows = [(job.name, job.phase, job.progress, job.backend, job.shots or "", show.age(job.created)) for job in jobs]
+    answers.listed(output, jobs, ("NAME", "PHASE", "PROGRESS", "BACKEND", "SHOTS", "AGE"), rows)
+    return Exit.DONE
+
+
+@app.command()
+def status(context: Context, name: Name, namespace: Space = None, output: Form = Output.TABLE) -> Exit:
+    """A job as it is now."""
+    with context.obj.client(namespace) as client:
+        answers.status(client.status(name), output)
+    return Exit.DONE
+
+
+@app.command()
+def watch(context: Context, name: Name, namespace: Space = None, output: Form = Output.TABLE) -> Exit:
+    """A line for each change of a job, until it is finished."""
+    with context.obj.client(namespace) as client:
+        for job in client.changes(name):
+            answers.watched(job, output)
+    return exits.of_job(job)
+
+
+@app.command()
+def result(
+    context: Context,
+    name: Annotated[str, typer.Argument(help="Name of the job, or the UID of one in the history.")],
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is finished.")] = False,
+    timeout: Timeout = None,
+    partial: Annotated[bool, typer.Option("--partial", help="What is done so far.")] = False,
+    histogram: Annotated[bool, typer.Option("--histogram", help="Bars in the terminal.")] = False,
+    namespace: Space = None,
+    output: Form = Output.TABLE,
+) -> Exit:
+    """Counts and values of a job."""
+    with context.obj.client(namespace) as client:
+        if wait:
+            progress.wait(client, name, timeout)
+        found = answers.result(client, name, partial=partial)
+    if output is Output.JSON:
+        show.json(found)
+    elif output is Output.NAME:
+        show.line(found.name)
+    else:
+        (outcomes.histogram if histogram else outcomes.table)(found.pubs)
+    return Exit.DONE if isinstance(found, models.Partial) or found.outcome == "Succeeded" else Exit.JOB_FAILED
+
+
+@app.command()
+def cancel(context: Context, name: Name, namespace: Space = None, output: Form = Output.TABLE) -> Exit:
+    """Stop a job; what is done of it is kept."""
+    with context.obj.client(namespace) as client:
+        answers.status(client.cancel(name), output)
+    return Exit.DONE
+
+
+@app.command()
+def upload(
+    context: Context,
+    file: Annotated[Path, typer.Argument(help="The circuit.")],
+    key: Annotated[str | None, typer.Option(help="Its key; left out, its sha256.")] = None,
+    namespace: Space = None,
+    output: Form = Output.TABLE,
+) -> Exit:
+    """Put a circuit into the bucket, for `circuit.object.key` of a pub."""
+    with context.obj.client(namespace) as client:
+        found = client.upload(file.read_bytes(), key)
+    answers.listed(output, found, ("KEY", "BYTES", "SHA256"), [(found.key, found.bytes, found.sha256 or "")])
+    return Exit.DONE
+
+
+@app.command()
+def history(context: Context, limit: Limit = 20, namespace: Space = None, output: Form = Output.TABLE) -> Exit:
+    """Finished jobs, newest first, also those that are deleted."""
+    with context.obj.client(namespace) as client:
+        jobs = client.history(limit)
+    rows = [(job.name, job.outcome, f"{job.succeeded}/{job.total}", show.age(job.stored), job.uid) for job in jobs]
+    answers.listed(output, jobs, ("NAME", "OUTCOME", "PUBS", "AGE", "UID"), rows)
+    return Exit.DONE
+
+
+def run(arguments: list[str] | None = None, chosen: Chosen | None = None) -> int:
+    """One command, to its exit code. What goes wrong is told in one line."""
+    program = "kubectl quantumjob" if Path(sys.argv[0]).name == "kubectl-quantumjob" else "quantumjob"
+    try:
+        code = app(arguments, prog_name=program, standalone_mode=False, obj=chosen)
+    except typer.TyperException as error:
+        return _failed(error.format_message() or "which command? See --help.", Exit.USAGE)
+    except errors.QuantumJobError as error:
+        return _failed(str(error), exits.of_error(error))
+    except (OSError, sources.NotACircuit) as error:
+        return _failed(str(error), Exit.USAGE)
+    if code == Exit.INTERRUPTED:
+        return _failed("interrupted; a job that was submitted goes on.", Exit.INTERRUPTED)
+    return int(code or Exit.DONE)
+
+
+def _failed(text: str, code: Exit) -> Exit:
+    sys.stderr.write(f"quantumjob: {show.plain(text)}\n")
+    return code

@@ -1,0 +1,48 @@
+"""Exit codes, which scripts go by. Click's own are among them: 2 for a command that cannot be read."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from quantumjob import errors, models
+
+
+class Exit(IntEnum):
+    """How a command has ended."""
+
+    DONE = 0
+    JOB_FAILED = 1
+    """The job has ended, and not every pub has a result. The command itself did its work."""
+    USAGE = 2
+    """The command, or a file that it names, cannot be read."""
+    NOT_FOUND = 3
+    NOT_ALLOWED = 4
+    """No token, none that is valid, or one without the right."""
+    REFUSED = 5
+    """What was sent is not accepted, or the job is not in a state for it."""
+    UNAVAILABLE = 6
+    """The service, Kubernetes or the store does not serve: try again later."""
+    NOT_FINISHED = 7
+    """The time is over, the job goes on."""
+    INTERRUPTED = 130
+
+
+def of_error(error: errors.QuantumJobError) -> Exit:
+    match error:
+        case errors.NotFinished() | errors.WaitTimeout():
+            return Exit.NOT_FINISHED
+        case errors.NotFound():
+            return Exit.NOT_FOUND
+        case errors.Unauthorized() | errors.Forbidden() | errors.NotConfigured():
+            return Exit.NOT_ALLOWED
+        case errors.InvalidJob() | errors.Conflict():
+            return Exit.REFUSED
+        case errors.JobFailed():
+            return Exit.JOB_FAILED
+        case _:
+            return Exit.UNAVAILABLE
+
+
+def of_job(job: models.Status) -> Exit:
+    """Of one that is finished."""
+    return Exit.DONE if job.phase == "Succeeded" else Exit.JOB_FAILED

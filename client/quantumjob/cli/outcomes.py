@@ -1,0 +1,79 @@
+"""Results for people: counts, expectation values and bars."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from quantumjob.cli import show
+from quantumjob_contract.counts import counts
+from quantumjob_contract.results import Register
+
+JSON = dict[str, Any]
+Row = tuple[str, str, str, str]
+MOST: Final = 16
+"""Outcomes of a register that are shown; JSON has all."""
+BAR: Final = 40
+EIGHTHS: Final = " ▏▎▍▌▋▊▉"
+
+
+def table(pubs: list[JSON]) -> None:
+    """A line for each outcome, value or error."""
+    rows = list(itertools.chain.from_iterable(map(_rows, pubs)))
+    show.table(("PUB", "OF", "OUTCOME", "VALUE"), rows, right=(3,) if not any(pub.get("error") for pub in pubs) else ())
+
+
+def histogram(pubs: list[JSON]) -> None:
+    """Bars; values of an Estimator have none."""
+    for pub in pubs:
+        for name, register in (pub.get("data") or {}).items():
+            found = tally(register)
+            show.line(f"{pub['name']} {name}: {sum(found.values())} shots")
+            most = max(found.values(), default=1)
+            shown, rest = common(found)
+            for bits, times in shown:
+                show.line(f"  {bits}  {bar(times / most):<{BAR}} {times}")
+            if rest:
+                show.line(f"  {rest}")
+    table([pub for pub in pubs if not pub.get("data")]) if any(not pub.get("data") for pub in pubs) else None
+
+
+def bar(part: float) -> str:
+    """A bar of this part of the width, to an eighth of a letter."""
+    full, rest = divmod(round(part * BAR * 8), 8)
+    return ("█" * full + EIGHTHS[rest]).rstrip()
+
+
+def tally(register: JSON) -> dict[str, int]:
+    return counts(msgspec.convert(register, Register))
+
+
+def common(found: dict[str, int]) -> tuple[list[tuple[str, int]], str]:
+    """The most frequent outcomes, most frequent first, and what is said of the rest."""
+    ordered = sorted(found.items(), key=lambda each: (-each[1], each[0]))
+    rest = len(ordered) - MOST
+    return ordered[:MOST], f"and {rest} other outcomes: -o json" if rest > 0 else ""
+
+
+def _rows(pub: JSON) -> Iterator[Row]:
+    name = pub["name"]
+    if error := pub.get("error"):
+        place = f" (line {error['line']})" if error.get("line") else ""
+        yield name, "error", error["reason"], error["message"] + place
+    for register, found in (pub.get("data") or {}).items():
+        shown, rest = common(tally(found))
+        yield from ((name, register, bits, str(times)) for bits, times in shown)
+        if rest:
+            yield name, register, rest, ""
+    if expectations := pub.get("expectations"):
+        places = itertools.product(*map(range, expectations["shape"]))
+        for at, value, spread in zip(places, expectations["evs"], expectations["stds"], strict=True):
+            yield (
+                name,
+                "evs",
+                str(list(at)) if at else "",
+                f"{value:.6g}" + (f" ± {spread:.2g}" if spread else ""),
+            )

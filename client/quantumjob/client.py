@@ -1,0 +1,97 @@
+"""The client, for programs that wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+
+from quantumjob import calls, models
+from quantumjob.connection import TokenSource, find
+from quantumjob.transport import PATIENCE_SECONDS, Sync
+
+JSON = calls.JSON
+Rows = list[models.JobRow]
+Finished = list[models.HistoryRow]
+Circuits = list[models.CircuitInfo]
+
+
+class Client(Sync):
+    """The QuantumJobs of one namespace, by the REST service. Without arguments it looks where people expect."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        token: TokenSource | None = None,
+        namespace: str | None = None,
+        ca: str | None = None,
+        patience: float = PATIENCE_SECONDS,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """`token` may be a function that gives one. `ca` is a file, or its text.
+
+        A request is repeated for `patience` seconds, one that waits for a job for ten minutes. Raises NotConfigured.
+        """
+        super().__init__(find(url=url, token=token, namespace=namespace, ca=ca), transport, patience)
+
+    @property
+    def namespace(self) -> str:
+        return self.where.namespace
+
+    def submit(self, body: JSON, *, key: str | None = None) -> models.Status:
+        """`body` as in docs/rest.md. Sent again with the same `key`, it is the same job."""
+        return self.run(calls.submit(body, key))
+
+    def status(self, name: str) -> models.Status:
+        return self.run(calls.status(name))
+
+    get = status
+
+    def wait(self, name: str, timeout: float | None = None) -> models.Status:
+        """Until the job is finished. Raises WaitTimeout; the job goes on then."""
+        return self.run(calls.wait(name, timeout))
+
+    def changes(self, name: str) -> Iterator[models.Status]:
+        """The job as it is, then each new state, until it is finished."""
+        found = self.status(name)
+        yield found
+        while not found.finished:
+            newer = self.run(calls.change(name, found.version))
+            if newer is not None:
+                found = newer
+                yield found
+
+    def result(self, name: str) -> models.Result:
+        """Every pub's result or error, verified. Raises NotFinished, NotFound."""
+        return self.run(calls.result(name))
+
+    def partial_result(self, name: str) -> models.Partial:
+        """What is done so far."""
+        return self.run(calls.partial(name))
+
+    def cancel(self, name: str) -> models.Status:
+        """Pubs that are done keep their results. Raises Conflict where it has ended."""
+        return self.run(calls.cancel(name))
+
+    def delete(self, name: str) -> None:
+        """Its results stay: see `history`."""
+        self.run(calls.delete(name))
+
+    def list(self, limit: int | None = None) -> Rows:
+        return self.run(calls.jobs(limit))
+
+    def upload(self, data: bytes, key: str | None = None) -> models.CircuitInfo:
+        """A circuit for the namespace. Without a key it is named by its sha256."""
+        return self.run(calls.upload(data, key))
+
+    def circuits(self, limit: int | None = None) -> Circuits:
+        return self.run(calls.circuits(limit))
+
+    def history(self, limit: int | None = None) -> Finished:
+        """Finished jobs, newest first, also those that are long deleted."""
+        return self.run(calls.history(limit))
+
+    def stored(self, uid: str) -> models.Result:
+        """The result of a job of the history."""
+        return self.run(calls.stored(uid))

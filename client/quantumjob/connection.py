@@ -1,0 +1,110 @@
+"""Where the service is and whose token goes with it: found as people expect, and told where nothing is found.
+
+Each of these comes from the first place that has it: an argument, the environment, the pod's service account, the
+current context of kubeconfig.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import urllib.parse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from quantumjob import incluster, kubeconfig
+from quantumjob.errors import NotConfigured
+
+TokenSource = str | Callable[[], str]
+
+URL, TOKEN, TOKEN_FILE, NAMESPACE, CA = (
+    f"QUANTUMJOB_{name}" for name in ("URL", "TOKEN", "TOKEN_FILE", "NAMESPACE", "CA")
+)
+LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Connection(NamedTuple):
+    """One namespace of one service, and how to prove who asks."""
+
+    url: str
+    namespace: str
+    token: Callable[[], str]
+    """Read anew each time: tokens of pods change every hour."""
+    authority: str | None = None
+    """Certificates beside those that the system trusts."""
+
+
+def find(
+    *,
+    url: str | None = None,
+    token: TokenSource | None = None,
+    namespace: str | None = None,
+    ca: str | None = None,
+    environment: Mapping[str, str] = os.environ,
+    account: Path = incluster.ACCOUNT,
+) -> Connection:
+    """Raises NotConfigured."""
+    pod = incluster.Account(account) if (account / "token").exists() else None
+    context = functools.cache(lambda: kubeconfig.current(environment))
+    where = url or environment.get(URL) or (incluster.SERVICE if pod else None)
+    if not where:
+        raise NotConfigured(
+            f"No service found. Looked at: the argument url (--url), {URL}, and whether this is a pod ({account}). "
+            f"Set {URL}, for example to https://localhost:8443 with "
+            "`kubectl -n quantumjob-system port-forward service/quantumjob-api 8443:443`."
+        )
+    given = _authority(ca or environment.get(CA))
+    if (
+        given is None
+        and pod
+        and urllib.parse.urlsplit(where).hostname == urllib.parse.urlsplit(incluster.SERVICE).hostname
+    ):
+        given = pod.authority()
+    space = namespace or environment.get(NAMESPACE) or (pod.namespace if pod else None) or context().namespace
+    return Connection(_checked(where), space, _token(token, environment, pod, context), given)
+
+
+def _token(
+    token: TokenSource | None,
+    environment: Mapping[str, str],
+    pod: incluster.Account | None,
+    context: Callable[[], kubeconfig.Context],
+) -> Callable[[], str]:
+    if callable(token):
+        return token
+    if given := token or environment.get(TOKEN):
+        return lambda: given
+    if path := environment.get(TOKEN_FILE):
+        return lambda: read(Path(path), TOKEN_FILE)
+    if pod:
+        return pod.token
+    if found := context().token():
+        return found
+    raise NotConfigured(
+        f"No token found. Looked at: the argument token, {TOKEN}, {TOKEN_FILE}, the pod's service account "
+        f"({incluster.ACCOUNT}), and kubeconfig ({context().told}). Set {TOKEN}, for example to the output of "
+        "`kubectl create token ACCOUNT`."
+    )
+
+
+def read(path: Path, what: str) -> str:
+    """Raises NotConfigured."""
+    try:
+        return path.read_text().strip()
+    except OSError as error:
+        raise NotConfigured(f"{what}: {path} cannot be read ({error.strerror}).") from None
+
+
+def _authority(given: str | None) -> str | None:
+    if given is None or given.lstrip().startswith("-----BEGIN"):
+        return given
+    return read(Path(given), CA)
+
+
+def _checked(url: str) -> str:
+    """A token goes with every request, so plain HTTP is for this machine only. Raises NotConfigured."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL):
+        return url.rstrip("/")
+    raise NotConfigured(f"The service's URL must begin with https://, and is {url}.")

@@ -1,0 +1,44 @@
+"""A pod's own service account, as Kubernetes mounts it."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+SYSTEM: Final = "quantumjob-system"
+SERVICE: Final = f"https://quantumjob-api.{SYSTEM}.svc"
+PUBLISHED: Final = f"/api/v1/namespaces/{SYSTEM}/configmaps/quantumjob-api-ca"
+"""Whoever is known to the cluster may read it."""
+
+
+class Account:
+    """The mounted files; the token is read on each use, for it is renewed."""
+
+    def __init__(self, mounted: Path = ACCOUNT) -> None:
+        self._mounted = mounted
+
+    @property
+    def namespace(self) -> str:
+        return (self._mounted / "namespace").read_text().strip()
+
+    def token(self) -> str:
+        return (self._mounted / "token").read_text().strip()
+
+    def authority(self) -> str | None:
+        """Who has signed the service's certificate; None where the installation publishes nothing."""
+        host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+        if not host:
+            return None
+        server = f"[{host}]" if ":" in host else host
+        trust = ssl.create_default_context(cafile=str(self._mounted / "ca.crt"))
+        headers = {"Authorization": f"Bearer {self.token()}"}
+        try:
+            answer = httpx.get(f"https://{server}:{port}{PUBLISHED}", headers=headers, verify=trust, timeout=10)
+        except httpx.TransportError:
+            return None
+        return str(answer.json()["data"]["ca.crt"]) if answer.status_code == 200 else None

@@ -1,0 +1,86 @@
+"""Sampler and Estimator as Qiskit defines them; what they run, runs in the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from qiskit import QuantumCircuit
+from qiskit.primitives import BaseEstimatorV2, BaseSamplerV2
+from qiskit.primitives.containers import EstimatorPubLike, SamplerPubLike
+from qiskit.primitives.containers.estimator_pub import EstimatorPub
+from qiskit.primitives.containers.sampler_pub import SamplerPub
+
+from quantumjob import circuits
+from quantumjob.client import Client
+from quantumjob.job import Job
+from quantumjob.pubs import estimator_pub, program, sampler_pub
+from quantumjob_contract import limits
+
+JSON = dict[str, Any]
+
+
+class _Submits:
+    """What both have: where their jobs go, and what is the same for each of them."""
+
+    def __init__(
+        self, client: Client | None, seed: int | None, spec: Mapping[str, Any] | None, labels: Mapping[str, str] | None
+    ) -> None:
+        self._client = client or Client()
+        self.seed = seed
+        """Of all random numbers; without one, each job has its own."""
+        self._spec = dict(spec or {})
+        self._labels = dict(labels or {})
+
+    def _submit(self, primitive: str, made: Sequence[JSON], of: Sequence[QuantumCircuit], name: str | None) -> Job:
+        files = [circuits.packed(circuit) for circuit in of]
+        placed = circuits.placed(files, lambda data: self._client.upload(data).key)
+        computed = program(primitive, made, placed, self.seed)
+        body: JSON = {"spec": self._spec | {"program": computed}, "labels": self._labels}
+        found = self._client.submit(body | ({} if name is None else {"name": name}))
+        return Job(self._client, found.name, found.uid)
+
+
+class Sampler(_Submits, BaseSamplerV2):  # type: ignore[misc]  # Qiskit has no annotations
+    """Samples of circuits' classical registers."""
+
+    def __init__(
+        self,
+        client: Client | None = None,
+        *,
+        default_shots: int = limits.DEFAULT_SHOTS,
+        seed: int | None = None,
+        spec: Mapping[str, Any] | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        """`spec` holds more fields of the QuantumJobs, for example `{"backend": {"method": "statevector"}}`."""
+        super().__init__(client, seed, spec, labels)
+        self.default_shots = default_shots
+
+    def run(self, pubs: Iterable[SamplerPubLike], *, shots: int | None = None, name: str | None = None) -> Job:
+        """One QuantumJob for all pubs; `name` is its name."""
+        coerced = [SamplerPub.coerce(pub, self.default_shots if shots is None else shots) for pub in pubs]
+        return self._submit("Sampler", [sampler_pub(pub) for pub in coerced], [pub.circuit for pub in coerced], name)
+
+
+class Estimator(_Submits, BaseEstimatorV2):  # type: ignore[misc]
+    """Expectation values of observables. Without a precision they are exact."""
+
+    def __init__(
+        self,
+        client: Client | None = None,
+        *,
+        default_precision: float = 0.0,
+        seed: int | None = None,
+        spec: Mapping[str, Any] | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        """`spec` holds more fields of the QuantumJobs, for example `{"backend": {"method": "statevector"}}`."""
+        super().__init__(client, seed, spec, labels)
+        self.default_precision = default_precision
+
+    def run(self, pubs: Iterable[EstimatorPubLike], *, precision: float | None = None, name: str | None = None) -> Job:
+        """One QuantumJob for all pubs; `name` is its name."""
+        coerced = [EstimatorPub.coerce(pub, self.default_precision if precision is None else precision) for pub in pubs]
+        made = [estimator_pub(pub) for pub in coerced]
+        return self._submit("Estimator", made, [pub.circuit for pub in coerced], name)

@@ -1,0 +1,69 @@
+"""Qiskit's pubs as `spec.program` has them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from qiskit.primitives.containers.bindings_array import BindingsArray
+from qiskit.primitives.containers.estimator_pub import EstimatorPub
+from qiskit.primitives.containers.observables_array import ObservablesArray
+from qiskit.primitives.containers.sampler_pub import SamplerPub
+from qiskit.quantum_info import SparseObservable, SparsePauliOp
+
+JSON = dict[str, Any]
+_PAULIS: Final = re.compile(r"[IXYZ]+")
+_MEANT: Final = re.compile(r"\s.*|.*\s|.*,.*|.*\[\d*:\d+\]", re.DOTALL)
+"""Names of parameters that would be read as several, or without their spaces."""
+
+
+def program(primitive: str, pubs: Sequence[JSON], circuits: Sequence[JSON], seed: int | None) -> JSON:
+    """`spec.program`; each pub with its circuit."""
+    named = [
+        {"name": f"pub-{index}", "circuit": circuit} | pub
+        for index, (pub, circuit) in enumerate(zip(pubs, circuits, strict=True))
+    ]
+    return {"primitive": primitive, "pubs": named} | ({} if seed is None else {"seed": seed})
+
+
+def sampler_pub(pub: SamplerPub) -> JSON:
+    """All but its circuit."""
+    return {"shots": pub.shots} | _values(pub.parameter_values)
+
+
+def estimator_pub(pub: EstimatorPub) -> JSON:
+    """All but its circuit."""
+    return {"precision": pub.precision, "observables": observables(pub.observables)} | _values(pub.parameter_values)
+
+
+def _values(given: BindingsArray) -> JSON:
+    found = parameter_values(given)
+    return {"parameterValues": found} if found else {}
+
+
+def parameter_values(given: BindingsArray) -> JSON:
+    """By the names of the parameters, the last axis of each array over these. Raises ValueError."""
+    if given.num_parameters == 0 and given.shape:
+        raise ValueError(f"The circuit has no parameters, and values for points of shape {given.shape}.")
+    for name in (name for names in given.data for name in names):
+        if _MEANT.fullmatch(name):
+            raise ValueError(f"Rename the parameter {name!r}: no comma, slice, or space at an end can be in its name.")
+    return {", ".join(names): values.tolist() for names, values in given.data.items()}
+
+
+def observables(given: ObservablesArray) -> Any:
+    """Nested as they are, in Pauli strings."""
+    return _paulis(given.tolist())
+
+
+def _paulis(nested: Any) -> Any:
+    if isinstance(nested, Mapping):
+        return nested if all(map(_PAULIS.fullmatch, nested)) else _expanded(nested.items())
+    return [_paulis(each) for each in nested]
+
+
+def _expanded(terms: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """Projectors (letters 0, 1, +, -, r, l) as sums of Pauli strings."""
+    operator = SparsePauliOp.from_sparse_observable(SparseObservable.from_list(list(terms)).as_paulis()).simplify()
+    return {pauli: float(weight.real) for pauli, weight in operator.to_list()}

@@ -1,0 +1,168 @@
+"""Sends requests: with a token that is read anew each time, and again where that is safe."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import httpx
+import stamina
+
+from quantumjob import errors
+from quantumjob.calls import Answer, Call, Request
+from quantumjob.connection import Connection
+
+T = TypeVar("T")
+
+TIMEOUT_SECONDS: Final = 30.0
+CONNECT_SECONDS: Final = 10.0
+PATIENCE_SECONDS: Final = 30.0
+"""For how long a request is repeated."""
+WAIT_PATIENCE_SECONDS: Final = 600.0
+"""The same of one that waits for a job: the service may be installed anew meanwhile."""
+
+# It tells of each repeat; whoever wants to see that configures logging.
+logging.getLogger("stamina").addHandler(logging.NullHandler())
+
+
+def again(error: Exception) -> bool | float:
+    """Whether a safe request is sent again, and after how long where the service says so."""
+    if isinstance(error, errors.Busy):
+        return True if error.retry_after is None else min(error.retry_after, 30.0)
+    return isinstance(error, httpx.TransportError) and not distrusted(error)
+
+
+def distrusted(error: BaseException | None) -> bool:
+    """Whether the certificate is what is wrong: no other try mends that."""
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def retries(request: Request, patience: float) -> Any:
+    seconds = WAIT_PATIENCE_SECONDS if request.waits else patience
+    return stamina.retry_context(on=again, attempts=None if request.safe else 1, timeout=seconds)
+
+
+def _built(client: httpx.Client | httpx.AsyncClient, where: Connection, request: Request) -> httpx.Request:
+    return client.build_request(
+        request.method,
+        f"{where.url}/v1/namespaces/{where.namespace}/{request.path}",
+        params=request.query or None,
+        headers={"Authorization": f"Bearer {where.token()}", **request.headers},
+        content=request.body,
+        timeout=httpx.Timeout(TIMEOUT_SECONDS + request.waits, connect=CONNECT_SECONDS),
+    )
+
+
+def _answer(response: httpx.Response) -> Answer:
+    """Raises Problem, NotTheService."""
+    if response.status_code >= 400:
+        raise errors.problem(response.status_code, response.headers, response.content)
+    if response.has_redirect_location:
+        raise errors.NotTheService(f"{response.url.host} answers with a redirection: is it the quantumjob service?")
+    return Answer(response.status_code, response.headers, response.content)
+
+
+def _unreachable(where: Connection, error: Exception) -> errors.Unreachable:
+    if distrusted(error):
+        return errors.Unreachable(f"The certificate of {where.url} is not trusted: QUANTUMJOB_CA names its authority.")
+    return errors.Unreachable(f"{where.url} does not answer ({type(error).__name__}: {error}).")
+
+
+class Sync:
+    """Runs calls, one after the other. It may be shared between threads."""
+
+    def __init__(
+        self,
+        where: Connection,
+        transport: httpx.BaseTransport | None = None,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        self.where = where
+        self._patience = patience
+        self._http = httpx.Client(verify=_trust(where), transport=transport)
+
+    def run(self, call: Call[T]) -> T:
+        """Raises QuantumJobError."""
+        try:
+            request = next(call)
+            while True:
+                request = call.send(self._send(request))
+        except StopIteration as done:
+            value: T = done.value
+            return value
+
+    def _send(self, request: Request) -> Answer:
+        try:
+            for attempt in retries(request, self._patience):
+                with attempt:
+                    return _answer(self._http.send(_built(self._http, self.where, request)))
+        except httpx.TransportError as error:
+            raise _unreachable(self.where, error) from error
+        raise AssertionError
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Async:
+    """Runs calls in an event loop."""
+
+    def __init__(
+        self,
+        where: Connection,
+        transport: httpx.AsyncBaseTransport | None = None,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        self.where = where
+        self._patience = patience
+        self._http = httpx.AsyncClient(verify=_trust(where), transport=transport)
+
+    async def run(self, call: Call[T]) -> T:
+        """Raises QuantumJobError."""
+        try:
+            request = next(call)
+            while True:
+                request = call.send(await self._send(request))
+        except StopIteration as done:
+            value: T = done.value
+            return value
+
+    async def _send(self, request: Request) -> Answer:
+        try:
+            async for attempt in retries(request, self._patience):
+                with attempt:
+                    return _answer(await self._http.send(_built(self._http, self.where, request)))
+        except httpx.TransportError as error:
+            raise _unreachable(self.where, error) from error
+        raise AssertionError
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def _trust(where: Connection) -> ssl.SSLContext:
+    """What the system trusts, and the authority that was given."""
+    context = ssl.create_default_context()
+    if where.authority:
+        context.load_verify_locations(cadata=where.authority)
+    return context

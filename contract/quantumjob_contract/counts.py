@@ -1,0 +1,22 @@
+"""How often each outcome came."""
+
+from __future__ import annotations
+
+import base64
+
+from quantumjob_contract.results import Register
+
+
+def counts(register: Register) -> dict[str, int]:
+    """How often each bit string (highest bit first) came; from the samples where the result has no counts."""
+    if register.counts is not None:
+        return register.counts
+    size = -(-register.num_bits // 8)
+    if size == 0:
+        return {}
+    raw = base64.b64decode(register.samples)
+    found: dict[str, int] = {}
+    for start in range(0, len(raw), size):
+        bits = format(int.from_bytes(raw[start : start + size], "big"), f"0{register.num_bits}b")
+        found[bits] = found.get(bits, 0) + 1
+    return found

@@ -1,0 +1,160 @@
+"""The whole of it in this process, for clients: the REST service, and a cluster that runs jobs by the worker's code."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from quantumjob_contract import arrays, keys, names, seeds
+from quantumjob_contract.program import Program, encode
+from quantumjob_contract.results import PubResult
+from quantumjob_operator.acceptance import accept
+from quantumjob_operator.promotion import promote
+from quantumjob_worker import child, protocol
+from support.api import FakeKube, transport
+from support.jobs import TIME, put, segment
+from support.memory import MemoryStore
+
+JSON = dict[str, Any]
+TOKEN = "get.list.watch.create.patch.delete~team"
+URL = "http://localhost"
+
+
+class Cluster(FakeKube):
+    """Runs each job as it is created, unless `held`; then by `work`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = MemoryStore()
+        self.held = False
+        self._working: set[asyncio.Task[None]] = set()
+
+    async def create(self, token: str, namespace: str, body: JSON) -> JSON:
+        made = await super().create(token, namespace, body)
+        if not self.held:
+            task = asyncio.create_task(self.work(made["metadata"]["name"]))
+            self._working.add(task)
+            task.add_done_callback(self._working.discard)
+        return made
+
+    async def work(self, name: str, namespace: str = "team") -> None:
+        """From acceptance to the stored result."""
+        there = self.objects[namespace, name]
+        program = accept(there)
+        assert isinstance(program, Program)
+        found = [self._run(program, index) for index in range(len(program.pubs))]
+        await self.set_status(namespace, name, phase="Running", progress=f"0/{len(found)}")
+        of = keys.Owner(namespace, program.uid)
+        put(self.store.pending, keys.program(of), encode(program))
+        put(self.store.pending, keys.segment(of, 0, keys.LAST), encode(segment(of, keys.LAST, found, [])))
+        done = await promote(self.store.opened, of, TIME)
+        manifest = done.manifest
+        ended = "Failed" if manifest.outcome == "Failed" else "Complete"
+        condition = {"type": ended, "status": "True", "reason": manifest.reason, "message": manifest.message}
+        await self.set_status(
+            namespace,
+            name,
+            phase=manifest.outcome,
+            progress=f"{len(found)}/{len(found)}",
+            conditions=[condition],
+            results={"uri": done.uri, "sha256": done.stored.sha256},
+        )
+
+    def _run(self, program: Program, index: int) -> PubResult:
+        pub = program.pubs[index]
+        task = protocol.Task(
+            index=index,
+            name=pub.name,
+            format=pub.circuit.format,
+            shots=pub.shots,
+            seed=seeds.pub_seeds(program.seed, [arrays.points(each.parameter_values) for each in program.pubs])[index],
+            primitive=program.primitive,
+            parameter_values=pub.parameter_values,
+            observables=pub.observables,
+            precision=pub.precision,
+            threads=1,
+            memory=1 << 30,
+            method=program.backend.method,
+            parse_seconds=60.0,
+        )
+        if pub.circuit.object is not None:
+            data = self.store.circuits.objects[keys.circuit(program.namespace, pub.circuit.object.key)]
+        else:
+            text = (pub.circuit.inline or "").encode()
+            data = base64.b64decode(text) if pub.circuit.format == "QPY" else text
+        return child.run(task, data).result
+
+
+class Wire(httpx.AsyncBaseTransport):
+    """Between a client and the service: knows what was sent, and may lose an answer or refuse."""
+
+    def __init__(self, service: httpx.AsyncBaseTransport) -> None:
+        self.service = service
+        self.sent: list[httpx.Request] = []
+        self.lose = 0
+        """Answers that are lost on their way, after the service has done its work."""
+        self.instead: list[httpx.Response | BaseException] = []
+        """What comes in place of the service's next answers."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.sent.append(request)
+        if self.instead:
+            given = self.instead.pop(0)
+            if isinstance(given, httpx.Response):
+                return given
+            raise given
+        answer = await self.service.handle_async_request(request)
+        if self.lose:
+            self.lose -= 1
+            raise httpx.ReadError("the connection was cut")
+        return answer
+
+
+class Blocking(httpx.BaseTransport):
+    """The same for clients that wait, from their own thread."""
+
+    def __init__(self, portal: BlockingPortal, wire: Wire) -> None:
+        self._portal = portal
+        self._wire = wire
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        async def answered() -> tuple[httpx.Response, bytes]:
+            answer = await self._wire.handle_async_request(request)
+            return answer, await answer.aread()
+
+        if self._wire.instead and isinstance(self._wire.instead[0], KeyboardInterrupt):
+            raise self._wire.instead.pop(0)  # in this thread, as a person does it
+        answer, body = self._portal.call(answered)
+        return httpx.Response(answer.status_code, headers=answer.headers, content=body)
+
+
+class Running:
+    """A service that runs, and what a test does to it."""
+
+    def __init__(self, portal: BlockingPortal) -> None:
+        self.portal = portal
+        self.cluster = Cluster()
+        self.wire = Wire(transport(self.cluster, self.cluster.store.opened))
+        self.transport = Blocking(portal, self.wire)
+
+    def work(self, name: str) -> None:
+        self.portal.call(self.cluster.work, name)
+
+    def forget(self, name: str) -> None:
+        """The QuantumJob is deleted."""
+        self.portal.call(self.cluster.delete, TOKEN, "team", name)
+
+    def jobs(self) -> list[JSON]:
+        return [item for item in self.cluster.objects.values() if item["kind"] == names.KIND]
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Running]:
+    with start_blocking_portal() as portal:
+        yield Running(portal)
