@@ -183,7 +183,8 @@ def test_a_wait_outlives_the_service(namespace: Namespace, token: str) -> None:
     cluster.kubectl("rollout", "restart", f"deployment/{SERVICE}", "-n", cluster.SYSTEM)
     cluster.kubectl("rollout", "status", f"deployment/{SERVICE}", "-n", cluster.SYSTEM, "--timeout=120s")
     cluster.kubectl("patch", "qj", "long", "-n", namespace.name, "--type=merge", '-p={"spec":{"cancel":true}}')
-    command = ["kubectl", "port-forward", "-n", cluster.SYSTEM, f"service/{SERVICE}", f"{port}:443"]
+    kubectl = ["kubectl", "--kubeconfig", cluster.kubeconfig_once()]
+    command = [*kubectl, "port-forward", "-n", cluster.SYSTEM, f"service/{SERVICE}", f"{port}:443"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as again:
         waiting.join(120)
         again.terminate()
