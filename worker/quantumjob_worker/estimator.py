@@ -57,9 +57,9 @@ class Ready:
         """The circuit that ends with saving the values of these, in the method's gates."""
         saving = normalise.for_sweep(circuit, method).copy()
         for pauli in paulis:
-            on = [index for index in self._kept if pauli[-1 - index] != "I"]
-            operator = Pauli("".join(pauli[-1 - index] for index in reversed(on)))
-            saving.save_expectation_value(operator, [self._kept[index] for index in on], label=pauli)
+            # On all qubits: else Aer leaves out gates that reach others, a cx from the part that is asked about, too.
+            operator = Pauli("".join(pauli[-1 - index] for index in reversed(self._kept)))
+            saving.save_expectation_value(operator, list(self._kept.values()), label=pauli)
         return saving
 
     def measure(self, paulis: list[str], values: Values, task: Task) -> tuple[Table, Plan]:
