@@ -13,8 +13,8 @@ from quantumjob_contract.limits import MAX_CIRCUIT_BYTES
 from quantumjob_contract.program import Circuit
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.reference import ObjectRef
+from quantumjob_worker import references
 from quantumjob_worker.errors import PubFailed
-from quantumjob_worker.stores import patiently
 
 
 def read(
@@ -49,11 +49,10 @@ def _object(
     until: float,
     wait: Callable[[float], None],
 ) -> bytes:
-    url = urls.get(reference.key)
-    if url is None:
-        raise PubFailed(PubReason.CIRCUIT_NOT_FOUND, "The order holds no URL for this circuit's object.")
     try:
-        data = patiently(lambda: transfer.get(http, url, MAX_CIRCUIT_BYTES), until, wait)
+        return references.fetch(reference, urls, http, MAX_CIRCUIT_BYTES, until=until, wait=wait)
+    except references.NoUrl:
+        raise PubFailed(PubReason.CIRCUIT_NOT_FOUND, "The order holds no URL for this circuit's object.") from None
     except transfer.NotFound:
         raise PubFailed(
             PubReason.CIRCUIT_NOT_FOUND,
@@ -64,10 +63,9 @@ def _object(
             PubReason.CIRCUIT_TOO_LARGE,
             f"The circuit's object is larger than the limit, {MAX_CIRCUIT_BYTES} bytes.",
         ) from None
-    if reference.sha256 is not None and transfer.sha256(data) != reference.sha256.lower():
+    except references.Mismatch as mismatch:
         raise PubFailed(
             PubReason.CHECKSUM_MISMATCH,
-            f"The object's sha256 is {transfer.sha256(data)}, not the one that the spec gives. "
+            f"The object's sha256 is {mismatch.found}, not the one that the spec gives. "
             "The object was replaced, or the spec is wrong.",
-        )
-    return data
+        ) from None

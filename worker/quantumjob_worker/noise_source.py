@@ -11,8 +11,8 @@ from quantumjob_contract.backend import Noise, NoiseModel, declared, decode_mode
 from quantumjob_contract.limits import MAX_NOISE_BYTES
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.reference import ObjectRef
+from quantumjob_worker import references
 from quantumjob_worker.errors import PubFailed
-from quantumjob_worker.stores import patiently
 
 
 def read(
@@ -40,18 +40,16 @@ def _bytes(
     until: float,
     wait: Callable[[float], None],
 ) -> bytes:
-    url = urls.get(reference.key)
-    if url is None:
-        raise _invalid("has no URL in the order")
     try:
-        data = patiently(lambda: transfer.get(http, url, MAX_NOISE_BYTES), until, wait)
+        return references.fetch(reference, urls, http, MAX_NOISE_BYTES, until=until, wait=wait)
+    except references.NoUrl:
+        raise _invalid("has no URL in the order") from None
     except transfer.NotFound:
         raise _invalid("is not in the circuits bucket under this namespace") from None
     except transfer.TooLarge:
         raise _invalid(f"is larger than the limit, {MAX_NOISE_BYTES} bytes") from None
-    if reference.sha256 is not None and transfer.sha256(data) != reference.sha256.lower():
-        raise _invalid(f"has the sha256 {transfer.sha256(data)}, not the one that the spec gives")
-    return data
+    except references.Mismatch as mismatch:
+        raise _invalid(f"has the sha256 {mismatch.found}, not the one that the spec gives") from None
 
 
 def _invalid(why: str) -> PubFailed:

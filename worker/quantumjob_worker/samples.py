@@ -13,6 +13,7 @@ from qiskit import QuantumCircuit
 
 from quantumjob_contract.limits import MAX_OUTCOMES
 from quantumjob_contract.results import Register
+from quantumjob_worker.engines.base import packed_bytes
 
 CHUNK: Final = 1 << 14
 """Shots unpacked at a time: a bit takes a byte then."""
@@ -41,7 +42,7 @@ def _joined(parts: list[Register], shape: Sequence[int]) -> Register:
 
 def result_bytes(circuit: QuantumCircuit, shots: int) -> int:
     """Bytes of all registers' samples."""
-    return sum(shots * _bytes(register.size) for register in circuit.cregs)
+    return sum(shots * packed_bytes(register.size) for register in circuit.cregs)
 
 
 def registers(circuit: QuantumCircuit, memory: NDArray[np.uint8]) -> dict[str, Register]:
@@ -69,7 +70,7 @@ def _packed(bits: list[int], memory: NDArray[np.uint8]) -> bytes:
     size = memory.shape[1]
     unpacked: NDArray[np.uint8] = np.unpackbits(memory, axis=1)
     columns = [size * 8 - 1 - bit for bit in reversed(bits)]
-    chosen = np.zeros((len(memory), _bytes(len(bits)) * 8), np.uint8)
+    chosen = np.zeros((len(memory), packed_bytes(len(bits)) * 8), np.uint8)
     chosen[:, -len(bits) :] = unpacked[:, columns]
     return np.packbits(chosen, axis=1).tobytes()
 
@@ -78,7 +79,7 @@ def counts(packed: bytes, num_bits: int) -> dict[str, int] | None:
     """How often each outcome came, by bit string in ascending order; None above MAX_OUTCOMES."""
     if num_bits == 0:
         return None
-    size = _bytes(num_bits)
+    size = packed_bytes(num_bits)
     if size == 1:
         tally = np.bincount(np.frombuffer(packed, np.uint8))
         return {f"{outcome:0{num_bits}b}": int(tally[outcome]) for outcome in np.flatnonzero(tally)}
@@ -89,7 +90,3 @@ def counts(packed: bytes, num_bits: int) -> dict[str, int] | None:
         if len(found) > MAX_OUTCOMES:
             return None
     return {f"{int.from_bytes(shot, 'big'):0{num_bits}b}": found[shot] for shot in sorted(found)}
-
-
-def _bytes(bits: int) -> int:
-    return (bits + 7) // 8

@@ -1,0 +1,42 @@
+"""Objects in the circuits bucket that a program references: fetched by the order's URL, and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import urllib3
+
+from quantumjob_contract import transfer
+from quantumjob_contract.reference import ObjectRef
+from quantumjob_worker.stores import patiently
+
+
+class NoUrl(Exception):
+    """The order holds no URL for it."""
+
+
+class Mismatch(Exception):
+    """Its sha256 is another than the one that the spec gives."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(found)
+        self.found = found
+
+
+def fetch(
+    reference: ObjectRef,
+    urls: Mapping[str, str],
+    http: urllib3.PoolManager,
+    limit: int,
+    *,
+    until: float,
+    wait: Callable[[float], None],
+) -> bytes:
+    """The object's bytes. Raises NoUrl, Mismatch, or transfer's NotFound, TooLarge, StoreUnavailable, StoreRefused."""
+    url = urls.get(reference.key)
+    if url is None:
+        raise NoUrl
+    data = patiently(lambda: transfer.get(http, url, limit), until, wait)
+    if reference.sha256 is not None and (found := transfer.sha256(data)) != reference.sha256.lower():
+        raise Mismatch(found)
+    return data
