@@ -121,7 +121,7 @@ def test_an_estimator_s_pub_is_qiskit_s(pub: tuple[Drawn, Any], precision: float
 def test_a_gate_from_a_qubit_that_is_asked_about_is_not_left_out(method: Any) -> None:
     """Aer leaves it out where the value is saved on that qubit alone, and X of half a Bell pair is 1."""
     circuit = QuantumCircuit(3)
-    circuit.h(1)
+    circuit.h([0, 1])
     circuit.cx(1, 2)
     assert float(estimated(circuit, "IXI", method=method).data.evs) == pytest.approx(0, abs=1e-12)
 
