@@ -19,6 +19,7 @@ from quantumjob_worker.alive import SignsOfLife
 from quantumjob_worker.budget import Budget, run_seconds
 from quantumjob_worker.errors import OrderFailed, Stopped
 from quantumjob_worker.orders_client import OrdersClient
+from quantumjob_worker.ready import Source
 from quantumjob_worker.runner import Runner
 from quantumjob_worker.segments import Segments
 from quantumjob_worker.shard import STORE_SECONDS, Shard
@@ -65,15 +66,9 @@ class Assignment:
         try:
             program = self._program()
             self._segments.resume(until=time.monotonic() + FETCH_SECONDS, wait=self._signs.wait)
-            self._shard = Shard(
-                program,
-                self._order.circuits,
-                self._http,
-                self._runner,
-                self._segments,
-                budget=Budget(run_seconds(self._order.seconds_left), time.monotonic),
-                signs=self._signs,
-            )
+            source = Source(program, self._order.circuits, self._http, self._signs.wait)
+            budget = Budget(run_seconds(self._order.seconds_left), time.monotonic)
+            self._shard = Shard(source, self._runner, self._segments, budget=budget, signs=self._signs)
             self._shard.run()
             self._finish()
         except (Stopped, OrderFailed):

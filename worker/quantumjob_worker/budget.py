@@ -32,12 +32,16 @@ class Budget:
     def remaining(self) -> float | None:
         return None if self._end is None else max(0.0, self._end - self._clock())
 
+    def quota(self, waiting: int) -> float | None:
+        """Seconds for each of so many pubs; None for no limit."""
+        remaining = self.remaining()
+        return None if remaining is None else remaining / waiting
+
     def share(self, index: int, waiting: int) -> float | None:
         """Seconds for this pub while `waiting` pubs, itself included, want time; 0 for none; None for no limit."""
-        remaining = self.remaining()
-        if remaining is None:
+        share = self.quota(waiting)
+        if share is None:
             return None
-        share = remaining / waiting
         if not self.worth(index, share):
             return 0.0
         self._given[index] = share

@@ -1,4 +1,4 @@
-"""The child: one pub from its bytes to its result, behind shut doors. Nothing that it says is trusted by the parent."""
+"""The child: pubs from bytes to results, behind shut doors. Nothing that it says is trusted by the parent."""
 
 from __future__ import annotations
 
@@ -70,13 +70,14 @@ def main(sock: socket.socket, start: protocol.Start, room: Room) -> None:
     sandbox.silence(0, 1, 2)
     os.chdir(room.path)
     tempfile.tempdir = room.path
-    task = protocol.TASK.decode(protocol.receive_block(sock))
-    circuit = protocol.receive_block(sock)
+    pairs = protocol.receive_pairs(sock)
     sandbox.volunteer_for_oom()
-    sandbox.limit_cpu(task.parse_seconds)
     sandbox.limit_memory(start.memory, start.threads)
     room.shut()
-    sock.sendall(msgspec.json.encode(run(task, circuit)))
+    for head, circuit in pairs:
+        task = protocol.TASK.decode(head)
+        sandbox.limit_cpu(task.parse_seconds)
+        protocol.send_blocks(sock, msgspec.json.encode(run(task, circuit)))
 
 
 def run(task: protocol.Task, data: bytes) -> protocol.Report:

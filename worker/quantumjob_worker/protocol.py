@@ -1,15 +1,16 @@
 """What parent, fork server and child say to each other. Small enough to be read at once.
 
-    parent -> server   one packet a pub: `Start` with the child's end of a socket pair as SCM_RIGHTS; or KILL
+    parent -> server   one packet a child: `Start` with its end of a socket pair as SCM_RIGHTS; or KILL
     server -> parent   one packet: `Ready` once, then an `End` for each child
-    parent -> child    a `Task` and the circuit's bytes, each with its length before it
-    child -> parent    a `Report`, up to the end of the stream
+    parent -> child    for each pub a `Task` and the circuit's bytes, each with its length before it, up to the end
+    child -> parent    for each pub a `Report` with its length before it
 
 The fork server never sees a circuit or a result.
 """
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 from typing import Any, Final
@@ -26,7 +27,7 @@ LENGTH: Final = struct.Struct("!Q")
 
 
 class Start(msgspec.Struct, frozen=True):
-    """Fork a child for the pub behind the socket that comes along."""
+    """Fork a child for the pubs behind the socket that comes along."""
 
     seconds: float | None
     memory: int
@@ -52,7 +53,7 @@ class End(msgspec.Struct, frozen=True, tag="end"):
 
 
 class Task(msgspec.Struct, frozen=True):
-    """One pub for a child; the circuit's bytes follow."""
+    """One pub; the circuit's bytes follow."""
 
     index: int
     name: str
@@ -73,7 +74,7 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What a child leaves. `trace` holds types and code lines, no values: it goes to the log."""
+    """What a child says of a pub. `trace` holds types and code lines, no values: it goes to the log."""
 
     result: PubResult
     load: float
@@ -81,6 +82,7 @@ class Report(msgspec.Struct, frozen=True):
     trace: str = ""
 
 
+REPORT: Final = msgspec.json.Decoder(Report)
 TASK: Final = msgspec.json.Decoder(Task)
 """Made here, before the fork: each child would else work out anew what a Task is."""
 
@@ -89,7 +91,28 @@ def send_blocks(sock: socket.socket, *blocks: bytes) -> None:
     sock.sendall(b"".join(part for data in blocks for part in (LENGTH.pack(len(data)), data)))
 
 
-def receive_block(sock: socket.socket) -> bytes:
+def take_block(data: bytearray) -> bytes | None:
+    """The block that these bytes begin with, which is taken from them; None where it is not whole."""
+    if len(data) < LENGTH.size:
+        return None
+    end = LENGTH.size + LENGTH.unpack_from(data)[0]
+    if len(data) < end:
+        return None
+    block = bytes(memoryview(data)[LENGTH.size : end])
+    del data[:end]
+    return block
+
+
+def receive_pairs(sock: socket.socket) -> list[tuple[bytes, bytes]]:
+    """Two blocks for each pub, up to the end of the stream."""
+    found: list[tuple[bytes, bytes]] = []
+    with contextlib.suppress(EOFError):
+        while True:
+            found.append((_receive_block(sock), _receive_block(sock)))
+    return found
+
+
+def _receive_block(sock: socket.socket) -> bytes:
     return _receive(sock, LENGTH.unpack(_receive(sock, LENGTH.size))[0])
 
 

@@ -1,4 +1,4 @@
-"""The parent's side of the fork server: one pub in, its report or the way its child died out."""
+"""The parent's side of the fork server: pubs in, their reports and the way their child ended out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -24,10 +25,11 @@ SERVER_KILLED: Final = "The process that starts pubs was killed, most likely for
 Tick = Callable[[], float | None]
 """Called while a child runs, or the fork server imports; returns in how many seconds it wants to be called again, or
 None for never."""
+Hear = Callable[[protocol.Report], None]
 
 
 class Runner:
-    """Runs pubs, one at a time, each in a child of the fork server."""
+    """Runs pubs, in one child of the fork server at a time."""
 
     def __init__(self, control: socket.socket, *, memory: int, threads: int) -> None:
         self._control = control
@@ -68,7 +70,15 @@ class Runner:
     def run(
         self, task: protocol.Task, circuit: bytes, seconds: float | None, tick: Tick
     ) -> tuple[protocol.Report | None, protocol.End]:
-        """The child's report, None where it left none that can be read, and how it ended."""
+        """One pub in a child of its own: its report, None where there is none that can be read, and how it ended."""
+        reports: list[protocol.Report] = []
+        end = self.run_together([(task, circuit)], seconds, tick, reports.append)
+        return (reports[0] if reports else None), end
+
+    def run_together(
+        self, pubs: Sequence[tuple[protocol.Task, bytes]], seconds: float | None, tick: Tick, hear: Hear
+    ) -> protocol.End:
+        """Pubs one after the other in one child, and how that ended. Reports are heard as they come, in that order."""
         self.wait(tick)
         ours, theirs = socket.socketpair()
         with ours:
@@ -76,12 +86,11 @@ class Runner:
             with theirs:
                 self._send_start(msgspec.json.encode(start), theirs.fileno())
             with contextlib.suppress(ConnectionError):  # it may die while we still talk
-                protocol.send_blocks(ours, msgspec.json.encode(task), circuit)
-            data, end = self._listen(ours, tick)
-        try:
-            return msgspec.json.decode(data, type=protocol.Report), end
-        except msgspec.MsgspecError:
-            return None, end
+                protocol.send_blocks(
+                    ours, *chain.from_iterable((msgspec.json.encode(task), circuit) for task, circuit in pubs)
+                )
+                ours.shutdown(socket.SHUT_WR)
+            return self._listen(ours, len(pubs), tick, hear)
 
     def kill(self) -> None:
         """End the running child, if there is one."""
@@ -94,38 +103,37 @@ class Runner:
         except OSError:
             raise WorkerExit(Exit.TEMPORARY, SERVER_KILLED) from None
 
-    def _listen(self, ours: socket.socket, tick: Tick) -> tuple[bytes, protocol.End]:
+    def _listen(self, ours: socket.socket, pubs: int, tick: Tick, hear: Hear) -> protocol.End:
+        """Whatever error `tick` or `hear` raises, the child is gone by then, and its end has been heard."""
         poll = select.poll()
         poll.register(ours, select.POLLIN)
         poll.register(self._control, select.POLLIN)
-        data = bytearray()
+        data, reports = bytearray(), Reports(pubs, hear)
         end: protocol.End | None = None
-        wake = self._wake(tick)
-        while end is None:
-            ready = dict(poll.poll(None if wake is None else max(0.0, wake - time.monotonic()) * 1000))
-            if ours.fileno() in ready and not self._read(ours, data):
-                poll.unregister(ours)
-            if self._control.fileno() in ready:
-                message = self._message()
-                end = message if isinstance(message, protocol.End) else None
-            if wake is not None and time.monotonic() >= wake:
-                wake = self._wake(tick)
+        try:
+            wake = _later(tick())
+            while end is None:
+                ready = dict(poll.poll(None if wake is None else max(0.0, wake - time.monotonic()) * 1000))
+                if ours.fileno() in ready and not self._read(ours, data):
+                    poll.unregister(ours)
+                if not reports.take(data):
+                    self.kill()
+                if self._control.fileno() in ready:
+                    message = self._message()
+                    end = message if isinstance(message, protocol.End) else None
+                if wake is not None and time.monotonic() >= wake:
+                    wake = _later(tick())
+        except Exception:
+            self.kill()
+            while end is None and not isinstance(self._message(), protocol.End):
+                pass
+            raise
         ours.setblocking(False)
         with contextlib.suppress(BlockingIOError):  # a grandchild may still hold the other end
             while self._read(ours, data):
                 pass
-        return bytes(data), end
-
-    def _wake(self, tick: Tick) -> float | None:
-        """When to call again. Whatever error a tick raises, the child is gone by then, and its end has been heard."""
-        try:
-            seconds = tick()
-        except Exception:
-            self.kill()
-            while not isinstance(self._message(), protocol.End):
-                pass
-            raise
-        return None if seconds is None else time.monotonic() + max(0.0, seconds)
+        reports.take(data)
+        return end
 
     def _read(self, ours: socket.socket, data: bytearray) -> bool:
         try:
@@ -147,6 +155,30 @@ class Runner:
         if not packet:
             raise WorkerExit(Exit.TEMPORARY, SERVER_KILLED)
         return msgspec.json.decode(packet, type=protocol.Ready | protocol.End)
+
+
+class Reports:
+    """Takes so many reports out of what a child sends."""
+
+    def __init__(self, pubs: int, hear: Hear) -> None:
+        self._left = pubs
+        self._hear = hear
+
+    def take(self, data: bytearray) -> bool:
+        """Those that are whole by now. False where the child says something else: no more of it is heard."""
+        while self._left and (block := protocol.take_block(data)) is not None:
+            try:
+                report = protocol.REPORT.decode(block)
+            except msgspec.MsgspecError:
+                self._left = 0
+                return False
+            self._left -= 1
+            self._hear(report)
+        return True
+
+
+def _later(seconds: float | None) -> float | None:
+    return None if seconds is None else time.monotonic() + max(0.0, seconds)
 
 
 def explain(end: protocol.End, memory: int, parse_seconds: float) -> PubError:

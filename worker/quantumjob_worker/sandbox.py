@@ -12,6 +12,7 @@ import resource
 import signal
 import sys
 import sysconfig
+import time
 from pathlib import Path
 from typing import Final
 
@@ -90,8 +91,8 @@ def limit_memory(budget: int, threads: int) -> None:
 
 
 def limit_cpu(seconds: float | None) -> None:
-    """SIGXCPU after this much CPU time of this process; None takes the limit away again."""
-    soft = resource.RLIM_INFINITY if seconds is None else max(1, round(seconds))
+    """SIGXCPU after this much more CPU time of this process; None takes the limit away again."""
+    soft = resource.RLIM_INFINITY if seconds is None else max(1, round(time.process_time() + seconds))
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Sequence
 from typing import Final, Protocol
 
-import msgspec
-import urllib3
-
-from quantumjob_contract import arrays, limits, seeds, transfer
-from quantumjob_contract.backend import NoiseModel
-from quantumjob_contract.program import Program
+from quantumjob_contract import transfer
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.results import PubError, PubMetadata, PubResult, PubTimes
-from quantumjob_worker import circuits, noise_source, protocol
+from quantumjob_contract.results import PubError, PubResult, PubTimes
+from quantumjob_worker import batches, protocol
 from quantumjob_worker.alive import SignsOfLife
 from quantumjob_worker.budget import Budget
 from quantumjob_worker.errors import PubFailed
-from quantumjob_worker.runner import Tick, explain
+from quantumjob_worker.ready import Ready, Source
+from quantumjob_worker.runner import Hear, Tick, explain
 from quantumjob_worker.segments import Segments
 from quantumjob_worker.stores import FETCH_SECONDS, backoff
 
@@ -39,31 +36,23 @@ class RunsPubs(Protocol):
         self, task: protocol.Task, circuit: bytes, seconds: float | None, tick: Tick
     ) -> tuple[protocol.Report | None, protocol.End]: ...
 
+    def run_together(
+        self, pubs: Sequence[tuple[protocol.Task, bytes]], seconds: float | None, tick: Tick, hear: Hear
+    ) -> protocol.End: ...
+
 
 class Shard:
     """The pubs of one order that have no result yet."""
 
     def __init__(
-        self,
-        program: Program,
-        urls: Mapping[str, str],
-        http: urllib3.PoolManager,
-        runner: RunsPubs,
-        segments: Segments,
-        *,
-        budget: Budget,
-        signs: SignsOfLife,
+        self, source: Source, runner: RunsPubs, segments: Segments, *, budget: Budget, signs: SignsOfLife
     ) -> None:
-        self._program = program
-        self._urls = urls
-        self._http = http
+        self._source = source
         self._runner = runner
         self._segments = segments
         self._budget = budget
         self._signs = signs
-        self._noise: NoiseModel | PubFailed | None = None
-        """Once it was needed: the model, or why there is none."""
-        self._seeds = seeds.pub_seeds(program.seed, [arrays.points(pub.parameter_values) for pub in program.pubs])
+        self._pace = batches.Pace()
         self._left = 0
         """Pubs without a result."""
         self.computed = 0
@@ -74,101 +63,110 @@ class Shard:
 
         Raises transfer's StoreUnavailable and StoreRefused, and OrderFailed when the operator stops it.
         """
-        total = len(self._program.pubs)
+        total = len(self._source)
         waiting = [index for index in range(total) if index not in self._segments.done]
         self._left = len(waiting)
         self._signs.total, self._signs.done = total, total - self._left
+        first = True
         while waiting:
-            again: list[int] = []
-            for position, index in enumerate(waiting):
-                share = self._budget.share(index, len(waiting) - position)
-                if share == 0 or not self._run_pub(index, share):
-                    again.append(index)
+            again = self._once(deque(waiting), alone=not first)
             if len(again) == len(waiting) and not any(self._may_run(index, len(again)) for index in again):
                 break
-            waiting = again
+            waiting, first = again, False
         for index in waiting:
-            self._add(index, self._out_of_time(index), PubTimes(load=0.0, run=self._budget.given(index) or 0.0))
+            seconds = self._budget.given(index) or 0.0
+            self._keep(self._source.failed(index, self._out_of_time(index)), PubTimes(load=0.0, run=seconds))
 
     def _may_run(self, index: int, waiting: int) -> bool:
-        remaining = self._budget.remaining()
-        return remaining is None or self._budget.worth(index, remaining / waiting)
+        quota = self._budget.quota(waiting)
+        return quota is None or self._budget.worth(index, quota)
 
-    def _run_pub(self, index: int, seconds: float | None) -> bool:
-        """False where it ran out of its share."""
-        pub = self._program.pubs[index]
+    def _once(self, queue: deque[int], *, alone: bool) -> list[int]:
+        """Each of these pubs once; gives those that ran out of their share, or that have too little of it."""
+        again: list[int] = []
+        while queue:
+            ready = self._take(queue, again, 1 if alone else self._pace.pubs)
+            if len(ready) > 1:
+                ready = self._run_together(ready, queue)
+            for position, each in enumerate(ready):
+                share = self._budget.share(each.index, len(ready) - position + len(queue))
+                if share == 0 or not self._run_alone(each, share):
+                    again.append(each.index)
+        return again
+
+    def _take(self, queue: deque[int], again: list[int], pubs: int) -> list[Ready]:
+        """The next pubs that can run, so many or of so many bytes."""
+        found: list[Ready] = []
+        size = 0
+        while queue and len(found) < pubs and size < batches.BYTES:
+            waiting = len(queue)
+            index = queue.popleft()
+            quota = self._budget.quota(waiting)
+            if quota is not None and not self._budget.worth(index, quota):
+                again.append(index)
+                continue
+            began = time.monotonic()
+            try:
+                ready = self._source.ready(
+                    index,
+                    began + min(FETCH_SECONDS, FETCH_SECONDS if quota is None else quota),
+                    memory=self._runner.memory,
+                    threads=self._runner.threads,
+                    seconds_left=self._budget.remaining(),
+                )
+            except PubFailed as failed:
+                times = PubTimes(load=time.monotonic() - began, run=0.0)
+                self._keep(self._source.failed(index, failed.error), times)
+                continue
+            found.append(ready)
+            size += len(ready.data)
+        return found
+
+    def _run_together(self, batch: list[Ready], queue: deque[int]) -> list[Ready]:
+        """Keep the results; gives the pubs that shall run alone. Those that were not reached wait again."""
+        quota = self._budget.quota(len(batch) + len(queue))
+        most = batches.PATIENCE_SECONDS
+        seconds = most if quota is None else min(most, quota * len(batch))
         began = time.monotonic()
-        until = began + min(FETCH_SECONDS, seconds or FETCH_SECONDS)
-        try:
-            noise = self._noise_model(until)
-            data = circuits.read(pub.circuit, self._urls, self._http, until=until, wait=self._signs.wait)
-        except PubFailed as failed:
-            self._add(index, failed.error, PubTimes(load=time.monotonic() - began, run=0.0))
-            return True
-        task = protocol.Task(
-            index=index,
-            name=pub.name,
-            format=pub.circuit.format,
-            shots=pub.shots,
-            primitive=self._program.primitive,
-            parameter_values=pub.parameter_values,
-            observables=pub.observables,
-            precision=pub.precision,
-            seed=self._seeds[index],
-            threads=self._runner.threads,
-            memory=self._runner.memory,
-            parse_seconds=limits.PARSE_SECONDS,
-            method=self._program.backend.method,
-            noise=noise,
-            seconds_left=self._budget.remaining(),
-        )
-        fetched = time.monotonic()
-        report, end = self._runner.run(task, data, seconds, self._tick)
+        alone: list[Ready] = []
+        heard = 0
+
+        def hear(report: protocol.Report) -> None:
+            nonlocal heard
+            each = batch[heard]
+            heard += 1
+            if report.result.error is None:
+                self._keep_report(each, report)
+            else:
+                alone.append(each)
+
+        self._runner.run_together([(each.task, each.data) for each in batch], seconds, self._tick, hear)
+        self._pace.took(time.monotonic() - began, heard)
+        queue.extendleft(each.index for each in reversed(batch[heard + 1 :]))
+        return alone + batch[heard : heard + 1]
+
+    def _run_alone(self, ready: Ready, seconds: float | None) -> bool:
+        """False where it ran out of its share."""
+        began = time.monotonic()
+        report, end = self._runner.run(ready.task, ready.data, seconds, self._tick)
+        took = time.monotonic() - began
+        self._pace.took(took, 1)
         if report is not None and not end.signal:
             if report.trace:
-                log.warning("a pub's child failed", extra={"pub": index, "trace": report.trace})
-            load = fetched - began + report.load
-            self._keep(self._checked(report.result, index, data), PubTimes(load=load, run=report.run))
+                log.warning("a pub's child failed", extra={"pub": ready.index, "trace": report.trace})
+            self._keep_report(ready, report)
         elif end.timed_out:
-            log.info("a pub ran out of its share of the time", extra={"pub": index, "seconds": seconds})
+            log.info("a pub ran out of its share of the time", extra={"pub": ready.index, "seconds": seconds})
             return False
         else:
-            log.warning("a pub's child died", extra={"pub": index, "signal": end.signal, "peak": end.peak})
-            error = explain(end, task.memory, task.parse_seconds)
-            self._add(index, error, PubTimes(load=0.0, run=time.monotonic() - fetched), data)
+            log.warning("a pub's child died", extra={"pub": ready.index, "signal": end.signal, "peak": end.peak})
+            error = explain(end, ready.task.memory, ready.task.parse_seconds)
+            self._keep(self._source.failed(ready.index, error, ready.data), PubTimes(load=0.0, run=took))
         return True
 
-    def _noise_model(self, until: float) -> NoiseModel | None:
-        """Read once, for all pubs. Raises PubFailed, or transfer's StoreUnavailable and StoreRefused."""
-        noise = self._program.backend.noise
-        if noise is None:
-            return None
-        if self._noise is None:
-            try:
-                self._noise = noise_source.read(noise, self._urls, self._http, until=until, wait=self._signs.wait)
-            except PubFailed as failed:
-                self._noise = failed
-        if isinstance(self._noise, PubFailed):
-            raise self._noise
-        return self._noise
-
-    def _checked(self, result: PubResult, index: int, data: bytes) -> PubResult:
-        """The child's word only for what the child alone can know."""
-        ours = self._metadata(index, data)
-        metadata = msgspec.structs.replace(
-            result.metadata,
-            seed=ours.seed,
-            shots=ours.shots or result.metadata.shots,
-            target_precision=ours.target_precision,
-            input_sha256=ours.input_sha256,
-        )
-        return msgspec.structs.replace(result, index=index, name=self._program.pubs[index].name, metadata=metadata)
-
-    def _add(self, index: int, error: PubError, times: PubTimes, data: bytes = b"") -> None:
-        result = PubResult(
-            index=index, name=self._program.pubs[index].name, metadata=self._metadata(index, data), error=error
-        )
-        self._keep(result, times)
+    def _keep_report(self, ready: Ready, report: protocol.Report) -> None:
+        times = PubTimes(load=ready.load + report.load, run=report.run)
+        self._keep(self._source.checked(report.result, ready), times)
 
     def _keep(self, result: PubResult, times: PubTimes) -> None:
         self._segments.add(result, times)
@@ -183,14 +181,6 @@ class Shard:
                 raise transfer.StoreUnavailable("nothing more can be held")
             self._signs.wait(backoff(failures))
             failures += 1
-
-    def _metadata(self, index: int, data: bytes) -> PubMetadata:
-        return PubMetadata(
-            seed=self._seeds[index],
-            shots=self._program.pubs[index].shots,
-            target_precision=self._program.pubs[index].precision,
-            input_sha256=transfer.sha256(data) if data else "",
-        )
 
     def _out_of_time(self, index: int) -> PubError:
         given = self._budget.given(index)

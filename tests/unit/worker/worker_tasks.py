@@ -86,6 +86,17 @@ class InProcess:
             end = FINE
         return (child.run(task, circuit), end) if end is FINE else (None, end)
 
+    def run_together(
+        self, pubs: Any, seconds: float | None, tick: Callable[[], Any], hear: Callable[[Any], None]
+    ) -> Any:
+        """Up to the first that ends otherwise."""
+        for task, circuit in pubs:
+            report, end = self.run(task, circuit, seconds, tick)
+            if end is not FINE:
+                return end
+            hear(report)
+        return FINE
+
     def wait(self, tick: Callable[[], Any]) -> None:
         pass
 

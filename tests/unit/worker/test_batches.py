@@ -1,0 +1,118 @@
+"""Pubs that share a child: what one does, or what is done to it, is not seen in another's result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from worker_fakes import BELL, Fake, job
+from worker_tasks import task
+
+from quantumjob_contract.exits import Exit
+from quantumjob_contract.reasons import PubReason
+from quantumjob_worker import batches, protocol
+from quantumjob_worker.errors import OrderFailed
+from quantumjob_worker.runner import Runner
+
+NO_CIRCUIT = "OPENQASM 2.0; qreg"
+
+
+def together(runner: Runner, *circuits: bytes, seconds: float = 60.0) -> tuple[list[protocol.Report], protocol.End]:
+    heard: list[protocol.Report] = []
+    pubs = [(msgspec.structs.replace(task(memory=runner.memory), index=i), data) for i, data in enumerate(circuits)]
+    end = runner.run_together(pubs, seconds, lambda: None, heard.append)
+    return heard, end
+
+
+def test_each_has_the_bytes_that_it_has_alone(runner: Runner) -> None:
+    heard, end = together(runner, BELL.encode(), BELL.replace("h q[0]", "x q[0]").encode(), BELL.encode())
+    assert end.signal == 0
+    alone = [
+        runner.run(msgspec.structs.replace(task(memory=runner.memory), index=i), data, 60, lambda: None)[0]
+        for i, data in enumerate([BELL.encode(), BELL.replace("h q[0]", "x q[0]").encode(), BELL.encode()])
+    ]
+    assert [report.result for report in heard] == [report.result for report in alone if report]
+
+
+def test_reports_up_to_the_one_that_dies(hostile: Runner) -> None:
+    heard, end = together(hostile, b"answer = 1", b"answer = 2", b"import os; os.kill(os.getpid(), 11)", b"answer = 4")
+    assert [report.trace for report in heard] == ["1", "2"]
+    assert end.signal == 11
+
+
+def test_reports_up_to_the_one_that_never_ends(hostile: Runner) -> None:
+    heard, end = together(hostile, b"answer = 1", b"import time; time.sleep(60)", b"answer = 3", seconds=0.5)
+    assert [report.trace for report in heard] == ["1"]
+    assert end.timed_out
+
+
+def test_more_reports_than_pubs_are_not_heard(hostile: Runner) -> None:
+    forged = """
+import msgspec, socket
+from quantumjob_contract.results import PubMetadata, PubResult
+from quantumjob_worker import protocol
+report = protocol.Report(result=PubResult(0, "", PubMetadata(0, 0)), load=0.0, run=0.0, trace="forged")
+parent = socket.socket(fileno=3)
+for _ in range(5):
+    protocol.send_blocks(parent, msgspec.json.encode(report))
+parent.detach()
+"""
+    heard, _ = together(hostile, forged.encode(), b"answer = 2")
+    assert len(heard) == 2
+
+
+def test_an_error_while_a_report_is_heard_ends_the_child(hostile: Runner) -> None:
+    def hear(_report: protocol.Report) -> None:
+        raise OrderFailed(Exit.TEMPORARY, "stopped")
+
+    pubs = [(task(memory=hostile.memory), data) for data in (b"answer = 1", b"import time; time.sleep(60)")]
+    with pytest.raises(OrderFailed):
+        hostile.run_together(pubs, 60, lambda: None, hear)
+    heard, end = together(hostile, b"answer = 1")
+    assert ([report.trace for report in heard], end.signal) == (["1"], 0)
+
+
+def test_cpu_time_is_counted_from_pub_to_pub(hostile: Runner) -> None:
+    """Two that parse for less than the limit each, and longer together."""
+    busy = b"import time\nwhile time.process_time() < start + 0.8: pass"
+    first = b"import time; start = time.process_time()\n" + busy
+    tight = msgspec.structs.replace(task(memory=hostile.memory), parse_seconds=1.0)
+    heard: list[protocol.Report] = []
+    end = hostile.run_together([(tight, first)] * 3, 60, lambda: None, heard.append)
+    assert (len(heard), end.signal) == (3, 0)
+
+
+def test_many_small_pubs_take_few_children(fake: Fake, runner: Runner, carry_out: Any) -> None:
+    fake.make_order(job(*[BELL, NO_CIRCUIT] * 3, *[BELL] * 60))
+    sent: list[int] = []
+    real = runner.run_together
+
+    def counted(pubs: Any, *rest: Any) -> Any:
+        sent.append(len(pubs))
+        return real(pubs, *rest)
+
+    runner.run_together = counted  # type: ignore[method-assign]
+    try:
+        carry_out(runner)
+    finally:
+        runner.run_together = real  # type: ignore[method-assign]
+    found = fake.all_results()
+    errors = {index: result.error.reason for index, result in found.items() if result.error}
+    assert errors == dict.fromkeys([1, 3, 5], PubReason.SYNTAX_ERROR)
+    assert len(found) == 66
+    assert sent[0] == 1
+    assert len(sent) < 33
+
+
+def test_pace() -> None:
+    pace = batches.Pace()
+    assert pace.pubs == 1
+    pace.took(0.01, 1)
+    assert pace.pubs == 50
+    pace.took(0.1, 50)
+    assert pace.pubs == batches.PUBS
+    pace.took(2.0, 3)
+    assert pace.pubs == 1
+    pace.took(2.0, 0)
+    assert pace.pubs == 1

@@ -1,0 +1,111 @@
+"""A pub made ready for a child: its circuit fetched, its task complete; and what the parent knows of its result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+import urllib3
+
+from quantumjob_contract import arrays, limits, seeds, transfer
+from quantumjob_contract.backend import NoiseModel
+from quantumjob_contract.program import Program
+from quantumjob_contract.results import PubError, PubMetadata, PubResult
+from quantumjob_worker import circuits, noise_source, protocol
+from quantumjob_worker.errors import PubFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A pub that a child can run."""
+
+    index: int
+    task: protocol.Task
+    data: bytes
+    load: float
+    """Seconds that it took to fetch."""
+
+
+class Source:
+    """The pubs of one order's program, and what they reference in the circuits bucket."""
+
+    def __init__(
+        self, program: Program, urls: Mapping[str, str], http: urllib3.PoolManager, wait: Callable[[float], None]
+    ) -> None:
+        self._program = program
+        self._urls = urls
+        self._http = http
+        self._wait = wait
+        self._noise: NoiseModel | PubFailed | None = None
+        """Once it was needed: the model, or why there is none."""
+        self._seeds = seeds.pub_seeds(program.seed, [arrays.points(pub.parameter_values) for pub in program.pubs])
+
+    def __len__(self) -> int:
+        return len(self._program.pubs)
+
+    def ready(self, index: int, until: float, *, memory: int, threads: int, seconds_left: float | None) -> Ready:
+        """Fetch what the pub needs. Raises PubFailed, or transfer's StoreUnavailable and StoreRefused."""
+        began = time.monotonic()
+        pub = self._program.pubs[index]
+        noise = self._noise_model(until)
+        data = circuits.read(pub.circuit, self._urls, self._http, until=until, wait=self._wait)
+        task = protocol.Task(
+            index=index,
+            name=pub.name,
+            format=pub.circuit.format,
+            shots=pub.shots,
+            primitive=self._program.primitive,
+            parameter_values=pub.parameter_values,
+            observables=pub.observables,
+            precision=pub.precision,
+            seed=self._seeds[index],
+            threads=threads,
+            memory=memory,
+            parse_seconds=limits.PARSE_SECONDS,
+            method=self._program.backend.method,
+            noise=noise,
+            seconds_left=seconds_left,
+        )
+        return Ready(index, task, data, time.monotonic() - began)
+
+    def _noise_model(self, until: float) -> NoiseModel | None:
+        """Read once, for all pubs. Raises as `ready`."""
+        noise = self._program.backend.noise
+        if noise is None:
+            return None
+        if self._noise is None:
+            try:
+                self._noise = noise_source.read(noise, self._urls, self._http, until=until, wait=self._wait)
+            except PubFailed as failed:
+                self._noise = failed
+        if isinstance(self._noise, PubFailed):
+            raise self._noise
+        return self._noise
+
+    def checked(self, result: PubResult, ready: Ready) -> PubResult:
+        """The child's word only for what the child alone can know."""
+        ours = self._metadata(ready.index, ready.data)
+        metadata = msgspec.structs.replace(
+            result.metadata,
+            seed=ours.seed,
+            shots=ours.shots or result.metadata.shots,
+            target_precision=ours.target_precision,
+            input_sha256=ours.input_sha256,
+        )
+        return msgspec.structs.replace(result, index=ready.index, name=ready.task.name, metadata=metadata)
+
+    def failed(self, index: int, error: PubError, data: bytes = b"") -> PubResult:
+        """The result of a pub that has none."""
+        name = self._program.pubs[index].name
+        return PubResult(index=index, name=name, metadata=self._metadata(index, data), error=error)
+
+    def _metadata(self, index: int, data: bytes) -> PubMetadata:
+        pub = self._program.pubs[index]
+        return PubMetadata(
+            seed=self._seeds[index],
+            shots=pub.shots,
+            target_precision=pub.precision,
+            input_sha256=transfer.sha256(data) if data else "",
+        )
