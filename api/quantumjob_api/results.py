@@ -15,7 +15,7 @@ from quantumjob_api.problems import Problem, Reason
 from quantumjob_api.service import Service
 from quantumjob_api.streams import Held
 from quantumjob_contract import keys, limits
-from quantumjob_contract.keys import Owner
+from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.objectstore import AsyncBucket
 from quantumjob_contract.program import encode
 from quantumjob_contract.reader import NotVerified, Results
@@ -25,7 +25,6 @@ from quantumjob_contract.transfer import NotFound
 JSON = dict[str, Any]
 BATCH_BYTES: Final = 256 * limits.KIB
 """An answer is sent in pieces of about this size."""
-SHARD: Final = 0
 
 
 async def open_result(service: Service, owner: Owner, sha256: str | None = None) -> Results:
@@ -98,15 +97,22 @@ def _batch(pubs: Iterator[PubResult]) -> list[bytes]:
     return found
 
 
-async def so_far(pending: AsyncBucket, owner: Owner) -> AsyncIterator[list[bytes]]:
-    """Batches of the pubs whose segments are there. What is no segment ends it: promotion will say why."""
+async def so_far(pending: AsyncBucket, owner: Owner, shards: int) -> AsyncIterator[list[bytes]]:
+    """Batches of the pubs whose segments are there, shard by shard."""
+    for number in range(shards):
+        async for batch in _of_shard(pending, Shard(owner, number)):
+            yield batch
+
+
+async def _of_shard(pending: AsyncBucket, shard: Shard) -> AsyncIterator[list[bytes]]:
+    """What is no segment ends it: promotion will say why."""
     seen: set[int] = set()
     number = 0
     while True:
-        data = await _segment(pending, owner, keys.segment_name(number))
+        data = await _segment(pending, shard, keys.segment_name(number))
         last = data is None
         if data is None:
-            data = await _segment(pending, owner, keys.LAST)
+            data = await _segment(pending, shard, keys.LAST)
         if data is None:
             return
         try:
@@ -122,9 +128,9 @@ async def so_far(pending: AsyncBucket, owner: Owner) -> AsyncIterator[list[bytes
         number += 1
 
 
-async def _segment(pending: AsyncBucket, owner: Owner, name: str) -> bytes | None:
+async def _segment(pending: AsyncBucket, shard: Shard, name: str) -> bytes | None:
     try:
-        return await pending.get(keys.segment(owner, SHARD, name), limits.MAX_SEGMENT_BYTES)
+        return await pending.get(keys.segment(shard, name), limits.MAX_SEGMENT_BYTES)
     except NotFound:
         return None
 
@@ -134,7 +140,7 @@ async def segment(
 ) -> Response:
     """One object of a result as it was written. Raises Problem."""
     manifest = result.manifest
-    key = keys.segment(Owner(manifest.namespace, manifest.uid), shard, name)
+    key = keys.segment(Shard(Owner(manifest.namespace, manifest.uid), shard), name)
     found = next((each for each in manifest.segments if each.key == key), None)
     if found is None:
         raise Problem(Reason.NOT_FOUND, "The result has no such segment.")

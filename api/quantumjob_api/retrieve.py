@@ -17,6 +17,7 @@ from quantumjob_api.streams import BINARY, Range, Redirect
 from quantumjob_api.tokens import Token
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.reader import Results
+from quantumjob_contract.resource import shards
 
 JSON = dict[str, Any]
 
@@ -82,7 +83,7 @@ async def partial(service: Serving, token: Token, namespace: Namespace, name: Na
     if (job.get("status") or {}).get("results"):
         found = await of_job(service, token, namespace, name)
         return await results.as_json(service, head, results.verified(found.pubs()), {})
-    return await results.as_json(service, head, results.so_far(service.store().pending, owner), {})
+    return await results.as_json(service, head, results.so_far(service.store().pending, owner, shards(job)), {})
 
 
 async def of_job(service: Service, token: str, namespace: str, name: str) -> Results:

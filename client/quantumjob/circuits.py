@@ -41,8 +41,17 @@ def placed(files: Sequence[bytes], upload: Callable[[bytes], str]) -> list[JSON]
         data = files[index]
         if sizes[index] > limits.MAX_INLINE_CHARS or left > MAX_INLINE_TOTAL:
             left -= sizes[index]
-            reference = {"key": upload(data), "sha256": hashlib.sha256(data).hexdigest()}
-            found[index] = {"format": "QPY", "object": reference}
+            found[index] = {"format": "QPY", "object": reference(data, upload)}
         else:
-            found[index] = {"format": "QPY", "inline": base64.b64encode(data).decode()}
+            found[index] = inline(data)
     return found
+
+
+def inline(data: bytes) -> JSON:
+    """`circuit` of a pub, with QPY inside."""
+    return {"format": "QPY", "inline": base64.b64encode(data).decode()}
+
+
+def reference(data: bytes, upload: Callable[[bytes], str]) -> JSON:
+    """An object in the circuits bucket, uploaded."""
+    return {"key": upload(data), "sha256": hashlib.sha256(data).hexdigest()}

@@ -33,12 +33,13 @@ class _Submits:
         self._labels = dict(labels or {})
 
     def _submit(self, primitive: str, made: Sequence[JSON], of: Sequence[QuantumCircuit], name: str | None) -> Job:
-        files = [circuits.packed(circuit) for circuit in of]
-        placed = circuits.placed(files, lambda data: self._client.upload(data).key)
-        computed = program(primitive, made, placed, self.seed)
+        computed = program(primitive, made, [circuits.packed(circuit) for circuit in of], self.seed, self._upload)
         body: JSON = {"spec": self._spec | {"program": computed}, "labels": self._labels}
         found = self._client.submit(body | ({} if name is None else {"name": name}))
         return Job(self._client, found.name, found.uid)
+
+    def _upload(self, data: bytes) -> str:
+        return self._client.upload(data).key
 
 
 class Sampler(_Submits, BaseSamplerV2):  # type: ignore[misc]  # Qiskit has no annotations

@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 from qiskit.primitives.containers.bindings_array import BindingsArray
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.observables_array import ObservablesArray
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 from qiskit.quantum_info import SparseObservable, SparsePauliOp
 
+from quantumjob import circuits
+from quantumjob_contract import limits
+from quantumjob_contract.program import default_name
+
 JSON = dict[str, Any]
+MAX_ARRAYS: Final = 256 * limits.KIB
+"""Bytes of all parameter values and observables in a QuantumJob: all of it has to fit 1.5 MiB."""
 _PAULIS: Final = re.compile(r"[IXYZ]+")
 _MEANT: Final = re.compile(r"\s.*|.*\s|.*,.*|.*\[\d*:\d+\]", re.DOTALL)
 """Names of parameters that would be read as several, or without their spaces."""
 
 
-def program(primitive: str, pubs: Sequence[JSON], circuits: Sequence[JSON], seed: int | None) -> JSON:
-    """`spec.program`; each pub with its circuit."""
-    named = [
-        {"name": f"pub-{index}", "circuit": circuit} | pub
-        for index, (pub, circuit) in enumerate(zip(pubs, circuits, strict=True))
-    ]
-    return {"primitive": primitive, "pubs": named} | ({} if seed is None else {"seed": seed})
+def program(
+    primitive: str, pubs: Sequence[JSON], files: Sequence[bytes], seed: int | None, upload: Callable[[bytes], str]
+) -> JSON:
+    """`spec.program` of these pubs and their circuits' QPY; `upload` stores what is too much, and gives its key."""
+    listed: JSON
+    if len(pubs) > limits.MAX_PUBS or len(msgspec.json.encode(pubs)) > MAX_ARRAYS:
+        lines = [{"circuit": circuits.inline(data)} | pub for pub, data in zip(pubs, files, strict=True)]
+        listed = {"pubsFrom": {"object": circuits.reference(b"\n".join(map(msgspec.json.encode, lines)), upload)}}
+    else:
+        placed = enumerate(zip(pubs, circuits.placed(files, upload), strict=True))
+        listed = {"pubs": [{"name": default_name(i), "circuit": circuit} | pub for i, (pub, circuit) in placed]}
+    return {"primitive": primitive} | listed | ({} if seed is None else {"seed": seed})
 
 
 def sampler_pub(pub: SamplerPub) -> JSON:

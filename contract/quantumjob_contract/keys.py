@@ -24,6 +24,22 @@ class Owner(NamedTuple):
     uid: str
 
 
+class Shard(NamedTuple):
+    """A part of a job's pubs: the pub of index i is of the shard whose number is i modulo how many there are."""
+
+    owner: Owner
+    number: int
+
+
+INSIDE: Final = "must be relative to the namespace: no leading `/`, no empty part, no `.` and no `..`."
+"""What is to be said of a key that does not stay inside."""
+
+
+def shard_count(parallelism: int, pubs: int) -> int:
+    """Into how many shards so many pubs are split."""
+    return max(1, min(parallelism, pubs))
+
+
 def circuit(namespace: str, key: str) -> str:
     """The full key of a circuit that a QuantumJob of this namespace references by `key`."""
     return f"{namespace}/{key}"
@@ -52,9 +68,9 @@ def segment_name(number: int) -> str:
     return f"{number:06d}"
 
 
-def segment(owner: Owner, shard: int, name: str) -> str:
+def segment(shard: Shard, name: str) -> str:
     """The key of a segment; `name` is `segment_name(n)` or `LAST`."""
-    return f"{prefix(owner)}{shard}/{name}.json"
+    return f"{prefix(shard.owner)}{shard.number}/{name}.json"
 
 
 def owner_of(key: str) -> Owner | None:
@@ -66,7 +82,7 @@ def owner_of(key: str) -> Owner | None:
 
 
 def segment_of(key: str) -> tuple[int, str] | None:
-    """Shard and name of the segment that this key is; None for any other key."""
+    """Number of the shard and name of the segment that this key is; None for any other key."""
     parts = key.split("/")
     if len(parts) != 4 or not parts[2].isdecimal() or not parts[3].endswith(".json"):
         return None

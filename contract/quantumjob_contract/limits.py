@@ -8,11 +8,23 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
 MAX_PUBS: Final = 500
+"""Pubs in spec.program.pubs, and pubs that the status tells of."""
+MAX_LISTED_PUBS: Final = 20_000
+"""Pubs in the object of pubsFrom."""
+MAX_LISTED_BYTES: Final = 32 * MIB
+"""Bytes of that object."""
+MAX_LINE_BYTES: Final = 16 * MIB
+"""Bytes of one of its lines."""
+MAX_NAME_CHARS: Final = 63
+"""Of a pub's name."""
+MAX_PARALLELISM: Final = 64
+"""Shards of one job."""
 MAX_SHOTS: Final = 1_000_000
 DEFAULT_SHOTS: Final = 1024
 MAX_SEED: Final = 2**31 - 1
 DEFAULT_PRECISION: Final = 0.0
 """Of an Estimator's pub that gives neither precision nor shots: exact, as Aer's EstimatorV2 has it."""
+MAX_PRECISION: Final = 1_000_000
 TRAJECTORIES: Final = 1024
 """Runs over which an Estimator averages where a circuit measures or resets; Aer's default number of shots."""
 
@@ -60,7 +72,7 @@ SEGMENT_BYTES: Final = MIB
 """A shard flushes a segment when this much time or data has gathered."""
 INLINE_RESULT_BYTES: Final = 64 * KIB
 """Program and segments up to this size together ride inside the manifest."""
-MAX_MANIFEST_BYTES: Final = INLINE_RESULT_BYTES + 4 * MIB
+MAX_MANIFEST_BYTES: Final = INLINE_RESULT_BYTES + 16 * MIB
 MAX_SEGMENT_BYTES: Final = 48 * MIB
 """Above this a segment is not read: one pub's samples in text, with room."""
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
+
+from quantumjob_contract import limits
 
 GROUP: Final = "quantumjobs.io"
 VERSION: Final = "v1alpha1"
@@ -38,3 +41,6 @@ ENV_TOKEN_FILE: Final = "QUANTUMJOB_TOKEN_FILE"
 
 TERMINATION_LOG: Final = "/dev/termination-log"
 """Where a container leaves the reason of its end (Kubernetes' own default path)."""
+
+PUB_NAME: Final = re.compile(rf"[a-z0-9]([-a-z0-9]{{0,{limits.MAX_NAME_CHARS - 2}}}[a-z0-9])?")
+"""A DNS label."""

@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from quantumjob_contract import limits
 from quantumjob_contract.backend import Backend
+from quantumjob_contract.keys import shard_count
 from quantumjob_contract.reference import ObjectRef
 
 Format = Literal["OpenQASM2", "OpenQASM3", "QPY"]
@@ -37,6 +39,16 @@ class Pub(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """Of an Estimator: standard deviation of each value; 0 is exact."""
 
 
+class Listed(msgspec.Struct, frozen=True):
+    """Pubs that an object in the circuits bucket lists, one in each line, as it was when the job was accepted."""
+
+    key: str
+    sha256: str
+    pubs: int
+    shots: int
+    """Of a Sampler's pub that gives none."""
+
+
 class Program(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """The program of one QuantumJob."""
 
@@ -46,11 +58,63 @@ class Program(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     name: str
     primitive: Primitive
     seed: int
-    pubs: list[Pub]
+    pubs: list[Pub] = []
+    listed: Listed | None = None
+    """Where it is not here that they are listed."""
+    parallelism: int = 1
+    """Into how many shards the pubs are split, where there are as many."""
     backend: Backend = Backend()
     labels: dict[str, str] = {}
     created: str
     """Creation time of the resource, RFC 3339."""
+
+    @property
+    def total(self) -> int:
+        """How many pubs it has."""
+        return len(self.pubs) if self.listed is None else self.listed.pubs
+
+    @property
+    def shards(self) -> int:
+        """How many shards its pubs are split into."""
+        return shard_count(self.parallelism, self.total)
+
+    def pub_name(self, index: int) -> str:
+        """The name of a pub, as far as it is known without the object that lists it."""
+        return self.pubs[index].name if self.listed is None else default_name(index)
+
+    def indices(self, shard: int) -> range:
+        """The pubs of a shard."""
+        return range(shard, self.total, self.shards)
+
+
+def default_name(index: int) -> str:
+    """The name of a pub that has none."""
+    return f"pub-{index}"
+
+
+def new_pub(
+    primitive: Primitive,
+    default_shots: int,
+    *,
+    name: str,
+    circuit: Circuit,
+    shots: int | None,
+    parameter_values: dict[str, Any],
+    observables: Any,
+    precision: float | None,
+) -> Pub:
+    """A pub with every default filled in, from what its user gave."""
+    if primitive == "Estimator" and precision is None:
+        # So many shots would give a Pauli string's value to this standard error, at worst.
+        precision = limits.DEFAULT_PRECISION if shots is None else shots**-0.5
+    return Pub(
+        name=name,
+        circuit=circuit,
+        shots=(default_shots if shots is None else shots) if primitive == "Sampler" else 0,
+        parameter_values=parameter_values,
+        observables=observables,
+        precision=None if precision is None else float(precision),
+    )
 
 
 def encode(value: msgspec.Struct) -> bytes:

@@ -14,6 +14,8 @@ class PubReason(StrEnum):
     """The version or a feature of the format is not taken: QPY below 13, an include, an unknown OpenQASM version."""
     INVALID_CIRCUIT = "InvalidCircuit"
     """Parsed, but it cannot run: an index out of range, an angle that is not finite, an instruction with no meaning."""
+    INVALID_PUB = "InvalidPub"
+    """A line of the object of pubsFrom is not a pub; the message says why."""
     UNBOUND_PARAMETERS = "UnboundParameters"
     """A parameter of the circuit has no value; the message names it."""
     UNKNOWN_PARAMETERS = "UnknownParameters"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from itertools import accumulate
 from typing import Final
 
@@ -18,13 +18,12 @@ def job_seed(uid: str) -> int:
     return int.from_bytes(hashlib.sha256(uid.encode()).digest()[:4], "big") & MAX_SEED
 
 
-def pub_seeds(seed: int, points: Sequence[int]) -> list[int]:
+def pub_seeds(seed: int, points: Iterable[int]) -> list[int]:
     """The seed of each pub, given how many points each has. The first pub's is the job's own.
 
     Each point takes a step, so that a job of several pubs and one call of Aer's own primitives draw the same samples.
     """
-    before = accumulate(points, initial=0)
-    return [(seed + STEP * first) & MAX_SEED for first, _ in zip(before, points, strict=False)]
+    return [(seed + STEP * before) & MAX_SEED for before in accumulate(points, initial=0)][:-1]
 
 
 def point_seed(pub_seed: int, point: int) -> int:

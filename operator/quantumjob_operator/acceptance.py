@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from quantumjob_contract import keys, limits, names, seeds
 from quantumjob_contract.backend import Backend, backend_of
-from quantumjob_contract.program import Circuit, Primitive, Program, Pub, encode
+from quantumjob_contract.program import Circuit, Listed, Primitive, Program, Pub, encode, new_pub
 from quantumjob_contract.reference import ObjectRef
 from quantumjob_operator import acceptance_arrays
 
@@ -29,18 +29,23 @@ def owner(quantumjob: JSON) -> keys.Owner:
     return keys.Owner(meta["namespace"], meta["uid"])
 
 
+def is_unseen(quantumjob: JSON) -> bool:
+    """Whether an object lists its pubs that nobody has looked at yet."""
+    return "pubsFrom" in quantumjob["spec"]["program"] and "pubsFrom" not in quantumjob.get("status", {})
+
+
 def accept(quantumjob: JSON) -> Program | Refusal:
-    """The program with every default filled in and the seed fixed: a function of the resource alone."""
+    """The program with every default filled in and the seed fixed: a function of the resource alone.
+
+    Where an object lists the pubs, its status must tell what `listing` has found there.
+    """
     meta, spec = quantumjob["metadata"], quantumjob["spec"]["program"]
     shots = spec.get("shots", limits.DEFAULT_SHOTS)
     primitive: Primitive = spec.get("primitive", "Sampler")
-    pubs = [_pub(pub, shots, primitive) for pub in spec["pubs"]]
+    pubs = [_pub(pub, shots, primitive) for pub in spec.get("pubs", [])]
     for index, pub in enumerate(pubs):
         if pub.circuit.object is not None and not keys.stays_inside(pub.circuit.object.key):
-            return Refusal(
-                f"spec.program.pubs[{index}].circuit.object.key ({pub.name}) must be relative to the namespace: "
-                "no leading `/`, no empty part, no `.` and no `..`."
-            )
+            return Refusal(f"spec.program.pubs[{index}].circuit.object.key ({pub.name}) {keys.INSIDE}")
         if pub.circuit.format == "QPY" and pub.circuit.inline is not None and not _is_base64(pub.circuit.inline):
             return Refusal(
                 f"spec.program.pubs[{index}] ({pub.name}): an inline QPY circuit must be base64; "
@@ -59,6 +64,8 @@ def accept(quantumjob: JSON) -> Program | Refusal:
         primitive=primitive,
         seed=spec.get("seed", seeds.job_seed(meta["uid"])),
         pubs=pubs,
+        listed=_listed(quantumjob, shots) if "pubsFrom" in spec else None,
+        parallelism=quantumjob["spec"].get("parallelism", 1),
         backend=backend,
         labels=meta.get("labels") or {},
         created=meta["creationTimestamp"],
@@ -72,6 +79,13 @@ def accept(quantumjob: JSON) -> Program | Refusal:
     return program
 
 
+def _listed(quantumjob: JSON, shots: int) -> Listed:
+    """By what was found when the object was looked at."""
+    found = quantumjob["status"]["pubsFrom"]
+    key = quantumjob["spec"]["program"]["pubsFrom"]["object"]["key"]
+    return Listed(key, found["sha256"], found["pubs"], shots)
+
+
 def _backend(spec: JSON) -> Backend | Refusal:
     try:
         backend = backend_of(spec)
@@ -79,34 +93,27 @@ def _backend(spec: JSON) -> Backend | Refusal:
         return Refusal(f"spec.backend cannot be taken: {error}. Create the QuantumJob again.")
     noise = backend.noise
     if noise is not None and noise.object is not None and not keys.stays_inside(noise.object.key):
-        return Refusal(
-            "spec.backend.noise.object.key must be relative to the namespace: "
-            "no leading `/`, no empty part, no `.` and no `..`."
-        )
+        return Refusal(f"spec.backend.noise.object.key {keys.INSIDE}")
     return backend
 
 
 def _pub(pub: JSON, shots: int, primitive: Primitive) -> Pub:
     circuit = pub["circuit"]
     found = circuit.get("object")
-    return Pub(
+    return new_pub(
+        primitive,
+        shots,
         name=pub["name"],
         circuit=Circuit(
             format=circuit.get("format", "OpenQASM3"),
             inline=circuit.get("inline"),
             object=ObjectRef(found["key"], found.get("sha256")) if found else None,
         ),
-        shots=pub.get("shots", shots) if primitive == "Sampler" else 0,
+        shots=pub.get("shots"),
         parameter_values=pub.get("parameterValues", {}),
         observables=pub.get("observables"),
-        precision=_precision(pub) if primitive == "Estimator" else pub.get("precision"),
+        precision=pub.get("precision"),
     )
-
-
-def _precision(pub: JSON) -> float:
-    """Of an Estimator's pub. So many shots would give a Pauli string's value to this standard error, at worst."""
-    default = pub["shots"] ** -0.5 if "shots" in pub else limits.DEFAULT_PRECISION
-    return float(pub.get("precision", default))
 
 
 def _is_base64(text: str) -> bool:

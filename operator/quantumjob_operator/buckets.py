@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Final, Literal, Protocol, TypeVar
 
 from quantumjob_contract.store import BucketConfig
@@ -15,6 +16,13 @@ ASIDE_BYTES: Final = 1 << 18
 """More than this is not parsed or hashed in the event loop, where everything else would wait for it."""
 
 
+class Stream(Protocol):
+    """An object as it comes."""
+
+    @property
+    def chunks(self) -> AsyncIterator[bytes]: ...
+
+
 class ObjectBucket(Protocol):
     """One bucket. Methods raise errors of `transfer`."""
 
@@ -23,6 +31,7 @@ class ObjectBucket(Protocol):
     def presign(self, method: Literal["GET", "PUT"], key: str, seconds: float) -> str: ...
     def uri(self, key: str) -> str: ...
     async def get(self, key: str, limit: int) -> bytes: ...
+    def open(self, key: str, byte_range: str | None = None) -> AbstractAsyncContextManager[Stream]: ...
     async def exists(self, key: str) -> bool: ...
     async def put_once(self, key: str, data: bytes) -> Put: ...
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from quantumjob_contract import exits, names
+from quantumjob_contract.resource import shards
 from quantumjob_operator.shared.placement import DEFAULT_RESOURCES
 
 JSON = dict[str, Any]
@@ -56,8 +57,7 @@ def build_job(quantumjob: JSON, image: str, orders_url: str, ca_pem: str) -> JSO
             ],
         },
         "spec": {
-            "completions": 1,
-            "parallelism": 1,
+            **_parallel(shards(quantumjob)),
             "backoffLimit": spec["backoffLimit"],
             "activeDeadlineSeconds": spec["activeDeadlineSeconds"],
             "ttlSecondsAfterFinished": spec["ttlSecondsAfterFinished"],
@@ -66,6 +66,12 @@ def build_job(quantumjob: JSON, image: str, orders_url: str, ca_pem: str) -> JSO
             "template": {"metadata": {"labels": labels}, "spec": _pod(spec["resources"], image, orders_url, ca_pem)},
         },
     }
+
+
+def _parallel(shards: int) -> JSON:
+    """A pod for each shard: the pod's index is the shard's number, so a retry is of the same shard."""
+    alone: JSON = {"completions": shards, "parallelism": shards}
+    return alone if shards == 1 else alone | {"completionMode": "Indexed"}
 
 
 def build_shared(name: str, image: str, orders_url: str, ca_pem: str) -> JSON:

@@ -10,23 +10,26 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from quantumjob_contract import keys
-from quantumjob_contract.keys import Owner
+from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.program import Program, encode
 from quantumjob_contract.reasons import Reason
+from quantumjob_contract.resource import shards
 from quantumjob_contract.store import Misconfigured
 from quantumjob_contract.transfer import NotFound, Put, StoreError, sha256
-from quantumjob_operator import clock, events, metrics, plan, status
-from quantumjob_operator.acceptance import accept
+from quantumjob_operator import clock, events, listing, metrics, plan, status
+from quantumjob_operator.acceptance import Refusal, accept
 from quantumjob_operator.buckets import ObjectStore
 from quantumjob_operator.cache import Cache
 from quantumjob_operator.gather import Corrupt, Found, NotEnded, known_program
-from quantumjob_operator.kube import JOBS, QUANTUMJOBS, ApiError, Kube
+from quantumjob_operator.kube import QUANTUMJOBS, ApiError, Kube
 from quantumjob_operator.manifest import Failure
 from quantumjob_operator.memory import Memory
 from quantumjob_operator.observe import Worker
+from quantumjob_operator.own_jobs import OwnJobs
 from quantumjob_operator.promotion import promote
+from quantumjob_operator.shared import estimate
 from quantumjob_operator.shared.board import PAUSE_SECONDS
-from quantumjob_operator.shared.staffing import Staffing, new_turn
+from quantumjob_operator.shared.staffing import Staffing, new_turns
 from quantumjob_operator.telling import Teller
 from quantumjob_operator.workqueue import Report, WorkQueue
 
@@ -58,11 +61,15 @@ class Controller:
     memory: dict[Owner, Memory] = field(default_factory=dict)
     started: datetime = field(default_factory=clock.now)
     teller: Teller = field(init=False)
+    own_jobs: OwnJobs = field(init=False)
     _promoting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(3))
     """Promotion holds a segment in memory: at most this many at a time."""
+    _looking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(3))
+    """To hash an object takes the loop's time."""
 
     def __post_init__(self) -> None:
         self.teller = Teller(self.kube, self.queue.add)
+        self.own_jobs = OwnJobs(self.kube, self.cache, self.build_job)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -101,6 +108,8 @@ class Controller:
     async def _perform(self, owner: Owner, view: plan.View, step: plan.Step) -> None:
         quantumjob = view.quantumjob
         match step:
+            case plan.Look():
+                await self._look(owner, quantumjob)
             case plan.Draft():
                 self.remember(owner).fresh = True
                 self.cache.draft(owner, step.status)
@@ -111,7 +120,7 @@ class Controller:
             case plan.Offer():
                 await self._offer(owner, quantumjob, step)
             case plan.Delete():
-                await self._delete(view)
+                await self.own_jobs.delete(view.job or {})
             case plan.Promote():
                 told = quantumjob | {"status": quantumjob["status"] | plan.carried(view)}
                 await self._promote(owner, told, step)
@@ -123,12 +132,15 @@ class Controller:
             self.staffing.ready() and now > self.started + PAUSE and not self.staffing.board.is_claimed(owner, now)
         )
 
-    def progress(self, owner: Owner, done: int) -> None:
-        """A worker says how many pubs are done. What people see of it moves now and then."""
-        known, now = self.remember(owner), asyncio.get_running_loop().time()
-        if done > known.done and now - known.told >= PROGRESS_SECONDS:
-            known.done, known.told = done, now
-            self.queue.add(owner)
+    def progress(self, shard: Shard, done: int) -> None:
+        """So many of a shard's pubs are done, as its worker says. What people see of it moves now and then."""
+        known, now = self.remember(shard.owner), asyncio.get_running_loop().time()
+        known.done[shard.number] = max(done, known.done.get(shard.number, 0))
+        done = sum(known.done.values())
+        if done > known.shown and now - known.told >= PROGRESS_SECONDS:
+            known.shown, known.told = done, now
+            known.expected = known.expected or _expected(self.cache.quantumjobs[shard.owner])
+            self.queue.add(shard.owner)
 
     def forget(self, owner: Owner) -> None:
         """The QuantumJob is finished, or gone."""
@@ -145,16 +157,18 @@ class Controller:
         view = plan.View(
             quantumjob,
             fresh=known.fresh,
-            hinted=known.hinted,
+            hinted=len(known.hinted) == shards(quantumjob),
             looked=known.looked,
             settled=known.fresh or self._is_settled(owner),
-            done=known.done,
+            done=known.shown,
+            expected=known.expected,
             draft=self.cache.is_draft(quantumjob),
+            refused=known.refused,
             finishing=self.staffing is None,
         )
         if self.staffing and self.staffing.takes(quantumjob):
             board = self.staffing.board
-            return replace(view, shared=True, turn=board.turn(owner), obstacle=board.room(owner.namespace).obstacle)
+            return replace(view, shared=True, turns=board.turns(owner), obstacle=board.room(owner.namespace).obstacle)
         return replace(view, job=self.cache.job(owner), pods=self.cache.pods(owner))
 
     async def _write(self, owner: Owner, quantumjob: JSON, wanted: JSON) -> None:
@@ -182,6 +196,21 @@ class Controller:
         else:
             self.cache.put_quantumjob(newest)
 
+    async def _look(self, owner: Owner, quantumjob: JSON) -> None:
+        """Look at the object that lists the pubs. Raises what keeps it from being read, and says so in the status."""
+        try:
+            async with self._looking:
+                found = await listing.look(self.open_store().circuits, quantumjob)
+        except (StoreError, Misconfigured) as error:
+            await self._wait(owner, quantumjob, Reason.WAITING_FOR_STORE, _store_message(error))
+            raise
+        known, told = self.remember(owner), quantumjob.get("status", {})
+        if isinstance(found, Refusal):
+            known.refused = found.message
+            return
+        known.fresh |= not told
+        self.cache.draft(owner, told | {"pubsFrom": found})
+
     async def _store_program(self, owner: Owner, quantumjob: JSON, program: Program) -> bool:
         """Store the program, once. Raises what keeps it from being stored, and says so in the status.
 
@@ -208,46 +237,27 @@ class Controller:
         if self.staffing and owner in self.cache.quantumjobs:
             known = self.remember(owner)
             since = clock.now() if known.fresh else self.started + PAUSE
-            self.staffing.offer(owner, new_turn(quantumjob, step.program, since))
+            self.staffing.offer(owner, new_turns(quantumjob, step.program, since))
 
     async def _create(self, owner: Owner, quantumjob: JSON, step: plan.Create) -> None:
         await self._store_program(owner, quantumjob, step.program)
-        body = self.build_job(quantumjob)
         try:
-            created = await self.kube.create(JOBS, owner.namespace, body)
+            created = await self.own_jobs.create(owner, quantumjob)
         except ApiError as error:
             if error.status in {403, 422}:
                 message = f"The cluster refuses the worker's Job: {error.message}"
                 await self._wait(owner, quantumjob, Reason.POD_REFUSED, message)
+            if error.status == 409:
+                self.remember(owner).fresh = False  # whoever has made the one that is there may have stored something
             raise
         if created is None:
             self.remember(owner).fresh = False
-            await self._adopt(owner, body)
-            return
-        self.cache.put_job(created)
-        self.teller.say(quantumjob, events.Event("Normal", "WorkerCreated", f"Created Job {body['metadata']['name']}."))
-
-    async def _delete(self, view: plan.View) -> None:
-        """Delete the Job, and know what the API server makes of that."""
-        meta = (view.job or {})["metadata"]
-        await self.kube.delete(JOBS, meta["namespace"], meta["name"], meta["uid"])
-        newest = await self.kube.get(JOBS, meta["namespace"], meta["name"])
-        if newest is None or newest["metadata"]["uid"] != meta["uid"]:
-            self.cache.drop_job(view.job or {})
         else:
-            self.cache.put_job(newest)
-
-    async def _adopt(self, owner: Owner, body: JSON) -> None:
-        """A Job of this name exists: it is ours, or it is in the way."""
-        existing = await self.kube.get(JOBS, owner.namespace, body["metadata"]["name"])
-        if existing is not None and self.cache.put_job(existing) != owner:
-            raise ApiError(409, f"Job {body['metadata']['name']} exists and does not belong to this QuantumJob")
-        if existing is None or "deletionTimestamp" in existing["metadata"]:
-            raise ApiError(409, f"Job {body['metadata']['name']} is still being deleted")
+            self.teller.say(quantumjob, events.Event("Normal", "WorkerCreated", f"Created Job {created}."))
 
     async def _wait(self, owner: Owner, quantumjob: JSON, reason: Reason, message: str) -> None:
         """Say what the job waits for, once."""
-        told = status.condition(quantumjob["status"], "Reconciling") or {}
+        told = status.condition(quantumjob.get("status", {}), "Reconciling") or {}
         if told.get("reason") != reason:
             worker = Worker("waiting", reason, message)
             await self._write(owner, quantumjob, status.working(quantumjob, worker, clock.now()))
@@ -298,6 +308,12 @@ class Controller:
         logger.error("Results cannot be used", extra={"uid": owner.uid, "cause": cause})
         wanted = status.lost(quantumjob, Reason.RESULTS_CORRUPT, f"{cause}. Create the job again.", clock.now())
         await self._write(owner, quantumjob, wanted)
+
+
+def _expected(quantumjob: JSON) -> float:
+    """Seconds for its longest shard: the others run beside it."""
+    program = accept(quantumjob)
+    return max(estimate.seconds(program)) if isinstance(program, Program) else 0.0
 
 
 def _store_message(error: Exception) -> str:

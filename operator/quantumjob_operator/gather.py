@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from quantumjob_contract import keys, limits
+from quantumjob_contract import keys, limits, names
 from quantumjob_contract.program import Program, decode_program, encode
-from quantumjob_contract.results import Provenance, PubSummary, Segment, StoredObject, decode_segment
+from quantumjob_contract.results import Provenance, PubResult, PubSummary, Segment, StoredObject, decode_segment
 from quantumjob_contract.transfer import NotFound, TooLarge, sha256
 from quantumjob_operator import clock
 from quantumjob_operator.buckets import ObjectBucket, aside
@@ -18,8 +18,6 @@ from quantumjob_operator.summary import summarize
 
 MAX_VERSIONS: Final = 16
 MAX_VERSION_CHARS: Final = 64
-SHARD: Final = 0
-"""A job has one shard so far."""
 
 
 class NotEnded(Exception):
@@ -44,10 +42,10 @@ class Gathered:
     program: Program
     program_object: StoredObject
     segments: list[StoredObject] = field(default_factory=list)
-    """In order; with one shard the last segment is the last of them."""
+    """Shard by shard; of each the last segment is the last of them."""
     pubs: dict[int, PubSummary] = field(default_factory=dict)
     made: Provenance | None = None
-    """Of the newest segment."""
+    """Of the newest segment, by its own word."""
     inline: dict[str, bytes] | None = field(default_factory=dict)
 
     def keep(self, found: Found) -> None:
@@ -81,34 +79,46 @@ async def gather(
 ) -> Gathered:
     """Everything a job has in pending; the program only where it is not known.
 
-    With `partial` the shard will get no other worker, and what there is counts; without it a missing last segment
+    With `partial` no shard will get another worker, and what there is counts; without it a missing last segment of any
     is NotEnded. Segments are read by their numbers, not from a listing, whose absences prove nothing.
     """
-    last_key = keys.segment(owner, SHARD, keys.LAST)
-    try:
-        last = await read(pending, last_key, limits.MAX_SEGMENT_BYTES)
-    except NotFound:
-        if not partial:
-            raise NotEnded(last_key) from None
-        last = None
+    first = await _last(pending, keys.Shard(owner, 0), partial=partial)
     what, program_object = program or await read_program(pending, owner)
     gathered = Gathered(what, program_object.stored)
     gathered.keep(program_object)
-    if last is None:
-        async for found in numbered_segments(pending, owner):
-            await _add(gathered, found)
-        return gathered
-    for named in (await _decode(last, owner)).segments:
-        await _add(gathered, await _expect(pending, owner, named))
-    await _add(gathered, last)
+    for number in range(what.shards):
+        shard = keys.Shard(owner, number)
+        await _gather(gathered, pending, shard, await _last(pending, shard, partial=partial) if number else first)
     return gathered
 
 
-async def numbered_segments(pending: ObjectBucket, owner: keys.Owner) -> AsyncIterator[Found]:
+async def _last(pending: ObjectBucket, shard: keys.Shard, *, partial: bool) -> Found | None:
+    """The last segment of a shard. Raises NotEnded where it is not there and must be."""
+    key = keys.segment(shard, keys.LAST)
+    try:
+        return await read(pending, key, limits.MAX_SEGMENT_BYTES)
+    except NotFound:
+        if not partial:
+            raise NotEnded(key) from None
+        return None
+
+
+async def _gather(gathered: Gathered, pending: ObjectBucket, shard: keys.Shard, last: Found | None) -> None:
+    """What one shard has, by what its last segment says, or by number where there is none."""
+    if last is None:
+        async for found in numbered_segments(pending, shard):
+            await _add(gathered, shard, found)
+        return
+    for named in (await _decode(last, shard)).segments:
+        await _add(gathered, shard, await _expect(pending, shard, named))
+    await _add(gathered, shard, last)
+
+
+async def numbered_segments(pending: ObjectBucket, shard: keys.Shard) -> AsyncIterator[Found]:
     """The numbered segments: a worker writes them in order, so the first that is missing ends them."""
     number = 0
     while True:
-        key = keys.segment(owner, SHARD, keys.segment_name(number))
+        key = keys.segment(shard, keys.segment_name(number))
         try:
             yield await read(pending, key, limits.MAX_SEGMENT_BYTES)
         except NotFound:
@@ -125,22 +135,25 @@ async def read(bucket: ObjectBucket, key: str, limit: int) -> Found:
     return Found(StoredObject(key, len(data), await aside(data, sha256)), data)
 
 
-async def _expect(bucket: ObjectBucket, owner: keys.Owner, named: StoredObject) -> Found:
-    """The object that the last segment names, if it is this job's and still the same. Raises NotFound or Corrupt."""
-    if keys.owner_of(named.key) != owner or keys.segment_of(named.key) is None:
-        raise Corrupt(f"the last segment of {owner.uid} names {named.key}, which is not a segment of its job")
+async def _expect(bucket: ObjectBucket, shard: keys.Shard, named: StoredObject) -> Found:
+    """The object that the last segment names, if it is this shard's and still the same. Raises NotFound or Corrupt."""
+    where = keys.segment_of(named.key)
+    if keys.owner_of(named.key) != shard.owner or where is None or where[0] != shard.number:
+        raise Corrupt(f"the last segment of {shard.owner.uid} names {named.key}, which is not a segment of its shard")
     found = await read(bucket, named.key, limits.MAX_SEGMENT_BYTES)
     if found.stored != named:
         raise Corrupt(f"{named.key} has sha256 {found.stored.sha256}, its worker wrote {named.sha256}")
     return found
 
 
-async def _decode(found: Found, owner: keys.Owner) -> Segment:
+async def _decode(found: Found, shard: keys.Shard) -> Segment:
     try:
         segment = await aside(found.data, decode_segment)
     except msgspec.DecodeError:
         raise Corrupt(f"{found.stored.key} is not a segment") from None
-    if keys.segment(owner, segment.shard, segment.name) != found.stored.key or segment.uid != owner.uid:
+    if (segment.uid, segment.shard) != (shard.owner.uid, shard.number) or (
+        keys.segment(shard, segment.name) != found.stored.key
+    ):
         raise Corrupt(f"{found.stored.key} says that it is another segment")
     if not _is_sound(segment.provenance):
         raise Corrupt(f"{found.stored.key} has a provenance that no worker writes")
@@ -158,15 +171,23 @@ def _is_sound(made: Provenance) -> bool:
         return False
 
 
-async def _add(gathered: Gathered, found: Found) -> None:
-    segment = await _decode(found, keys.Owner(gathered.program.namespace, gathered.program.uid))
-    pubs = gathered.program.pubs
+def _is_named(program: Program, result: PubResult) -> bool:
+    """Whether a result bears its pub's name; what an object lists has a name that only its reader knows."""
+    if program.listed is None:
+        return program.pubs[result.index].name == result.name
+    return names.PUB_NAME.fullmatch(result.name) is not None
+
+
+async def _add(gathered: Gathered, shard: keys.Shard, found: Found) -> None:
+    segment = await _decode(found, shard)
+    program = gathered.program
     for result in segment.pubs:
-        if not 0 <= result.index < len(pubs) or pubs[result.index].name != result.name:
-            raise Corrupt(f"{found.stored.key} holds a result of a pub that the program does not have")
+        if result.index not in program.indices(shard.number) or not _is_named(program, result):
+            raise Corrupt(f"{found.stored.key} holds a result of a pub that its shard does not have")
         if [result.data, result.expectations, result.error].count(None) != 2:
             raise Corrupt(f"{found.stored.key} holds neither a result nor an error for pub {result.name}, or both")
         gathered.pubs.setdefault(result.index, summarize(result))
     gathered.segments.append(found.stored)
-    gathered.made = segment.provenance
+    if gathered.made is None or clock.parse(gathered.made.simulated) <= clock.parse(segment.provenance.simulated):
+        gathered.made = segment.provenance
     gathered.keep(found)

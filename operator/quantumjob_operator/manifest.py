@@ -8,12 +8,15 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from quantumjob_contract import names
+from quantumjob_contract.limits import MAX_PUBS
 from quantumjob_contract.reasons import PubReason, Reason
 from quantumjob_contract.results import Manifest, Provenance, PubSummary
 from quantumjob_operator.gather import Gathered
 from quantumjob_operator.summary import SUMMARY_CHARS
 
 NAMED_FAILURES = 5
+SHORT_CHARS = 96
+"""Of a summary, where there are so many that the manifest would grow too large."""
 
 Outcome = Literal["Succeeded", "PartlyFailed", "Failed"]
 
@@ -28,7 +31,9 @@ class Failure(NamedTuple):
 def build(gathered: Gathered, failure: Failure | None, times: dict[str, str]) -> Manifest:
     """The manifest: every pub of the program with its result or its error. `failure` explains missing pubs."""
     program = gathered.program
-    pubs = [gathered.pubs.get(index) or _not_run(pub.name, failure) for index, pub in enumerate(program.pubs)]
+    pubs = [gathered.pubs.get(index) or _not_run(program.pub_name(index), failure) for index in range(program.total)]
+    if len(pubs) > MAX_PUBS:
+        pubs = [msgspec.structs.replace(pub, summary=pub.summary[:SHORT_CHARS]) for pub in pubs]
     if len(gathered.pubs) == len(pubs):
         failure = None  # it came too late to cost anything
     succeeded = sum(pub.outcome == "Succeeded" for pub in pubs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass
@@ -13,11 +13,19 @@ class Memory:
     """This process has accepted it, so that before its first order nothing of a worker can be in pending."""
     stored: str = ""
     """SHA-256 of the program, where this process was the first to store it."""
-    ordered: bool = False
-    hinted: bool = False
+    ordered: set[int] = field(default_factory=set)
+    """Shards of which an order was made here: something of them may be in pending."""
+    hinted: set[int] = field(default_factory=set)
+    """Shards of which a dedicated worker has said that their last segment is stored."""
     looked: bool = False
     misses: int = 0
-    done: int = 0
-    """Pubs that have a result, as the worker has said."""
+    refused: str = ""
+    """Why the object that lists its pubs cannot be taken."""
+    done: dict[int, int] = field(default_factory=dict)
+    """Pubs of each shard that have a result, as its worker has said."""
+    expected: float = 0.0
+    """Seconds that the job will take, by its program alone; 0 where that was not asked yet."""
+    shown: int = 0
+    """How many of all shards are told of."""
     told: float = 0.0
     """When that was told last, by the loop's clock."""

@@ -19,6 +19,7 @@ from quantumjob_operator.children import CONTAINER
 JSON = dict[str, Any]
 
 IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 OOM_KILLED = "OOMKilled"
 """Kubernetes' reason when the kernel has killed for want of memory; with exit code 0 it was only a child."""
 
@@ -40,13 +41,14 @@ class Worker:
 ABSENT = Worker("absent", Reason.WAITING_FOR_WORKER, "The program is valid; its worker is about to be created.")
 
 
-def observe(job: JSON | None, pods: list[JSON]) -> Worker:
+def observe(job: JSON | None, pods: list[JSON], shards: int = 1) -> Worker:
     if job is None:
         return ABSENT
     name = job["metadata"]["name"]
-    endings = [end for pod in pods if (end := terminated(pod))]
+    endings = [end for pod in pods if (end := terminated(pod)) and end["exitCode"]]
+    done = {index_of(pod) for pod in pods if (end := terminated(pod)) and not end["exitCode"]}
     conditions = {c["type"]: c for c in job.get("status", {}).get("conditions", []) if c["status"] == "True"}
-    if "Complete" in conditions or any(end["exitCode"] == 0 for end in endings):
+    if "Complete" in conditions or len(done) >= shards:
         return Worker("ended", Reason.STORING, "The worker has ended; its results are being verified.")
     if failed := conditions.get("Failed"):
         return _failed(failed, endings)
@@ -64,6 +66,12 @@ def observe(job: JSON | None, pods: list[JSON]) -> Worker:
         )
     message = f"The pod of Job {name} has not started yet; `kubectl describe job {name}` tells why."
     return Worker("waiting", Reason.WAITING_FOR_WORKER, message, job["metadata"]["creationTimestamp"])
+
+
+def index_of(pod: JSON) -> int:
+    """The shard of a dedicated worker's pod."""
+    index: str = pod["metadata"].get("labels", {}).get(INDEX_LABEL, "0")
+    return int(index) if index.isdecimal() else 0
 
 
 def _container(pod: JSON) -> JSON:

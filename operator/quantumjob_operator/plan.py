@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from quantumjob_contract.program import Program
 from quantumjob_contract.reasons import Reason
+from quantumjob_contract.resource import shards, total
 from quantumjob_operator import clock, status
-from quantumjob_operator.acceptance import Refusal, accept
+from quantumjob_operator.acceptance import Refusal, accept, is_unseen
 from quantumjob_operator.manifest import Failure
 from quantumjob_operator.observe import ABSENT, Worker, observe
-from quantumjob_operator.shared import turn as turns
+from quantumjob_operator.shared import estimate
 from quantumjob_operator.shared.placement import DEDICATED, SHARED
-from quantumjob_operator.shared.turn import Turn
+from quantumjob_operator.shared.turn import ABSENT as WITHOUT_TURN
+from quantumjob_operator.shared.turn import Turn, is_carried, observe_turns
 
 JSON = dict[str, Any]
 
@@ -42,28 +44,42 @@ class View:
     """Of a dedicated worker."""
     shared: bool = False
     """It takes its turn at a worker that its namespace shares."""
-    turn: Turn | None = None
+    turns: Sequence[Turn] = ()
+    """Of its shards, there."""
     obstacle: Worker | None = None
     """What keeps shared workers of its namespace from starting."""
     fresh: bool = False
     """This process has accepted it, so that nothing in the store can be older."""
     hinted: bool = False
-    """The worker has said that its last segment is stored."""
+    """Whoever has a shard of it has said that its last segment is stored."""
     looked: bool = False
-    """The store was asked already, and has no last segment."""
+    """The store was asked already, and lacks a last segment."""
     settled: bool = True
     """Whoever may carry it out would have been seen, or heard, by now."""
     done: int = 0
     """Pubs that have a result, as the worker says."""
+    expected: float = 0.0
+    """Seconds that the job will take, by its program alone; 0 where it has not run for long."""
     draft: bool = False
     """The status is this process's alone: nobody was told yet that the job is accepted."""
+    refused: str = ""
+    """Why the object that lists its pubs cannot be taken."""
     finishing: bool = False
     """This process only finishes what has begun: it sees no turns."""
 
     @property
     def worker(self) -> Worker:
         """The state of whoever carries it out."""
-        return turns.observe(self.turn, self.obstacle) if self.shared else observe(self.job, list(self.pods))
+        return observe_turns(self.turns, self.obstacle) if self.shared else self._dedicated
+
+    @property
+    def _dedicated(self) -> Worker:
+        return observe(self.job, list(self.pods), shards(self.quantumjob))
+
+
+@dataclass(frozen=True)
+class Look:
+    """Look at the object that lists the pubs: how many they are, and its sha256."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +127,7 @@ class Draft:
     status: JSON
 
 
-Step = Draft | Create | Offer | Delete | Promote | Write
+Step = Look | Draft | Create | Offer | Delete | Promote | Write
 
 
 def decide(view: View, now: datetime) -> Step | None:
@@ -121,12 +137,7 @@ def decide(view: View, now: datetime) -> Step | None:
     if "deletionTimestamp" in quantumjob["metadata"] or status.is_terminal(current):
         return None
     if not status.is_true(current, "Accepted"):
-        program = accept(quantumjob)
-        if isinstance(program, Refusal):
-            return Write(status.refused(quantumjob, program.message, now))
-        if view.shared:  # no object of its own follows, so that what is lost with a draft is found again
-            return Draft(status.accepted(quantumjob, program, SHARED, turns.ABSENT, now))
-        return Write(status.accepted(quantumjob, program, DEDICATED, ABSENT, now))
+        return _first(view, now)
     worker = view.worker
     if worker.state == "failed":
         return Promote(Failure(worker.reason, worker.message))
@@ -135,10 +146,23 @@ def decide(view: View, now: datetime) -> Step | None:
     if view.hinted and not view.looked:
         return Promote()
     if is_cancelled(quantumjob):
-        return _cancel(view, worker) if view.settled else None
+        return _cancel(view) if view.settled else None
     if worker.state == "absent":
         return _absent(view)
     return _progress(view, worker, now)
+
+
+def _first(view: View, now: datetime) -> Step:
+    """Accept the program, or say why it never can be."""
+    quantumjob = view.quantumjob
+    if not view.refused and is_unseen(quantumjob):
+        return Look()
+    program = Refusal(view.refused) if view.refused else accept(quantumjob)
+    if isinstance(program, Refusal):
+        return Write(status.refused(quantumjob, program.message, now))
+    if view.shared:  # no object of its own follows, so that what is lost with a draft is found again
+        return Draft(status.accepted(quantumjob, program, SHARED, WITHOUT_TURN, now))
+    return Write(status.accepted(quantumjob, program, DEDICATED, ABSENT, now))
 
 
 def is_cancelled(quantumjob: JSON) -> bool:
@@ -146,14 +170,14 @@ def is_cancelled(quantumjob: JSON) -> bool:
     return cancelled
 
 
-def _cancel(view: View, worker: Worker) -> Step | None:
+def _cancel(view: View) -> Step | None:
     """Stop the worker, if there is one; what it has stored by then is kept."""
     if view.job is not None:
         return None if "deletionTimestamp" in view.job["metadata"] else Delete()
     if view.finishing:
         return None if view.looked else Promote()  # a shared worker may have it
-    if view.shared and worker.state == "running":
-        return None  # it is told with its next sign of life
+    if view.shared and is_carried(view.turns):
+        return None  # its workers are told with their next sign of life
     program = accept(view.quantumjob)
     return None if isinstance(program, Refusal) else Promote(CANCELLED, program=program)
 
@@ -170,10 +194,20 @@ def _absent(view: View) -> Step | None:
 
 def _progress(view: View, worker: Worker, now: datetime) -> Step | None:
     """A status write, if it tells a person something new."""
-    wanted = status.working(view.quantumjob, worker, now, carried(view))
+    wanted = status.working(view.quantumjob, worker, now, carried(view) | _expected(view, worker, now))
     if _told(wanted) == _told(view.quantumjob["status"]) and not view.draft:
         return None
     return Write(wanted)
+
+
+def _expected(view: View, worker: Worker, now: datetime) -> JSON:
+    """When a job that runs will end, told along with how far it is."""
+    told = view.quantumjob["status"]
+    if not (view.expected and view.done and worker.since):
+        return {}
+    elapsed = (now - clock.parse(worker.since)).total_seconds()
+    end = now + timedelta(seconds=estimate.left(view.expected, view.done, total(view.quantumjob), elapsed))
+    return {"times": carried(view).get("times", told["times"]) | {"expected": clock.rfc3339(end)}}
 
 
 def carried(view: View) -> JSON:
@@ -181,16 +215,16 @@ def carried(view: View) -> JSON:
     told = view.quantumjob["status"]
     found: JSON = {}
     if view.done and "progress" in told:
-        total = told["progress"].partition("/")[2]
-        found["progress"] = f"{min(view.done, int(total))}/{total}"
+        all_pubs = total(view.quantumjob)
+        found["progress"] = f"{min(view.done, all_pubs)}/{all_pubs}"
     if view.job is not None:
         found["job"] = view.job["metadata"]["name"]
-    if (turn := view.turn) is not None:
-        found |= ({"worker": turn.worker} if turn.worker else {}) | (
-            {"attempts": turn.attempts} if turn.attempts else {}
-        )
-        if turn.first:
-            found["times"] = told.get("times", {}) | {"ordered": clock.rfc3339(turn.first)}
+    if workers := sorted({turn.worker for turn in view.turns if turn.worker}):
+        found["worker"] = workers[0] if len(workers) == 1 else f"{workers[0]} and {len(workers) - 1} more"
+    if attempts := max((turn.attempts for turn in view.turns), default=0):
+        found["attempts"] = attempts
+    if begun := [turn.first for turn in view.turns if turn.first]:
+        found["times"] = told.get("times", {}) | {"ordered": clock.rfc3339(min(begun))}
     return found
 
 

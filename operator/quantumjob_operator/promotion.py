@@ -45,7 +45,7 @@ async def promote(
     """
     stored = clock.rfc3339(clock.now())
     gathered = await gather(store.pending, owner, partial=failure is not None, program=program)
-    if failure is None and len(gathered.pubs) < len(gathered.program.pubs):
+    if failure is None and len(gathered.pubs) < gathered.program.total:
         raise Corrupt(f"the last segment of {owner.uid} is there, but not every pub has a result")
     times = {"created": gathered.program.created, "accepted": accepted, "stored": stored}
     manifest = build(gathered, failure, times)

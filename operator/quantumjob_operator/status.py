@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
+from quantumjob_contract.limits import MAX_PUBS
 from quantumjob_contract.program import Program
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.results import to_json
@@ -63,8 +64,10 @@ def phase(status: JSON) -> str:
 def accepted(quantumjob: JSON, program: Program, placement: str, worker: Worker, now: datetime) -> JSON:
     """The first status: seen, accepted, and work is under way."""
     doing = (worker.reason, worker.message)
+    told = quantumjob.get("status", {})
     status = {
-        "progress": f"0/{len(program.pubs)}",
+        **{name: told[name] for name in ("pubsFrom",) if name in told},
+        "progress": f"0/{program.total}",
         "placement": placement,
         "seed": program.seed,
         "times": {"accepted": clock.rfc3339(now)},
@@ -87,7 +90,7 @@ def refused(quantumjob: JSON, message: str, now: datetime) -> JSON:
 
 def working(quantumjob: JSON, worker: Worker, now: datetime, carried: JSON | None = None) -> JSON:
     """On the way: what the worker does, or what it waits for. `carried` are fields of the status that say who it is."""
-    status = quantumjob["status"] | (carried or {})
+    status = quantumjob.get("status", {}) | (carried or {})
     now_doing = (worker.reason, worker.message)
     return _with(status, quantumjob, now, Reconciling=("True", *now_doing), Ready=("False", *now_doing))
 
@@ -99,14 +102,14 @@ def finished(quantumjob: JSON, promoted: Promoted, now: datetime) -> JSON:
     where = f"Verified in the completed bucket: {promoted.uri}"
     status = quantumjob["status"] | {
         "progress": f"{manifest.succeeded}/{manifest.total}",
-        "times": quantumjob["status"].get("times", {}) | {k: v for k, v in manifest.times.items() if k != "created"},
+        "times": _times(quantumjob["status"].get("times", {}) | manifest.times),
         "versions": manifest.versions,
         "results": {
             "uri": promoted.uri,
             "key": promoted.stored.key,
             "sha256": promoted.stored.sha256,
             "bytes": promoted.stored.bytes,
-            "pubs": to_json(manifest.pubs),
+            "pubs": to_json(manifest.pubs[:MAX_PUBS]),
         },
     }
     done = {"Complete": ("True", *end), "Reconciling": ("False", *end), "Ready": ("True", *end)}
@@ -117,6 +120,11 @@ def finished(quantumjob: JSON, promoted: Promoted, now: datetime) -> JSON:
         ResultsStored=("True", Reason.RESULTS_VERIFIED, where),
         **(_given_up(*end) if manifest.outcome == "Failed" else done),
     )
+
+
+def _times(found: JSON) -> JSON:
+    """Of a job that has ended: without what the resource says elsewhere, and what was expected."""
+    return {name: time for name, time in found.items() if name not in {"created", "expected"}}
 
 
 def lost(quantumjob: JSON, reason: str, message: str, now: datetime) -> JSON:

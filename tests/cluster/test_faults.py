@@ -33,7 +33,7 @@ def test_the_reconciler_ends_a_job_alone(namespace: Namespace) -> None:
     namespace.running("alone")
     scale(0)
     try:
-        last = keys.segment(namespace.owner(job), 0, keys.LAST)
+        last = keys.segment(keys.Shard(namespace.owner(job), 0), keys.LAST)
         cluster.eventually("the worker has ended", lambda: last in namespace.segments(job), 90)
         reconcile()
         done = namespace.finished("alone", 5)
@@ -71,7 +71,7 @@ def test_a_killed_worker_goes_on_from_its_segments(namespace: Namespace) -> None
     namespace.apply("resumed", *pubs, program={"shots": 20})
     job = namespace.get("resumed")
     pod = namespace.running("resumed")["metadata"]["name"]
-    first = keys.segment(namespace.owner(job), 0, keys.segment_name(0))
+    first = keys.segment(keys.Shard(namespace.owner(job), 0), keys.segment_name(0))
     cluster.eventually("a segment is stored", lambda: first in namespace.segments(job))
     before = namespace.store.pending.get(first, 10**7)
     cluster.kubectl("delete", "pod", pod, "-n", namespace.name, "--grace-period=0", "--force")

@@ -94,7 +94,7 @@ def small(namespace: Namespace, *names_: str) -> None:
 def first_segment(namespace: Namespace, name: str) -> None:
     """Wait until something of the running job is stored."""
     job = namespace.get(name)
-    first = keys.segment(namespace.owner(job), 0, keys.segment_name(0))
+    first = keys.segment(keys.Shard(namespace.owner(job), 0), keys.segment_name(0))
     cluster.eventually("a segment is stored", lambda: first in namespace.segments(job))
 
 

@@ -19,7 +19,7 @@ from quantumjob_contract.transfer import NotFound, Put, StoreUnavailable, sha256
 from quantumjob_operator.gather import Corrupt, NotEnded
 from quantumjob_operator.manifest import Failure
 from quantumjob_operator.promotion import committed, promote
-from support.jobs import TIME, owner, program, put, result, segment, write_job
+from support.jobs import TIME, only, owner, program, put, result, segment, write_job
 from support.s3 import Server
 
 BIG = 40_000
@@ -77,7 +77,7 @@ async def test_a_small_job_is_one_object(store: Store, opened: AsyncStore) -> No
     assert done.manifest.message == "1/1 pubs succeeded."
     assert list(everything(store.completed, of)) == [keys.manifest(of)]
     assert done.stored.sha256 == everything(store.completed, of)[keys.manifest(of)]
-    inside = bytes(done.manifest.inline[keys.segment(of, 0, keys.LAST)])
+    inside = bytes(done.manifest.inline[keys.segment(only(of), keys.LAST)])
     assert sha256(inside) == done.manifest.segments[0].sha256
     assert decode_segment(inside).pubs == [result(0)]
 
@@ -93,8 +93,8 @@ async def test_the_reader_gives_what_the_worker_wrote_and_nothing_else(store: St
         assert read.program() == program(of, 3)
     with pytest.raises(NotVerified):
         Results(store.completed, of, sha256(b"another"))
-    store.completed.delete([keys.segment(of, 0, keys.LAST)])
-    store.completed.put_once(keys.segment(of, 0, keys.LAST), b"x" * done.manifest.segments[-1].bytes)
+    store.completed.delete([keys.segment(only(of), keys.LAST)])
+    store.completed.put_once(keys.segment(only(of), keys.LAST), b"x" * done.manifest.segments[-1].bytes)
     with pytest.raises(NotVerified):
         list(Results(store.completed, of).pubs())
 
@@ -155,7 +155,7 @@ async def test_not_ended_until_the_last_segment_is_there(store: Store, opened: A
 async def test_a_failed_worker_leaves_what_it_has_done(store: Store, opened: AsyncStore) -> None:
     of = owner()
     put(store.pending, keys.program(of), encode(program(of, 3)))
-    put(store.pending, keys.segment(of, 0, "000000"), encode(segment(of, "000000", [result(1)], [])))
+    put(store.pending, keys.segment(only(of), "000000"), encode(segment(of, "000000", [result(1)], [])))
     done = await promote(opened, of, TIME, Failure("DeadlineExceeded", "Raise spec.activeDeadlineSeconds."))
     assert (done.manifest.outcome, done.manifest.reason) == ("Failed", "DeadlineExceeded")
     assert [(pub.name, pub.outcome, pub.reason) for pub in done.manifest.pubs] == [
@@ -184,16 +184,16 @@ async def test_a_worker_that_failed_after_its_last_segment_has_the_outcome_of_it
 async def test_segments_of_two_attempts_count_once(store: Store, opened: AsyncStore) -> None:
     of = owner()
     put(store.pending, keys.program(of), encode(program(of, 2)))
-    first = put(store.pending, keys.segment(of, 0, "000000"), encode(segment(of, "000000", [result(0)], [])))
+    first = put(store.pending, keys.segment(only(of), "000000"), encode(segment(of, "000000", [result(0)], [])))
     again = segment(of, keys.LAST, [result(0), result(1)], [first])
-    put(store.pending, keys.segment(of, 0, keys.LAST), encode(again))
+    put(store.pending, keys.segment(only(of), keys.LAST), encode(again))
     done = await promote(opened, of, TIME)
     assert (done.manifest.total, done.manifest.succeeded) == (2, 2)
 
 
 def _corruptions(of: Owner, store: Store) -> dict[str, tuple[str, bytes]]:
     """Last segments that must not be believed, and a word of why."""
-    elsewhere = keys.segment(owner(), 0, "000000")
+    elsewhere = keys.segment(only(owner()), "000000")
     foreign = msgspec.structs.replace(segment(of, keys.LAST, [result(0)], []), uid="another")
     yesterday = msgspec.structs.replace(segment(of, keys.LAST, [], []).provenance, started="yesterday")
     many = msgspec.structs.replace(yesterday, started=TIME, versions={str(n): "1" for n in range(100)})
@@ -218,7 +218,7 @@ async def test_what_is_not_right_is_never_committed(store: Store, opened: AsyncS
     of = owner()
     word, last = _corruptions(of, store)[case]
     put(store.pending, keys.program(of), encode(program(of, 2)))
-    put(store.pending, keys.segment(of, 0, keys.LAST), last)
+    put(store.pending, keys.segment(only(of), keys.LAST), last)
     with pytest.raises(Corrupt, match=word):
         await promote(opened, of, TIME)
     assert everything(store.completed, of) == {}
@@ -227,8 +227,12 @@ async def test_what_is_not_right_is_never_committed(store: Store, opened: AsyncS
 async def test_a_named_segment_that_is_not_there_is_looked_for_again(store: Store, opened: AsyncStore) -> None:
     of = owner()
     put(store.pending, keys.program(of), encode(program(of, 2)))
-    named = StoredObject(keys.segment(of, 0, "000000"), 5, sha256(b"later"))
-    put(store.pending, keys.segment(of, 0, keys.LAST), encode(segment(of, keys.LAST, [result(0), result(1)], [named])))
+    named = StoredObject(keys.segment(only(of), "000000"), 5, sha256(b"later"))
+    put(
+        store.pending,
+        keys.segment(only(of), keys.LAST),
+        encode(segment(of, keys.LAST, [result(0), result(1)], [named])),
+    )
     with pytest.raises(NotFound):
         await promote(opened, of, TIME)
     assert everything(store.completed, of) == {}
@@ -237,7 +241,11 @@ async def test_a_named_segment_that_is_not_there_is_looked_for_again(store: Stor
 async def test_a_segment_with_blanks_around_it_is_kept_as_it_is(store: Store, opened: AsyncStore) -> None:
     of = owner()
     put(store.pending, keys.program(of), encode(program(of, 1)))
-    put(store.pending, keys.segment(of, 0, keys.LAST), b"  " + encode(segment(of, keys.LAST, [result(0)], [])) + b"\n")
+    put(
+        store.pending,
+        keys.segment(only(of), keys.LAST),
+        b"  " + encode(segment(of, keys.LAST, [result(0)], [])) + b"\n",
+    )
     done = await promote(opened, of, TIME)
     assert list(Results(store.completed, of, done.stored.sha256).pubs()) == [result(0)]
 
@@ -245,9 +253,9 @@ async def test_a_segment_with_blanks_around_it_is_kept_as_it_is(store: Store, op
 async def test_a_segment_that_changed_is_never_committed(store: Store, opened: AsyncStore) -> None:
     of = owner()
     put(store.pending, keys.program(of), encode(program(of, 2)))
-    first = put(store.pending, keys.segment(of, 0, "000000"), encode(segment(of, "000000", [result(0)], [])))
+    first = put(store.pending, keys.segment(only(of), "000000"), encode(segment(of, "000000", [result(0)], [])))
     named = msgspec.structs.replace(first, sha256=sha256(b"something else"))
-    put(store.pending, keys.segment(of, 0, keys.LAST), encode(segment(of, keys.LAST, [result(1)], [named])))
+    put(store.pending, keys.segment(only(of), keys.LAST), encode(segment(of, keys.LAST, [result(1)], [named])))
     with pytest.raises(Corrupt, match="its worker wrote"):
         await promote(opened, of, TIME)
 
@@ -255,7 +263,7 @@ async def test_a_segment_that_changed_is_never_committed(store: Store, opened: A
 async def test_a_foreign_object_in_completed_is_found(store: Store, opened: AsyncStore) -> None:
     of = owner()
     write_job(store.pending, of, [[result(0, size=BIG)], [result(1, size=BIG)]])
-    put(store.completed, keys.segment(of, 0, keys.LAST), b"somebody else's")
+    put(store.completed, keys.segment(only(of), keys.LAST), b"somebody else's")
     with pytest.raises(Corrupt, match="differs"):
         await promote(opened, of, TIME)
     assert keys.manifest(of) not in everything(store.completed, of)

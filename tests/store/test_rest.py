@@ -19,7 +19,7 @@ from quantumjob_contract.results import to_json
 from quantumjob_contract.store import Store
 from quantumjob_operator.promotion import promote
 from support.api import FakeKube, bearer, running
-from support.jobs import TIME, result, write_job
+from support.jobs import TIME, only, result, write_job
 
 JSON = dict[str, Any]
 BIG = 200_000
@@ -146,7 +146,7 @@ async def test_what_is_not_what_was_committed_is_not_given(
     client: httpx.AsyncClient, opened: AsyncStore, store: Store
 ) -> None:
     of = await finished(client, opened, store, [[result(0, size=BIG)], [result(1, size=BIG)]])
-    first = keys.segment(of, 0, "000000")
+    first = keys.segment(only(of), "000000")
     size = len(store.completed.get(first, limits.MAX_SEGMENT_BYTES))
     store.completed.delete([first])
     store.completed.put_once(first, b"x" * size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 from quantumjob_contract import keys, names
-from quantumjob_contract.keys import Owner
+from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.program import Circuit, Program, Pub, encode
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import (
@@ -28,7 +28,12 @@ def owner() -> Owner:
     return Owner("team", str(uuid.uuid4()))
 
 
-def program(of: Owner, pubs: int) -> Program:
+def only(of: Owner) -> Shard:
+    """The one shard of a job that is not split."""
+    return Shard(of, 0)
+
+
+def program(of: Owner, pubs: int, parallelism: int = 1) -> Program:
     circuit = Circuit("OpenQASM3", inline="OPENQASM 3.0;")
     return Program(
         api_version=names.API_VERSION,
@@ -38,6 +43,7 @@ def program(of: Owner, pubs: int) -> Program:
         primitive="Sampler",
         seed=7,
         pubs=[Pub(f"p{index}", circuit, 10) for index in range(pubs)],
+        parallelism=parallelism,
         labels={"team": "blue"},
         created=TIME,
     )
@@ -52,12 +58,16 @@ def result(index: int, *, failed: bool = False, size: int = 0) -> PubResult:
     return PubResult(index, f"p{index}", metadata, data={"c": register})
 
 
-def segment(of: Owner, name: str, pubs: list[PubResult], others: list[StoredObject]) -> Segment:
-    made = Provenance({"worker": "0"}, "none", 1, 2**30, "pod", TIME, TIME, TIME, TIME)
+def segment(
+    of: Owner | Shard, name: str, pubs: list[PubResult], others: list[StoredObject], *, simulated: str = TIME
+) -> Segment:
+    """A segment of a shard, or of the only one of a job."""
+    shard = of if isinstance(of, Shard) else only(of)
+    made = Provenance({"worker": "0"}, "none", 1, 2**30, "pod", TIME, TIME, TIME, simulated)
     return Segment(
         api_version=names.API_VERSION,
-        uid=of.uid,
-        shard=0,
+        uid=shard.owner.uid,
+        shard=shard.number,
         name=name,
         pubs=pubs,
         times={str(pub.index): PubTimes(0.1, 0.2) for pub in pubs},
@@ -72,12 +82,18 @@ def put(bucket: Bucket, key: str, data: bytes) -> StoredObject:
 
 
 def write_job(pending: Bucket, of: Owner, groups: list[list[PubResult]], *, last: bool = True) -> None:
-    """Store a program and its segments: one for each group of results, the final one as the last segment."""
+    """Store the program of a job that is not split, and its segments."""
     put(pending, keys.program(of), encode(program(of, sum(map(len, groups)))))
+    write_shard(pending, only(of), groups, last=last)
+
+
+def write_shard(
+    pending: Bucket, shard: Shard, groups: list[list[PubResult]], *, last: bool = True, simulated: str = TIME
+) -> None:
+    """Store segments: one for each group of results, the final one as the last segment."""
     written: list[StoredObject] = []
     for number, group in enumerate(groups):
         final = last and number == len(groups) - 1
         name = keys.LAST if final else keys.segment_name(number)
-        written.append(
-            put(pending, keys.segment(of, 0, name), encode(segment(of, name, group, written if final else [])))
-        )
+        made = segment(shard, name, group, written if final else [], simulated=simulated)
+        written.append(put(pending, keys.segment(shard, name), encode(made)))

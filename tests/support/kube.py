@@ -13,6 +13,7 @@ from quantumjob_operator import clock
 from quantumjob_operator.acceptance import accept
 from quantumjob_operator.children import SHARED_PREFIX, build_job, build_shared, job_name
 from quantumjob_operator.kube import EVENTS, JOBS, PODS, QUANTUMJOBS, ApiError, Kind
+from quantumjob_operator.observe import INDEX_LABEL
 
 JSON = dict[str, Any]
 UID = "6f1c3f5e-0000-4000-8000-00000000000a"
@@ -68,9 +69,12 @@ def job(of: JSON, *conditions: tuple[str, str], **status: Any) -> JSON:
     return built
 
 
-def pod(of: JSON, state: JSON | None = None, *, name: str = "a", conditions: list[JSON] | None = None) -> JSON:
-    """A pod of the child Job with its container in this state."""
+def pod(
+    of: JSON, state: JSON | None = None, *, name: str = "a", conditions: list[JSON] | None = None, index: str = ""
+) -> JSON:
+    """A pod of the child Job with its container in this state, and with this index where the Job is of several."""
     meta = of["metadata"]
+    indexed = {INDEX_LABEL: index} if index else {}
     return {
         "metadata": {
             "name": f"{job_name(meta['uid'])}-{name}",
@@ -78,7 +82,7 @@ def pod(of: JSON, state: JSON | None = None, *, name: str = "a", conditions: lis
             "uid": f"pod-{name}",
             "resourceVersion": "30",
             "creationTimestamp": TIME,
-            "labels": {names.LABEL_WORKER: names.DEDICATED, names.LABEL_UID: meta["uid"]},
+            "labels": {names.LABEL_WORKER: names.DEDICATED, names.LABEL_UID: meta["uid"]} | indexed,
             "ownerReferences": [{"uid": "job-" + meta["uid"], "name": job_name(meta["uid"]), "controller": True}],
         },
         "status": {

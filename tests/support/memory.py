@@ -89,7 +89,7 @@ class OpenedBucket:
         return self._bucket.put_once(key, data)
 
     @contextlib.asynccontextmanager
-    async def open(self, key: str) -> AsyncIterator[Content]:
+    async def open(self, key: str, byte_range: str | None = None) -> AsyncIterator[Content]:
         async def chunks() -> AsyncIterator[bytes]:
             yield data
 

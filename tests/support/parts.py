@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from quantumjob_contract import keys
-from quantumjob_contract.keys import Owner
+from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.orders import Alive, Ended, Next, Order, Told
 from quantumjob_contract.program import encode
 from quantumjob_contract.results import PubMetadata, PubResult, Register
@@ -20,7 +20,7 @@ from quantumjob_operator.shared.board import Board
 from quantumjob_operator.shared.staffing import Staffing
 from quantumjob_operator.shared.turn import Pod
 from quantumjob_operator.workqueue import WorkQueue
-from support.jobs import segment
+from support.jobs import only, segment
 from support.kube import JOBS, PODS, QUANTUMJOBS, RUNNING, UID, FakeKube, shared_job, shared_pod
 from support.memory import MemoryStore
 
@@ -143,15 +143,15 @@ class Parts:
     def store_last(self, owner: Owner = OF) -> None:
         """A worker stores the last segment."""
         last = encode(segment(owner, keys.LAST, [result_of_bell()], []))
-        self.store.pending.put_once(keys.segment(owner, 0, keys.LAST), last)
+        self.store.pending.put_once(keys.segment(only(owner), keys.LAST), last)
 
-    async def ask(self, who: Pod | Owner, ended: Ended | None = None, *, leaving: bool = False) -> Order | None:
+    async def ask(self, who: Pod | Shard, ended: Ended | None = None, *, leaving: bool = False) -> Order | None:
         """A worker asks for its next order."""
         return await self.desk.next(who, Next(ended, leaving))
 
-    def alive(self, who: Pod | Owner, uid: str, done: int = 0) -> Told:
+    def alive(self, who: Pod | Shard, uid: str, done: int = 0, number: int = 0) -> Told:
         """A worker says that it carries an order out."""
-        return self.desk.alive(who, uid, Alive(done, 1))
+        return self.desk.alive(who, uid, number, Alive(done, 1))
 
     def writes(self) -> list[str]:
         """The calls that have changed something in the API server."""

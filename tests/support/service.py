@@ -18,7 +18,7 @@ from quantumjob_operator.acceptance import accept
 from quantumjob_operator.promotion import promote
 from quantumjob_worker import child, protocol
 from support.api import FakeKube, transport
-from support.jobs import TIME, put, segment
+from support.jobs import TIME, only, put, segment
 from support.memory import MemoryStore
 
 JSON = dict[str, Any]
@@ -52,7 +52,7 @@ class Cluster(FakeKube):
         await self.set_status(namespace, name, phase="Running", progress=f"0/{len(found)}")
         of = keys.Owner(namespace, program.uid)
         put(self.store.pending, keys.program(of), encode(program))
-        put(self.store.pending, keys.segment(of, 0, keys.LAST), encode(segment(of, keys.LAST, found, [])))
+        put(self.store.pending, keys.segment(only(of), keys.LAST), encode(segment(of, keys.LAST, found, [])))
         done = await promote(self.store.opened, of, TIME)
         manifest = done.manifest
         ended = "Failed" if manifest.outcome == "Failed" else "Complete"

@@ -18,6 +18,7 @@ from quantumjob_contract.results import Provenance
 from quantumjob_worker.alive import SignsOfLife
 from quantumjob_worker.budget import Budget, run_seconds
 from quantumjob_worker.errors import OrderFailed, Stopped
+from quantumjob_worker.listed import pubs_of
 from quantumjob_worker.orders_client import OrdersClient
 from quantumjob_worker.ready import Source
 from quantumjob_worker.runner import Runner
@@ -66,7 +67,9 @@ class Assignment:
         try:
             program = self._program()
             self._segments.resume(until=time.monotonic() + FETCH_SECONDS, wait=self._signs.wait)
-            source = Source(program, self._order.circuits, self._http, self._signs.wait)
+            urls, http, wait = self._order.circuits, self._http, self._signs.wait
+            pubs = pubs_of(program, urls, http, until=time.monotonic() + FETCH_SECONDS, wait=wait)
+            source = Source(program, pubs, self._order.shard, urls=urls, http=http, wait=wait)
             budget = Budget(run_seconds(self._order.seconds_left), time.monotonic)
             self._shard = Shard(source, self._runner, self._segments, budget=budget, signs=self._signs)
             self._shard.run()
@@ -81,7 +84,7 @@ class Assignment:
         except transfer.StoreError:
             self._save()
             raise OrderFailed(Exit.TEMPORARY, "The store could not be reached.") from None
-        return f"All {len(program.pubs)} pubs have a result or an error, and are stored."
+        return "All pubs of the order have a result or an error, and are stored."
 
     def _made(self, simulated: str) -> Provenance:
         """The provenance of a segment. It says when Qiskit was imported: a segment of mere errors may come before."""

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import msgspec
 import urllib3
 
-from quantumjob_contract import arrays, limits, seeds, transfer
+from quantumjob_contract import limits, seeds, transfer
 from quantumjob_contract.backend import NoiseModel
-from quantumjob_contract.program import Program
+from quantumjob_contract.program import Program, default_name
 from quantumjob_contract.results import PubError, PubMetadata, PubResult
 from quantumjob_worker import circuits, noise_source, protocol
 from quantumjob_worker.errors import PubFailed
+from quantumjob_worker.listed import Pubs
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +33,29 @@ class Source:
     """The pubs of one order's program, and what they reference in the circuits bucket."""
 
     def __init__(
-        self, program: Program, urls: Mapping[str, str], http: urllib3.PoolManager, wait: Callable[[float], None]
+        self,
+        program: Program,
+        pubs: Pubs,
+        shard: int,
+        *,
+        urls: Mapping[str, str],
+        http: urllib3.PoolManager,
+        wait: Callable[[float], None],
     ) -> None:
+        self.indices = program.indices(shard)
         self._program = program
+        self._pubs = pubs
         self._urls = urls
         self._http = http
         self._wait = wait
         self._noise: NoiseModel | PubFailed | None = None
         """Once it was needed: the model, or why there is none."""
-        self._seeds = seeds.pub_seeds(program.seed, [arrays.points(pub.parameter_values) for pub in program.pubs])
-
-    def __len__(self) -> int:
-        return len(self._program.pubs)
+        self._seeds = seeds.pub_seeds(program.seed, map(pubs.points, range(len(pubs))))
 
     def ready(self, index: int, until: float, *, memory: int, threads: int, seconds_left: float | None) -> Ready:
         """Fetch what the pub needs. Raises PubFailed, or transfer's StoreUnavailable and StoreRefused."""
         began = time.monotonic()
-        pub = self._program.pubs[index]
+        pub = self._pubs[index]
         noise = self._noise_model(until)
         data = circuits.read(pub.circuit, self._urls, self._http, until=until, wait=self._wait)
         task = protocol.Task(
@@ -86,7 +93,7 @@ class Source:
 
     def checked(self, result: PubResult, ready: Ready) -> PubResult:
         """The child's word only for what the child alone can know."""
-        ours = self._metadata(ready.index, ready.data)
+        ours = _metadata(ready.task, ready.data)
         metadata = msgspec.structs.replace(
             result.metadata,
             seed=ours.seed,
@@ -96,16 +103,21 @@ class Source:
         )
         return msgspec.structs.replace(result, index=ready.index, name=ready.task.name, metadata=metadata)
 
-    def failed(self, index: int, error: PubError, data: bytes = b"") -> PubResult:
-        """The result of a pub that has none."""
-        name = self._program.pubs[index].name
-        return PubResult(index=index, name=name, metadata=self._metadata(index, data), error=error)
+    def failed(self, index: int, error: PubError, ready: Ready | None = None) -> PubResult:
+        """The result of a pub that has none; `ready` where it came so far."""
+        if ready is not None:
+            return PubResult(index=index, name=ready.task.name, metadata=_metadata(ready.task, ready.data), error=error)
+        try:
+            pub = self._pubs[index]
+        except PubFailed:
+            return PubResult(
+                index=index, name=default_name(index), metadata=PubMetadata(self._seeds[index]), error=error
+            )
+        metadata = PubMetadata(seed=self._seeds[index], shots=pub.shots, target_precision=pub.precision)
+        return PubResult(index=index, name=pub.name, metadata=metadata, error=error)
 
-    def _metadata(self, index: int, data: bytes) -> PubMetadata:
-        pub = self._program.pubs[index]
-        return PubMetadata(
-            seed=self._seeds[index],
-            shots=pub.shots,
-            target_precision=pub.precision,
-            input_sha256=transfer.sha256(data) if data else "",
-        )
+
+def _metadata(task: protocol.Task, data: bytes) -> PubMetadata:
+    return PubMetadata(
+        seed=task.seed, shots=task.shots, target_precision=task.precision, input_sha256=transfer.sha256(data)
+    )

@@ -63,10 +63,10 @@ class Shard:
 
         Raises transfer's StoreUnavailable and StoreRefused, and OrderFailed when the operator stops it.
         """
-        total = len(self._source)
-        waiting = [index for index in range(total) if index not in self._segments.done]
+        indices = self._source.indices
+        waiting = [index for index in indices if index not in self._segments.done]
         self._left = len(waiting)
-        self._signs.total, self._signs.done = total, total - self._left
+        self._signs.total, self._signs.done = len(indices), len(indices) - self._left
         first = True
         while waiting:
             again = self._once(deque(waiting), alone=not first)
@@ -161,7 +161,7 @@ class Shard:
         else:
             log.warning("a pub's child died", extra={"pub": ready.index, "signal": end.signal, "peak": end.peak})
             error = explain(end, ready.task.memory, ready.task.parse_seconds)
-            self._keep(self._source.failed(ready.index, error, ready.data), PubTimes(load=0.0, run=took))
+            self._keep(self._source.failed(ready.index, error, ready), PubTimes(load=0.0, run=took))
         return True
 
     def _keep_report(self, ready: Ready, report: protocol.Report) -> None:

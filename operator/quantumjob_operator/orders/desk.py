@@ -10,10 +10,11 @@ from typing import Final
 
 from quantumjob_contract import keys, limits, names
 from quantumjob_contract.exits import PERMANENT, Exit
-from quantumjob_contract.keys import Owner
+from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.orders import POLL_SECONDS, Alive, Ended, Next, Order, SegmentUrl, Told
 from quantumjob_contract.program import encode
 from quantumjob_contract.reasons import Reason
+from quantumjob_contract.resource import pubs_of, shards
 from quantumjob_operator import clock, metrics, plan
 from quantumjob_operator.acceptance import Refusal, accept
 from quantumjob_operator.buckets import ObjectStore
@@ -43,7 +44,7 @@ class Unknown(Exception):
 
 @dataclass
 class Desk:
-    """The orders of all QuantumJobs."""
+    """The orders of all shards of all QuantumJobs."""
 
     controller: Controller
     staffing: Staffing
@@ -51,7 +52,7 @@ class Desk:
     give_twice: int = 0
     """For tests of what a lost answer leads to: every n-th order of shared workers is given to two. 0 for none."""
     _taken: int = 0
-    _twice: dict[str, Owner] = field(default_factory=dict)
+    _twice: dict[str, Shard] = field(default_factory=dict)
     _idle_since: dict[str, float] = field(default_factory=dict)
     """By the UID of a shared worker's pod: when it had its last order, or first asked."""
     _asking: dict[str, asyncio.Task[object]] = field(default_factory=dict)
@@ -61,7 +62,7 @@ class Desk:
         """The next order; None where there is none yet. Raises Gone, or what keeps an order from being made."""
         if said.ended is not None:
             self.ended(who, said.ended)
-        if isinstance(who, Owner):
+        if isinstance(who, Shard):
             if said.leaving or said.ended:
                 raise Gone
             return await self._own(who)
@@ -72,54 +73,57 @@ class Desk:
 
     def ended(self, who: Identity, said: Ended) -> None:
         """A worker says how its order ended: a hint, for the store alone is believed."""
-        owner = self._named(who, said.uid)
-        board = self.staffing.board
+        shard = self._named(who, said.uid, said.shard)
+        owner, board = shard.owner, self.staffing.board
         metrics.ORDERS_ENDED.labels(said.code if said.code in CODES else "other").inc()
-        metrics.PUBS_COMPUTED.inc(min(max(said.computed, 0), limits.MAX_PUBS))
+        metrics.PUBS_COMPUTED.inc(min(max(said.computed, 0), limits.MAX_LISTED_PUBS))
+        carried = isinstance(who, Pod) and board.carried_by(who.uid) == shard
         if said.code == Exit.DONE:
-            carried = isinstance(who, Pod) and board.carried_by(who.uid) == owner
-            if not (carried and board.end(owner)) and owner in self.controller.cache.quantumjobs:
+            if carried or isinstance(who, Shard):
+                self._count(shard)
+            if not (carried and board.end(shard)) and self._is_of(shard):
                 known = self.controller.remember(owner)
-                known.hinted, known.looked = True, False
-        elif isinstance(who, Pod) and board.carried_by(who.uid) == owner:
+                known.hinted.add(shard.number)
+                known.looked = False
+        elif carried and isinstance(who, Pod):
             if self._is_wanted(owner):
                 final = said.code in PERMANENT
                 reason = Reason.WORKER_FAILED if final else Reason.BACKOFF_LIMIT_EXCEEDED
-                board.fail(owner, Failure(reason, said.message), clock.now(), final=final)
+                board.fail(shard, Failure(reason, said.message), clock.now(), final=final)
             else:
                 board.lay_down(who)
         self.controller.queue.add(owner, urgent=True)
 
-    def alive(self, who: Identity, uid: str, said: Alive) -> Told:
+    def alive(self, who: Identity, uid: str, number: int, said: Alive) -> Told:
         """A worker carries an order out: it is told whether that is still wanted."""
-        owner = self._named(who, uid)
+        shard = self._named(who, uid, number)
         if isinstance(who, Pod):
             self.staffing.crew.hear(who, clock.now())
-            self.staffing.board.hear(who, owner, clock.now())
-        carries = not isinstance(who, Pod) or self.staffing.board.carried_by(who.uid) == owner
-        if carries and owner in self.controller.cache.quantumjobs:
-            self.controller.progress(owner, said.done)
-        return Told(stop=self.staffing.ready() and not self._is_wanted(owner))
+            self.staffing.board.hear(who, shard, clock.now())
+        carries = not isinstance(who, Pod) or self.staffing.board.carried_by(who.uid) == shard
+        if carries and self._is_of(shard):
+            self.controller.progress(shard, said.done)
+        return Told(stop=self.staffing.ready() and not self._is_wanted(shard.owner))
 
-    async def urls(self, who: Identity, uid: str, start: int) -> list[SegmentUrl]:
+    async def urls(self, who: Identity, uid: str, number: int, start: int) -> list[SegmentUrl]:
         """URLs of the next segments of an order that this worker has."""
-        owner = self._named(who, uid)
+        shard = self._named(who, uid, number)
         if isinstance(who, Pod):
-            self.staffing.board.hear(who, owner, clock.now())
-            if self.staffing.board.carried_by(who.uid) != owner:
+            self.staffing.board.hear(who, shard, clock.now())
+            if self.staffing.board.carried_by(who.uid) != shard:
                 raise Unknown
-        return making.segment_urls(self.open_store().pending, owner, start, self._seconds_left(owner))
+        return making.segment_urls(self.open_store().pending, shard, start, self._seconds_left(shard))
 
-    async def _own(self, owner: Owner) -> Order:
+    async def _own(self, shard: Shard) -> Order:
         """The order of a dedicated worker."""
-        known = self.controller.remember(owner)
-        untouched = known.fresh and not known.ordered
-        known.ordered = True
+        known = self.controller.remember(shard.owner)
+        untouched = known.fresh and shard.number not in known.ordered
+        known.ordered.add(shard.number)
         metrics.ORDERS_GIVEN.labels(names.DEDICATED).inc()
-        store, left = self.open_store(), self._seconds_left(owner)
-        program, found = await read_program(store.pending, owner)
-        there = [] if untouched else await making.written(store.pending, owner)
-        return making.order(store, owner, (program, found.data), found=there, left=left)
+        store, left = self.open_store(), self._seconds_left(shard)
+        program, found = await read_program(store.pending, shard.owner)
+        there = [] if untouched else await making.written(store.pending, shard)
+        return making.order(store, shard, (program, found.data), found=there, left=left)
 
     async def _turn(self, pod: Pod) -> Order | None:
         """The next order of a shared worker, as soon as there is one."""
@@ -134,8 +138,8 @@ class Desk:
         while True:
             if self.staffing.is_needed_elsewhere(pod.namespace) or self.staffing.is_outdated(pod):
                 self._let_go(pod)
-            while owner := self._take(pod):
-                if order := await self._order_of(owner, pod):
+            while shard := self._take(pod):
+                if order := await self._order_of(shard, pod):
                     self._idle_since.pop(pod.uid, None)
                     metrics.ORDERS_GIVEN.labels(names.SHARED).inc()
                     return order
@@ -161,49 +165,45 @@ class Desk:
         self._asking[pod.uid] = asking
         asking.add_done_callback(lambda done: self._asking.pop(pod.uid) if self._asking.get(pod.uid) is done else None)
 
-    def _take(self, pod: Pod) -> Owner | None:
-        """The job whose turn it is. Under test every n-th order is given to a second worker, too."""
+    def _take(self, pod: Pod) -> Shard | None:
+        """The shard whose turn it is. Under test every n-th order is given to a second worker, too."""
         if again := self._twice.pop(pod.namespace, None):
             return again
-        owner = self.staffing.board.take(pod, clock.now())
-        if owner is not None and self.give_twice:
+        shard = self.staffing.board.take(pod, clock.now())
+        if shard is not None and self.give_twice:
             self._taken += 1
             if self._taken % self.give_twice == 0:
-                self._twice[pod.namespace] = owner
-                logger.warning("An order is given twice on purpose", extra={"uid": owner.uid, "pod": pod.name})
-        return owner
+                self._twice[pod.namespace] = shard
+                logger.warning("An order is given twice on purpose", extra={"uid": shard.owner.uid, "pod": pod.name})
+        return shard
 
-    async def _order_of(self, owner: Owner, pod: Pod) -> Order | None:
+    async def _order_of(self, shard: Shard, pod: Pod) -> Order | None:
         """The order that a worker has just taken; None where it turns out to be done, or not to be wanted any more."""
+        owner, board = shard.owner, self.staffing.board
         quantumjob = self.controller.cache.quantumjobs.get(owner)
         program = accept(quantumjob) if quantumjob is not None and self._is_wanted(owner) else None
         if program is None or isinstance(program, Refusal):
-            self.staffing.board.drop(owner)
+            board.drop(owner)
             self.controller.queue.add(owner)
             return None
         known = self.controller.remember(owner)
-        untouched = known.fresh and bool(known.stored) and not known.ordered
-        known.ordered = True
+        untouched = known.fresh and bool(known.stored) and shard.number not in known.ordered
+        known.ordered.add(shard.number)
         try:
             store = self.open_store()
-            found = [] if untouched else await making.written(store.pending, owner)
+            found = [] if untouched else await making.written(store.pending, shard)
         except BaseException:
             if self._asking.get(pod.uid) is asyncio.current_task():  # else a newer question may have it by now
-                self.staffing.board.lay_down(pod)
+                board.lay_down(pod)
             raise
         self.controller.queue.add(owner)
         if keys.LAST in found:
-            self.staffing.board.end(owner)
+            board.end(shard)
+            self._count(shard)
             return None
-        turn = self.staffing.board.turn(owner)
-        return making.order(
-            store,
-            owner,
-            (program, encode(program)),
-            found=found,
-            left=self._seconds_left(owner),
-            expected=turn.expected if turn else None,
-        )
+        turn, left = board.turn(shard), self._seconds_left(shard)
+        expected = turn.expected if turn else None
+        return making.order(store, shard, (program, encode(program)), found=found, left=left, expected=expected)
 
     def _let_go(self, pod: Pod) -> None:
         """A worker leaves: from now on it is not counted. Raises Gone."""
@@ -213,13 +213,24 @@ class Desk:
         self.staffing.look(pod.namespace)
         raise Gone
 
-    def _named(self, who: Identity, uid: str) -> Owner:
-        """The job that a worker speaks of, in its namespace. Raises Unknown where a dedicated one means another."""
-        if isinstance(who, Owner):
-            if who.uid != uid:
-                raise Unknown
-            return who
-        return Owner(who.namespace, uid)
+    def _named(self, who: Identity, uid: str, number: int) -> Shard:
+        """The shard that a worker speaks of, in its namespace. Raises Unknown where a dedicated one means another."""
+        if isinstance(who, Pod):
+            return Shard(Owner(who.namespace, uid), number)
+        if (who.owner.uid, who.number) != (uid, number):
+            raise Unknown
+        return who
+
+    def _is_of(self, shard: Shard) -> bool:
+        """Whether there is such a shard of a job that has not ended: what is remembered of it has a bound."""
+        quantumjob = self.controller.cache.quantumjobs.get(shard.owner)
+        return quantumjob is not None and 0 <= shard.number < shards(quantumjob)
+
+    def _count(self, shard: Shard) -> None:
+        """All pubs of one of several shards have a result, and its worker may never have said how many."""
+        quantumjob = self.controller.cache.quantumjobs.get(shard.owner)
+        if quantumjob is not None and 0 <= shard.number < shards(quantumjob) > 1:
+            self.controller.progress(shard, pubs_of(quantumjob, shard.number))
 
     def _is_wanted(self, owner: Owner) -> bool:
         """Whether a job is neither finished, nor going, nor cancelled."""
@@ -228,13 +239,13 @@ class Desk:
             return False
         return not plan.is_cancelled(quantumjob)
 
-    def _seconds_left(self, owner: Owner) -> float:
+    def _seconds_left(self, shard: Shard) -> float:
         """Until the job's deadline."""
-        if (turn := self.staffing.board.turn(owner)) is not None:
+        if (turn := self.staffing.board.turn(shard)) is not None:
             return turn.left(clock.now())
-        quantumjob = self.controller.cache.quantumjobs.get(owner)
+        quantumjob = self.controller.cache.quantumjobs.get(shard.owner)
         if quantumjob is None:
             raise Unknown
         limit = float(quantumjob["spec"]["activeDeadlineSeconds"])
-        started = (self.controller.cache.job(owner) or {}).get("status", {}).get("startTime")
+        started = (self.controller.cache.job(shard.owner) or {}).get("status", {}).get("startTime")
         return limit if started is None else limit - (clock.now() - clock.parse(started)).total_seconds()

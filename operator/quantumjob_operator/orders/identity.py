@@ -6,11 +6,13 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-from quantumjob_contract.keys import Owner
+from quantumjob_contract.keys import Owner, Shard
+from quantumjob_contract.resource import shards
 from quantumjob_operator.cache import Cache
 from quantumjob_operator.children import job_name
 from quantumjob_operator.kube import JOBS, PODS, Kube
 from quantumjob_operator.objects import controller_of
+from quantumjob_operator.observe import index_of
 from quantumjob_operator.orders.tokens import Caller, Denied
 from quantumjob_operator.shared.turn import Pod
 
@@ -18,8 +20,8 @@ KNOWN_SECONDS: Final = 5.0
 """How long a caller's pod may be unknown: the watch brings it long before its container runs."""
 KNOWN_POLL_SECONDS: Final = 0.5
 
-Identity = Owner | Pod
-"""The QuantumJob of a dedicated worker, or a shared worker."""
+Identity = Shard | Pod
+"""The shard of a dedicated worker, or a shared worker."""
 
 
 @dataclass
@@ -48,9 +50,11 @@ class Registry:
         owner = self.cache.owner_of_pod(caller.pod_uid)
         if owner is None or owner not in self.cache.quantumjobs:
             return None
-        metas = (pod["metadata"] for pod in self.cache.pods(owner))
-        known = any((meta["namespace"], meta["name"], meta["uid"]) == caller for meta in metas)
-        return owner if known else None
+        for each in self.cache.pods(owner):
+            meta, number = each["metadata"], index_of(each)
+            if (meta["namespace"], meta["name"], meta["uid"]) == caller:
+                return Shard(owner, number) if number < shards(self.cache.quantumjobs[owner]) else None
+        return None
 
     async def _look_up(self, caller: Caller) -> None:
         """Ask the API server for a pod, and its Job, that the watch has not brought. Raises kube.ApiError."""

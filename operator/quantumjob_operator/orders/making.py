@@ -7,11 +7,10 @@ from typing import Final
 import msgspec
 
 from quantumjob_contract import keys, limits
-from quantumjob_contract.keys import Owner
+from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.orders import Order, SegmentUrl
 from quantumjob_contract.program import Program
 from quantumjob_operator.buckets import ObjectBucket, ObjectStore
-from quantumjob_operator.gather import SHARD
 
 SPARE_SECONDS: Final = 300.0
 """Life of URLs beyond the job's deadline."""
@@ -19,30 +18,30 @@ SPARE_SECONDS: Final = 300.0
 
 def order(
     store: ObjectStore,
-    owner: Owner,
+    shard: Shard,
     what: tuple[Program, bytes],
     *,
     found: list[str],
     left: float,
     expected: float | None = None,
 ) -> Order:
-    """The order of a job's one shard: the program and its bytes in the store.
+    """The order of a shard, given the program and its bytes in the store.
 
     `found` names segments that exist. `expected` are the seconds that a shared worker will need; None for a dedicated.
     """
     program, data = what
-    life = url_life(left)
-    last = keys.segment(owner, SHARD, keys.LAST)
+    life, owner = url_life(left), shard.owner
+    last = keys.segment(shard, keys.LAST)
     # A short order has one segment, its last.
     short = expected is not None and expected < limits.SEGMENT_SECONDS / 2
     ahead = 0 if short else limits.SEGMENT_URLS
     made = Order(
         uid=owner.uid,
-        shard=SHARD,
+        shard=shard.number,
         program_url=store.pending.presign("GET", keys.program(owner), life),
         circuits=circuit_urls(store.circuits, owner, program, life),
-        found=[SegmentUrl(n, store.pending.presign("GET", keys.segment(owner, SHARD, n), life)) for n in found],
-        next=segment_urls(store.pending, owner, sum(name != keys.LAST for name in found), left, ahead),
+        found=[SegmentUrl(n, store.pending.presign("GET", keys.segment(shard, n), life)) for n in found],
+        next=segment_urls(store.pending, shard, sum(name != keys.LAST for name in found), left, ahead),
         last=store.pending.presign("PUT", last, life),
         last_key=last,
         seconds_left=left,
@@ -52,29 +51,31 @@ def order(
     return msgspec.structs.replace(made, program=msgspec.Raw(data)) if len(data) <= limits.INLINE_RESULT_BYTES else made
 
 
-async def written(pending: ObjectBucket, owner: Owner) -> list[str]:
+async def written(pending: ObjectBucket, shard: Shard) -> list[str]:
     """Names of the segments that earlier attempts have written. Raises the errors of `transfer`."""
     names: list[str] = []
-    while await pending.exists(keys.segment(owner, SHARD, keys.segment_name(len(names)))):
+    while await pending.exists(keys.segment(shard, keys.segment_name(len(names)))):
         names.append(keys.segment_name(len(names)))
-    return [*names, keys.LAST] if await pending.exists(keys.segment(owner, SHARD, keys.LAST)) else names
+    return [*names, keys.LAST] if await pending.exists(keys.segment(shard, keys.LAST)) else names
 
 
 def circuit_urls(circuits: ObjectBucket, owner: Owner, program: Program, life: float) -> dict[str, str]:
     """A GET for each object that the program references."""
     wanted = {pub.circuit.object.key for pub in program.pubs if pub.circuit.object is not None}
+    if program.listed is not None:
+        wanted.add(program.listed.key)
     if program.backend.noise is not None and program.backend.noise.object is not None:
         wanted.add(program.backend.noise.object.key)
     return {key: circuits.presign("GET", keys.circuit(owner.namespace, key), life) for key in sorted(wanted)}
 
 
 def segment_urls(
-    pending: ObjectBucket, owner: Owner, start: int, left: float, count: int = limits.SEGMENT_URLS
+    pending: ObjectBucket, shard: Shard, start: int, left: float, count: int = limits.SEGMENT_URLS
 ) -> list[SegmentUrl]:
     """A PUT for each of the next segments from number `start` on."""
     names = [keys.segment_name(number) for number in range(start, start + count)]
     life = url_life(left)
-    return [SegmentUrl(name, pending.presign("PUT", keys.segment(owner, SHARD, name), life)) for name in names]
+    return [SegmentUrl(name, pending.presign("PUT", keys.segment(shard, name), life)) for name in names]
 
 
 def url_life(left: float) -> float:

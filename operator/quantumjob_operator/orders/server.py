@@ -41,8 +41,8 @@ class OrderServer:
     def application(self) -> web.Application:
         app = web.Application(middlewares=[self.authenticate], client_max_size=MAX_BODY_BYTES)
         app.router.add_post(PATH_ORDERS, self.order)
-        app.router.add_post(PATH_ORDERS + "/{uid}/0/urls", self.urls)
-        app.router.add_post(PATH_ORDERS + "/{uid}/0/alive", self.alive)
+        app.router.add_post(PATH_ORDERS + "/{uid}/{shard:[0-9]{1,4}}/urls", self.urls)
+        app.router.add_post(PATH_ORDERS + "/{uid}/{shard:[0-9]{1,4}}/alive", self.alive)
         return app
 
     @web.middleware
@@ -83,11 +83,16 @@ class OrderServer:
         start = msgspec.json.decode(await request.read(), type=UrlsRequest).start
         if not 0 <= start <= MAX_SEGMENT:
             return _problem(request, 400, "no segment has this number")
-        return _json(await self.desk.urls(request[WHO], request.match_info["uid"], start))
+        return _json(await self.desk.urls(request[WHO], *_named(request), start))
 
     async def alive(self, request: web.Request) -> web.Response:
         said = msgspec.json.decode(await request.read(), type=Alive)
-        return _json(self.desk.alive(request[WHO], request.match_info["uid"], said))
+        return _json(self.desk.alive(request[WHO], *_named(request), said))
+
+
+def _named(request: web.Request) -> tuple[str, int]:
+    """The job's UID and the shard that a worker speaks of."""
+    return request.match_info["uid"], int(request.match_info["shard"])
 
 
 def _json(value: object) -> web.Response:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from quantumjob_contract.keys import Owner
+from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.orders import ALIVE_SECONDS
 from quantumjob_contract.reasons import Reason
 from quantumjob_operator.manifest import Failure
@@ -35,10 +35,12 @@ DEADLINE_MESSAGE: Final = (
 class Room:
     """One namespace. Each turn is in one of the three, oldest first."""
 
-    waiting: dict[Owner, Turn] = field(default_factory=dict)
-    given: dict[Owner, Turn] = field(default_factory=dict)
-    over: dict[Owner, Turn] = field(default_factory=dict)
+    waiting: dict[Shard, Turn] = field(default_factory=dict)
+    given: dict[Shard, Turn] = field(default_factory=dict)
+    over: dict[Shard, Turn] = field(default_factory=dict)
     """Ended or given up, and not yet told."""
+    jobs: dict[Owner, list[Shard]] = field(default_factory=dict)
+    """The shards of each job, in the order of their numbers."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when somebody may have a turn who had none before; whoever waits for it clears it."""
     lanes: int | None = None
@@ -53,9 +55,9 @@ class Board:
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
         self._rooms: dict[str, Room] = {}
-        self._carries: dict[str, Owner] = {}
+        self._carries: dict[str, Shard] = {}
         """What each pod carries out, by the pod's UID."""
-        self._claims: dict[str, tuple[Owner, Pod, datetime]] = {}
+        self._claims: dict[str, tuple[Shard, Pod, datetime]] = {}
         """What pods have said that they carry out, and nobody here has offered yet; by the pod's UID."""
         self._starving: dict[str, datetime] = {}
         """Since when no node has had room for even the first worker of a namespace."""
@@ -63,95 +65,108 @@ class Board:
     def room(self, namespace: str) -> Room:
         return self._rooms.setdefault(namespace, Room())
 
-    def turn(self, owner: Owner) -> Turn | None:
-        room = self._rooms.get(owner.namespace)
+    def turn(self, shard: Shard) -> Turn | None:
+        room = self._rooms.get(shard.owner.namespace)
         if room is None:
             return None
-        return room.waiting.get(owner) or room.given.get(owner) or room.over.get(owner)
+        return room.waiting.get(shard) or room.given.get(shard) or room.over.get(shard)
 
-    def offer(self, owner: Owner, turn: Turn, now: datetime) -> None:
-        """A job waits for its turn from now on, or is with the worker that has said so."""
-        if self.turn(owner) is not None:
-            return
+    def turns(self, owner: Owner) -> list[Turn]:
+        """The turns of all shards of a job; empty where it was not offered."""
+        room = self._rooms.get(owner.namespace)
+        shards = [] if room is None else room.jobs.get(owner, [])
+        return [turn for shard in shards if (turn := self.turn(shard)) is not None]
+
+    def offer(self, owner: Owner, turns: Sequence[Turn], now: datetime) -> None:
+        """The shards of a job wait for their turns from now on, or are with the workers that have said so."""
         room = self.room(owner.namespace)
-        room.waiting[owner] = turn
+        if owner in room.jobs:
+            return
+        room.jobs[owner] = [Shard(owner, number) for number in range(len(turns))]
+        room.waiting |= zip(room.jobs[owner], turns, strict=True)
         room.changed.set()
         for claimed, pod, heard in list(self._claims.values()):
-            if claimed == owner and not is_silent(heard, now):
-                self.hear(pod, owner, now)
+            if claimed in room.waiting and claimed.owner == owner and not is_silent(heard, now):
+                self.hear(pod, claimed, now)
 
     def drop(self, owner: Owner) -> None:
         """A job is finished or gone."""
         room = self._rooms.get(owner.namespace)
-        turn = self.turn(owner)
-        if room is None or turn is None:
+        if room is None:
             return
-        for turns in (room.waiting, room.given, room.over):
-            turns.pop(owner, None)
-        if turn.pod is not None and self._carries.get(turn.pod.uid) == owner:
-            del self._carries[turn.pod.uid]
+        for shard in room.jobs.pop(owner, []):
+            self._take_out(shard)
 
-    def take(self, pod: Pod, now: datetime) -> Owner | None:
+    def _take_out(self, shard: Shard) -> Turn | None:
+        """Out of whichever of the three it is in, and out of its worker's hands."""
+        room = self.room(shard.owner.namespace)
+        for turns in (room.waiting, room.given, room.over):
+            if (turn := turns.pop(shard, None)) is not None:
+                if turn.pod is not None and self._carries.get(turn.pod.uid) == shard:
+                    del self._carries[turn.pod.uid]
+                return turn
+        return None
+
+    def take(self, pod: Pod, now: datetime) -> Shard | None:
         """Give a worker the next order. Whatever it had before is no longer in its hands."""
         self.lay_down(pod)
         room = self.room(pod.namespace)
-        ready = ((owner, turn) for owner, turn in room.waiting.items() if turn.not_before <= now)
+        ready = ((shard, turn) for shard, turn in room.waiting.items() if turn.not_before <= now)
         expected, taken = itertools.tee(ready)
         lanes = self.lanes if room.lanes is None else room.lanes
         index = policy.next_in((turn.weight(now, lanes) for _, turn in expected), _long(room, now), lanes)
         if index is None:
             return None
-        owner, _ = next(itertools.islice(taken, index, None))
-        self._give(room, owner, pod, now)
-        return owner
+        shard, _ = next(itertools.islice(taken, index, None))
+        self._give(room, shard, pod, now)
+        return shard
 
-    def hear(self, pod: Pod, owner: Owner, now: datetime) -> None:
+    def hear(self, pod: Pod, shard: Shard, now: datetime) -> None:
         """A worker says that it carries this order out: that is where it is."""
-        room = self.room(owner.namespace)
-        if owner in room.waiting:
+        room = self.room(shard.owner.namespace)
+        if shard in room.waiting:
             self.lay_down(pod)
-            self._give(room, owner, pod, now)
-        elif (turn := room.given.get(owner)) is not None and turn.pod == pod:
+            self._give(room, shard, pod, now)
+        elif (turn := room.given.get(shard)) is not None and turn.pod == pod:
             turn.heard = now
-        elif turn is None and owner not in room.over:
-            self._claims[pod.uid] = (owner, pod, now)
+        elif shard.owner not in room.jobs:
+            self._claims[pod.uid] = (shard, pod, now)
 
-    def lay_down(self, pod: Pod) -> Owner | None:
+    def lay_down(self, pod: Pod) -> Shard | None:
         """A worker has nothing in its hands: an order that was there, and did not end, waits again. Gives that."""
         self._claims.pop(pod.uid, None)
-        owner = self._carries.pop(pod.uid, None)
-        if owner is None:
+        shard = self._carries.pop(pod.uid, None)
+        if shard is None:
             return None
-        room = self.room(owner.namespace)
-        turn = room.given.get(owner)
+        room = self.room(shard.owner.namespace)
+        turn = room.given.get(shard)
         if turn is None or turn.pod != pod:
             return None
-        del room.given[owner]
+        del room.given[shard]
         turn.pod = turn.given = turn.heard = None
-        room.waiting = {owner: turn} | room.waiting  # it has waited already
+        room.waiting = {shard: turn} | room.waiting  # it has waited already
         room.changed.set()
-        return owner
+        return shard
 
     def is_claimed(self, owner: Owner, now: datetime) -> bool:
         """Whether a worker says that it carries out what nobody here has offered."""
-        return any(claimed == owner and not is_silent(heard, now) for claimed, _, heard in self._claims.values())
+        return any(claimed.owner == owner and not is_silent(heard, now) for claimed, _, heard in self._claims.values())
 
-    def carried_by(self, pod_uid: str) -> Owner | None:
+    def carried_by(self, pod_uid: str) -> Shard | None:
         return self._carries.get(pod_uid)
 
-    def end(self, owner: Owner) -> bool:
+    def end(self, shard: Shard) -> bool:
         """A worker says that its last segment is stored. False where nobody here has this order."""
-        turn = self.turn(owner)
+        turn = self._take_out(shard)
         if turn is None:
             return False
-        self.drop(owner)
         turn.pod, turn.ended = None, True
-        self.room(owner.namespace).over[owner] = turn
+        self.room(shard.owner.namespace).over[shard] = turn
         return True
 
-    def fail(self, owner: Owner, why: Failure, now: datetime, *, final: bool = False) -> None:
+    def fail(self, shard: Shard, why: Failure, now: datetime, *, final: bool = False) -> None:
         """An attempt has failed, and no other would do better where this is `final`."""
-        turn = self.turn(owner)
+        turn = self.turn(shard)
         if turn is None:
             return
         if turn.pod is not None:
@@ -160,23 +175,23 @@ class Board:
         turn.trouble = why.message
         turn.not_before = now + timedelta(seconds=FIRST_RETRY_SECONDS * 2 ** min(turn.attempts - 1, 5))
         if final:
-            self._give_up(owner, why)
+            self._give_up(shard, why)
         elif turn.attempts > turn.retries:
-            self._give_up(owner, Failure(why.reason, f"{why.message} No attempt is left (spec.backoffLimit)."))
+            self._give_up(shard, Failure(why.reason, f"{why.message} No attempt is left (spec.backoffLimit)."))
 
     def overdue(self, now: datetime) -> list[Owner]:
-        """Take orders from silent workers, give up those whose deadline is over; gives all of these."""
-        late: list[Owner] = []
+        """Take orders from silent workers, give up those whose deadline is over; gives the jobs of all of these."""
+        late: list[Shard] = []
         self._claims = {uid: claim for uid, claim in self._claims.items() if not is_silent(claim[2], now)}
         for room in self._rooms.values():
             given = room.given.values()
             silent = [turn.pod for turn in given if turn.pod is not None and is_silent(turn.heard, now)]
-            lost = [owner for pod in silent if (owner := self.lay_down(pod)) is not None]
-            over = [owner for turns in (room.given, room.waiting) for owner, turn in turns.items() if turn.is_over(now)]
-            for owner in over:
-                self._give_up(owner, Failure(Reason.DEADLINE_EXCEEDED, DEADLINE_MESSAGE))
-            late += dict.fromkeys(lost + over)
-        return late
+            lost = [shard for pod in silent if (shard := self.lay_down(pod)) is not None]
+            over = [shard for turns in (room.given, room.waiting) for shard, turn in turns.items() if turn.is_over(now)]
+            for shard in over:
+                self._give_up(shard, Failure(Reason.DEADLINE_EXCEEDED, DEADLINE_MESSAGE))
+            late += lost + over
+        return list(dict.fromkeys(shard.owner for shard in late))
 
     def demand(self, namespace: str, now: datetime) -> int:
         """How many workers a namespace should have."""
@@ -194,7 +209,7 @@ class Board:
         if (room.obstacle and room.obstacle.reason) == (obstacle and obstacle.reason):
             return []  # the words may change each time; they are told once
         room.obstacle = obstacle
-        return list(room.waiting)
+        return list(dict.fromkeys(shard.owner for shard in room.waiting))
 
     def others_starve(self, namespace: str, now: datetime) -> bool:
         """Whether another namespace needs room for its first worker, and may still get it by ours going."""
@@ -206,7 +221,7 @@ class Board:
     def prune(self, keep: Container[str]) -> None:
         """Forget namespaces in which nobody waits and nobody works."""
         for namespace, room in list(self._rooms.items()):
-            if namespace not in keep and not (room.waiting or room.given or room.over):
+            if namespace not in keep and not room.jobs:
                 del self._rooms[namespace]
                 self._starving.pop(namespace, None)
 
@@ -214,20 +229,20 @@ class Board:
         """Those in which somebody waits."""
         return [namespace for namespace, room in self._rooms.items() if room.waiting]
 
-    def _give(self, room: Room, owner: Owner, pod: Pod, now: datetime) -> None:
-        turn = room.waiting.pop(owner)
+    def _give(self, room: Room, shard: Shard, pod: Pod, now: datetime) -> None:
+        turn = room.waiting.pop(shard)
         turn.pod, turn.given, turn.heard = pod, now, now
         turn.worker = pod.name
-        turn.first = turn.first or now
-        room.given[owner] = turn
-        self._carries[pod.uid] = owner
+        room.given[shard] = turn
+        self._carries[pod.uid] = shard
+        for each in self.turns(shard.owner):  # the deadline is the job's
+            each.first = each.first or now
 
-    def _give_up(self, owner: Owner, failure: Failure) -> None:
-        turn = self.turn(owner)
-        self.drop(owner)
+    def _give_up(self, shard: Shard, failure: Failure) -> None:
+        turn = self._take_out(shard)
         if turn is not None:
             turn.pod, turn.failure = None, failure
-            self.room(owner.namespace).over[owner] = turn
+            self.room(shard.owner.namespace).over[shard] = turn
 
 
 def _long(room: Room, now: datetime) -> int:

@@ -19,6 +19,8 @@ UNKNOWN_SECONDS: Final = 2 * SHORT_SECONDS
 
 PUB_SECONDS: Final = 0.03
 """A process, the parser, the way to the store: measured for a Bell pub."""
+LISTED_SECONDS: Final = 0.004
+"""A small one of very many."""
 GATE_SECONDS: Final = 1e-4
 """To parse one gate and make it ready; the OpenQASM 3 parser takes most of it."""
 POINT_SECONDS: Final = 3e-4
@@ -40,11 +42,23 @@ _EACH_SHOT: Final = ("if", "switch", "reset")
 """Words for which a circuit is run anew for each shot. To search for a word in a name is wrong at times, and quick."""
 
 
-def seconds(program: Program) -> float:
-    """Seconds that a worker will need for the whole program."""
+def seconds(program: Program) -> list[float]:
+    """Seconds that a worker will need for each shard of the program."""
+    if program.listed is not None:
+        each = max(UNKNOWN_SECONDS, program.total * LISTED_SECONDS) / program.shards
+        return [each] * program.shards
     noise = program.backend.noise
     struck = noise is not None and (noise.depolarizing or noise.relaxation or noise.object) is not None
-    return sum(_pub(pub, struck=struck) for pub in program.pubs)
+    pubs = [_pub(pub, struck=struck) for pub in program.pubs]
+    return [sum(pubs[index] for index in program.indices(shard)) for shard in range(program.shards)]
+
+
+def left(expected: float, done: int, total: int, elapsed: float) -> float:
+    """Seconds until the end: by the estimate at first, and the more pubs are done, by the time that those took."""
+    part = done / total if total else 0.0
+    measured = elapsed / part if part else 0.0
+    whole = part * measured + (1.0 - part) * max(expected, elapsed)
+    return max(0.0, whole - elapsed)
 
 
 def _pub(pub: Pub, *, struck: bool) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -63,22 +63,22 @@ class Staffing:
         way: str = told.get("placement") or placement(quantumjob)
         return way == SHARED
 
-    def offer(self, owner: Owner, turn: Turn) -> None:
-        self.board.offer(owner, turn, clock.now())
+    def offer(self, owner: Owner, turns: Sequence[Turn]) -> None:
+        self.board.offer(owner, turns, clock.now())
         self.look(owner.namespace)
 
     def see(self, pod: JSON, *, gone: bool = False) -> None:
         """A shared worker's pod has changed: where its container has ended, so has the attempt at its order."""
         meta, end = pod["metadata"], terminated(pod)
-        owner = self.board.carried_by(meta["uid"])
-        if owner is None or not (gone or end):
+        shard = self.board.carried_by(meta["uid"])
+        if shard is None or not (gone or end):
             return
         if end is None or is_disrupted(pod) or end["exitCode"] in UNBLAMED:
             self.board.lay_down(Pod(meta["namespace"], meta["name"], meta["uid"]))
         else:
             reason = Reason.OUT_OF_MEMORY if is_out_of_memory(end) else Reason.BACKOFF_LIMIT_EXCEEDED
-            self.board.fail(owner, Failure(reason, explain(end)), clock.now())
-        self.tell(owner)
+            self.board.fail(shard, Failure(reason, explain(end)), clock.now())
+        self.tell(shard.owner)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -164,15 +164,21 @@ def _refused(error: ApiError) -> str:
     return f"The cluster refuses the Job of the namespace's shared worker: {error.message}"
 
 
-def new_turn(quantumjob: JSON, program: Program, since: datetime) -> Turn:
-    """The turn of a job that waits, not before `since`: it may be in the hands of a worker that is yet to be heard."""
+def new_turns(quantumjob: JSON, program: Program, since: datetime) -> list[Turn]:
+    """The turns of a job that waits, one for each shard.
+
+    Not before `since`: it may be in the hands of workers that are yet to be heard.
+    """
     status, spec = quantumjob["status"], quantumjob["spec"]
     ordered = status.get("times", {}).get("ordered")
-    return Turn(
-        expected=estimate.seconds(program),
-        deadline=float(spec["activeDeadlineSeconds"]),
-        retries=spec["backoffLimit"],
-        not_before=since,
-        attempts=status.get("attempts", 0),
-        first=clock.parse(ordered) if ordered else None,
-    )
+    return [
+        Turn(
+            expected=expected,
+            deadline=float(spec["activeDeadlineSeconds"]),
+            retries=spec["backoffLimit"],
+            not_before=since,
+            attempts=status.get("attempts", 0),
+            first=clock.parse(ordered) if ordered else None,
+        )
+        for expected in estimate.seconds(program)
+    ]

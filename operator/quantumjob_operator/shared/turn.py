@@ -1,7 +1,8 @@
-"""One order's way through the queue of its namespace, and what a person is told of it. Pure."""
+"""An order's way through the queue of its namespace, and what a person is told of a job's orders. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -43,12 +44,12 @@ class Turn:
     deadline: float
     """spec.activeDeadlineSeconds, from the moment when it was first given."""
     retries: int
-    """spec.backoffLimit."""
+    """spec.backoffLimit; each shard has so many."""
     not_before: datetime
     attempts: int = 0
     """How often a worker has failed at it."""
     first: datetime | None = None
-    """When it was given for the first time."""
+    """When it, or another shard of its job, was given for the first time."""
     pod: Pod | None = None
     """The worker that has it."""
     worker: str = ""
@@ -85,18 +86,29 @@ def is_silent(heard: datetime | None, now: datetime) -> bool:
     return heard is not None and (now - heard).total_seconds() > SILENT_SECONDS
 
 
-def observe(turn: Turn | None, obstacle: Worker | None) -> Worker:
-    """The state of an order's worker. `obstacle` keeps the workers of its namespace from starting."""
-    if turn is None:
+def observe_turns(turns: Sequence[Turn], obstacle: Worker | None) -> Worker:
+    """The state of a job's workers. `obstacle` keeps the workers of its namespace from starting."""
+    if not turns:
         return ABSENT
-    if turn.failure is not None:
-        return Worker("failed", Reason(turn.failure.reason), turn.failure.message)
-    if turn.ended:
+    for turn in turns:
+        if turn.failure is not None:
+            return Worker("failed", Reason(turn.failure.reason), turn.failure.message)
+    if all(turn.ended for turn in turns):
         return Worker("ended", Reason.STORING, "The worker has ended; its results are being verified.")
-    if turn.pod is not None and turn.given is not None:
-        return Worker("running", Reason.RUNNING, f"Worker {turn.pod.name} runs it.", clock.rfc3339(turn.given))
-    if obstacle is not None:
-        return obstacle
-    if turn.trouble:
-        return Worker("waiting", Reason.RETRYING, f"{turn.trouble} Another attempt follows.")
+    trouble = next((turn.trouble for turn in turns if turn.trouble and not turn.ended), "")
+    if not is_carried(turns):
+        if obstacle is not None:
+            return obstacle
+        if trouble:
+            return Worker("waiting", Reason.RETRYING, f"{trouble} Another attempt follows.")
+    if given := [turn.given for turn in turns if turn.given is not None]:
+        # Of several shards none is named, nor a moment in which all wait that are not done: each change would be worth
+        # a status write.
+        message = f"Worker {turns[0].worker} runs it." if len(turns) == 1 else "Workers run its shards."
+        return Worker("running", Reason.RUNNING, message, clock.rfc3339(min(given)))
     return QUEUED
+
+
+def is_carried(turns: Sequence[Turn]) -> bool:
+    """Whether a worker has one of a job's shards."""
+    return any(turn.pod is not None for turn in turns)

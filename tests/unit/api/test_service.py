@@ -13,10 +13,10 @@ import pytest
 
 from quantumjob_api import guard
 from quantumjob_contract import keys
-from quantumjob_contract.keys import Owner
+from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.transfer import sha256
 from support.api import FakeKube, bearer, running
-from support.jobs import result, write_job
+from support.jobs import result, write_job, write_shard
 from support.memory import MemoryStore
 
 JSON = dict[str, Any]
@@ -240,6 +240,22 @@ async def test_results_and_what_there_is_of_them(client: httpx.AsyncClient, kube
     assert is_problem(gone, 404, "NoResult")
     assert "Mend it." in gone.json()["detail"]
     assert keys.prefix(of) in next(iter(store.pending.objects))
+
+
+async def test_what_there_is_of_each_shard(client: httpx.AsyncClient, kube: FakeKube, store: MemoryStore) -> None:
+    """One has ended, one is on its way, one has nothing yet, and one holds what is no segment."""
+    made = (await client.post(JOBS, json=BODY | {"name": "split"}, headers=ALL)).json()
+    kube.objects["team", "split"]["spec"] |= {"parallelism": 4}
+    kube.objects["team", "split"]["spec"]["program"]["pubs"] *= 9
+    of = Owner("team", made["uid"])
+    pubs = {number: [result(index) for index in range(number, 9, 4)] for number in range(4)}
+    first, *rest = pubs[3]
+    write_shard(store.pending, Shard(of, 3), [[first], rest])  # type: ignore[arg-type]
+    write_shard(store.pending, Shard(of, 0), [[each] for each in pubs[0][:2]], last=False)  # type: ignore[arg-type]
+    store.pending.put_once(keys.segment(Shard(of, 1), keys.segment_name(0)), b"{")
+    write_shard(store.pending, Shard(of, 4), [[result(8)]])  # type: ignore[arg-type]
+    partial = (await client.get(f"{JOBS}/split/partial", headers=ALL)).json()
+    assert [pub["index"] for pub in partial["pubs"]] == [0, 4, 3, 7], "of what is no shard of it, nothing"
 
 
 @pytest.mark.parametrize(

@@ -25,14 +25,14 @@ from quantumjob_contract.results import (
     StoredObject,
 )
 from quantumjob_contract.transfer import sha256
-from support.jobs import owner, result, segment
+from support.jobs import only, owner, result, segment
 from support.memory import MemoryBucket
 
 
 def stored(*pubs: PubResult, total: int | None = None) -> Results:
     """A job with these pubs in a completed bucket, as promotion leaves it."""
     of, bucket = owner(), MemoryBucket("completed")
-    key = keys.segment(of, 0, keys.LAST)
+    key = keys.segment(only(of), keys.LAST)
     bucket.put_once(key, encode(segment(of, keys.LAST, list(pubs), [])))
     said = [PubSummary(f"p{index}", "Succeeded", "said") for index in range(total or len(pubs))]
     manifest = Manifest(

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantumjob_contract import keys, limits, seeds, transfer
+from quantumjob_contract import keys, limits, resource, seeds, transfer
 from quantumjob_contract.exits import PERMANENT, Exit
-from quantumjob_contract.keys import Owner
+from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.orders import (
     PATH_ORDERS,
     Alive,
@@ -23,7 +23,7 @@ from quantumjob_contract.orders import (
 )
 from quantumjob_contract.program import decode_program, encode
 from quantumjob_contract.results import Register, decode_segment
-from support.jobs import owner, program, result, segment
+from support.jobs import only, owner, program, result, segment
 
 OF = Owner("team", "uid-1")
 
@@ -32,11 +32,11 @@ def test_the_layout_of_the_buckets() -> None:
     assert keys.circuit("team", "a/b.qasm") == "team/a/b.qasm"
     assert keys.program(OF) == "team/uid-1/program.json"
     assert keys.manifest(OF) == "team/uid-1/manifest.json"
-    assert keys.segment(OF, 0, keys.segment_name(7)) == "team/uid-1/0/000007.json"
-    assert keys.segment(OF, 3, keys.LAST) == "team/uid-1/3/last.json"
+    assert keys.segment(only(OF), keys.segment_name(7)) == "team/uid-1/0/000007.json"
+    assert keys.segment(Shard(OF, 3), keys.LAST) == "team/uid-1/3/last.json"
 
 
-@pytest.mark.parametrize("key", [keys.program(OF), keys.manifest(OF), keys.segment(OF, 0, keys.LAST)])
+@pytest.mark.parametrize("key", [keys.program(OF), keys.manifest(OF), keys.segment(only(OF), keys.LAST)])
 def test_a_key_knows_its_job(key: str) -> None:
     assert keys.owner_of(key) == OF
 
@@ -143,3 +143,25 @@ def test_a_retry_tells_no_log_of_the_url(caplog: pytest.LogCaptureFixture) -> No
     with pytest.raises(transfer.StoreUnavailable) as error:
         transfer.get(http, "http://127.0.0.1:1/bucket/key?X-Amz-Signature=secret", 10)
     assert "X-Amz" not in caplog.text + str(error.value)
+
+
+@given(st.integers(1, limits.MAX_PARALLELISM), st.integers(1, 200))
+def test_each_pub_is_of_one_shard_and_no_shard_is_empty(parallelism: int, pubs: int) -> None:
+    of = owner()
+    made = program(of, pubs, parallelism)
+    assert made.shards == min(parallelism, pubs)
+    shards = [made.indices(number) for number in range(made.shards)]
+    assert sorted(index for indices in shards for index in indices) == list(range(pubs))
+    assert all(index % made.shards == number for number, indices in enumerate(shards) for index in indices)
+    assert {len(indices) for indices in shards} <= {pubs // made.shards, -(-pubs // made.shards)}
+    body = {"spec": {"parallelism": parallelism, "program": {"pubs": [{}] * pubs}}}
+    assert (resource.total(body), resource.shards(body)) == (pubs, made.shards), "the resource says the same"
+    assert [resource.pubs_of(body, number) for number in range(made.shards)] == list(map(len, shards))
+
+
+def test_a_program_and_a_resource_from_before_there_were_shards_have_one() -> None:
+    made = program(OF, 8)
+    without = {name: value for name, value in msgspec.json.decode(encode(made)).items() if name != "parallelism"}
+    read = decode_program(msgspec.json.encode(without))
+    assert (read, read.shards, read.indices(0)) == (made, 1, range(8))
+    assert resource.shards({"spec": {"program": {"pubs": [{}] * 8}}}) == 1

@@ -86,7 +86,10 @@ def test_arrays_are_nested_as_deeply_as_the_contract_says(path: str) -> None:
         (".spec.program.pubs[].shots", "maximum", limits.MAX_SHOTS),
         (".spec.program.seed", "maximum", limits.MAX_SEED),
         (".spec.program.pubs[].precision", "minimum", limits.DEFAULT_PRECISION),
+        (".spec.program.pubs[].precision", "maximum", limits.MAX_PRECISION),
+        (".spec.program.pubs[].name", "maxLength", limits.MAX_NAME_CHARS),
         (".spec.program.pubs[].circuit.inline", "maxLength", limits.MAX_INLINE_CHARS),
+        (".spec.parallelism", "maximum", limits.MAX_PARALLELISM),
         (".status.seed", "maximum", limits.MAX_SEED),
         (".status.results.pubs", "maxItems", limits.MAX_PUBS),
     ],
@@ -122,6 +125,12 @@ def test_limits_of_arrays_are_the_contract_s() -> None:
     assert str(limits.MAX_TERMS) in observables
 
 
+def test_limits_of_listed_pubs_are_the_contract_s() -> None:
+    listed = FIELDS[".spec.program.pubsFrom"]
+    assert str(limits.MAX_LISTED_PUBS) in listed["description"]
+    assert f"{limits.MAX_LISTED_BYTES // limits.MIB} MiB" in listed["properties"]["object"]["description"]
+
+
 def test_primitives_are_the_contract_s() -> None:
     assert set(FIELDS[".spec.program.primitive"]["enum"]) == set(get_args(Primitive))
 
@@ -142,7 +151,8 @@ def test_a_bell_job_needs_a_name_and_a_circuit() -> None:
     assert {path for path in required if path.startswith(".spec")} == {
         ".spec",
         ".spec.program",
-        ".spec.program.pubs",
+        ".spec.program.pubsFrom.object",
+        ".spec.program.pubsFrom.object.key",
         ".spec.program.pubs[].name",
         ".spec.program.pubs[].circuit",
         ".spec.program.pubs[].circuit.object.key",
@@ -159,6 +169,7 @@ def test_defaults() -> None:
         ".spec.program.pubs[].circuit.format": "OpenQASM3",
         ".spec.backend.name": "aer",
         ".spec.backend.method": "automatic",
+        ".spec.parallelism": 1,
         ".spec.backoffLimit": 3,
         ".spec.activeDeadlineSeconds": 3600,
         ".spec.ttlSecondsAfterFinished": 300,
@@ -254,6 +265,7 @@ def test_status_takes_what_is_written_to_it() -> None:
         "placement",
         "worker",
         "attempts",
+        "pubsFrom",
         "seed",
         "conditions",
         "times",
@@ -262,7 +274,7 @@ def test_status_takes_what_is_written_to_it() -> None:
     }
     assert set(FIELDS[".status.results"]["properties"]) == {"uri", "key", "sha256", "bytes", "pubs"}
     assert set(FIELDS[".status.results.pubs[]"]["properties"]) == {"name", "outcome", "reason", "summary"}
-    times = ["accepted", "ordered", "started", "imported", "simulated", "stored", "promoted"]
+    times = ["accepted", "ordered", "expected", "started", "imported", "simulated", "stored", "promoted"]
     assert list(FIELDS[".status.times"]["properties"]) == times
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from quantumjob_contract.keys import Owner
+from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.reasons import Reason
 from quantumjob_operator.manifest import Failure
 from quantumjob_operator.observe import Worker
@@ -23,11 +24,12 @@ from quantumjob_operator.shared.turn import (
     Turn,
     is_silent,
 )
+from support.jobs import only
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 LANES = 4
 SHORT, LONG = 0.03, 60.0
-A, B, C = (Owner("team", name) for name in "abc")
+A, B, C = (only(Owner("team", name)) for name in "abc")
 ONE, TWO = (Pod("team", f"qj-shared-{name}", f"pod-{name}") for name in ("one", "two"))
 WHY = Failure(Reason.BACKOFF_LIMIT_EXCEEDED, "It died.")
 
@@ -40,23 +42,23 @@ def turn(**changes: Any) -> Turn:
     return Turn(**({"expected": SHORT, "deadline": 600.0, "retries": 3, "not_before": NOW} | changes))
 
 
-def board(*owners: Owner, lanes: int = LANES, **changes: Any) -> Board:
+def board(*shards: Shard, lanes: int = LANES, **changes: Any) -> Board:
     """These jobs wait."""
     made = Board(lanes)
-    for owner in owners:
-        made.offer(owner, turn(**changes), NOW)
+    for shard in shards:
+        made.offer(shard.owner, [turn(**changes)], NOW)
     return made
 
 
-def found(of: Board, owner: Owner) -> Turn:
-    there = of.turn(owner)
+def found(of: Board, shard: Shard) -> Turn:
+    there = of.turn(shard)
     assert there is not None
     return there
 
 
-def where(of: Board, owner: Owner) -> str:
-    room = of.room(owner.namespace)
-    (name,) = [name for name in ("waiting", "given", "over") if owner in getattr(room, name)]
+def where(of: Board, shard: Shard) -> str:
+    room = of.room(shard.owner.namespace)
+    (name,) = [name for name in ("waiting", "given", "over") if shard in getattr(room, name)]
     return name
 
 
@@ -71,14 +73,14 @@ def test_the_oldest_is_given_first_and_nobody_twice() -> None:
 def test_an_offer_is_told_to_whoever_waits_for_one() -> None:
     made = Board(LANES)
     made.room("team").changed.clear()
-    made.offer(A, turn(), NOW)
+    made.offer(A.owner, [turn()], NOW)
     assert made.room("team").changed.is_set()
 
 
 def test_a_second_offer_changes_nothing() -> None:
     made = board(A)
     made.take(ONE, NOW)
-    made.offer(A, turn(), NOW)
+    made.offer(A.owner, [turn()], NOW)
     assert where(made, A) == "given"
 
 
@@ -100,7 +102,7 @@ def test_a_worker_that_spoke_before_the_offer_has_the_order() -> None:
     """A restarted operator looks into the store first; meanwhile the worker has said what it carries out."""
     made = Board(4)
     made.hear(ONE, A, NOW)
-    made.offer(A, turn(), later(3))
+    made.offer(A.owner, [turn()], later(3))
     assert (made.take(TWO, later(3)), made.carried_by(ONE.uid)) == (None, A)
 
 
@@ -108,13 +110,13 @@ def test_what_a_worker_said_long_ago_is_forgotten() -> None:
     made = Board(4)
     made.hear(ONE, A, NOW)
     made.overdue(later(SILENT_SECONDS + 1))
-    made.offer(A, turn(), later(SILENT_SECONDS + 1))
+    made.offer(A.owner, [turn()], later(SILENT_SECONDS + 1))
     assert made.take(TWO, later(SILENT_SECONDS + 1)) == A
 
 
 def test_an_order_waits_for_its_time() -> None:
     made = board(A, not_before=later(4))
-    made.offer(B, turn(not_before=later(2)), NOW)
+    made.offer(B.owner, [turn(not_before=later(2))], NOW)
     assert made.take(ONE, NOW) is None
     assert made.take(ONE, later(2)) == B
     assert made.take(TWO, later(4)) == A
@@ -122,7 +124,7 @@ def test_an_order_waits_for_its_time() -> None:
 
 def test_the_last_lane_is_not_for_the_long() -> None:
     made = board(A, B, expected=LONG, lanes=2)
-    made.offer(C, turn(), NOW)
+    made.offer(C.owner, [turn()], NOW)
     assert made.take(ONE, NOW) == A
     assert made.take(TWO, NOW) == C
     made.end(C)
@@ -134,7 +136,7 @@ def test_the_last_lane_is_not_for_the_long() -> None:
 def test_a_job_that_turns_out_long_counts_as_long() -> None:
     made = board(A, lanes=2)
     made.take(ONE, NOW)
-    made.offer(B, turn(expected=LONG), NOW)
+    made.offer(B.owner, [turn(expected=LONG)], NOW)
     assert made.take(TWO, later(5)) is None
 
 
@@ -204,7 +206,7 @@ def test_a_silent_worker_loses_its_order_and_that_costs_no_attempt() -> None:
     made = board(A)
     made.take(ONE, NOW)
     assert made.overdue(later(SILENT_SECONDS)) == []
-    assert made.overdue(later(SILENT_SECONDS + 1)) == [A]
+    assert made.overdue(later(SILENT_SECONDS + 1)) == [A.owner]
     assert (where(made, A), found(made, A).attempts) == ("waiting", 0)
 
 
@@ -214,7 +216,7 @@ def test_a_sign_of_life_ends_the_silence() -> None:
     made.hear(ONE, A, later(SILENT_SECONDS))
     assert made.overdue(later(SILENT_SECONDS + 1)) == []
     made.hear(TWO, A, later(2 * SILENT_SECONDS))
-    assert made.overdue(later(2 * SILENT_SECONDS + 1)) == [A], "another's word is none of its worker's"
+    assert made.overdue(later(2 * SILENT_SECONDS + 1)) == [A.owner], "another's word is none of its worker's"
 
 
 def test_the_deadline_counts_from_the_first_turn_over_all_attempts() -> None:
@@ -223,7 +225,7 @@ def test_the_deadline_counts_from_the_first_turn_over_all_attempts() -> None:
     made.take(ONE, NOW)
     made.lay_down(ONE)
     assert made.overdue(later(99)) == []
-    assert made.overdue(later(101)) == [A]
+    assert made.overdue(later(101)) == [A.owner]
     failure = found(made, A).failure
     assert failure is not None
     assert failure.reason == Reason.DEADLINE_EXCEEDED
@@ -236,21 +238,21 @@ def test_a_worker_may_end_by_itself_at_the_deadline() -> None:
     for second in range(0, 110, 2):
         made.hear(ONE, A, later(second))
     assert made.overdue(later(100 + OVERTIME_SECONDS)) == []
-    assert made.overdue(later(101 + OVERTIME_SECONDS)) == [A]
+    assert made.overdue(later(101 + OVERTIME_SECONDS)) == [A.owner]
     assert (where(made, A), made.carried_by(ONE.uid)) == ("over", None)
 
 
 def test_a_silent_worker_s_order_beyond_its_deadline_is_given_to_nobody() -> None:
     made = board(A, deadline=10.0)
     made.take(ONE, NOW)
-    assert made.overdue(later(12)) == [A]
+    assert made.overdue(later(12)) == [A.owner]
     assert (where(made, A), made.take(TWO, later(12))) == ("over", None)
 
 
 def test_what_is_over_is_told_once() -> None:
     made = board(A, deadline=100.0)
     made.take(ONE, NOW)
-    assert made.overdue(later(1000)) == [A]
+    assert made.overdue(later(1000)) == [A.owner]
     assert made.overdue(later(1001)) == []
 
 
@@ -268,7 +270,7 @@ def test_a_worker_that_nobody_has_offered_to_is_heard_later() -> None:
     made.hear(ONE, A, NOW)
     assert made.turn(A) is None
     assert not made.end(A)
-    made.offer(A, turn(), NOW)
+    made.offer(A.owner, [turn()], NOW)
     made.hear(ONE, A, NOW)
     assert where(made, A) == "given"
 
@@ -305,10 +307,10 @@ def test_the_end_is_believed_of_whoever_says_it() -> None:
 def test_a_dropped_order_leaves_nothing() -> None:
     made = board(A)
     made.take(ONE, NOW)
-    made.drop(A)
-    made.drop(A)
+    made.drop(A.owner)
+    made.drop(A.owner)
     assert (made.turn(A), made.carried_by(ONE.uid), made.lay_down(ONE)) == (None, None, None)
-    made.offer(A, turn(), NOW)
+    made.offer(A.owner, [turn()], NOW)
     assert where(made, A) == "waiting"
 
 
@@ -317,7 +319,7 @@ def test_demand_counts_those_that_wait_and_the_long_that_run() -> None:
     assert made.demand("team", NOW) == 1
     made.take(ONE, NOW)
     assert made.demand("team", NOW) == 1
-    made.offer(B, turn(), NOW)
+    made.offer(B.owner, [turn()], NOW)
     assert made.demand("team", NOW) == 2
     assert made.demand("other", NOW) == 0
 
@@ -326,24 +328,24 @@ def test_an_obstacle_is_news_once_to_those_that_wait() -> None:
     made = board(A, B)
     made.take(ONE, NOW)
     refused = Worker("waiting", Reason.POD_REFUSED, "exceeded quota")
-    assert made.hinder("team", refused, 1, NOW) == [B]
+    assert made.hinder("team", refused, 1, NOW) == [B.owner]
     assert made.hinder("team", refused, 1, NOW) == []
-    assert made.hinder("team", None, None, NOW) == [B]
+    assert made.hinder("team", None, None, NOW) == [B.owner]
 
 
 def test_an_obstacle_whose_words_change_is_news_once() -> None:
     """A scheduler names other nodes each time. Another reason is news."""
     made = board(A)
     told = [made.hinder("team", Worker("waiting", Reason.UNSCHEDULABLE, f"0/{n} nodes"), 1, NOW) for n in range(1, 4)]
-    assert told == [[A], [], []]
-    assert made.hinder("team", Worker("waiting", Reason.POD_REFUSED, "0/3 nodes"), 1, NOW) == [A]
+    assert told == [[A.owner], [], []]
+    assert made.hinder("team", Worker("waiting", Reason.POD_REFUSED, "0/3 nodes"), 1, NOW) == [A.owner]
 
 
 def test_with_one_lane_a_long_order_that_has_waited_is_given() -> None:
     made = board(A, lanes=1, expected=LONG)
-    others = [Owner("team", f"short-{number}") for number in range(3)]
-    for owner in others:
-        made.offer(owner, turn(), NOW)
+    others = [only(Owner("team", f"short-{number}")) for number in range(3)]
+    for shard in others:
+        made.offer(shard.owner, [turn()], NOW)
     patience = PATIENCE * LONG
     assert made.take(ONE, NOW) == others[0], "the short first"
     made.end(others[0])
@@ -371,7 +373,7 @@ NO_NODE = Worker("waiting", Reason.UNSCHEDULABLE, "No node takes the worker: 0/1
 
 
 def test_a_namespace_without_a_node_for_its_first_worker_starves_and_the_others_know() -> None:
-    made = board(A, Owner("other", "a"))
+    made = board(A, only(Owner("other", "a")))
     made.hinder("team", NO_NODE, 1, NOW)
     assert made.others_starve("other", NOW)
     assert not made.others_starve("team", NOW), "it is itself"
@@ -382,7 +384,7 @@ def test_a_namespace_without_a_node_for_its_first_worker_starves_and_the_others_
 def test_the_others_make_room_for_a_while_only() -> None:
     """What no room helps, such as a node selector that fits no node, must not hold the others down for ever."""
     made = Board(4)
-    made.offer(A, turn(), NOW)
+    made.offer(A.owner, [turn()], NOW)
     for seconds in (0, YIELD_SECONDS + 1):
         made.hinder("team", NO_NODE, 1, NOW + timedelta(seconds=seconds))
     assert made.others_starve("other", NOW + timedelta(seconds=YIELD_SECONDS - 1))
@@ -399,19 +401,19 @@ def test_where_nobody_waits_any_more_nobody_starves() -> None:
     """Its worker may never find a node: the other namespaces must not do with one worker for ever."""
     made = board(A)
     made.hinder("team", NO_NODE, 1, NOW)
-    made.drop(A)
+    made.drop(A.owner)
     assert not made.others_starve("other", NOW)
-    made.offer(A, turn(), NOW)
+    made.offer(A.owner, [turn()], NOW)
     assert made.others_starve("other", NOW)
 
 
 def test_a_namespace_that_has_nothing_is_forgotten() -> None:
-    made = board(A, Owner("other", "a"))
+    made = board(A, only(Owner("other", "a")))
     made.hinder("team", NO_NODE, 1, NOW)
     made.prune(keep=set())
     assert sorted(made.namespaces()) == ["other", "team"]
     room = made.room("team")
-    made.drop(A)
+    made.drop(A.owner)
     made.prune(keep={"team"})
     assert made.room("team") is room, "a worker may wait at it for an order"
     made.prune(keep=set())
@@ -420,7 +422,8 @@ def test_a_namespace_that_has_nothing_is_forgotten() -> None:
 
 
 SPACES = ("team", "other")
-OWNERS = st.sampled_from([A, B, C, Owner("other", "a")])
+OWNERS = st.sampled_from([A.owner, B.owner, C.owner, Owner("other", "a")])
+NUMBERS = st.integers(0, 2)
 PODS = st.sampled_from([ONE, TWO, Pod("other", "qj-shared-three", "pod-three")])
 OBSTACLES = st.sampled_from(
     [None, Worker("waiting", Reason.UNSCHEDULABLE, "0/1"), Worker("waiting", Reason.POD_REFUSED, "x")]
@@ -428,60 +431,83 @@ OBSTACLES = st.sampled_from(
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """Whatever happens, in whatever order: no order is lost, none is in two places."""
+    """Whatever happens to jobs of one to three shards, in whatever order: no order is lost, none is in two places."""
 
     def __init__(self) -> None:
         super().__init__()
         self.board = Board(2)
         self.now = NOW
-        self.offered: set[Owner] = set()
-        self.failures: dict[Owner, int] = {}
+        self.jobs: dict[Owner, int] = {}
+        """How many shards each job has that was offered."""
+        self.first: dict[Owner, datetime] = {}
+        """When each of these was given for the first time."""
+
+    @property
+    def offered(self) -> list[Shard]:
+        return [Shard(owner, number) for owner, shards in self.jobs.items() for number in range(shards)]
+
+    def given_by_now(self) -> None:
+        """Whatever a rule has just given began by now."""
+        for space in SPACES:
+            for shard in self.board.room(space).given:
+                self.first.setdefault(shard.owner, self.now)
 
     @rule(
         owner=OWNERS,
-        expected=st.sampled_from([SHORT, LONG]),
+        expected=st.lists(st.sampled_from([SHORT, LONG]), min_size=1, max_size=3),
         retries=st.integers(0, 3),
         deadline=st.sampled_from([10.0, 600.0]),
         pause=st.sampled_from([0.0, 4.0]),
     )
-    def offer(self, owner: Owner, expected: float, retries: int, deadline: float, pause: float) -> None:
-        before = self.board.turn(owner)
-        self.board.offer(owner, Turn(expected, deadline, retries, self.now + timedelta(seconds=pause)), self.now)
-        assert before is None or self.board.turn(owner) is before
-        self.offered.add(owner)
+    def offer(self, owner: Owner, expected: list[float], retries: int, deadline: float, pause: float) -> None:
+        before = self.board.turns(owner)
+        turns = [Turn(each, deadline, retries, self.now + timedelta(seconds=pause)) for each in expected]
+        self.board.offer(owner, turns, self.now)
+        self.given_by_now()
+        after = self.board.turns(owner)
+        assert list(map(id, after)) == list(map(id, before or turns)), "all shards at once, and once"
+        self.jobs.setdefault(owner, len(turns))
 
     @rule(owner=OWNERS)
     def drop(self, owner: Owner) -> None:
         self.board.drop(owner)
-        self.offered.discard(owner)
+        self.jobs.pop(owner, None)
+        self.first.pop(owner, None)
+        assert self.board.turns(owner) == []
+        room = self.board.room(owner.namespace)
+        left = [*room.waiting, *room.given, *room.over, *self.board._carries.values()]
+        assert owner not in {shard.owner for shard in left} | set(room.jobs)
 
     @rule(pod=PODS)
     def take(self, pod: Pod) -> None:
         waited = dict(self.board.room(pod.namespace).waiting)
         had = self.board.carried_by(pod.uid)
-        owner = self.board.take(pod, self.now)
-        assert self.board.carried_by(pod.uid) == owner
-        if owner is not None:
-            assert owner in waited or owner == had
-            assert owner.namespace == pod.namespace
-            assert found(self.board, owner).not_before <= self.now
+        shard = self.board.take(pod, self.now)
+        self.given_by_now()
+        assert self.board.carried_by(pod.uid) == shard
+        if shard is not None:
+            assert shard in waited or shard == had
+            assert shard.owner.namespace == pod.namespace
+            assert found(self.board, shard).not_before <= self.now
 
-    @rule(pod=PODS, uid=st.sampled_from("abc"))
-    def hear(self, pod: Pod, uid: str) -> None:
-        owner = Owner(pod.namespace, uid)
-        before = self.board.turn(owner)
+    @rule(pod=PODS, uid=st.sampled_from("abc"), number=NUMBERS)
+    def hear(self, pod: Pod, uid: str, number: int) -> None:
+        shard = Shard(Owner(pod.namespace, uid), number)
+        before = self.board.turn(shard)
         carrier = before.pod if before else None
-        self.board.hear(pod, owner, self.now)
+        self.board.hear(pod, shard, self.now)
+        self.given_by_now()
         if carrier is not None:
-            assert found(self.board, owner).pod == carrier
+            assert found(self.board, shard).pod == carrier
 
     @rule(pod=PODS, data=st.data())
     def hear_of_what_waits(self, pod: Pod, data: st.DataObject) -> None:
         waiting = self.board.room(pod.namespace).waiting
         if waiting:
-            owner = data.draw(st.sampled_from(list(waiting)))
-            self.board.hear(pod, owner, self.now)
-            assert found(self.board, owner).pod == pod
+            shard = data.draw(st.sampled_from(list(waiting)))
+            self.board.hear(pod, shard, self.now)
+            self.given_by_now()
+            assert found(self.board, shard).pod == pod
 
     @rule(pod=PODS)
     def lay_down(self, pod: Pod) -> None:
@@ -491,21 +517,26 @@ class AnyOrder(RuleBasedStateMachine):
         if had is not None:
             assert where(self.board, had) == "waiting"
 
-    @rule(owner=OWNERS)
-    def end(self, owner: Owner) -> None:
-        assert self.board.end(owner) == (owner in self.offered)
-        if owner in self.offered:
-            assert (where(self.board, owner), found(self.board, owner).ended) == ("over", True)
+    @rule(owner=OWNERS, number=NUMBERS)
+    def end(self, owner: Owner, number: int) -> None:
+        shard = Shard(owner, number)
+        others = {each: where(self.board, each) for each in self.offered if each != shard}
+        assert self.board.end(shard) == (shard in self.offered)
+        if shard in self.offered:
+            assert (where(self.board, shard), found(self.board, shard).ended) == ("over", True)
+        assert {each: where(self.board, each) for each in others} == others, "one shard's end is no other's"
 
-    @precondition(lambda self: self.offered)
+    @precondition(lambda self: self.jobs)
     @rule(data=st.data(), final=st.booleans())
     def fail(self, data: st.DataObject, final: bool) -> None:
-        owner = data.draw(st.sampled_from(sorted(self.offered)))
-        if where(self.board, owner) == "over":
+        shard = data.draw(st.sampled_from(sorted(self.offered)))
+        if where(self.board, shard) == "over":
             return
-        self.board.fail(owner, WHY, self.now, final=final)
-        turn = found(self.board, owner)
-        assert where(self.board, owner) == ("over" if final or turn.attempts > turn.retries else "waiting")
+        before = {each: replace(found(self.board, each)) for each in self.offered if each != shard}
+        self.board.fail(shard, WHY, self.now, final=final)
+        turn = found(self.board, shard)
+        assert where(self.board, shard) == ("over" if final or turn.attempts > turn.retries else "waiting")
+        assert {each: found(self.board, each) for each in before} == before, "each shard has attempts of its own"
 
     @rule(seconds=st.sampled_from([0.5, 3.0, 9.0, 30.0]))
     def time_passes(self, seconds: float) -> None:
@@ -515,17 +546,21 @@ class AnyOrder(RuleBasedStateMachine):
     def overdue(self) -> None:
         late = self.board.overdue(self.now)
         assert len(late) == len(set(late))
-        assert {where(self.board, owner) for owner in late} <= {"waiting", "over"}
-        for owner in self.offered:
-            turn = found(self.board, owner)
-            if where(self.board, owner) != "over":
+        assert set(late) <= set(self.jobs)
+        for owner in late:
+            shards = [shard for shard in self.offered if shard.owner == owner]
+            assert {where(self.board, shard) for shard in shards} & {"waiting", "over"}
+        for shard in self.offered:
+            turn = found(self.board, shard)
+            if where(self.board, shard) != "over":
                 assert not turn.is_over(self.now)
                 assert not is_silent(turn.heard, self.now)
 
     @rule(space=st.sampled_from(SPACES), obstacle=OBSTACLES, lanes=st.sampled_from([None, 1, 2]))
     def hinder(self, space: str, obstacle: Worker | None, lanes: int | None) -> None:
         news = self.board.hinder(space, obstacle, lanes, self.now)
-        assert set(news) <= set(self.board.room(space).waiting)
+        assert len(news) == len(set(news))
+        assert set(news) <= {shard.owner for shard in self.board.room(space).waiting}
         assert self.board.hinder(space, obstacle, lanes, self.now) == []
 
     @rule(keep=st.sets(st.sampled_from(SPACES)))
@@ -541,11 +576,25 @@ class AnyOrder(RuleBasedStateMachine):
     @invariant()
     def every_order_is_in_one_place(self) -> None:
         rooms = [self.board.room(space) for space in SPACES]
-        placed = [owner for room in rooms for turns in (room.waiting, room.given, room.over) for owner in turns]
+        placed = [shard for room in rooms for turns in (room.waiting, room.given, room.over) for shard in turns]
         assert sorted(placed) == sorted(self.offered)
         assert all(
-            owner.namespace == space for space, room in zip(SPACES, rooms, strict=True) for owner in room.waiting
+            shard.owner.namespace == space
+            for space, room in zip(SPACES, rooms, strict=True)
+            for shard in (*room.waiting, *room.given, *room.over)
         )
+
+    @invariant()
+    def a_job_s_turns_are_those_of_its_shards_in_their_order(self) -> None:
+        known = {owner: shards for space in SPACES for owner, shards in self.board.room(space).jobs.items()}
+        assert known == {owner: [Shard(owner, n) for n in range(shards)] for owner, shards in self.jobs.items()}
+        for owner, shards in known.items():
+            assert list(map(id, self.board.turns(owner))) == [id(found(self.board, shard)) for shard in shards]
+
+    @invariant()
+    def a_job_s_deadline_starts_once_for_all_its_shards(self) -> None:
+        for owner in self.jobs:
+            assert {turn.first for turn in self.board.turns(owner)} == {self.first.get(owner)}
 
     @invariant()
     def a_turn_says_where_it_is(self) -> None:
@@ -566,9 +615,9 @@ class AnyOrder(RuleBasedStateMachine):
     @invariant()
     def a_worker_carries_what_is_given_to_it_and_nothing_else(self) -> None:
         given = {
-            turn.pod.uid: owner
+            turn.pod.uid: shard
             for room in map(self.board.room, SPACES)
-            for owner, turn in room.given.items()
+            for shard, turn in room.given.items()
             if turn.pod is not None
         }
         assert len(given) == sum(len(self.board.room(space).given) for space in SPACES), "one order for each worker"

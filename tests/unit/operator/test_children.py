@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -99,3 +100,31 @@ def test_the_template_tells_workers_of_another_image_or_setting_apart() -> None:
         assert template_of(build_shared("qj-shared-a", *other)) not in same
     assert template_of(build_job(quantumjob(), *base)) is None
     assert set(JOBS["shared"]["spec"]["template"]["metadata"]["labels"]) == {names.LABEL_WORKER}
+
+
+@pytest.mark.parametrize(
+    ("parallelism", "pubs", "spec"),
+    [
+        (1, 8, {"completions": 1, "parallelism": 1}),
+        (8, 1, {"completions": 1, "parallelism": 1}),
+        (3, 8, {"completions": 3, "parallelism": 3, "completionMode": "Indexed"}),
+        (64, 8, {"completions": 8, "parallelism": 8, "completionMode": "Indexed"}),
+    ],
+    ids=["one shard", "one pub", "shards", "more than pubs"],
+)
+def test_a_job_in_shards_has_a_pod_for_each_and_a_retry_is_of_the_same(
+    parallelism: int, pubs: int, spec: dict[str, Any]
+) -> None:
+    of = quantumjob()
+    of["spec"]["parallelism"] = parallelism
+    of["spec"]["program"]["pubs"] *= pubs
+    made = build_job(of, "worker@sha256:abc", "https://operator:8443", "PEM")
+    assert made["spec"] == built()["spec"] | spec, "and nothing else differs"
+    assert made["metadata"] == built()["metadata"]
+
+
+def test_a_job_that_says_nothing_of_shards_has_one() -> None:
+    """It was stored before there were any."""
+    assert "parallelism" not in quantumjob()["spec"]
+    assert built()["spec"]["completions"] == 1
+    assert "completionMode" not in built()["spec"]

@@ -15,7 +15,7 @@ from quantumjob_operator.gather import NotEnded
 from quantumjob_operator.kube import ApiError
 from quantumjob_operator.observe import ABSENT
 from quantumjob_operator.shared.placement import DEDICATED
-from support.jobs import result, write_job
+from support.jobs import only, result, write_job
 from support.kube import EVENTS, JOBS, QUANTUMJOBS, FakeKube, job, pod, program_of, quantumjob, terminated
 from support.parts import OF, Parts
 
@@ -172,7 +172,7 @@ async def test_an_absence_is_not_believed_at_once() -> None:
 async def test_corrupt_results_are_never_complete() -> None:
     bench = Bench()
     await bench.reconcile()
-    bench.store.pending.put_once(keys.segment(OF, 0, keys.LAST), b"{}")
+    bench.store.pending.put_once(keys.segment(only(OF), keys.LAST), b"{}")
     bench.pod(terminated(0))
     last = await bench.reconcile()
     assert last["phase"] == "Failed"

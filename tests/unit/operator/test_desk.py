@@ -23,7 +23,7 @@ from quantumjob_operator.orders.desk import Gone, Unknown
 from quantumjob_operator.shared.board import PAUSE_SECONDS
 from quantumjob_operator.shared.crew import LOST_SECONDS
 from quantumjob_operator.shared.turn import SILENT_SECONDS, Pod, Turn
-from support.jobs import result, write_job
+from support.jobs import only, result, write_job
 from support.kube import JOBS, QUANTUMJOBS, RUNNING, TIME, FakeKube, another, job, pod
 from support.parts import Parts
 
@@ -52,7 +52,7 @@ def dedicated() -> Parts:
 
 
 def turn_of(parts: Parts, owner: Owner) -> Any:
-    turn = parts.board.turn(owner)
+    turn = parts.board.turn(only(owner))
     assert turn is not None
     return turn
 
@@ -71,7 +71,7 @@ async def test_an_order_says_what_its_worker_needs() -> None:
     assert bytes(order.program) == stored, "the very bytes in the store"
     assert decode_program(order.program).seed == parts.controller.cache.quantumjobs[uid_of("one")]["status"]["seed"]
     assert (order.only, order.found, order.seconds_left) == (False, [], 600.0)
-    assert order.last_key == keys.segment(uid_of("one"), 0, keys.LAST)
+    assert order.last_key == keys.segment(only(uid_of("one")), keys.LAST)
 
 
 async def test_a_shared_worker_gets_jobs_of_its_own_namespace_only() -> None:
@@ -87,7 +87,7 @@ async def test_a_shared_worker_gets_jobs_of_its_own_namespace_only() -> None:
     for space in ("third", "other"):
         parts.alive(pods[space], "uid-one")
         with pytest.raises(Unknown):
-            await parts.desk.urls(pods[space], "uid-one", 0)
+            await parts.desk.urls(pods[space], "uid-one", 0, 0)
         parts.desk.ended(pods[space], Ended("uid-one", 0))
         parts.desk.ended(pods[space], Ended("uid-one", 0, int(Exit.INTERNAL), "A lie."))
     assert (turn_of(parts, uid_of("one")).pod, turn_of(parts, uid_of("one")).ended) == (pods["team"], False)
@@ -153,7 +153,7 @@ async def test_a_worker_that_was_let_go_gets_no_order_when_it_asks_again() -> No
     await parts.settle()
     with pytest.raises(Gone):
         await parts.ask(worker)
-    assert uid_of("one") in parts.board.room("team").waiting
+    assert only(uid_of("one")) in parts.board.room("team").waiting
 
 
 async def test_all_workers_but_one_make_room_for_another_namespace_s_first() -> None:
@@ -163,7 +163,7 @@ async def test_all_workers_but_one_make_room_for_another_namespace_s_first() -> 
         if made["metadata"]["name"] not in {"qj-shared-a", "qj-shared-b"}:
             parts.feed.job(made, True)
     assert await parts.ask(first) is not None
-    parts.staffing.offer(uid_of("far", "far"), Turn(0.03, 600.0, 3, clock.now()))
+    parts.staffing.offer(uid_of("far", "far"), [Turn(0.03, 600.0, 3, clock.now())])
     parts.board.hinder("far", Worker("waiting", Reason.UNSCHEDULABLE, "0/1"), 1, clock.now())
     with pytest.raises(Gone):
         await parts.ask(first, Ended("uid-one", 0))
@@ -272,7 +272,7 @@ async def test_what_is_said_of_jobs_that_are_not_there_leaves_nothing() -> None:
         assert await parts.ask(worker, said) is None
     assert parts.alive(worker, "nobody").stop, "nobody needs it any more"
     with pytest.raises(Unknown):
-        await parts.desk.urls(worker, "nobody", 0)
+        await parts.desk.urls(worker, "nobody", 0, 0)
     await parts.settle()
     assert parts.controller.memory == {}
 
@@ -284,7 +284,7 @@ async def test_a_sign_of_life_ends_the_silence(time: Any) -> None:
     time.passes(SILENT_SECONDS)
     assert not parts.alive(worker, "uid-one").stop
     assert parts.board.overdue(time.passes(SILENT_SECONDS)) == []
-    await parts.desk.urls(worker, "uid-one", 16)
+    await parts.desk.urls(worker, "uid-one", 0, 16)
     assert parts.board.overdue(time.passes(SILENT_SECONDS)) == [], "to ask for URLs is one, too"
     assert parts.board.overdue(time.passes(1)) == [uid_of("one")]
 
@@ -339,7 +339,7 @@ async def test_segments_of_an_earlier_attempt_are_in_the_order() -> None:
     parts = await small("one")
     worker = parts.hire()
     await parts.ask(worker)
-    parts.store.pending.put_once(keys.segment(uid_of("one"), 0, keys.segment_name(0)), b"{}")
+    parts.store.pending.put_once(keys.segment(only(uid_of("one")), keys.segment_name(0)), b"{}")
     order = await parts.ask(worker)
     assert order is not None
     assert [each.name for each in order.found] == ["000000"]
@@ -352,7 +352,7 @@ async def test_an_order_that_the_store_keeps_from_being_made_is_not_lost() -> No
     parts.store.pending.down = True
     with pytest.raises(StoreUnavailable):
         await parts.ask(worker)
-    assert uid_of("one") in parts.board.room("team").waiting
+    assert only(uid_of("one")) in parts.board.room("team").waiting
     assert parts.board.carried_by(worker.uid) is None
     parts.store.pending.down = False
     order = await parts.ask(parts.hire("b"))
@@ -390,7 +390,7 @@ async def test_after_a_restart_a_worker_that_is_alive_keeps_its_order(time: Any)
     assert turn_of(parts, uid_of("one")).pod == worker
     time.passes(PAUSE_SECONDS)
     assert await parts.ask(parts.hire("c")) is None
-    assert await parts.desk.urls(worker, "uid-one", 16)
+    assert await parts.desk.urls(worker, "uid-one", 0, 16)
 
 
 async def test_after_a_restart_a_worker_may_be_alive_before_its_job_is_known(time: Any) -> None:
@@ -440,13 +440,13 @@ async def test_after_a_restart_a_job_that_comes_new_does_not_wait_for_the_pause(
 async def test_a_dedicated_worker_gets_its_order_and_no_other() -> None:
     parts = dedicated()
     own = uid_of("own")
-    order = await parts.ask(own)
+    order = await parts.ask(only(own))
     assert order is not None
     assert (order.uid, order.only) == (own.uid, True)
     assert [each.name for each in order.found] == ["000000"]
     for said, leaving in ((Ended(own.uid, 0), False), (Ended(own.uid, 0), True), (None, True)):
         with pytest.raises(Gone):
-            await parts.ask(own, said, leaving=leaving)
+            await parts.ask(only(own), said, leaving=leaving)
     assert parts.controller.remember(own).hinted
 
 
@@ -454,30 +454,30 @@ async def test_a_dedicated_worker_s_failure_is_its_job_s_to_tell() -> None:
     parts = dedicated()
     own = uid_of("own")
     with pytest.raises(Gone):
-        await parts.ask(own, Ended(own.uid, 0, int(Exit.INTERNAL), "A defect."))
+        await parts.ask(only(own), Ended(own.uid, 0, int(Exit.INTERNAL), "A defect."))
     assert not parts.controller.remember(own).hinted
-    assert parts.board.turn(own) is None
+    assert parts.board.turn(only(own)) is None
 
 
 async def test_a_dedicated_worker_speaks_of_its_own_job_only() -> None:
     parts = dedicated()
     own = uid_of("own")
     with pytest.raises(Unknown):
-        parts.alive(own, "uid-one")
+        parts.alive(only(own), "uid-one")
     with pytest.raises(Unknown):
-        await parts.desk.urls(own, "uid-one", 0)
+        await parts.desk.urls(only(own), "uid-one", 0, 0)
     with pytest.raises(Unknown):
-        await parts.ask(own, Ended("uid-one", 0))
-    first, *_ = await parts.desk.urls(own, own.uid, 3)
+        await parts.ask(only(own), Ended("uid-one", 0))
+    first, *_ = await parts.desk.urls(only(own), own.uid, 0, 3)
     assert first.name == "000003"
 
 
 async def test_a_dedicated_worker_is_told_to_stop_when_its_job_is_cancelled() -> None:
     parts = dedicated()
     own = uid_of("own")
-    assert not parts.alive(own, own.uid).stop
+    assert not parts.alive(only(own), own.uid).stop
     parts.edit(own, cancel=True)
-    assert parts.alive(own, own.uid).stop
+    assert parts.alive(only(own), own.uid).stop
 
 
 async def test_a_shared_worker_gets_no_dedicated_job() -> None:
@@ -489,14 +489,14 @@ async def test_a_shared_worker_gets_no_dedicated_job() -> None:
 async def test_a_dedicated_order_ends_with_the_deadline_of_its_job(time: Any) -> None:
     parts = dedicated()
     own = uid_of("own")
-    order = await parts.ask(own)
+    order = await parts.ask(only(own))
     assert order is not None
     assert order.seconds_left == 600.0, "it has not started yet"
     started = job(another("own"), startTime="2026-01-02T03:04:05Z")
     started["metadata"]["resourceVersion"] = "21"
     parts.feed.job(started, False)
     time.passes(100)
-    order = await parts.ask(own)
+    order = await parts.ask(only(own))
     assert order is not None
     assert order.seconds_left == 500.0
 
@@ -507,7 +507,7 @@ async def test_done_from_a_pod_that_does_not_carry_the_order_is_a_hint_only() ->
     await parts.ask(worker)
     parts.desk.ended(other, Ended("uid-one", 0))
     turn = turn_of(parts, uid_of("one"))
-    assert (turn.pod, turn.ended, parts.board.carried_by(worker.uid)) == (worker, False, uid_of("one"))
+    assert (turn.pod, turn.ended, parts.board.carried_by(worker.uid)) == (worker, False, only(uid_of("one")))
     assert parts.controller.remember(uid_of("one")).hinted
     await parts.settle()
     assert not parts.kube.status("one").get("results"), "the store has nothing"
@@ -540,7 +540,7 @@ async def test_a_worker_has_one_question_and_the_older_takes_nothing(monkeypatch
     await parts.settle()
     order = await asyncio.wait_for(second, 30)
     assert order.uid == "uid-one"
-    assert list(parts.board.room("team").waiting) == [uid_of("two")]
+    assert list(parts.board.room("team").waiting) == [only(uid_of("two"))]
     await asyncio.sleep(0)
     assert parts.desk._asking == {}
 
@@ -550,7 +550,7 @@ async def test_a_question_that_is_cancelled_while_its_order_is_made_takes_nothin
 ) -> None:
     parts = await small("one")
     worker = parts.hire()
-    parts.controller.remember(uid_of("one")).ordered = True  # so that the store is asked
+    parts.controller.remember(uid_of("one")).ordered.add(0)  # so that the store is asked
     answer = asyncio.Event()
 
     async def slow(*_: Any) -> list[str]:
@@ -564,7 +564,7 @@ async def test_a_question_that_is_cancelled_while_its_order_is_made_takes_nothin
     answer.set()
     order = await asyncio.wait_for(second, 30)
     assert order.uid == "uid-one"
-    assert parts.board.carried_by(worker.uid) == uid_of("one")
+    assert parts.board.carried_by(worker.uid) == only(uid_of("one"))
     assert turn_of(parts, uid_of("one")).pod == worker, "no other worker gets it, too"
 
 
@@ -591,7 +591,7 @@ async def test_what_is_being_deleted_is_not_given() -> None:
     order = await parts.ask(parts.hire())
     assert order is not None
     assert order.uid == "uid-two"
-    assert parts.board.turn(uid_of("one")) is None
+    assert parts.board.turn(only(uid_of("one"))) is None
 
 
 async def test_a_worker_of_another_template_is_let_go() -> None:
@@ -603,7 +603,7 @@ async def test_a_worker_of_another_template_is_let_go() -> None:
     with pytest.raises(Gone):
         await parts.ask(old)
     assert parts.staffing.crew.is_leaving(old)
-    assert uid_of("one") in parts.board.room("team").waiting
+    assert only(uid_of("one")) in parts.board.room("team").waiting
     order = await parts.ask(new)
     assert order is not None
     assert order.uid == "uid-one"

@@ -22,7 +22,7 @@ from quantumjob_contract.backend import Backend, Depolarizing, Noise, Readout
 from quantumjob_contract.program import Circuit, Format, Program
 from quantumjob_contract.reference import ObjectRef
 from quantumjob_operator.shared import estimate
-from quantumjob_operator.shared.estimate import UNKNOWN_SECONDS, seconds
+from quantumjob_operator.shared.estimate import UNKNOWN_SECONDS
 from quantumjob_operator.shared.policy import is_long
 from support.jobs import owner
 from support.jobs import program as new_program
@@ -47,6 +47,12 @@ def program(circuit: Circuit, pubs: int = 1, shots: int = 1024) -> Program:
     made = new_program(owner(), pubs)
     replaced = [msgspec.structs.replace(pub, circuit=circuit, shots=shots) for pub in made.pubs]
     return msgspec.structs.replace(made, pubs=replaced)
+
+
+def seconds(of: Program) -> float:
+    """Of a program of one shard."""
+    (found,) = estimate.seconds(of)
+    return found
 
 
 def of(text: str, form: Format = "OpenQASM3", **more: Any) -> float:
@@ -260,3 +266,13 @@ def test_a_noisy_circuit_is_simulated_in_each_shot() -> None:
     assert is_long(seconds(msgspec.structs.replace(ideal, backend=Backend(noise=noise))))
     misread = Noise(readout=Readout(0.1))
     assert seconds(msgspec.structs.replace(ideal, backend=Backend(noise=misread))) == seconds(ideal)
+
+
+def test_a_shard_takes_what_its_own_pubs_take() -> None:
+    made = program(Circuit("OpenQASM3", BELL), 8)
+    long = msgspec.structs.replace(made.pubs[4], circuit=Circuit("OpenQASM3", LONG))
+    made = msgspec.structs.replace(made, pubs=[*made.pubs[:4], long, *made.pubs[5:]], parallelism=3)
+    found = estimate.seconds(made)
+    assert list(map(is_long, found)) == [False, True, False]
+    assert sum(found) == pytest.approx(seconds(msgspec.structs.replace(made, parallelism=1)))
+    assert len(estimate.seconds(msgspec.structs.replace(made, parallelism=64))) == 8

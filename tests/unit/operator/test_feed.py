@@ -5,6 +5,7 @@ from __future__ import annotations
 from quantumjob_operator import clock
 from quantumjob_operator.kube import JOBS, PODS, QUANTUMJOBS
 from quantumjob_operator.shared.turn import Turn
+from support.jobs import only
 from support.kube import RUNNING, FakeKube, job, pod, quantumjob, shared_job, shared_pod, terminated
 from support.parts import OF, Parts
 
@@ -35,9 +36,9 @@ async def test_a_quantumjob_that_is_gone_leaves_nothing() -> None:
     parts = Parts(FakeKube())
     parts.feed.quantumjob(quantumjob(), False)
     parts.controller.remember(OF)
-    parts.board.offer(OF, turn(), clock.now())
+    parts.board.offer(OF, [turn()], clock.now())
     parts.feed.quantumjob(quantumjob(), True)
-    assert (parts.controller.cache.quantumjobs, parts.controller.memory, parts.board.turn(OF)) == ({}, {}, None)
+    assert (parts.controller.cache.quantumjobs, parts.controller.memory, parts.board.turn(only(OF))) == ({}, {}, None)
     parts.feed.quantumjob(quantumjob(), False)
     assert parts.controller.cache.quantumjobs == {}, "a late echo brings nothing back"
 
@@ -74,7 +75,7 @@ async def test_a_shared_worker_concerns_its_namespace() -> None:
 async def test_a_shared_worker_s_end_concerns_whose_order_it_had() -> None:
     parts = Parts(FakeKube())
     worker = parts.hire("a")
-    parts.board.offer(OF, turn(), clock.now())
+    parts.board.offer(OF, [turn()], clock.now())
     parts.board.take(worker, clock.now())
     await looked_at(parts)
     parts.staffing.queue.done("team")

@@ -20,7 +20,7 @@ from quantumjob_operator.observe import Worker
 from quantumjob_operator.shared.board import PAUSE_SECONDS
 from quantumjob_operator.shared.placement import DEDICATED, SHARED
 from quantumjob_operator.shared.turn import ABSENT, SILENT_SECONDS, Pod
-from support.jobs import result, segment
+from support.jobs import only, result, segment
 from support.kube import (
     EVENTS,
     JOBS,
@@ -115,7 +115,7 @@ async def test_a_finished_job_costs_no_call_and_no_memory() -> None:
     await parts.settle()
     assert (parts.kube.calls, parts.store.requests) == ([], [])
     assert parts.controller.memory == {}
-    assert (parts.board.turn(OF), parts.controller.cache.quantumjobs) == (None, {})
+    assert (parts.board.turn(only(OF)), parts.controller.cache.quantumjobs) == (None, {})
 
 
 async def test_a_job_that_waits_reads_as_one_that_waits(time: Any) -> None:
@@ -160,12 +160,12 @@ async def test_a_store_that_is_down_at_the_start_is_told_once_and_waited_for(tim
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
             await parts.reconcile()
-    assert (doing(parts)["reason"], parts.board.turn(OF)) == (Reason.WAITING_FOR_STORE, None)
+    assert (doing(parts)["reason"], parts.board.turn(only(OF))) == (Reason.WAITING_FOR_STORE, None)
     assert [each["reason"] for each in parts.kube.of_kind(EVENTS)] == ["WaitingForStore"]
     parts.store.pending.down = False
     await parts.told(time)
     assert (parts.status()["phase"], doing(parts)["reason"]) == ("Pending", Reason.QUEUED)
-    assert OF in parts.board.room("team").waiting
+    assert only(OF) in parts.board.room("team").waiting
 
 
 async def test_an_order_is_given_again_where_its_last_segment_is_missing_at_its_worker_s_death(time: Any) -> None:
@@ -195,7 +195,7 @@ async def test_every_failed_attempt_is_counted_in_the_status(time: Any) -> None:
         time.passes(60)
     again = parts.restarted()
     await again.settle()
-    turn = again.board.turn(OF)
+    turn = again.board.turn(only(OF))
     assert turn is not None
     assert turn.attempts == 3
 
@@ -264,12 +264,12 @@ async def test_a_worker_that_says_it_has_ended_and_has_stored_nothing_ends_the_j
         assert not status.is_terminal(parts.status())
     await parts.reconcile()
     assert (parts.status()["phase"], failed(parts)["reason"]) == ("Failed", Reason.RESULTS_INCOMPLETE)
-    assert parts.board.turn(OF) is None
+    assert parts.board.turn(only(OF)) is None
 
 
 async def test_results_that_are_corrupt_are_never_complete() -> None:
     parts, worker = await carried()
-    parts.store.pending.put_once(keys.segment(OF, 0, keys.LAST), b"{}")
+    parts.store.pending.put_once(keys.segment(only(OF), keys.LAST), b"{}")
     await parts.ask(worker, Ended(OF.uid, 0))
     await parts.settle()
     assert failed(parts)["reason"] == Reason.RESULTS_CORRUPT
@@ -285,7 +285,7 @@ async def test_a_job_beyond_its_deadline_keeps_what_is_done(time: Any) -> None:
     worker = parts.hire()
     await parts.ask(worker)
     first = keys.segment_name(0)
-    parts.store.pending.put_once(keys.segment(OF, 0, first), encode(segment(OF, first, [result(0)], [])))
+    parts.store.pending.put_once(keys.segment(only(OF), first), encode(segment(OF, first, [result(0)], [])))
     for _ in range(700):
         time.passes(1)
         parts.alive(worker, OF.uid)
@@ -302,7 +302,7 @@ async def test_a_job_that_waits_is_cancelled_at_once() -> None:
     await parts.settle()
     assert (parts.status()["phase"], failed(parts)["reason"]) == ("Cancelled", Reason.CANCELLED)
     assert "spec.cancel" in failed(parts)["message"]
-    assert (parts.board.turn(OF), parts.controller.memory) == (None, {})
+    assert (parts.board.turn(only(OF)), parts.controller.memory) == (None, {})
     assert await parts.ask(parts.hire()) is None
 
 
@@ -324,7 +324,7 @@ async def test_a_job_that_runs_is_stopped_and_keeps_what_is_done() -> None:
     assert not status.is_terminal(parts.status()), "its worker stores what is done first"
     assert parts.alive(worker, OF.uid).stop
     first = keys.segment_name(0)
-    parts.store.pending.put_once(keys.segment(OF, 0, first), encode(segment(OF, first, [result(0)], [])))
+    parts.store.pending.put_once(keys.segment(only(OF), first), encode(segment(OF, first, [result(0)], [])))
     await parts.ask(worker, Ended(OF.uid, 0, int(Exit.TEMPORARY), "The operator stopped this order."))
     await parts.settle()
     assert (parts.status()["phase"], parts.status()["progress"]) == ("Cancelled", "1/2")
@@ -425,8 +425,8 @@ async def test_jobs_of_all_kinds_go_their_ways_at_once() -> None:
     shared = {made["metadata"]["name"].startswith("qj-shared-") for made in parts.kube.of_kind(JOBS)}
     assert shared == {True, False}
     assert parts.kube.status("far", "other")["phase"] == "Cancelled"
-    assert Owner("team", "uid-small") in parts.board.room("team").waiting
-    assert parts.board.turn(Owner("team", "uid-own")) is None
+    assert only(Owner("team", "uid-small")) in parts.board.room("team").waiting
+    assert parts.board.turn(only(Owner("team", "uid-own"))) is None
 
 
 async def test_a_code_that_no_worker_has_makes_no_figure_of_its_own() -> None:
@@ -444,7 +444,7 @@ async def test_a_deleted_job_is_forgotten_and_its_worker_told(time: Any) -> None
     parts.feed.quantumjob(parts.kube.vanish(QUANTUMJOBS, "bell"), True)
     await parts.settle()
     assert parts.alive(worker, OF.uid).stop
-    assert (parts.board.turn(OF), parts.controller.memory) == (None, {})
+    assert (parts.board.turn(only(OF)), parts.controller.memory) == (None, {})
     assert await parts.ask(worker, Ended(OF.uid, 0, int(Exit.TEMPORARY))) is None
 
 
@@ -546,7 +546,7 @@ async def test_a_label_that_is_added_after_acceptance_does_not_change_the_way(wa
     await again.settle()
     for each in (parts, again):
         assert each.staffing.takes(each.found()) == (way == SHARED)
-        assert (each.board.turn(OF) is not None) == (way == SHARED)
+        assert (each.board.turn(only(OF)) is not None) == (way == SHARED)
     assert parts.status()["placement"] == way
     assert ("job" in parts.status() or bool(parts.controller.cache.job(OF))) == (way == DEDICATED)
 
@@ -599,7 +599,7 @@ async def test_a_draft_outlives_an_edit() -> None:
     labels = {"labels": {names.LABEL_QUEUE: "mine"}}
     parts.feed.quantumjob(parts.kube.put(QUANTUMJOBS, raw | {"metadata": raw["metadata"] | labels}), False)
     await parts.settle()
-    assert parts.board.turn(OF) is not None
+    assert parts.board.turn(only(OF)) is not None
     assert parts.controller.cache.job(OF) is None
 
 
@@ -610,7 +610,7 @@ async def test_what_is_lost_with_a_draft_is_found_again(time: Any) -> None:
     again = parts.restarted()
     parts.store_last()
     await again.settle()
-    assert (again.status()["phase"], again.board.turn(OF)) == ("Succeeded", None)
+    assert (again.status()["phase"], again.board.turn(only(OF))) == ("Succeeded", None)
 
 
 async def test_a_cancel_does_not_overtake_a_worker_of_which_only_a_lost_draft_knew(time: Any) -> None:

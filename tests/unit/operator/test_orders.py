@@ -29,8 +29,8 @@ from quantumjob_operator.orders.server import OrderServer
 from quantumjob_operator.orders.tokens import Denied, TokenVerifier
 from quantumjob_operator.shared import estimate
 from quantumjob_operator.shared.turn import Pod, Turn
+from support.jobs import only, program, result, write_job
 from support.jobs import owner as new_owner
-from support.jobs import program, result, write_job
 from support.kube import JOBS, PODS, QUANTUMJOBS, UID, FakeKube, another, job, pod, quantumjob
 from support.memory import MemoryStore
 from support.parts import OF, Parts
@@ -88,7 +88,7 @@ class Endpoint(Parts):
         """A small job waits for its turn."""
         owner = Owner(namespace, f"uid-{name}")
         self.feed.quantumjob(self.kube.put(QUANTUMJOBS, another(name, namespace=namespace)), False)
-        self.staffing.offer(owner, Turn(0.03, 600.0, 3, clock.now()))
+        self.staffing.offer(owner, [Turn(0.03, 600.0, 3, clock.now())])
         return owner
 
 
@@ -153,6 +153,32 @@ async def test_a_pod_that_is_no_worker_gets_nothing(endpoint: Endpoint, claims: 
     assert (await endpoint.post(PATH_ORDERS, f"Bearer {token(**claims)}"))[0] == 403
 
 
+@pytest.mark.parametrize(
+    ("index", "shard"),
+    [("0", 0), ("1", 1), ("2", 2), ("", 0), ("x", 0), ("-1", 0), ("3", None), ("64", None), ("9" * 63, None)],
+    ids=["first", "second", "last", "absent", "no number", "negative", "beyond the last", "64", "very large"],
+)
+async def test_a_pod_of_an_indexed_job_has_the_shard_of_its_index(
+    endpoint: Endpoint, index: str, shard: int | None
+) -> None:
+    pubs = endpoint.found()["spec"]["program"]["pubs"] * 8
+    endpoint.edit(parallelism=3, program={"primitive": "Sampler", "shots": 100, "pubs": pubs})
+    endpoint.store.pending.objects[keys.program(OF)] = encode(program(OF, 8, 3))
+    endpoint.feed.pod(pod(quantumjob(), {"running": {}}, name="indexed", index=index), False)
+    claims = token(**bound(name=f"qj-{UID}-indexed", uid="pod-indexed"))
+    code, body = await endpoint.post(PATH_ORDERS, f"Bearer {claims}")
+    if shard is None:
+        assert (code, body) == (403, b'{"status": 403}'), "there is no such shard"
+        return
+    assert code == 200
+    order = msgspec.json.decode(body, type=Order)
+    assert (order.uid, order.shard, order.last_key) == (UID, shard, f"team/{UID}/{shard}/last.json")
+    assert decode_program(order.program) == program(OF, 8, 3)
+    assert {each.url.split("/")[6] for each in order.next} == {str(shard)}
+    assert (await endpoint.post(alive_path(UID, shard), f"Bearer {claims}", Alive(0, 1)))[0] == 200
+    assert (await endpoint.post(alive_path(UID, (shard + 1) % 3), f"Bearer {claims}", Alive(0, 1)))[0] == 403
+
+
 async def test_a_pod_that_carries_the_label_only_gets_nothing(endpoint: Endpoint) -> None:
     forged = pod(quantumjob(), {"running": {}}, name="forged")
     forged["metadata"]["ownerReferences"] = []
@@ -161,16 +187,18 @@ async def test_a_pod_that_carries_the_label_only_gets_nothing(endpoint: Endpoint
     assert (await endpoint.post(PATH_ORDERS, f"Bearer {token(**claims)}"))[0] == 403
 
 
-async def test_a_worker_speaks_of_its_own_job_only(endpoint: Endpoint) -> None:
-    said = Ended("other", 0)
+@pytest.mark.parametrize("what", [("other", 0), (UID, 1)])
+async def test_a_worker_speaks_of_its_own_shard_only(endpoint: Endpoint, what: tuple[str, int]) -> None:
     for path, body in (
-        (urls_path("other", 0), b'{"start":0}'),
-        (alive_path("other", 0), Alive(0, 1)),
-        (PATH_ORDERS, Next(said)),
+        (urls_path(*what), b'{"start":0}'),
+        (alive_path(*what), Alive(0, 1)),
+        (PATH_ORDERS, Next(Ended(*what))),
     ):
         assert (await endpoint.post(path, f"Bearer {token()}", body))[0] == 403
-    for path in (urls_path(UID, 1), alive_path(UID, 1)):
-        assert (await endpoint.post(path, f"Bearer {token()}"))[0] == 404, "there is one shard"
+    for number in ("-1", "x", "10000", "0.5"):
+        for path in (urls_path(UID, 0), alive_path(UID, 0)):
+            bad = path.replace("/0/", f"/{number}/")
+            assert (await endpoint.post(bad, f"Bearer {token()}"))[0] == 404, "that is no shard"
 
 
 async def test_a_gone_pod_and_a_finished_job_get_nothing(endpoint: Endpoint) -> None:
@@ -280,19 +308,21 @@ async def test_a_store_that_is_down_is_told_without_its_words(endpoint: Endpoint
 
 
 def make(store: MemoryStore, of: Owner, made: Program, found: list[str]) -> Order:
-    return making.order(store.opened, of, (made, encode(made)), found=found, left=100, expected=estimate.seconds(made))  # type: ignore[arg-type]
+    (expected,) = estimate.seconds(made)
+    what = (made, encode(made))
+    return making.order(store.opened, only(of), what, found=found, left=100, expected=expected)  # type: ignore[arg-type]
 
 
 async def test_an_order_names_what_earlier_attempts_have_written() -> None:
     store, of = MemoryStore(), new_owner()
     write_job(store.pending, of, [[result(0)], [result(1)]], last=False)  # type: ignore[arg-type]
-    found = await making.written(store.opened.pending, of)  # type: ignore[arg-type]
+    found = await making.written(store.opened.pending, only(of))  # type: ignore[arg-type]
     assert found == ["000000", "000001"]
     order = make(store, of, long_program(of, 2), found)
     assert [each.name for each in order.found] == ["000000", "000001"]
     assert order.next[0].name == "000002"
     store.pending.put_once(order.last_key, b"anything")
-    assert await making.written(store.opened.pending, of) == ["000000", "000001", "last"]  # type: ignore[arg-type]
+    assert await making.written(store.opened.pending, only(of)) == ["000000", "000001", "last"]  # type: ignore[arg-type]
 
 
 def test_a_short_order_has_one_segment() -> None:
@@ -304,7 +334,7 @@ def test_a_short_order_has_one_segment() -> None:
 def test_a_dedicated_order_may_have_more_however_short_it_seems() -> None:
     store, of = MemoryStore(), new_owner()
     what = (program(of, 1), encode(program(of, 1)))
-    made = making.order(store.opened, of, what, found=[], left=100)  # type: ignore[arg-type]
+    made = making.order(store.opened, only(of), what, found=[], left=100)  # type: ignore[arg-type]
     assert (made.only, len(made.next)) == (True, limits.SEGMENT_URLS)
 
 
@@ -406,4 +436,4 @@ async def test_a_question_whose_asker_is_gone_takes_no_order(
     with pytest.raises(asyncio.CancelledError):
         await question
     owner = endpoint.offer()
-    assert owner in endpoint.board.room("team").waiting
+    assert only(owner) in endpoint.board.room("team").waiting

@@ -11,7 +11,7 @@ import pytest
 from quantumjob_contract.reasons import Reason
 from quantumjob_operator import clock, plan, status
 from quantumjob_operator.manifest import Failure
-from quantumjob_operator.observe import ABSENT, Worker
+from quantumjob_operator.observe import ABSENT, Worker, index_of
 from quantumjob_operator.plan import Create, Delete, Draft, Offer, Promote, View, Write, decide
 from quantumjob_operator.shared.placement import DEDICATED, SHARED
 from quantumjob_operator.shared.turn import Pod, Turn
@@ -110,6 +110,81 @@ def test_a_failed_job_is_promoted_with_its_reason(reason: str, state: Any, expec
     assert isinstance(step.failure, Failure)
     assert step.failure.reason == expected
     assert word in step.failure.message
+
+
+def in_shards(*pods: tuple[str, Any], conditions: tuple[str, ...] = (), shards: int = 3) -> View:
+    """A job with a worker of its own for each shard; a pod is named by its index, and by another letter in a retry."""
+    of = accepted()
+    of["spec"] |= {"parallelism": shards}
+    of["spec"]["program"]["pubs"] *= 8
+    made = [pod(of, state, name=name, index=name[0]) for name, state in pods]
+    return View(of, job(of, *((kind, "") for kind in conditions)), made, fresh=True)
+
+
+DONE, DIED = terminated(0), terminated(75)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        in_shards(("0", DONE), ("1", DONE), ("2", DONE)),
+        in_shards(("2", DONE), ("0", DIED), ("1", DONE), ("0-again", DONE)),
+        in_shards(conditions=("Complete",)),
+        in_shards(("1", DONE), conditions=("Complete",)),
+    ],
+    ids=["all", "after a retry", "their pods are gone", "most of their pods are gone"],
+)
+def test_a_job_in_shards_has_ended_when_the_pods_of_all_indices_have(view: View) -> None:
+    assert decide(view, NOW) == Promote(required=True)
+
+
+@pytest.mark.parametrize(
+    ("view", "reason", "phase"),
+    [
+        (in_shards(("0", DONE), ("1", RUNNING), ("2", DONE)), "Running", "Running"),
+        (in_shards(("0", DONE), ("0-again", DONE), ("1", DONE)), "WaitingForWorker", "Pending"),
+        (in_shards(("0", DIED), ("1", RUNNING), ("2", DONE)), "Running", "Running"),
+        (in_shards(("0", DONE), ("1", DIED), ("2", DONE)), "Retrying", "Pending"),
+        (in_shards(("0", DONE), ("1", DIED), ("1-again", None), ("2", DONE)), "Retrying", "Pending"),
+        (in_shards(("0", DONE), ("1", {"waiting": {"reason": "ErrImagePull"}})), "ImageUnavailable", "Pending"),
+    ],
+    ids=[
+        "one runs",
+        "the same index twice is one",
+        "one runs and one has failed",
+        "one has failed",
+        "its next attempt is about to start",
+        "one cannot start",
+    ],
+)
+def test_a_person_is_told_what_the_other_shards_of_a_job_wait_for(view: View, reason: str, phase: str) -> None:
+    step = decide(view, NOW)
+    assert isinstance(step, Write)
+    told = status.condition(step.status, "Reconciling")
+    assert told is not None
+    assert (told["reason"], step.status["phase"]) == (reason, phase)
+
+
+def test_a_job_in_shards_that_failed_is_promoted_with_what_there_is() -> None:
+    oom = terminated(137, reason="OOMKilled")
+    step = decide(in_shards(("0", DONE), ("1", oom), ("2", RUNNING), conditions=("Failed",)), NOW)
+    assert isinstance(step, Promote)
+    assert step.failure is not None
+    assert step.failure.reason == Reason.OUT_OF_MEMORY
+    assert not step.required
+
+
+@pytest.mark.parametrize(
+    ("index", "number"), [("", 0), ("0", 0), ("63", 63), ("-1", 0), ("x", 0), ("1.5", 0), (" ", 0), ("\u00b2", 0)]
+)
+def test_the_index_of_a_pod(index: str, number: int) -> None:
+    assert index_of(pod(quantumjob(), index=index)) == number
+
+
+def test_many_workers_are_told_as_one_and_how_many_more() -> None:
+    names = ["qj-b", "qj-a", "", "qj-c", "qj-a"]
+    found = plan.carried(shared(turns=[turn(worker=name, attempts=len(name)) for name in names]))
+    assert (found["worker"], found["attempts"]) == ("qj-a and 2 more", 4)
 
 
 @pytest.mark.parametrize(
@@ -212,13 +287,13 @@ def test_its_first_status_stays_true_while_it_waits() -> None:
     first = decide(shared(quantumjob()), NOW)
     assert isinstance(first, Draft)
     waiting = quantumjob() | {"status": first.status}
-    assert decide(shared(waiting, turn=turn()), NOW) is None
-    assert decide(shared(waiting, turn=turn(), draft=True), NOW) == Write(first.status), "nobody was told of it"
+    assert decide(shared(waiting, turns=[turn()]), NOW) is None
+    assert decide(shared(waiting, turns=[turn()], draft=True), NOW) == Write(first.status), "nobody was told of it"
 
 
 def test_a_draft_waits_for_the_change_that_it_is_written_with() -> None:
     def wait(turn: Turn, after: float) -> float:
-        view = shared(accepted(), turn=turn, draft=True)
+        view = shared(accepted(), turns=[turn], draft=True)
         now = NOW + timedelta(seconds=after)  # it is accepted at NOW
         step = decide(view, now)
         assert isinstance(step, Write)
@@ -232,13 +307,13 @@ def test_a_draft_waits_for_the_change_that_it_is_written_with() -> None:
 
 
 def test_a_worker_s_end_is_promoted_whoever_it_was() -> None:
-    assert decide(shared(turn=turn(ended=True)), NOW) == Promote(required=True)
+    assert decide(shared(turns=[turn(ended=True)]), NOW) == Promote(required=True)
     failure = Failure(Reason.OUT_OF_MEMORY, "Raise it.")
-    assert decide(shared(turn=turn(failure=failure)), NOW) == Promote(failure)
+    assert decide(shared(turns=[turn(failure=failure)]), NOW) == Promote(failure)
 
 
 def test_a_turn_s_progress_says_who_has_it_since_when_and_how_often_it_failed() -> None:
-    step = decide(shared(turn=turn(**CARRIED, worker=POD.name, attempts=2)), NOW)
+    step = decide(shared(turns=[turn(**CARRIED, worker=POD.name, attempts=2)]), NOW)
     assert isinstance(step, Write)
     assert (step.status["worker"], step.status["attempts"], step.status["phase"]) == (POD.name, 2, "Running")
     assert step.status["times"]["ordered"] == clock.rfc3339(clock.parse(TIME))
@@ -249,12 +324,14 @@ def test_a_turn_s_progress_says_who_has_it_since_when_and_how_often_it_failed() 
     ("view", "expected"),
     [
         (shared(accepted(**CANCEL)), "Cancelled"),
-        (shared(accepted(**CANCEL), turn=turn()), "Cancelled"),
-        (shared(accepted(**CANCEL), turn=turn(trouble="It died.")), "Cancelled"),
-        (shared(accepted(**CANCEL), obstacle=Worker("waiting", Reason.POD_REFUSED, "x"), turn=turn()), "Cancelled"),
-        (shared(accepted(**CANCEL), turn=turn(**CARRIED)), None),
-        (shared(accepted(**CANCEL), turn=turn(ended=True)), Promote(required=True)),
-        (shared(accepted(**CANCEL), turn=turn(), hinted=True), Promote()),
+        (shared(accepted(**CANCEL), turns=[turn()]), "Cancelled"),
+        (shared(accepted(**CANCEL), turns=[turn(trouble="It died.")]), "Cancelled"),
+        (shared(accepted(**CANCEL), obstacle=Worker("waiting", Reason.POD_REFUSED, "x"), turns=[turn()]), "Cancelled"),
+        (shared(accepted(**CANCEL), turns=[turn(**CARRIED)]), None),
+        (shared(accepted(**CANCEL), turns=[turn(ended=True)]), Promote(required=True)),
+        (shared(accepted(**CANCEL), turns=[turn()], hinted=True), Promote()),
+        (shared(accepted(**CANCEL), turns=[turn(ended=True, given=NOW, first=NOW), turn()]), "Cancelled"),
+        (shared(accepted(**CANCEL), turns=[turn(), turn(**CARRIED)]), None),
         (View(accepted(**CANCEL)), "Cancelled"),
         (View(accepted(**CANCEL), job(quantumjob())), Delete()),
         (View(accepted(**CANCEL), job(quantumjob()), [pod(quantumjob(), RUNNING)]), Delete()),
@@ -270,6 +347,8 @@ def test_a_turn_s_progress_says_who_has_it_since_when_and_how_often_it_failed() 
         "a worker has it, and is told",
         "its worker was faster",
         "its worker may have been faster",
+        "one of its shards was faster, and the other waits",
+        "a worker has one of its shards, and is told",
         "it has no Job of its own yet",
         "its Job waits",
         "its Job runs",
@@ -320,12 +399,13 @@ def test_a_cancel_waits_until_whoever_may_carry_it_out_would_be_known() -> None:
 
 def test_progress_is_what_the_worker_says() -> None:
     of = accepted()
+    of["spec"]["program"]["pubs"] *= 16
     of["status"]["progress"] = "0/16"
-    step = decide(shared(of, turn=turn(**CARRIED), done=3), NOW)
+    step = decide(shared(of, turns=[turn(**CARRIED)], done=3), NOW)
     assert isinstance(step, Write)
     assert step.status["progress"] == "3/16"
-    again = decide(shared(of | {"status": step.status}, turn=turn(**CARRIED), done=3), NOW)
+    again = decide(shared(of | {"status": step.status}, turns=[turn(**CARRIED)], done=3), NOW)
     assert again is None, "the same is told once"
-    more = decide(shared(of | {"status": step.status}, turn=turn(**CARRIED), done=10**40), NOW)
+    more = decide(shared(of | {"status": step.status}, turns=[turn(**CARRIED)], done=10**40), NOW)
     assert isinstance(more, Write)
     assert more.status["progress"] == "16/16", "a worker's word must not make a status that the schema refuses"

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from quantumjob_contract import names
-from quantumjob_contract.keys import Owner
+from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.reasons import Reason
 from quantumjob_operator import clock, workqueue
 from quantumjob_operator.children import build_shared, template_of
 from quantumjob_operator.kube import JOBS, ApiError, Kind
 from quantumjob_operator.observe import Worker
 from quantumjob_operator.shared.crew import HOPELESS_SECONDS, LOST_SECONDS, PODLESS_SECONDS, UNSTARTED_SECONDS
-from quantumjob_operator.shared.staffing import TICK_SECONDS, new_turn
+from quantumjob_operator.shared.staffing import TICK_SECONDS, new_turns
 from quantumjob_operator.shared.turn import SILENT_SECONDS, Pod, Turn
-from support.jobs import program
+from support.jobs import only, program
 from support.kube import PODS, FakeKube, quantumjob, shared_pod, terminated
 from support.parts import BUILD, OF, Parts
 
@@ -49,7 +49,7 @@ def wait(parts: Parts, count: int, expected: float, first: int = 0, namespace: s
     """So many jobs wait for their turn."""
     owners = [Owner(namespace, f"uid-{number}") for number in range(first, first + count)]
     for owner in owners:
-        parts.staffing.offer(owner, Turn(expected, 600.0, 3, clock.now()))
+        parts.staffing.offer(owner, [Turn(expected, 600.0, 3, clock.now())])
     return owners
 
 
@@ -205,9 +205,9 @@ async def test_where_a_worker_runs_nobody_is_told_that_there_could_be_more() -> 
     assert parts.board.room("team").obstacle is None
     assert await heard(parts) == set()
     pod = Pod("team", shared_pod("a")["metadata"]["name"], "pod-shared-a")
-    assert parts.board.take(pod, clock.now()) == first, "the one lane that can be had is for the long, too"
-    parts.board.end(first)
-    assert parts.board.take(pod, clock.now()) == second
+    assert parts.board.take(pod, clock.now()) == only(first), "the one lane that can be had is for the long, too"
+    parts.board.end(only(first))
+    assert parts.board.take(pod, clock.now()) == only(second)
 
 
 async def test_a_job_that_gets_no_pod_is_told(time: Any) -> None:
@@ -279,12 +279,12 @@ async def test_a_worker_that_ends_gives_its_order_back(
     parts = Parts(FakeKube())
     pod = parts.hire("a")
     (owner,) = wait(parts, 1, SHORT)
-    assert parts.board.take(pod, clock.now()) == owner
+    assert parts.board.take(pod, clock.now()) == only(owner)
     for _ in range(2):
         parts.turns(pod, state, conditions)
-    turn = parts.board.turn(owner)
+    turn = parts.board.turn(only(owner))
     assert turn is not None
-    assert owner in parts.board.room("team").waiting
+    assert only(owner) in parts.board.room("team").waiting
     assert (turn.attempts, turn.pod) == (attempts, None), "the same end counts once"
     assert words in turn.trouble
     assert owner in await heard(parts)
@@ -296,7 +296,7 @@ async def test_a_pod_that_is_gone_gives_its_order_back() -> None:
     (owner,) = wait(parts, 1, SHORT)
     parts.board.take(pod, clock.now())
     parts.feed.pod(parts.kube.vanish(PODS, pod.name), True)
-    turn = parts.board.turn(owner)
+    turn = parts.board.turn(only(owner))
     assert turn is not None
     assert (turn.attempts, turn.pod) == (0, None)
     assert owner in await heard(parts)
@@ -307,7 +307,7 @@ async def test_a_worker_s_death_without_an_order_harms_nobody() -> None:
     pod = parts.hire("a")
     (owner,) = wait(parts, 1, SHORT)
     parts.turns(pod, terminated(137))
-    turn = parts.board.turn(owner)
+    turn = parts.board.turn(only(owner))
     assert turn is not None
     assert (turn.attempts, await heard(parts)) == (0, set())
 
@@ -315,10 +315,10 @@ async def test_a_worker_s_death_without_an_order_harms_nobody() -> None:
 async def test_its_reason_when_no_attempt_is_left() -> None:
     parts = Parts(FakeKube())
     pod = parts.hire("a")
-    parts.staffing.offer(OF, Turn(SHORT, 600.0, 0, clock.now()))
+    parts.staffing.offer(OF, [Turn(SHORT, 600.0, 0, clock.now())])
     parts.board.take(pod, clock.now())
     parts.turns(pod, OOM)
-    turn = parts.board.turn(OF)
+    turn = parts.board.turn(only(OF))
     assert turn is not None
     assert turn.failure is not None
     assert turn.failure.reason == Reason.OUT_OF_MEMORY
@@ -336,12 +336,12 @@ async def test_a_job_that_has_one_of_its_own_already_takes_no_turn() -> None:
 
 def test_a_new_turn_is_what_the_job_says_and_what_is_known_of_it() -> None:
     of, since = quantumjob(status={}), clock.now()
-    made = new_turn(of, program(OF, 1), since)
+    (made,) = new_turns(of, program(OF, 1), since)
     assert (made.deadline, made.retries, made.not_before, made.attempts, made.first) == (600.0, 3, since, 0, None)
     assert made.expected > 0
     ordered = clock.now() - timedelta(seconds=100)
     of["status"] = {"attempts": 2, "times": {"ordered": clock.rfc3339(ordered)}}
-    made = new_turn(of, program(OF, 1), since)
+    (made,) = new_turns(of, program(OF, 1), since)
     assert (made.attempts, made.first) == (2, ordered)
     assert made.left(ordered + timedelta(seconds=100)) == 500
 
@@ -352,7 +352,7 @@ async def test_the_clock_alone_brings_on_what_is_due(monkeypatch: pytest.MonkeyP
     pod = parts.hire("a")
     silent, late = wait(parts, 2, SHORT)
     parts.board.take(pod, clock.now())
-    turn = parts.board.turn(late)
+    turn = parts.board.turn(only(late))
     assert turn is not None
     turn.first, turn.deadline = clock.now(), 10.0
     changed = parts.board.room("team").changed
@@ -362,7 +362,10 @@ async def test_the_clock_alone_brings_on_what_is_due(monkeypatch: pytest.MonkeyP
     await asyncio.wait_for(changed.wait(), 30)
     async with asyncio.timeout(30):
         assert {await parts.controller.queue.get() for _ in range(2)} == {silent, late}
-    assert {owner: owner in parts.board.room("team").over for owner in (silent, late)} == {silent: False, late: True}
+    assert {owner: only(owner) in parts.board.room("team").over for owner in (silent, late)} == {
+        silent: False,
+        late: True,
+    }
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -406,7 +409,7 @@ async def test_a_late_tick_blames_nobody(monkeypatch: pytest.MonkeyPatch, time: 
     pod = parts.hire("a")
     (owner,) = wait(parts, 1, SHORT)
     parts.board.take(pod, clock.now())
-    turn = parts.board.turn(owner)
+    turn = parts.board.turn(only(owner))
     assert turn is not None
     loop, now, delay, ticks = asyncio.get_running_loop(), 1000.0, 0.0, 0
     monkeypatch.setattr(loop, "time", lambda: now, raising=False)
@@ -431,6 +434,24 @@ async def test_a_late_tick_blames_nobody(monkeypatch: pytest.MonkeyPatch, time: 
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+def test_new_turns_are_one_for_each_shard() -> None:
+    of, since = quantumjob(status={"attempts": 2, "times": {"ordered": "2026-01-02T03:04:05Z"}}), clock.now()
+    made = new_turns(of, program(OF, 8, 3), since)
+    assert len(made) == 3
+    assert len(set(map(id, made))) == 3, "what becomes of one is not another's"
+    assert {(turn.attempts, turn.retries, turn.deadline, turn.not_before) for turn in made} == {(2, 3, 600.0, since)}
+    assert {turn.first for turn in made} == {clock.parse("2026-01-02T03:04:05Z")}
+
+
+async def test_shards_of_a_long_job_are_worth_workers_of_their_own() -> None:
+    parts = Parts(FakeKube())
+    parts.staffing.offer(OF, [Turn(LONG, 600.0, 3, clock.now()) for _ in range(20)])
+    assert await reconcile(parts) == 3, "as for so many long jobs"
+    pods = [parts.hire(name) for name in "abcd"]
+    got = [parts.board.take(pod, clock.now()) for pod in pods]
+    assert got == [Shard(OF, 0), Shard(OF, 1), Shard(OF, 2), None], "the last worker is for the short"
 
 
 @pytest.mark.parametrize(("told", "shared"), [("Shared", True), ("Dedicated", False)])

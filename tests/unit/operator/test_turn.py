@@ -19,7 +19,7 @@ from quantumjob_operator.shared.turn import (
     Pod,
     Turn,
     is_silent,
-    observe,
+    observe_turns,
 )
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -60,7 +60,7 @@ def test_how_long_it_takes_counts_from_the_newest_worker() -> None:
 
 OBSTACLE = Worker("waiting", Reason.UNSCHEDULABLE, "No node takes the worker: 0/1.")
 DEAD = Failure(Reason.OUT_OF_MEMORY, "Raise it.")
-CARRIED = {"pod": POD, "given": NOW, "heard": NOW, "first": NOW}
+CARRIED = {"pod": POD, "worker": POD.name, "given": NOW, "heard": NOW, "first": NOW}
 
 
 @pytest.mark.parametrize(
@@ -86,16 +86,71 @@ CARRIED = {"pod": POD, "given": NOW, "heard": NOW, "first": NOW}
 def test_a_person_is_told_the_one_thing_that_matters(
     changes: dict[str, Any], obstacle: Worker | None, state: str, reason: Reason, words: str
 ) -> None:
-    worker = observe(turn(**changes), obstacle)
+    worker = observe_turns([turn(**changes)], obstacle)
     assert (worker.state, worker.reason) == (state, reason)
     assert words in worker.message
 
 
 def test_a_job_without_a_turn_reads_as_one_that_waits() -> None:
     """So that the first status stays true, and is not written a second time, when the job has its turn."""
-    assert observe(None, OBSTACLE) == ABSENT
+    assert observe_turns([], OBSTACLE) == ABSENT
     assert (ABSENT.reason, ABSENT.message) == (QUEUED.reason, QUEUED.message)
 
 
 def test_since_when_a_worker_runs_it_is_told() -> None:
-    assert observe(turn(**CARRIED), None).since == clock.rfc3339(NOW)
+    assert observe_turns([turn(**CARRIED)], None).since == clock.rfc3339(NOW)
+
+
+ENDED = {"ended": True, "given": NOW, "first": NOW, "worker": "before"}
+TROUBLE = {"trouble": "It died.", "first": NOW}
+
+
+@pytest.mark.parametrize(
+    ("shards", "obstacle", "state", "reason", "words"),
+    [
+        ([{}, {}], None, "waiting", Reason.QUEUED, "waits for a worker"),
+        ([CARRIED, {}], OBSTACLE, "running", Reason.RUNNING, "its shards"),
+        ([{}, CARRIED], OBSTACLE, "running", Reason.RUNNING, "its shards"),
+        ([CARRIED, CARRIED], None, "running", Reason.RUNNING, "its shards"),
+        ([CARRIED, TROUBLE], None, "running", Reason.RUNNING, "its shards"),
+        ([CARRIED, ENDED], None, "running", Reason.RUNNING, "its shards"),
+        ([ENDED, {}], None, "running", Reason.RUNNING, "its shards"),
+        ([ENDED, {}], OBSTACLE, "waiting", Reason.UNSCHEDULABLE, "0/1"),
+        ([ENDED, TROUBLE], None, "waiting", Reason.RETRYING, "It died. Another attempt follows."),
+        ([{}, TROUBLE], None, "waiting", Reason.RETRYING, "It died. Another attempt follows."),
+        ([ENDED | {"trouble": "It died."}, {}], None, "running", Reason.RUNNING, "its shards"),
+        ([ENDED, ENDED], OBSTACLE, "ended", Reason.STORING, "verified"),
+        ([ENDED, {"failure": DEAD}], OBSTACLE, "failed", Reason.OUT_OF_MEMORY, "Raise it."),
+        ([CARRIED, {"failure": DEAD}], None, "failed", Reason.OUT_OF_MEMORY, "Raise it."),
+    ],
+    ids=[
+        "all wait",
+        "one runs",
+        "another runs",
+        "all run",
+        "one runs and one has failed",
+        "one runs and one is done",
+        "one is done and one waits for a moment",
+        "one is done and no worker can start for the other",
+        "one is done and the other has failed",
+        "one has failed",
+        "what has failed is done",
+        "all are done",
+        "one is done and the other given up",
+        "one runs and the other is given up",
+    ],
+)
+def test_of_several_shards_a_person_is_told_the_one_thing_that_matters(
+    shards: list[dict[str, Any]], obstacle: Worker | None, state: str, reason: Reason, words: str
+) -> None:
+    worker = observe_turns([turn(**changes) for changes in shards], obstacle)
+    assert (worker.state, worker.reason) == (state, reason)
+    assert words in worker.message
+
+
+def test_which_worker_has_which_shard_is_no_news() -> None:
+    """Each change would be worth a status write."""
+    other = Pod("team", "qj-shared-b-x", "pod-shared-b")
+    moved = CARRIED | {"pod": other, "worker": other.name, "given": later(5)}
+    told = [observe_turns([turn(**CARRIED), turn(**each)], None) for each in (CARRIED, moved, {}, ENDED)]
+    assert len(set(told)) == 1

@@ -39,7 +39,7 @@ def always_alive(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def last(uid: str) -> str:
-    return keys.segment(keys.Owner("team", uid), 0, keys.LAST)
+    return keys.segment(keys.Shard(keys.Owner("team", uid), 0), keys.LAST)
 
 
 def test_a_shared_worker_takes_one_order_after_the_other(shared: Fake, carry_out: Any) -> None:
@@ -117,7 +117,7 @@ def test_sigterm_in_an_order_of_a_shared_worker(shared: Fake, carry_out: Any) ->
     del shared.orders[:1]
     with pytest.raises(Stopped):
         carry_out(InProcess(p1=[Stopped()]))
-    assert list(shared.objects) == [keys.segment(keys.Owner("team", "uid-2"), 0, "000000")]
+    assert list(shared.objects) == [keys.segment(keys.Shard(keys.Owner("team", "uid-2"), 0), "000000")]
     assert len(shared.asked) == 1  # the pod's end says the rest
 
 

@@ -50,16 +50,23 @@ class Fake:
     def link(self, key: str) -> str:
         return f"{self.url}/store/{key}"
 
-    def pending(self, name: str, owner: keys.Owner = OWNER) -> str:
-        return keys.segment(owner, 0, name)
+    def pending(self, name: str, owner: keys.Owner = OWNER, shard: int = 0) -> str:
+        return keys.segment(keys.Shard(owner, shard), name)
 
     def make_order(
-        self, job: program.Program, *, urls: int = 4, seconds_left: float | None = None, only: bool = True, **more: Any
+        self,
+        job: program.Program,
+        *,
+        shard: int = 0,
+        urls: int = 4,
+        seconds_left: float | None = None,
+        only: bool = True,
+        **more: Any,
     ) -> Order:
-        """The order of this job, which the endpoint gives after those that it has already."""
+        """The order of a shard of this job, which the endpoint gives after those that it has already."""
         owner = keys.Owner(job.namespace, job.uid)
-        found = sorted(k for k in self.objects if keys.segment_of(k) and k.startswith(keys.prefix(owner)))
-        names = [segment[1] for k in found if (segment := keys.segment_of(k))]
+        there = sorted(k for k in self.objects if k.startswith(f"{keys.prefix(owner)}{shard}/"))
+        names = [segment[1] for k in there if (segment := keys.segment_of(k))]
         start = max((int(n) + 1 for n in names if n.isdecimal()), default=0)
         numbered = [keys.segment_name(n) for n in range(start, start + urls)]
         circuits = {
@@ -69,14 +76,14 @@ class Fake:
         }
         order = Order(
             uid=job.uid,
-            shard=0,
+            shard=shard,
             program_url=self.link(keys.program(owner)),
             program=msgspec.Raw(program.encode(job)),
             circuits=circuits,
-            found=[SegmentUrl(name, self.link(self.pending(name, owner))) for name in names],
-            next=[SegmentUrl(name, self.link(self.pending(name, owner))) for name in numbered],
-            last=self.link(self.pending(keys.LAST, owner)),
-            last_key=self.pending(keys.LAST, owner),
+            found=[SegmentUrl(name, self.link(self.pending(name, owner, shard))) for name in names],
+            next=[SegmentUrl(name, self.link(self.pending(name, owner, shard))) for name in numbered],
+            last=self.link(self.pending(keys.LAST, owner, shard)),
+            last_key=self.pending(keys.LAST, owner, shard),
             seconds_left=seconds_left,
             only=only,
             **more,
@@ -84,12 +91,12 @@ class Fake:
         self.orders.append(order)
         return order
 
-    def segment(self, name: str) -> results.Segment:
-        return results.decode_segment(self.objects[self.pending(name)])
+    def segment(self, name: str, shard: int = 0) -> results.Segment:
+        return results.decode_segment(self.objects[self.pending(name, shard=shard)])
 
-    def all_results(self) -> dict[int, results.PubResult]:
-        """From the last segment and those that it lists, which must hold each pub once."""
-        last = self.segment(keys.LAST)
+    def all_results(self, shard: int = 0) -> dict[int, results.PubResult]:
+        """From a shard's last segment and those that it lists, which must hold each pub once."""
+        last = self.segment(keys.LAST, shard)
         found = list(last.pubs)
         for stored in last.segments:
             found += results.decode_segment(self.objects[stored.key]).pubs

@@ -1,0 +1,53 @@
+"""What holds for a pub's arrays, wherever it is listed. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from quantumjob_contract import arrays, limits
+from quantumjob_contract.arrays import BadArray
+from quantumjob_contract.program import Primitive, Pub
+
+
+class Size(NamedTuple):
+    """How much a pub asks for."""
+
+    points: int
+    values: int
+    """Numbers in parameterValues."""
+    terms: int
+    """Pauli strings in observables."""
+
+
+class BadPub(ValueError):
+    """It cannot be taken."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(problem)
+        self._field, self._problem = field, problem
+
+    def told(self, place: str, name: str) -> str:
+        """What is wrong and what to do, as a sentence that begins with where the pub is listed."""
+        return f"{place}{self._field} ({name}){self._problem}."
+
+
+def size(primitive: Primitive, pub: Pub) -> Size:
+    """Of a pub whose arrays are sound. Raises BadPub."""
+    if pub.observables is None and primitive == "Estimator":
+        raise BadPub("", ": an Estimator needs observables, for example `observables: [ZZ]`")
+    if pub.observables is not None and primitive != "Estimator":
+        raise BadPub(".observables", ": only an Estimator has observables; set spec.program.primitive")
+    field, terms = "parameterValues", 0
+    try:
+        shape, columns = arrays.bindings(pub.parameter_values)
+        field = "observables"
+        if pub.observables is not None:
+            found = arrays.observables(pub.observables)
+            terms = sum(map(len, found.terms))
+            shape = arrays.broadcast(shape, found.shape)
+    except BadArray as bad:
+        raise BadPub(f".{field}{bad}", "") from None
+    if math.prod(shape) > limits.MAX_POINTS:
+        raise BadPub("", f" has {math.prod(shape)} points, the limit is {limits.MAX_POINTS}: split it")
+    return Size(math.prod(shape), sum(len(column.values) for column in columns), terms)

@@ -1,0 +1,126 @@
+"""A job whose pubs an object lists: looked at once, at acceptance; from then on a function of the resource again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from quantumjob_contract import keys, limits, transfer
+from quantumjob_contract.program import decode_program
+from quantumjob_contract.reasons import Reason
+from quantumjob_contract.transfer import StoreUnavailable
+from quantumjob_operator import status
+from support.kube import FakeKube, quantumjob
+from support.parts import OF, Parts
+
+pytestmark = pytest.mark.usefixtures("time", "no_poll")
+
+KEY = "pubs.jsonl"
+LINES = b'{"circuit": {"inline": "OPENQASM 3.0;"}}\n\n{"circuit": 1}\n'
+
+
+def listing(**object_: Any) -> dict[str, Any]:
+    return {"primitive": "Sampler", "shots": 100, "pubsFrom": {"object": {"key": KEY} | object_}}
+
+
+def made(data: bytes | None = LINES, *, dedicated: bool = False, **object_: Any) -> Parts:
+    of = quantumjob()
+    of["spec"] |= {"program": listing(**object_), "dedicated": dedicated}
+    parts = Parts(FakeKube(of))
+    if data is not None:
+        parts.store.circuits.objects[f"team/{KEY}"] = data
+    return parts
+
+
+def refusal(parts: Parts) -> str:
+    accepted = status.condition(parts.status(), "Accepted") or {}
+    assert (accepted["status"], accepted["reason"]) == ("False", Reason.INVALID_SPEC)
+    message: str = accepted["message"]
+    return message
+
+
+@pytest.mark.parametrize("dedicated", [False, True])
+async def test_what_is_found_is_told_and_fixed(time: Any, dedicated: bool) -> None:
+    parts = made(dedicated=dedicated)
+    await parts.settle()
+    await parts.told(time)
+    told = parts.status()
+    assert told["pubsFrom"] == {"sha256": transfer.sha256(LINES), "bytes": len(LINES), "pubs": 2}
+    assert told["progress"] == "0/2"
+    program = decode_program(parts.store.pending.objects[keys.program(OF)])
+    assert program.listed is not None
+    assert (program.listed.sha256, program.total, program.pubs) == (transfer.sha256(LINES), 2, [])
+
+
+async def test_an_order_has_a_url_of_the_object() -> None:
+    parts = made()
+    await parts.settle()
+    order = await parts.ask(parts.hire())
+    assert order is not None
+    assert list(order.circuits) == [KEY]
+
+
+async def test_it_is_looked_at_once(time: Any) -> None:
+    parts = made()
+    await parts.settle()
+    await parts.told(time)
+    again = parts.restarted()
+    await again.settle()
+    again.store.circuits.objects[f"team/{KEY}"] = b"{}"
+    asked = [what for what in parts.store.circuits.requests if "circuits" in what]
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "object_", "said"),
+    [
+        (None, {}, "not in the circuits bucket"),
+        (b"", {}, "lists no pubs"),
+        (b" \n\r\n", {}, "lists no pubs"),
+        (LINES, {"sha256": "0" * 64}, "not the one in the spec"),
+        (LINES, {"key": "../other/pubs.jsonl"}, "relative to the namespace"),
+    ],
+)
+async def test_refused(data: bytes | None, object_: dict[str, str], said: str) -> None:
+    parts = made(data, **object_)
+    await parts.settle()
+    assert said in refusal(parts)
+    assert parts.status()["phase"] == "Failed"
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MAX_LISTED_BYTES", 40), ("MAX_LISTED_PUBS", 1)])
+async def test_limits(monkeypatch: pytest.MonkeyPatch, limit: str, value: int) -> None:
+    monkeypatch.setattr(limits, limit, value)
+    parts = made()
+    await parts.settle()
+    assert str(value) in refusal(parts)
+    assert "split the job" in refusal(parts)
+
+
+@pytest.mark.parametrize("dedicated", [False, True])
+async def test_a_store_that_is_down_is_waited_for(time: Any, dedicated: bool) -> None:
+    parts = made(dedicated=dedicated)
+    parts.store.circuits.down = True
+    with pytest.raises(StoreUnavailable):
+        await parts.settle()
+    doing = status.condition(parts.status(), "Reconciling") or {}
+    assert (doing["reason"], parts.status()["phase"]) == (Reason.WAITING_FOR_STORE, "Pending")
+    parts.store.circuits.down = False
+    parts.controller.queue.add(OF)
+    await parts.settle()
+    await parts.told(time)
+    assert status.is_true(parts.status(), "Accepted")
+    assert parts.status()["pubsFrom"]["pubs"] == 2
+
+
+async def test_a_result_of_very_many_pubs_has_the_first_in_the_status() -> None:
+    """The manifest has all."""
+    parts = made(b"\n".join([b"{}"] * (limits.MAX_PUBS + 5)))
+    await parts.settle()
+    parts.edit(cancel=True)
+    await parts.settle()
+    told = parts.status()
+    assert told["progress"] == f"0/{limits.MAX_PUBS + 5}"
+    assert len(told["results"]["pubs"]) == limits.MAX_PUBS
+    assert told["results"]["pubs"][-1]["name"] == f"pub-{limits.MAX_PUBS - 1}"

@@ -1,0 +1,162 @@
+"""The pubs of a program: those in it, or those that an object in the circuits bucket lists, one JSON object in a line.
+
+No circuit is parsed here, and of an object's lines only where they begin is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+import msgspec
+import urllib3
+
+from quantumjob_contract import arrays, limits, names, pub_rules
+from quantumjob_contract.exits import Exit
+from quantumjob_contract.lines import spans
+from quantumjob_contract.program import Circuit, Format, Listed, Primitive, Program, Pub, default_name, new_pub
+from quantumjob_contract.reasons import PubReason
+from quantumjob_contract.reference import ObjectRef
+from quantumjob_contract.transfer import NotFound, TooLarge
+from quantumjob_worker import references
+from quantumjob_worker.errors import OrderFailed, PubFailed
+
+CHANGED: Final = (
+    "The object of spec.program.pubsFrom is not what it was when the job was accepted. Put the pubs under a key that "
+    "is never written again, and create the job anew."
+)
+
+
+CAUSE_CHARS: Final = 160
+
+
+class Pubs(Protocol):
+    """All pubs of a program, by index."""
+
+    def __len__(self) -> int: ...
+    def points(self, index: int) -> int: ...
+    def __getitem__(self, index: int) -> Pub:
+        """Raises PubFailed."""
+
+
+class Given:
+    """Pubs that the program holds."""
+
+    def __init__(self, pubs: list[Pub]) -> None:
+        self._pubs = pubs
+
+    def __len__(self) -> int:
+        return len(self._pubs)
+
+    def points(self, index: int) -> int:
+        return arrays.points(self._pubs[index].parameter_values)
+
+    def __getitem__(self, index: int) -> Pub:
+        return self._pubs[index]
+
+
+class LineCircuit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A circuit as text; base64 for QPY."""
+
+    inline: str
+    format: Format = "OpenQASM3"
+
+
+class Line(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """A pub in a line: the fields of one in spec.program.pubs, of which only the circuit must be there."""
+
+    circuit: LineCircuit
+    name: str | None = None
+    shots: int | None = None
+    parameter_values: dict[str, Any] = {}
+    observables: Any = None
+    precision: float | None = None
+
+
+class Lines:
+    """Pubs that an object lists. A line that is none is the error of its pub."""
+
+    def __init__(self, primitive: Primitive, listed: Listed, data: bytes) -> None:
+        self._primitive = primitive
+        self._shots = listed.shots
+        self._data = data
+        self._spans = list(spans(data))
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    def points(self, index: int) -> int:
+        try:
+            return arrays.points(self[index].parameter_values)
+        except PubFailed:
+            return 1
+
+    def __getitem__(self, index: int) -> Pub:
+        place = f"Line {index + 1} of the object of pubsFrom"
+        span = self._spans[index]
+        if span.stop - span.start > limits.MAX_LINE_BYTES:
+            raise PubFailed(PubReason.INVALID_PUB, f"{place} has more than {limits.MAX_LINE_BYTES} bytes.")
+        try:
+            line = LINE.decode(memoryview(self._data)[span])
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise PubFailed(PubReason.INVALID_PUB, f"{place} is not a pub: {_cause(error)}.") from None
+        pub = new_pub(
+            self._primitive,
+            self._shots,
+            name=line.name or default_name(index),
+            circuit=Circuit(format=line.circuit.format, inline=line.circuit.inline),
+            shots=line.shots,
+            parameter_values=line.parameter_values,
+            observables=line.observables,
+            precision=line.precision,
+        )
+        if problem := self._problem(line, pub, place):
+            raise PubFailed(PubReason.INVALID_PUB, problem)
+        return pub
+
+    def _problem(self, line: Line, pub: Pub, place: str) -> str:
+        """What the schema and acceptance would say of it."""
+        if names.PUB_NAME.fullmatch(pub.name) is None:
+            return f"{place}: name must be a DNS label: at most 63 lower-case letters, digits and '-'."
+        if line.shots is not None and not 1 <= line.shots <= limits.MAX_SHOTS:
+            return f"{place}: shots must be from 1 to {limits.MAX_SHOTS}."
+        if line.precision is not None and not 0 <= line.precision <= limits.MAX_PRECISION:
+            return f"{place}: precision must be from 0 to {limits.MAX_PRECISION}."
+        if line.precision is not None and (line.shots is not None or self._primitive != "Estimator"):
+            return f"{place}: only an Estimator's pub has a precision, and then no shots."
+        try:
+            pub_rules.size(self._primitive, pub)
+        except pub_rules.BadPub as bad:
+            return bad.told(place, pub.name)
+        return ""
+
+
+LINE: Final = msgspec.json.Decoder(Line)
+
+
+def pubs_of(
+    program: Program,
+    urls: Mapping[str, str],
+    http: urllib3.PoolManager,
+    *,
+    until: float,
+    wait: Callable[[float], None],
+) -> Pubs:
+    """Raises OrderFailed, or transfer's StoreUnavailable and StoreRefused."""
+    listed = program.listed
+    if listed is None:
+        return Given(program.pubs)
+    reference = ObjectRef(listed.key, listed.sha256)
+    try:
+        data = references.fetch(reference, urls, http, limits.MAX_LISTED_BYTES, until=until, wait=wait)
+    except (references.NoUrl, references.Mismatch, NotFound, TooLarge):
+        raise OrderFailed(Exit.BAD_PROGRAM, CHANGED) from None
+    found = Lines(program.primitive, listed, data)
+    if len(found) != listed.pubs:
+        raise OrderFailed(Exit.BAD_PROGRAM, CHANGED)
+    return found
+
+
+def _cause(error: Exception) -> str:
+    """What msgspec says: types, and names of fields; of a line that is no JSON at all, where."""
+    return str(error)[:CAUSE_CHARS] if isinstance(error, msgspec.MsgspecError) else "it is nested too deeply"
