@@ -11,14 +11,14 @@ from benchmarks import operator_usage
 from benchmarks.figures.basic import Floor
 from benchmarks.figures.parts import Alone
 from benchmarks.figures.run import Figures, Operator
-from benchmarks.measure import alone, many, service, small, together
+from benchmarks.measure import alone, many, programs, service, small, together
 from benchmarks.measure.backlog import backlog
 from benchmarks.measure.bench import Bench
 from benchmarks.operator_usage import Usage
 
 T = TypeVar("T")
 
-PARTS: Final = ("alone", "many", "standing", "series", "burst", "mixed", "crowd", "rest", "backlog")
+PARTS: Final = ("alone", "many", "standing", "series", "burst", "mixed", "crowd", "programs", "rest", "backlog")
 
 
 def measure(bench: Bench, chosen: Namespace) -> Figures:
@@ -39,6 +39,7 @@ def measure(bench: Bench, chosen: Namespace) -> Figures:
         burst=part("burst", lambda: small.burst(bench, chosen.burst)),
         mixed=part("mixed", lambda: together.mixed(bench, chosen.small, chosen.long)),
         crowd=part("crowd", lambda: together.crowd(bench, chosen.crowd, chosen.few)),
+        programs=part("programs", lambda: programs.programs(bench, chosen.pubs, chosen.points, chosen.estimates)),
         rest=part("rest", lambda: service.rest(bench, chosen.submits, chosen.submitters, chosen.submits_at_once)),
         operator=_operator(bench, begun),
         backlog=part("backlog", lambda: backlog(bench, chosen.finished, chosen.waiting, chosen.runs)),

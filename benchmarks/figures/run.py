@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.figures.basic import Cost, Floor, Target
 from benchmarks.figures.parts import Alone, Burst, Many, Standing
+from benchmarks.figures.programs import Programs
 from benchmarks.figures.service import Rest
 from benchmarks.figures.together import Backlog, Crowd, Mixed
 
@@ -44,6 +45,7 @@ class Figures:
     burst: Burst | None = None
     mixed: Mixed | None = None
     crowd: Crowd | None = None
+    programs: Programs | None = None
     rest: Rest | None = None
     backlog: Backlog | None = None
 
@@ -59,5 +61,5 @@ def targets(figures: Figures) -> list[Target]:
     found = [target for part in timed if part for target in part.targets(figures.floor)]
     if figures.cost:
         found.append(Target("operator's CPU a job, shared: series and burst", figures.cost.each, 10, "ms"))
-    others = (figures.operator, figures.mixed, figures.crowd, figures.rest, figures.backlog)
+    others = (figures.operator, figures.mixed, figures.crowd, figures.programs, figures.rest, figures.backlog)
     return found + [target for part in others if part for target in part.targets(figures.floor)]

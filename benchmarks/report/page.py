@@ -8,7 +8,7 @@ from typing import Final
 from benchmarks.figures.run import Figures, targets
 from benchmarks.figures.single import COLD, DEDICATED, SHARED
 from benchmarks.machine import Machine
-from benchmarks.report import service, stages, tables, together
+from benchmarks.report import programs, service, stages, tables, together
 from benchmarks.report.layout import Table, markdown
 
 INTRODUCTION: Final = """\
@@ -46,6 +46,7 @@ def shown(figures: Figures, machine: Machine) -> list[Table]:
         tables.operator(figures),
         together.mixed(figures.mixed) if figures.mixed else None,
         together.crowd(figures.crowd) if figures.crowd else None,
+        programs.programs(figures.programs) if figures.programs else None,
         service.service(figures.rest) if figures.rest else None,
         together.backlog(figures.backlog, figures.floor) if figures.backlog else None,
         _machine(machine),
