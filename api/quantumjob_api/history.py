@@ -135,7 +135,7 @@ async def segment(
     byte_range: Range = None,
     redirect: Redirect = False,
 ) -> Response:
-    """As `segments` of the result names it."""
+    """As `segments` or `arrays` of the result names it."""
     found = await _open(service, token, namespace, uid)
     return await results.segment(service, found, shard, segment, byte_range, redirect=redirect)
 

@@ -135,6 +135,12 @@ class StoredObject(BaseModel):
     href: str = Field(description="Its bytes, by range too.")
 
 
+class StoredArrays(StoredObject):
+    """A `.npz` of arrays that pubs have saved; in it `INDEX/NAME` for each, INDEX the pub's."""
+
+    pubs: list[int] = Field(description="Indices of the pubs whose arrays it has.")
+
+
 class Register(BaseModel):
     """What was measured into one classical register."""
 
@@ -156,6 +162,9 @@ class PubResult(BaseModel):
     expectations: dict[str, Any] | None = Field(
         None, description="An Estimator's: `shape`, and `evs` and `stds` flat in C order."
     )
+    arrays: dict[str, Any] = Field(
+        {}, description="Of a pub that saves any, by name: `shape`, `dtype` and `method`. Values are in a `.npz`."
+    )
     error: dict[str, Any] | None = None
 
 
@@ -175,6 +184,7 @@ class Stored(BaseModel):
     times: dict[str, str]
     versions: dict[str, str]
     segments: list[StoredObject]
+    arrays: list[StoredArrays] = Field(description="Objects with the arrays that pubs have saved.")
 
 
 class Result(Stored):

@@ -17,7 +17,6 @@ from quantumjob_api.streams import Held
 from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.objectstore import AsyncBucket
-from quantumjob_contract.program import encode
 from quantumjob_contract.reader import NotVerified, Results
 from quantumjob_contract.results import PubResult, decode_segment
 from quantumjob_contract.transfer import NotFound
@@ -90,7 +89,7 @@ def _batch(pubs: Iterator[PubResult]) -> list[bytes]:
     found: list[bytes] = []
     size = 0
     for pub in pubs:
-        found.append(encode(pub))
+        found.append(msgspec.json.encode(pub))  # registers in the circuit's order, as they were stored
         size += len(found[-1])
         if size >= BATCH_BYTES:
             break
@@ -122,7 +121,7 @@ async def _of_shard(pending: AsyncBucket, shard: Shard) -> AsyncIterator[list[by
         fresh = [pub for pub in segment.pubs if pub.index not in seen]
         seen |= {pub.index for pub in fresh}
         if fresh:
-            yield [encode(pub) for pub in fresh]
+            yield [msgspec.json.encode(pub) for pub in fresh]
         if last:
             return
         number += 1
@@ -138,12 +137,12 @@ async def _segment(pending: AsyncBucket, shard: Shard, name: str) -> bytes | Non
 async def segment(
     service: Service, result: Results, shard: int, name: str, byte_range: str | None, *, redirect: bool
 ) -> Response:
-    """One object of a result as it was written. Raises Problem."""
+    """One object of a result as it was written, `name` that of a segment, or of its arrays. Raises Problem."""
     manifest = result.manifest
-    key = keys.segment(Shard(Owner(manifest.namespace, manifest.uid), shard), name)
-    found = next((each for each in manifest.segments if each.key == key), None)
+    key = keys.beside(Shard(Owner(manifest.namespace, manifest.uid), shard), name)
+    found = next((each for each in (*manifest.segments, *manifest.arrays) if each.key == key), None)
     if found is None:
-        raise Problem(Reason.NOT_FOUND, "The result has no such segment.")
+        raise Problem(Reason.NOT_FOUND, "The result has no such object.")
     if (inside := manifest.inline.get(key)) is not None:
         return streams.in_memory(bytes(inside), byte_range)
     bucket = service.store().completed

@@ -23,9 +23,11 @@ JSON = dict[str, Any]
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}/jobs/{name}", default_response_class=Response, tags=["results"])
 Shard = Annotated[int, Path(ge=0, le=9999, description="Shard of the job.")]
-SegmentName = Annotated[str, Path(pattern=r"^(last|[0-9]{6})$", description="Segment of the shard.")]
+SegmentName = Annotated[
+    str, Path(pattern=r"^(last|[0-9]{6}(\.npz)?)$", description="Segment of the shard, or its arrays.")
+]
 SEGMENT: dict[int | str, JSON] = {
-    200: content(BINARY, "The segment as its worker wrote it."),
+    200: content(BINARY, "The object as its worker wrote it."),
     206: content(BINARY, "The bytes that Range names.", {"Content-Range": "Which bytes, of how many."}),
     307: described("Where it can be fetched for five minutes.", {"Location": "A presigned URL of the store's."}),
 }
@@ -66,7 +68,7 @@ async def segment(
     byte_range: Range = None,
     redirect: Redirect = False,
 ) -> Response:
-    """As `segments` of the result names it, with its sha256. By range, or from the store itself."""
+    """As `segments` or `arrays` of the result names it, with its sha256. By range, or from the store itself."""
     found = await of_job(service, token, namespace, name)
     return await results.segment(service, found, shard, segment, byte_range, redirect=redirect)
 

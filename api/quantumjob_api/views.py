@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from quantumjob_contract.keys import segment_of
-from quantumjob_contract.results import Manifest
+from quantumjob_contract.keys import Owner, prefix
+from quantumjob_contract.results import Manifest, StoredObject
 
 JSON = dict[str, Any]
 
@@ -97,11 +97,12 @@ def _row(cells: JSON, meta: JSON) -> JSON:
 
 def stored(manifest: Manifest, where: str) -> JSON:
     """A finished job; `where` is the path of its result."""
-    segments = []
-    for each in manifest.segments:
-        shard, name = segment_of(each.key) or (0, each.key)
-        label = f"{shard}/{name}"
-        segments.append({"name": label, "bytes": each.bytes, "sha256": each.sha256, "href": f"{where}/{label}"})
+    folder = prefix(Owner(manifest.namespace, manifest.uid))
+
+    def shown(each: StoredObject) -> JSON:
+        label = each.key.removeprefix(folder).removesuffix(".json")
+        return {"name": label, "bytes": each.bytes, "sha256": each.sha256, "href": f"{where}/{label}"}
+
     return {
         "name": manifest.name,
         "namespace": manifest.namespace,
@@ -115,7 +116,8 @@ def stored(manifest: Manifest, where: str) -> JSON:
         "failed": manifest.failed,
         "times": manifest.times,
         "versions": manifest.versions,
-        "segments": segments,
+        "segments": [shown(each) for each in manifest.segments],
+        "arrays": [shown(each) | {"pubs": each.pubs} for each in manifest.arrays],
     }
 
 

@@ -70,6 +70,10 @@ class AsyncClient(Async):
         """Every pub's result or error, verified. Raises NotFinished, NotFound."""
         return await self.run(calls.result(name))
 
+    async def arrays(self, stored: models.Arrays) -> bytes:
+        """One of `arrays` of a result: a `.npz`, verified."""
+        return await self.run(calls.arrays(stored))
+
     async def partial_result(self, name: str) -> models.Partial:
         """What is done so far."""
         return await self.run(calls.partial(name))

@@ -88,6 +88,14 @@ def result(name: str) -> Call[models.Result]:
     return _read((yield Request("GET", f"{_job(name)}/result")), models.Result)
 
 
+def arrays(stored: models.Arrays) -> Call[bytes]:
+    """A `.npz` of a result, as the worker wrote it. Raises NotVerified."""
+    answer = yield Request("GET", stored.href.split("/", 4)[-1])  # below the namespace
+    if (len(answer.body), hashlib.sha256(answer.body).hexdigest()) != (stored.bytes, stored.sha256):
+        raise errors.NotVerified(answer.status, "NotVerified", f"{stored.href} is not what was committed.")
+    return answer.body
+
+
 def partial(name: str) -> Call[models.Partial]:
     return _read((yield Request("GET", f"{_job(name)}/partial")), models.Partial)
 

@@ -66,6 +66,10 @@ class Client(Sync):
         """Every pub's result or error, verified. Raises NotFinished, NotFound."""
         return self.run(calls.result(name))
 
+    def arrays(self, stored: models.Arrays) -> bytes:
+        """One of `arrays` of a result: a `.npz`, verified."""
+        return self.run(calls.arrays(stored))
+
     def partial_result(self, name: str) -> models.Partial:
         """What is done so far."""
         return self.run(calls.partial(name))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 import msgspec
 from qiskit.primitives import PrimitiveResult, PubResult
 
+from quantumjob.arrays import Values, saved_arrays
 from quantumjob.errors import JobFailed
-from quantumjob.models import Result
+from quantumjob.models import Arrays, Result
 from quantumjob.results import pub_result
 from quantumjob_contract.results import PubResult as Stored
 
@@ -17,19 +18,22 @@ JSON = dict[str, Any]
 Finished: TypeAlias = PrimitiveResult[PubResult]
 
 
-def primitive_result(found: Result) -> Finished:
-    """Raises JobFailed where a pub has no result."""
+def primitive_result(found: Result, read: Callable[[Arrays], bytes]) -> Finished:
+    """`read` gives a `.npz` of its arrays. Raises JobFailed where a pub has no result."""
     pubs = _read(found.pubs)
     errors = {
         pub.index: f"Pub {pub.index} ({pub.name}): {pub.error.reason}: {pub.error.message}" for pub in pubs if pub.error
     }
     if errors or len(pubs) < found.total:
         raise JobFailed(found.reason, found.message, errors)
-    return PrimitiveResult([pub_result(pub) for pub in pubs], metadata={"version": 2})
+    values: Values = {}
+    for stored in found.arrays:
+        values |= saved_arrays(read(stored), stored.pubs)
+    return PrimitiveResult([pub_result(pub, values.get(pub.index)) for pub in pubs], metadata={"version": 2})
 
 
 def pub_results(pubs: Iterable[JSON]) -> dict[int, PubResult]:
-    """Those that have a result, by their index."""
+    """Those that have a result, by their index, without the arrays that they have saved."""
     return {pub.index: pub_result(pub) for pub in _read(pubs) if pub.error is None}
 
 

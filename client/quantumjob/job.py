@@ -70,11 +70,14 @@ class Job(BasePrimitiveJob[Finished, JobStatus]):  # type: ignore[misc]  # Qiski
         To interrupt it costs nothing: the job goes on. `bar` shows progress; left out, it is shown to people.
         """
         if self._result is None:
-            self._result = primitive_result(self._finished(timeout, bar))
+            self._result = primitive_result(self._finished(timeout, bar), self._client.arrays)
         return self._result
 
     def partial_result(self) -> dict[int, PubResult]:
-        """The pubs that are done so far, by their index; what they say is verified when the job ends."""
+        """The pubs that are done so far, by their index, without the arrays that they save.
+
+        What they say is verified when the job ends.
+        """
         try:
             self.details()
         except errors.NotFound:

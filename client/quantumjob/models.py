@@ -85,6 +85,16 @@ class Partial(Shown, frozen=True, rename="camel"):
     """As in the result's JSON (docs/rest.md)."""
 
 
+class Arrays(Shown, frozen=True, rename="camel"):
+    """A `.npz` of arrays that pubs have saved."""
+
+    name: str
+    bytes: int
+    sha256: str
+    href: str
+    pubs: list[int]
+
+
 class Result(Shown, frozen=True, rename="camel"):
     """Every pub's result or error, verified."""
 
@@ -102,3 +112,4 @@ class Result(Shown, frozen=True, rename="camel"):
     pubs: list[dict[str, Any]]
     """As in the result's JSON (docs/rest.md)."""
     labels: dict[str, str] = {}
+    arrays: list[Arrays] = []

@@ -16,6 +16,7 @@ from quantumjob.client import Client
 from quantumjob.job import Job
 from quantumjob.pubs import estimator_pub, program, sampler_pub
 from quantumjob_contract import limits
+from quantumjob_contract.saved import Save, in_order
 
 JSON = dict[str, Any]
 
@@ -58,10 +59,19 @@ class Sampler(_Submits, BaseSamplerV2):  # type: ignore[misc]  # Qiskit has no a
         super().__init__(client, seed, spec, labels)
         self.default_shots = default_shots
 
-    def run(self, pubs: Iterable[SamplerPubLike], *, shots: int | None = None, name: str | None = None) -> Job:
-        """One QuantumJob for all pubs; `name` is its name."""
+    def run(
+        self,
+        pubs: Iterable[SamplerPubLike],
+        *,
+        shots: int | None = None,
+        name: str | None = None,
+        save: Iterable[Save] = (),
+    ) -> Job:
+        """One QuantumJob for all pubs; `name` is its name. `save` names arrays that each pub's data has besides."""
         coerced = [SamplerPub.coerce(pub, self.default_shots if shots is None else shots) for pub in pubs]
-        return self._submit("Sampler", [sampler_pub(pub) for pub in coerced], [pub.circuit for pub in coerced], name)
+        wanted = in_order(save)
+        made = [sampler_pub(pub) | ({"save": wanted} if wanted else {}) for pub in coerced]
+        return self._submit("Sampler", made, [pub.circuit for pub in coerced], name)
 
 
 class Estimator(_Submits, BaseEstimatorV2):  # type: ignore[misc]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from qiskit.primitives import BitArray, DataBin, PrimitiveResult, PubResult, SamplerPubResult
 
+from quantumjob.arrays import Values, checked, points, saved_arrays
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import Expectations, PubError, PubMetadata, Register
 from quantumjob_contract.results import PubResult as Stored
@@ -31,7 +34,8 @@ def primitive_result(results: Results, *, partial: bool = False) -> PrimitiveRes
     """All pubs, in the job's order.
 
     A Sampler's pub has a BitArray for each classical register, of shape (*shape, shots, bytes) and dtype uint8; an
-    Estimator's has `evs` and `stds`, float64 arrays of the pub's shape. Raises PubsFailed where a pub has an error;
+    Estimator's has `evs` and `stds`, float64 arrays of the pub's shape. What a pub has saved is there under
+    `statevector`, `density_matrix` and `probabilities`. Raises PubsFailed where a pub has an error;
     with `partial` such a pub has no data, and its error is in `metadata["error"]`. Raises the errors of `Results`.
     """
     stored = {pub.index: pub for pub in results.pubs()}
@@ -43,24 +47,29 @@ def primitive_result(results: Results, *, partial: bool = False) -> PrimitiveRes
     }
     if errors and not partial:
         raise PubsFailed(errors)
+    values: Values = {}
+    for about, data in results.arrays():
+        values |= saved_arrays(data, about.pubs)
     return PrimitiveResult(
         [
-            pub_result(stored[index]) if index in stored else _failed(errors[summary.name])
+            pub_result(stored[index], values.get(index)) if index in stored else _failed(errors[summary.name])
             for index, summary in enumerate(results.manifest.pubs)
         ],
         metadata={"version": 2},
     )
 
 
-def pub_result(pub: Stored) -> PubResult:
-    """One pub. Where it has an error, there is no data."""
+def pub_result(pub: Stored, saved: Mapping[str, NDArray[Any]] | None = None) -> PubResult:
+    """One pub, with the values of the arrays that it has saved. Where it has an error, there is no data."""
     if pub.error is not None:
         return _failed(pub.error)
     if pub.expectations is not None:
         return PubResult(_values(pub.expectations), metadata=_metadata(pub.metadata))
     registers = pub.data or {}
-    shape = tuple(next(iter(registers.values())).shape) if registers else ()
+    shape = tuple(next(iter(registers.values())).shape) if registers else points(pub.arrays)
     arrays = {name: bit_array(register, pub.metadata.shots) for name, register in registers.items()}
+    if saved is not None:
+        arrays |= checked(pub, saved)
     return SamplerPubResult(DataBin(**arrays, shape=shape), metadata=_metadata(pub.metadata))
 
 

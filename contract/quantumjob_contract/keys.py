@@ -3,6 +3,7 @@
     circuits    <namespace>/<any key>                    what users upload
     pending     <namespace>/<uid>/program.json           the accepted program
                 <namespace>/<uid>/<shard>/<n>.json       a segment; the last one of a shard is "last.json"
+                <namespace>/<uid>/<shard>/<n>.npz        arrays of the pubs in the segment of that number
     completed   <namespace>/<uid>/...                    the same keys, verified, and
                 <namespace>/<uid>/manifest.json          written last: the commit
 
@@ -71,6 +72,17 @@ def segment_name(number: int) -> str:
 def segment(shard: Shard, name: str) -> str:
     """The key of a segment; `name` is `segment_name(n)` or `LAST`."""
     return f"{prefix(shard.owner)}{shard.number}/{name}.json"
+
+
+def arrays(shard: Shard, name: str) -> str:
+    """The key of the arrays that belong to a numbered segment."""
+    return f"{prefix(shard.owner)}{shard.number}/{name}.npz"
+
+
+def beside(shard: Shard, name: str) -> str:
+    """The key of a segment or of arrays, by the name that a reader gives: `last`, `000000` or `000000.npz`."""
+    number = name.removesuffix(".npz")
+    return segment(shard, name) if number == name else arrays(shard, number)
 
 
 def owner_of(key: str) -> Owner | None:

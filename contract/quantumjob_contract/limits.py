@@ -59,6 +59,8 @@ machine, and another may be faster."""
 
 MAX_RESULT_BYTES: Final = 16 * MIB
 """Bytes of one pub's samples (points times shots times bytes per shot, over all registers)."""
+MAX_SAVED_BYTES: Final = 64 * MIB
+"""Bytes of the arrays that one pub saves: a statevector of 22 qubits, a density matrix of 11."""
 MAX_METADATA_BYTES: Final = 16 * KIB
 """Of the metadata that a QPY circuit carries, as JSON; the result repeats it."""
 MAX_OUTCOMES: Final = 4096
@@ -75,6 +77,9 @@ INLINE_RESULT_BYTES: Final = 64 * KIB
 MAX_MANIFEST_BYTES: Final = INLINE_RESULT_BYTES + 16 * MIB
 MAX_SEGMENT_BYTES: Final = 48 * MIB
 """Above this a segment is not read: one pub's samples in text, with room."""
+
+MAX_ARRAYS_BYTES: Final = 96 * MIB
+"""Above this the arrays of a segment are not read: those of a pub, and what had gathered before it, with room."""
 
 URL_SECONDS: Final = 7 * 24 * 3600
 """Longest life of a presigned URL that S3 allows; an order's URLs live as long as its deadline, at most this."""

@@ -23,11 +23,13 @@ POLL_SECONDS: Final = 25.0
 """How long the operator holds a question for an order where there is none."""
 
 
-class SegmentUrl(msgspec.Struct, frozen=True):
-    """A presigned URL of one segment: for PUT in `next` and `last`, for GET in `found`."""
+class SegmentUrl(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A presigned URL of one segment: for PUT in `next`, for GET in `found`."""
 
     name: str
     url: str
+    arrays: str = ""
+    """Presigned PUT of the arrays beside it, in `next` where the program saves any."""
 
 
 class Order(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
@@ -55,10 +57,12 @@ class Order(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_defa
     """PEM of the store's authority; empty for the system's."""
 
 
-class UrlsRequest(msgspec.Struct, frozen=True):
+class UrlsRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """Asks for the URLs of segments from this number on."""
 
     start: int
+    arrays: bool = False
+    """Those of the arrays beside them, too."""
 
 
 class Ended(msgspec.Struct, frozen=True, omit_defaults=True):

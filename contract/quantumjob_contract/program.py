@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
 
-from quantumjob_contract import limits
+from quantumjob_contract import limits, saved
 from quantumjob_contract.backend import Backend
 from quantumjob_contract.keys import shard_count
 from quantumjob_contract.reference import ObjectRef
+from quantumjob_contract.saved import Save
 
 Format = Literal["OpenQASM2", "OpenQASM3", "QPY"]
 Primitive = Literal["Sampler", "Estimator"]
@@ -37,6 +39,8 @@ class Pub(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     observables: Any = None
     precision: float | None = None
     """Of an Estimator: standard deviation of each value; 0 is exact."""
+    save: list[Save] = []
+    """Of a Sampler: arrays of the state at the circuit's end, in the order of `saved.KINDS`."""
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -102,6 +106,7 @@ def new_pub(
     parameter_values: dict[str, Any],
     observables: Any,
     precision: float | None,
+    save: Iterable[Save] = (),
 ) -> Pub:
     """A pub with every default filled in, from what its user gave."""
     if primitive == "Estimator" and precision is None:
@@ -114,6 +119,7 @@ def new_pub(
         parameter_values=parameter_values,
         observables=observables,
         precision=None if precision is None else float(precision),
+        save=saved.in_order(save),
     )
 
 

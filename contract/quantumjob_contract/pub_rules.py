@@ -38,6 +38,8 @@ def size(primitive: Primitive, pub: Pub) -> Size:
         raise BadPub("", ": an Estimator needs observables, for example `observables: [ZZ]`")
     if pub.observables is not None and primitive != "Estimator":
         raise BadPub(".observables", ": only an Estimator has observables; set spec.program.primitive")
+    if pub.save and primitive != "Sampler":
+        raise BadPub(".save", ": only a Sampler saves arrays of the state; leave save out")
     field, terms = "parameterValues", 0
     try:
         shape, columns = arrays.bindings(pub.parameter_values)

@@ -10,6 +10,7 @@ from quantumjob_contract.program import Program, decode_program
 from quantumjob_contract.results import (
     Manifest,
     PubResult,
+    StoredArrays,
     StoredObject,
     decode_manifest,
     decode_segment,
@@ -47,6 +48,11 @@ class Results:
                 if result.index not in seen:
                     seen.add(result.index)
                     yield result
+
+    def arrays(self) -> Iterator[tuple[StoredArrays, bytes]]:
+        """Each `.npz` of arrays that pubs have saved (`saved` says what is in it), one in memory at a time."""
+        for stored in self.manifest.arrays:
+            yield stored, self._read(stored)
 
     def _read(self, stored: StoredObject) -> bytes:
         inside = self.manifest.inline.get(stored.key)

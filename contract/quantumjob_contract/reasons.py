@@ -31,6 +31,8 @@ class PubReason(StrEnum):
     CHECKSUM_MISMATCH = "ChecksumMismatch"
     """The object's bytes are not those of the sha256 in the spec."""
     RESULT_TOO_LARGE = "ResultTooLarge"
+    NOT_PURE = "NotPure"
+    """A statevector is asked of a circuit that does not end in one: it measures or resets on its way, or has noise."""
     MEMORY_LIMIT = "MemoryLimit"
     """The simulation needs more memory than the pod's limit leaves it."""
     METHOD_UNSUITABLE = "MethodUnsuitable"

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from quantumjob_contract.reasons import PubReason
+from quantumjob_contract.saved import SavedArray
 
 
 class Register(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -56,6 +57,8 @@ class Why(StrEnum):
     """The fastest, by the cost model, of the methods that hold the state."""
     LOW_ENTANGLEMENT = "LowEntanglement"
     """Tried as a matrix product state, and exact with small bonds."""
+    SAVED = "Saved"
+    """Nothing is sampled, and the arrays that the pub saves are of this method's state."""
     ONLY_FIT = "OnlyFit"
     """No other method holds the state in this memory."""
 
@@ -89,9 +92,11 @@ class PubResult(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     metadata: PubMetadata
     data: dict[str, Register] | None = None
-    """Of a Sampler: by the classical register's name, in the circuit's order."""
+    """Of a Sampler: by the classical register's name, in the circuit's order; empty where nothing is measured."""
     expectations: Expectations | None = None
     """Of an Estimator."""
+    arrays: dict[str, SavedArray] = {}
+    """Of a Sampler that saves any: what lies in the segment's `.npz`, by name."""
     error: PubError | None = None
 
 
@@ -142,6 +147,15 @@ class Segment(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     provenance: Provenance
     segments: list[StoredObject] = []
     """In the last segment only: every other segment of the shard."""
+    arrays: StoredObject | None = None
+    """In a numbered segment with pubs that save any: the `.npz` of their arrays, written before the segment."""
+
+
+class StoredArrays(StoredObject, frozen=True):
+    """A `.npz` with arrays, and whose they are."""
+
+    pubs: list[int]
+    """Indices of the pubs."""
 
 
 class PubSummary(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -176,6 +190,8 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     versions: dict[str, str]
     program: StoredObject
     segments: list[StoredObject]
+    arrays: list[StoredArrays] = []
+    """Always beside the manifest."""
     inline: dict[str, msgspec.Raw] = {}
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import ssl
+from collections.abc import Sequence
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import urllib3
@@ -24,6 +25,10 @@ logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 WRITE_ONCE: Final = {"If-None-Match": "*", "Content-Type": "application/json"}
 """Headers of a PUT of an object that must not exist yet."""
+
+
+PIECE: Final = 1 << 18
+"""Bytes sent at a time: a connection's timeout is for each."""
 
 
 class StoreError(Exception):
@@ -87,6 +92,17 @@ def put_once(http: urllib3.PoolManager, url: str, data: bytes) -> Put:
     """Write an object that must not exist yet. Raises one of this module's errors."""
     try:
         response = http.request("PUT", url, body=data, headers=WRITE_ONCE)
+    except urllib3.exceptions.HTTPError as error:
+        raise StoreUnavailable(type(error).__name__) from None
+    return outcome(response.status, url)
+
+
+def put_parts_once(http: urllib3.PoolManager, url: str, parts: Sequence[memoryview]) -> Put:
+    """The same of an object in parts, which are not copied. Raises one of this module's errors."""
+    pieces: list[Any] = [part[at : at + PIECE] for part in parts for at in range(0, len(part), PIECE)]
+    headers = WRITE_ONCE | {"Content-Type": "application/octet-stream", "Content-Length": str(sum(map(len, pieces)))}
+    try:
+        response = http.request("PUT", url, body=pieces, headers=headers)  # a list: a repeat begins anew
     except urllib3.exceptions.HTTPError as error:
         raise StoreUnavailable(type(error).__name__) from None
     return outcome(response.status, url)

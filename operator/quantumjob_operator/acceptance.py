@@ -113,6 +113,7 @@ def _pub(pub: JSON, shots: int, primitive: Primitive) -> Pub:
         parameter_values=pub.get("parameterValues", {}),
         observables=pub.get("observables"),
         precision=pub.get("precision"),
+        save=pub.get("save", ()),
     )
 
 

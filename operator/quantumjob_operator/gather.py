@@ -10,7 +10,15 @@ import msgspec
 
 from quantumjob_contract import keys, limits, names
 from quantumjob_contract.program import Program, decode_program, encode
-from quantumjob_contract.results import Provenance, PubResult, PubSummary, Segment, StoredObject, decode_segment
+from quantumjob_contract.results import (
+    Provenance,
+    PubResult,
+    PubSummary,
+    Segment,
+    StoredArrays,
+    StoredObject,
+    decode_segment,
+)
 from quantumjob_contract.transfer import NotFound, TooLarge, sha256
 from quantumjob_operator import clock
 from quantumjob_operator.buckets import ObjectBucket, aside
@@ -43,6 +51,7 @@ class Gathered:
     program_object: StoredObject
     segments: list[StoredObject] = field(default_factory=list)
     """Shard by shard; of each the last segment is the last of them."""
+    arrays: list[StoredArrays] = field(default_factory=list)
     pubs: dict[int, PubSummary] = field(default_factory=dict)
     made: Provenance | None = None
     """Of the newest segment, by its own word."""
@@ -181,6 +190,7 @@ def _is_named(program: Program, result: PubResult) -> bool:
 async def _add(gathered: Gathered, shard: keys.Shard, found: Found) -> None:
     segment = await _decode(found, shard)
     program = gathered.program
+    _note_arrays(gathered, shard, segment)
     for result in segment.pubs:
         if result.index not in program.indices(shard.number) or not _is_named(program, result):
             raise Corrupt(f"{found.stored.key} holds a result of a pub that its shard does not have")
@@ -191,3 +201,15 @@ async def _add(gathered: Gathered, shard: keys.Shard, found: Found) -> None:
     if gathered.made is None or clock.parse(gathered.made.simulated) <= clock.parse(segment.provenance.simulated):
         gathered.made = segment.provenance
     gathered.keep(found)
+
+
+def _note_arrays(gathered: Gathered, shard: keys.Shard, segment: Segment) -> None:
+    """The arrays of those of its pubs that no segment before has. Their bytes are checked when they are copied."""
+    pubs = [result.index for result in segment.pubs if result.arrays and result.index not in gathered.pubs]
+    if not pubs:
+        return
+    key = keys.arrays(shard, segment.name)
+    found = segment.arrays
+    if found is None or found.key != key or found.bytes > limits.MAX_ARRAYS_BYTES:
+        raise Corrupt(f"the segment of {key} saves arrays and does not name them, or others, or more than there can be")
+    gathered.arrays.append(StoredArrays(found.key, found.bytes, found.sha256, pubs))

@@ -55,6 +55,7 @@ def build(gathered: Gathered, failure: Failure | None, times: dict[str, str]) ->
         versions=gathered.made.versions if gathered.made else {},
         program=gathered.program_object,
         segments=gathered.segments,
+        arrays=gathered.arrays,
         inline={key: msgspec.Raw(data) for key, data in (gathered.inline or {}).items()},
     )
 

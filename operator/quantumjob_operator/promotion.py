@@ -14,7 +14,7 @@ from quantumjob_contract import keys, limits
 from quantumjob_contract.program import Program, encode
 from quantumjob_contract.results import Manifest, StoredObject, decode_manifest
 from quantumjob_contract.transfer import sha256
-from quantumjob_operator import clock
+from quantumjob_operator import arrays, clock
 from quantumjob_operator.buckets import ObjectBucket, ObjectStore
 from quantumjob_operator.gather import Corrupt, Found, gather, read
 from quantumjob_operator.manifest import Failure, build
@@ -54,6 +54,8 @@ async def promote(
     if not manifest.inline:
         for stored_object in (gathered.program_object, *gathered.segments):
             await _copy(store, stored_object)
+    for stored_arrays in gathered.arrays:
+        await arrays.promote(store, stored_arrays)
     manifest = msgspec.structs.replace(manifest, times=manifest.times | {"promoted": clock.rfc3339(clock.now())})
     await store.completed.put_once(keys.manifest(owner), encode(manifest))
     return await committed(store.completed, owner)

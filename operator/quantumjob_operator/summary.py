@@ -21,7 +21,8 @@ def summarize(result: PubResult) -> PubSummary:
     if result.expectations is not None:
         return PubSummary(result.name, "Succeeded", _values(result.expectations)[:SUMMARY_CHARS])
     registers = (f"{name} {_top(register)}" for name, register in (result.data or {}).items())
-    return PubSummary(result.name, "Succeeded", "; ".join(registers)[:SUMMARY_CHARS])
+    arrays = (f"{name} {found.shape}" for name, found in result.arrays.items())
+    return PubSummary(result.name, "Succeeded", "; ".join((*registers, *arrays))[:SUMMARY_CHARS])
 
 
 def _values(found: Expectations) -> str:

@@ -82,7 +82,7 @@ def test_examples_all_succeed(namespace: Namespace) -> None:
     for path in files:
         job = namespace.finished(yaml.safe_load(path.read_text())["metadata"]["name"])
         assert job["status"]["phase"] == "Succeeded", job["status"]
-        assert all(result.data or result.expectations for result in namespace.results(job).pubs())
+        assert all(result.data or result.expectations or result.arrays for result in namespace.results(job).pubs())
 
 
 @ways
@@ -118,6 +118,19 @@ def test_an_estimator_s_values(namespace: Namespace) -> None:
     assert exact.data.evs.min() == pytest.approx(-1.857275, abs=1e-6)
     assert noisy.data.evs.shape == (2,)
     assert noisy.data.stds.tolist() == [0.01, 0.01]
+
+
+@ways
+def test_saved_arrays(namespace: Namespace) -> None:
+    cluster.apply((EXAMPLES / "statevector.yaml").read_text(), namespace.name)
+    job = namespace.finished("statevector")
+    assert job["status"]["results"]["pubs"][0]["summary"] == "statevector [3, 4]; probabilities [3, 4]"
+    pair, measured = primitive_result(namespace.results(job))
+    angles = np.array([0.0, np.pi / 4, np.pi / 2])
+    assert np.allclose(pair.data.statevector[:, [0, 3]].T, [np.cos(angles / 2), np.sin(angles / 2)])
+    assert np.allclose(pair.data.probabilities.sum(axis=-1), 1)
+    assert measured.data.c.num_shots == 1024
+    assert np.allclose(measured.data.density_matrix.diagonal(), 0.25)
 
 
 @ways

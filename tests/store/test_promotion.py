@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import pytest
@@ -37,9 +39,16 @@ class Dying(AsyncBucket):
         self.left = writes
 
     async def put_once(self, key: str, data: bytes) -> Put:
+        return await self._last(super().put_once(key, data))
+
+    async def put_stream_once(self, key: str, chunks: AsyncIterator[bytes], length: int) -> Put:
+        return await self._last(super().put_stream_once(key, chunks, length))
+
+    async def _last(self, write: Coroutine[Any, Any, Put]) -> Put:
         if self.left == 0:
+            write.close()
             raise Killed
-        done = await super().put_once(key, data)
+        done = await write
         self.left -= 1
         if self.left == 0:
             raise Killed

@@ -8,18 +8,21 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import urllib3
 
 from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.objectstore import AsyncStore
+from quantumjob_contract.program import encode
 from quantumjob_contract.reader import Results
 from quantumjob_contract.results import to_json
+from quantumjob_contract.saved import SavedArray
 from quantumjob_contract.store import Store
 from quantumjob_operator.promotion import promote
 from support.api import FakeKube, bearer, running
-from support.jobs import TIME, only, result, write_job
+from support.jobs import TIME, only, program, put, result, segment, write_job
 
 JSON = dict[str, Any]
 BIG = 200_000
@@ -167,3 +170,39 @@ async def test_history_is_newest_first_and_pages(client: httpx.AsyncClient, open
     assert {each["outcome"] for each in found} == {"Succeeded"}
     absent = await client.get("history/80dd8c36-01f0-4807-9a62-000000000000/result")
     assert (absent.status_code, absent.json()["reason"]) == (404, "NoResult")
+
+
+@pytest.mark.parametrize("size", [1, 5])
+async def test_saved_arrays_are_given_whole_by_range_and_from_the_store(
+    client: httpx.AsyncClient, opened: AsyncStore, store: Store, size: int
+) -> None:
+    """The objects are the worker's: what is in them is not looked at here."""
+    of = Owner(str(client.base_url.path).split("/")[3], "80dd8c36-01f0-4807-9a62-" + secrets.token_hex(6))
+    data = secrets.token_bytes(size * 100_000)
+    beside = put(store.pending, keys.arrays(only(of), "000000"), data)
+    saving = msgspec.structs.replace(result(0), arrays={"statevector": SavedArray([4], "<c16", "statevector")})
+    first = msgspec.structs.replace(segment(of, "000000", [saving], []), arrays=beside)
+    written = put(store.pending, keys.segment(only(of), "000000"), encode(first))
+    put(store.pending, keys.program(of), encode(program(of, 2)))
+    put(
+        store.pending,
+        keys.segment(only(of), keys.LAST),
+        encode(segment(of, keys.LAST, [result(1)], [written])),
+    )
+    await promote(opened, of, TIME)
+    shown = (await client.get(f"history/{of.uid}/result")).json()
+    assert shown["pubs"][0]["arrays"] == {"statevector": {"shape": [4], "dtype": "<c16", "method": "statevector"}}
+    assert "arrays" not in shown["pubs"][1]
+    (found,) = shown["arrays"]
+    assert (found["name"], found["pubs"], found["bytes"]) == ("0/000000.npz", [0], len(data))
+    assert (await client.get(found["href"])).content == data
+    part = await client.get(found["href"], headers={"Range": "bytes=5-9"})
+    assert (part.status_code, part.content) == (206, data[5:10])
+    elsewhere = await client.get(found["href"], params={"redirect": True})
+    assert urllib3.request("GET", elsewhere.headers["Location"]).data == data
+    for wrong in ("000001.npz", "last.npz"):
+        assert (await client.get(f"history/{of.uid}/result/0/{wrong}")).status_code in {404, 422}
+    store.completed.delete([keys.arrays(only(of), "000000")])
+    put(store.completed, keys.arrays(only(of), "000000"), bytes(len(data)))
+    cut = await client.get(found["href"])
+    assert len(cut.content) < len(data) == int(cut.headers["Content-Length"])

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import msgspec
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from quantumjob_contract import arrays, keys, names, seeds
+from quantumjob_contract import arrays, keys, names, saved, seeds
 from quantumjob_contract.program import Program, encode
-from quantumjob_contract.results import PubResult
 from quantumjob_operator.acceptance import accept
 from quantumjob_operator.promotion import promote
-from quantumjob_worker import child, protocol
+from quantumjob_worker import child, npz, protocol, segments
 from support.api import FakeKube, transport
 from support.jobs import TIME, only, put, segment
 from support.memory import MemoryStore
@@ -52,7 +52,7 @@ class Cluster(FakeKube):
         await self.set_status(namespace, name, phase="Running", progress=f"0/{len(found)}")
         of = keys.Owner(namespace, program.uid)
         put(self.store.pending, keys.program(of), encode(program))
-        put(self.store.pending, keys.segment(only(of), keys.LAST), encode(segment(of, keys.LAST, found, [])))
+        self._write(of, found)
         done = await promote(self.store.opened, of, TIME)
         manifest = done.manifest
         ended = "Failed" if manifest.outcome == "Failed" else "Complete"
@@ -66,7 +66,28 @@ class Cluster(FakeKube):
             results={"uri": done.uri, "sha256": done.stored.sha256},
         )
 
-    def _run(self, program: Program, index: int) -> PubResult:
+    def _write(self, of: keys.Owner, reports: list[protocol.Report]) -> None:
+        """As a worker: arrays beside a numbered segment, the rest in the last."""
+        saving = [report for report in reports if report.arrays]
+        written = []
+        if saving:
+            packed = npz.pack(
+                (saved.member(report.result.index, name), data)
+                for report in saving
+                for name, data in zip(report.result.arrays, report.arrays, strict=True)
+            )
+            beside = put(self.store.pending, keys.arrays(only(of), "000000"), b"".join(packed.parts))
+            first = segment(of, "000000", [report.result for report in saving], [])
+            first = msgspec.structs.replace(first, arrays=beside)
+            written = [put(self.store.pending, keys.segment(only(of), "000000"), segments.encode(first))]
+        rest = [report.result for report in reports if not report.arrays]
+        put(
+            self.store.pending,
+            keys.segment(only(of), keys.LAST),
+            segments.encode(segment(of, keys.LAST, rest, written)),
+        )
+
+    def _run(self, program: Program, index: int) -> protocol.Report:
         pub = program.pubs[index]
         task = protocol.Task(
             index=index,
@@ -82,13 +103,14 @@ class Cluster(FakeKube):
             memory=1 << 30,
             method=program.backend.method,
             parse_seconds=60.0,
+            save=pub.save,
         )
         if pub.circuit.object is not None:
             data = self.store.circuits.objects[keys.circuit(program.namespace, pub.circuit.object.key)]
         else:
             text = (pub.circuit.inline or "").encode()
             data = base64.b64decode(text) if pub.circuit.format == "QPY" else text
-        return child.run(task, data).result
+        return child.run(task, data)
 
 
 class Wire(httpx.AsyncBaseTransport):

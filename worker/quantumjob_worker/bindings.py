@@ -88,10 +88,7 @@ class Angles:
         found: dict[Parameter, list[float]] = {}
         columns = {parameter: column[points.start : points.stop] for parameter, column in values.columns.items()}
         for expression, name in self._expressions.items():
-            angles = columns[expression].tolist() if expression in columns else _evaluated(expression, columns)
-            if not all(map(math.isfinite, angles)):
-                raise _not_finite()
-            found[name] = angles
+            found[name] = _finite(columns[expression].tolist() if expression in columns else _rows(expression, columns))
         return found
 
     def _named(self, angle: Any) -> Any:
@@ -100,7 +97,20 @@ class Angles:
         return self._expressions.setdefault(angle, Parameter(f"angle_{len(self._expressions)}"))
 
 
-def _evaluated(expression: ParameterExpression, columns: Mapping[Parameter, NDArray[np.float64]]) -> list[float]:
+def evaluated(angle: ParameterExpression | float, values: Values) -> NDArray[np.float64]:
+    """An angle at each point. Raises PubFailed where it is not finite."""
+    if not isinstance(angle, ParameterExpression) or not angle.parameters:
+        return np.full(values.points, _finite([float(angle)])[0])
+    return np.array(_finite(_rows(angle, values.columns)))
+
+
+def _finite(angles: list[float]) -> list[float]:
+    if not all(map(math.isfinite, angles)):
+        raise _not_finite()
+    return angles
+
+
+def _rows(expression: ParameterExpression, columns: Mapping[Parameter, NDArray[np.float64]]) -> list[float]:
     parameters = list(expression.parameters)
     rows = zip(*(columns[parameter].tolist() for parameter in parameters), strict=True)
     try:

@@ -59,6 +59,7 @@ def warm_up() -> None:
             msgspec.json.encode(run(protocol.TASK.decode(msgspec.json.encode(task)), text))
     sweep = msgspec.structs.replace(task, format="OpenQASM3", noise=None, parameter_values={"a": [0.1, 0.2]})
     run(sweep, WARM_UP_SWEEP)
+    run(msgspec.structs.replace(sweep, save=["Statevector", "DensityMatrix", "Probabilities"]), WARM_UP_SWEEP)
     run(msgspec.structs.replace(sweep, primitive="Estimator", observables="ZZ", shots=0), WARM_UP_SWEEP)
 
 
@@ -77,7 +78,7 @@ def main(sock: socket.socket, start: protocol.Start, room: Room) -> None:
     for head, circuit in pairs:
         task = protocol.TASK.decode(head)
         sandbox.limit_cpu(task.parse_seconds)
-        protocol.send_blocks(sock, msgspec.json.encode(run(task, circuit)))
+        protocol.send_report(sock, run(task, circuit))
 
 
 def run(task: protocol.Task, data: bytes) -> protocol.Report:
@@ -87,11 +88,12 @@ def run(task: protocol.Task, data: bytes) -> protocol.Report:
     trace = ""
     metadata = PubMetadata(seed=task.seed, shots=task.shots)  # the parent knows the sha256 itself
     result = None
+    arrays: list[memoryview] = []
     try:
         prepared = pubs.Prepared(task, data)
         sandbox.limit_cpu(None)
         loaded = time.perf_counter()
-        result = prepared.run()
+        result, arrays = prepared.run()
     except PubFailed as failed:
         error = failed.error
     except MemoryError as failed:
@@ -111,4 +113,4 @@ def run(task: protocol.Task, data: bytes) -> protocol.Report:
     if result is None:
         result = PubResult(index=task.index, name=task.name, metadata=metadata, error=error)
     loaded = loaded or ended
-    return protocol.Report(result=result, load=loaded - began, run=ended - loaded, trace=trace)
+    return protocol.Report(result=result, load=loaded - began, run=ended - loaded, trace=trace, arrays=arrays)

@@ -16,6 +16,7 @@ from qiskit.circuit import (
     Delay,
     ForLoopOp,
     Gate,
+    ParameterExpression,
     Qubit,
 )
 from qiskit.circuit.annotated_operation import ControlModifier, InverseModifier, PowerModifier
@@ -28,7 +29,7 @@ from quantumjob_worker import genuine
 from quantumjob_worker.errors import PubFailed, too_large
 from quantumjob_worker.own_gate import OwnGate
 
-WITHOUT_EFFECT: Final = (Delay, GlobalPhaseGate, _U0Gate)
+WITHOUT_EFFECT: Final = (Delay, _U0Gate)
 """No sample of an ideal simulation depends on these; noise may strike during a delay. `u0(n)` would be n identities."""
 
 
@@ -60,13 +61,24 @@ class Flattener:
             self._append(flat, instruction)
         return flat
 
+    def _branch(self, block: QuantumCircuit) -> QuantumCircuit:
+        """One whose phase nobody can see: whether it runs is known by classical bits alone."""
+        flat = self._block(block)
+        flat.global_phase = block.global_phase  # it may refer to the variable of a loop, which must not be lost
+        return flat
+
     def _append(self, target: QuantumCircuit, instruction: CircuitInstruction) -> None:
         if instruction.is_standard_gate():
-            if instruction.qubits:  # a global phase has none
+            if instruction.qubits:
                 self._count(1)
                 target._append(instruction)  # noqa: SLF001  append() checks each argument again
+            else:  # where the circuit is controlled later, its phase is none that nobody sees
+                target.global_phase += instruction.params[0]
             return
         operation = instruction.operation
+        if isinstance(operation, GlobalPhaseGate):
+            target.global_phase += operation.params[0]
+            return
         if isinstance(operation, WITHOUT_EFFECT):
             if self._keep_delays and isinstance(operation, Delay):
                 self._count(1)
@@ -83,7 +95,7 @@ class Flattener:
             self._count(1)
             times = len(operation.params[0]) if isinstance(operation, ForLoopOp) else 1
             before = self._operations
-            blocks = [self._block(block) for block in operation.blocks]
+            blocks = [self._branch(block) for block in operation.blocks]
             self._count((self._operations - before) * max(0, times - 1) + times)
             target.append(operation.replace_blocks(blocks), qubits, clbits, copy=False)
         else:
@@ -106,6 +118,8 @@ class Flattener:
         if any(instruction.name in genuine.CONTROL_FLOW for instruction in flat.data):
             target.compose(flat, qubits, clbits, inplace=True, copy=False, inline_captures=True)
             return
+        if isinstance(flat.global_phase, ParameterExpression) or flat.global_phase:
+            target.global_phase += flat.global_phase
         outer_qubits = dict(zip(flat.qubits, qubits, strict=True))
         outer_clbits = dict(zip(flat.clbits, clbits, strict=True))
         for instruction in flat.data:

@@ -17,6 +17,7 @@ from quantumjob_contract.lines import spans
 from quantumjob_contract.program import Circuit, Format, Listed, Primitive, Program, Pub, default_name, new_pub
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.reference import ObjectRef
+from quantumjob_contract.saved import Save
 from quantumjob_contract.transfer import NotFound, TooLarge
 from quantumjob_worker import references
 from quantumjob_worker.errors import OrderFailed, PubFailed
@@ -71,6 +72,7 @@ class Line(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
     parameter_values: dict[str, Any] = {}
     observables: Any = None
     precision: float | None = None
+    save: list[Save] = []
 
 
 class Lines:
@@ -109,6 +111,7 @@ class Lines:
             parameter_values=line.parameter_values,
             observables=line.observables,
             precision=line.precision,
+            save=line.save,
         )
         if problem := self._problem(line, pub, place):
             raise PubFailed(PubReason.INVALID_PUB, problem)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 import openqasm3
 from openqasm3.parser import QASM3ParsingError
 from qiskit import QuantumCircuit
-from qiskit.circuit import ClassicalRegister, Clbit, Parameter
+from qiskit.circuit import ClassicalRegister, Clbit, Parameter, ParameterExpression
 from qiskit_qasm3_import.exceptions import ConversionError
 from qiskit_qasm3_import.state import add_dummy_parameter_reference
 
@@ -54,7 +55,7 @@ def load(text: str) -> QuantumCircuit:
     circuit: QuantumCircuit = state.circuit
     held = {bit for register in circuit.cregs for bit in register}
     taken = {register.name for register in circuit.cregs}
-    circuit.global_phase = 0  # where the loader hides variables of loops, too
+    circuit.global_phase = _phase(circuit, state.symbol_table.globals())
     for symbol in state.symbol_table.globals():
         if isinstance(symbol.data, Parameter) and symbol.data not in circuit.parameters:
             add_dummy_parameter_reference(
@@ -63,6 +64,15 @@ def load(text: str) -> QuantumCircuit:
         if isinstance(symbol.data, Clbit) and symbol.data not in held and symbol.name not in taken:
             circuit.add_register(ClassicalRegister(name=symbol.name, bits=[symbol.data]))
     return circuit
+
+
+def _phase(circuit: QuantumCircuit, symbols: Iterable[Any]) -> ParameterExpression | float:
+    """The global phase without the variables of loops, which the loader hides in it."""
+    phase: ParameterExpression | float = circuit.global_phase
+    inputs = {symbol.data for symbol in symbols if isinstance(symbol.data, Parameter)}
+    if not isinstance(phase, ParameterExpression):
+        return phase
+    return phase.bind({parameter: 0.0 for parameter in phase.parameters if parameter not in inputs})
 
 
 def scan(text: str) -> None:

@@ -17,6 +17,7 @@ from qiskit_aer.noise.noise_model import QuantumErrorLocation
 
 from quantumjob_contract.backend import NoiseModel, Relaxation
 from quantumjob_contract.reasons import PubReason
+from quantumjob_worker.endings import final_measurements
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.genuine import CONTROL_FLOW
 from quantumjob_worker.profile import Noise
@@ -194,14 +195,7 @@ def measured_last(circuit: QuantumCircuit) -> QuantumCircuit:
 
     Aer would else run the circuit anew for each shot.
     """
-    busy: set[object] = set()
-    final = [False] * len(circuit.data)
-    for at in range(len(circuit.data) - 1, -1, -1):
-        instruction = circuit.data[at]
-        if instruction.name == "measure" and busy.isdisjoint([*instruction.qubits, *instruction.clbits]):
-            final[at] = True
-        elif instruction.name != "barrier":
-            busy.update(instruction.qubits, instruction.clbits)
+    final = final_measurements(circuit)
     ordered = circuit.copy_empty_like()
     for last in (False, True):
         for instruction, is_final in zip(circuit.data, final, strict=True):

@@ -32,14 +32,27 @@ def normalise(circuit: QuantumCircuit, errors: Errors | None = None) -> QuantumC
 
 
 def inlined(circuit: QuantumCircuit, errors: Errors | None = None) -> QuantumCircuit:
-    """The same with all of its qubits, measured or not. Parameters may be left. Raises PubFailed."""
+    """The same with all of its qubits, measured or not, without its global phase: no sample and no value depends on it.
+
+    Parameters may be left. Raises PubFailed.
+    """
+    flat = flattened(circuit, keep_delays=errors is not None)
+    flat.global_phase = 0
+    return dressed(flat, errors)
+
+
+def flattened(circuit: QuantumCircuit, *, keep_delays: bool) -> QuantumCircuit:
+    """All instructions genuine, and checked. Raises PubFailed."""
     if circuit.num_qubits > MAX_QUBITS or circuit.num_clbits > MAX_QUBITS:
         what = "qubits" if circuit.num_qubits > MAX_QUBITS else "classical bits"
         raise too_large(what, max(circuit.num_qubits, circuit.num_clbits), MAX_QUBITS)
-    circuit.global_phase = 0  # no result depends on it
-    flat = Flattener(keep_delays=errors is not None).flatten(circuit)
-    flat.global_phase = 0
+    flat = Flattener(keep_delays=keep_delays).flatten(circuit)
     check_operands(instructions(flat))
+    return flat
+
+
+def dressed(flat: QuantumCircuit, errors: Errors | None) -> QuantumCircuit:
+    """A flattened circuit with its noise, and with an end that Aer can jump to."""
     return _with_end(flat if errors is None else errors.insert(flat))
 
 
@@ -51,13 +64,17 @@ def kept(circuit: QuantumCircuit, errors: Errors | None = None) -> list[int]:
     return found
 
 
-def for_method(circuit: QuantumCircuit, method: str) -> QuantumCircuit:
-    """In the gates that this method of Aer's knows. Raises PubFailed where that cannot be."""
+def for_method(circuit: QuantumCircuit, method: str, *, keep_phase: bool = False) -> QuantumCircuit:
+    """In the gates that this method of Aer's knows. Raises PubFailed where that cannot be.
+
+    What the translation adds to the global phase is left out, unless it is to be kept.
+    """
     allowed = genuine.allowed(method)
     if _is_runnable(circuit, allowed):
         return circuit
     translated = translator(allowed).run(circuit)
-    translated.global_phase = 0
+    if not keep_phase:
+        translated.global_phase = 0
     if not _is_runnable(translated, allowed):
         raise PubFailed(
             PubReason.INVALID_CIRCUIT,
@@ -70,12 +87,13 @@ def _is_runnable(circuit: QuantumCircuit, allowed: frozenset[str]) -> bool:
     return all(instruction.name in allowed and genuine.is_genuine(instruction) for instruction in instructions(circuit))
 
 
-def for_sweep(circuit: QuantumCircuit, method: str) -> QuantumCircuit:
+def for_sweep(circuit: QuantumCircuit, method: str, *, keep_phase: bool = False) -> QuantumCircuit:
     """In gates whose angles this method of Aer's takes as arrays. Raises PubFailed where that cannot be."""
-    circuit = for_method(circuit, method)
+    circuit = for_method(circuit, method, keep_phase=keep_phase)
     if any(each.name in genuine.MISBOUND and each.is_parameterized() for each in circuit.data):
         circuit = translator(genuine.allowed(method) - genuine.MISBOUND).run(circuit)
-        circuit.global_phase = 0
+        if not keep_phase:
+            circuit.global_phase = 0
     return circuit
 
 

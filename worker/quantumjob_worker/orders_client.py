@@ -94,9 +94,11 @@ class OrdersClient:
         except (OrdersUnreachable, msgspec.MsgspecError):
             return orders.Told()
 
-    def more_urls(self, order: orders.Order, start: int, seconds: float) -> list[orders.SegmentUrl]:
+    def more_urls(
+        self, order: orders.Order, start: int, seconds: float, *, arrays: bool = False
+    ) -> list[orders.SegmentUrl]:
         """URLs of the segments from this number on. Raises OrdersUnreachable."""
-        body = msgspec.json.encode(orders.UrlsRequest(start=start))
+        body = msgspec.json.encode(orders.UrlsRequest(start, arrays))
         status, answer = self._post(orders.urls_path(order.uid, order.shard), body, seconds)
         if status != 200:
             raise OrdersUnreachable

@@ -3,7 +3,7 @@
     parent -> server   one packet a child: `Start` with its end of a socket pair as SCM_RIGHTS; or KILL
     server -> parent   one packet: `Ready` once, then an `End` for each child
     parent -> child    for each pub a `Task` and the circuit's bytes, each with its length before it, up to the end
-    child -> parent    for each pub a `Report` with its length before it
+    child -> parent    for each pub a `Report`, and each array that it saves, with its length before it
 
 The fork server never sees a circuit or a result.
 """
@@ -20,6 +20,7 @@ import msgspec
 from quantumjob_contract.backend import Method, NoiseModel
 from quantumjob_contract.program import Format, Primitive
 from quantumjob_contract.results import PubResult
+from quantumjob_contract.saved import Save
 
 KILL: Final = b"kill"
 MAX_PACKET: Final = 4096
@@ -71,6 +72,7 @@ class Task(msgspec.Struct, frozen=True):
     parameter_values: dict[str, Any] = {}
     observables: Any = None
     precision: float | None = None
+    save: list[Save] = []
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -80,6 +82,8 @@ class Report(msgspec.Struct, frozen=True):
     load: float
     run: float
     trace: str = ""
+    arrays: list[memoryview] = []
+    """Of the pub in the order of `result.arrays`, in NumPy's format. They are no part of the JSON, but follow on it."""
 
 
 REPORT: Final = msgspec.json.Decoder(Report)
@@ -91,16 +95,12 @@ def send_blocks(sock: socket.socket, *blocks: bytes) -> None:
     sock.sendall(b"".join(part for data in blocks for part in (LENGTH.pack(len(data)), data)))
 
 
-def take_block(data: bytearray) -> bytes | None:
-    """The block that these bytes begin with, which is taken from them; None where it is not whole."""
-    if len(data) < LENGTH.size:
-        return None
-    end = LENGTH.size + LENGTH.unpack_from(data)[0]
-    if len(data) < end:
-        return None
-    block = bytes(memoryview(data)[LENGTH.size : end])
-    del data[:end]
-    return block
+def send_report(sock: socket.socket, report: Report) -> None:
+    """A report, and what follows on it."""
+    send_blocks(sock, msgspec.json.encode(msgspec.structs.replace(report, arrays=[])))
+    for data in report.arrays:
+        sock.sendall(LENGTH.pack(len(data)))
+        sock.sendall(data)
 
 
 def receive_pairs(sock: socket.socket) -> list[tuple[bytes, bytes]]:

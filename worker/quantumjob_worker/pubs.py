@@ -15,6 +15,7 @@ from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.estimator import Estimate
 from quantumjob_worker.noise import Errors
 from quantumjob_worker.protocol import Task
+from quantumjob_worker.saving import Saving
 from quantumjob_worker.sweep import Sweep
 
 
@@ -31,8 +32,11 @@ class Prepared:
         )
         self._shape = values.shape
         self._errors: Errors | None = None
-        self._work: Estimate | Sweep | QuantumCircuit
-        if task.primitive == "Estimator":
+        self._saving = Saving(circuit, values, task) if task.save else None
+        self._work: Saving | Estimate | Sweep | QuantumCircuit
+        if self._saving is not None and not self._saving.first.measures:  # there is nothing to sample
+            self._work = self._saving
+        elif task.primitive == "Estimator":
             self._work = Estimate(circuit, values, task.observables, task.noise)
         elif values.points > 1:
             self._work = Sweep(circuit, values, task.noise)
@@ -40,9 +44,18 @@ class Prepared:
             self._errors = None if task.noise is None else Errors(task.noise)
             self._work = normalise.normalise(bindings.bound(circuit, values, 0), self._errors)
 
-    def run(self) -> PubResult:
-        """Raises PubFailed."""
+    def run(self) -> tuple[PubResult, list[memoryview]]:
+        """The result, and the arrays that belong to it. Raises PubFailed."""
+        result = self._result()
+        if self._saving is None:
+            return result, []
+        arrays, files = self._saving.run()
+        return msgspec.structs.replace(result, arrays=arrays), [memoryview(data) for data in files]
+
+    def _result(self) -> PubResult:
         task, work = self._task, self._work
+        if isinstance(work, Saving):
+            return PubResult(index=task.index, name=task.name, metadata=work.made(self._base), data={})
         if isinstance(work, Estimate):
             metadata, found = work.run(task, self._base)
             return PubResult(index=task.index, name=task.name, metadata=metadata, expectations=found)

@@ -74,6 +74,7 @@ class Source:
             method=self._program.backend.method,
             noise=noise,
             seconds_left=seconds_left,
+            save=pub.save,
         )
         return Ready(index, task, data, time.monotonic() - began)
 

@@ -14,18 +14,17 @@ from typing import Final
 import msgspec
 
 from quantumjob_contract.exits import Exit
-from quantumjob_contract.limits import MAX_SEGMENT_BYTES
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError
 from quantumjob_worker import protocol
 from quantumjob_worker.errors import WorkerExit
+from quantumjob_worker.reports import Hear, Reports
 
 CHUNK: Final = 1 << 18
 SERVER_KILLED: Final = "The process that starts pubs was killed, most likely for want of memory."
 Tick = Callable[[], float | None]
 """Called while a child runs, or the fork server imports; returns in how many seconds it wants to be called again, or
 None for never."""
-Hear = Callable[[protocol.Report], None]
 
 
 class Runner:
@@ -108,16 +107,14 @@ class Runner:
         poll = select.poll()
         poll.register(ours, select.POLLIN)
         poll.register(self._control, select.POLLIN)
-        data, reports = bytearray(), Reports(pubs, hear)
+        reports = Reports(pubs, hear)
         end: protocol.End | None = None
         try:
             wake = _later(tick())
             while end is None:
                 ready = dict(poll.poll(None if wake is None else max(0.0, wake - time.monotonic()) * 1000))
-                if ours.fileno() in ready and not self._read(ours, data):
+                if ours.fileno() in ready and not self._read(ours, reports):
                     poll.unregister(ours)
-                if not reports.take(data):
-                    self.kill()
                 if self._control.fileno() in ready:
                     message = self._message()
                     end = message if isinstance(message, protocol.End) else None
@@ -130,19 +127,17 @@ class Runner:
             raise
         ours.setblocking(False)
         with contextlib.suppress(BlockingIOError):  # a grandchild may still hold the other end
-            while self._read(ours, data):
+            while self._read(ours, reports):
                 pass
-        reports.take(data)
         return end
 
-    def _read(self, ours: socket.socket, data: bytearray) -> bool:
+    def _read(self, ours: socket.socket, reports: Reports) -> bool:
+        """Whether there may be more."""
         try:
             chunk = ours.recv(CHUNK)
         except ConnectionError:
             return False
-        data += chunk
-        if len(data) > MAX_SEGMENT_BYTES:
-            data.clear()
+        if not reports.take(chunk):
             self.kill()
             return False
         return bool(chunk)
@@ -155,26 +150,6 @@ class Runner:
         if not packet:
             raise WorkerExit(Exit.TEMPORARY, SERVER_KILLED)
         return msgspec.json.decode(packet, type=protocol.Ready | protocol.End)
-
-
-class Reports:
-    """Takes so many reports out of what a child sends."""
-
-    def __init__(self, pubs: int, hear: Hear) -> None:
-        self._left = pubs
-        self._hear = hear
-
-    def take(self, data: bytearray) -> bool:
-        """Those that are whole by now. False where the child says something else: no more of it is heard."""
-        while self._left and (block := protocol.take_block(data)) is not None:
-            try:
-                report = protocol.REPORT.decode(block)
-            except msgspec.MsgspecError:
-                self._left = 0
-                return False
-            self._left -= 1
-            self._hear(report)
-        return True
 
 
 def _later(seconds: float | None) -> float | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import urllib3
 
-from quantumjob_contract import keys, limits, transfer
+from quantumjob_contract import keys, limits, saved, transfer
 from quantumjob_contract.names import API_VERSION
 from quantumjob_contract.orders import Order, SegmentUrl
 from quantumjob_contract.results import (
@@ -22,6 +22,7 @@ from quantumjob_contract.results import (
     StoredObject,
     decode_segment,
 )
+from quantumjob_worker import npz
 from quantumjob_worker.clock import now
 from quantumjob_worker.orders_client import OrdersClient, OrdersUnreachable
 from quantumjob_worker.stores import patiently
@@ -36,6 +37,14 @@ log = logging.getLogger(__name__)
 def encode(value: msgspec.Struct) -> bytes:
     """JSON with dicts as they are: registers stay in the circuit's order, and that is as deterministic as sorting."""
     return msgspec.json.encode(value)
+
+
+class Waiting(NamedTuple):
+    """A pub that is done, and not stored."""
+
+    result: PubResult
+    times: PubTimes
+    arrays: Sequence[memoryview] = ()
 
 
 class Segments:
@@ -58,7 +67,7 @@ class Segments:
         self._urls = list(order.next)
         self._number = 0
         self._stored: list[StoredObject] = []
-        self._waiting: list[tuple[PubResult, PubTimes]] = []
+        self._waiting: list[Waiting] = []
         self._newest = now()
         self._bytes = 0
         self._attempted = ""
@@ -89,10 +98,10 @@ class Segments:
         self._urls = [url for url in self._urls if url.name not in taken]
         self._number = max([-1, *(int(name) for name in taken if name.isdecimal())]) + 1
 
-    def add(self, result: PubResult, times: PubTimes) -> None:
-        self._waiting.append((result, times))
+    def add(self, result: PubResult, times: PubTimes, arrays: Sequence[memoryview] = ()) -> None:
+        self._waiting.append(Waiting(result, times, arrays))
         self._newest = now()
-        self._bytes += len(encode(result))
+        self._bytes += len(encode(result)) + sum(map(len, arrays))
 
     @property
     def waiting(self) -> int:
@@ -113,12 +122,14 @@ class Segments:
 
         Over the `hasty` connections, where it must not take long.
         """
+        http = hasty or self._http
         while self._waiting:
             try:
                 target = self._next_url(2.0 if hasty else 15.0)
-                data = self._encoded(target.name)
+                batch, arrays = self._with_arrays(http, target)
+                data = self._encoded(target.name, batch, arrays=arrays)
                 again, self._attempted = self._attempted == target.name, target.name
-                put = transfer.put_once(hasty or self._http, target.url, data)
+                put = transfer.put_once(http, target.url, data)
             except (OrdersUnreachable, transfer.StoreUnavailable) as error:
                 log.warning("a segment could not be written yet", extra={"error": type(error).__name__})
                 self._due = self._clock() + RETRY_SECONDS
@@ -127,44 +138,84 @@ class Segments:
             self._number = int(target.name) + 1
             if put is transfer.Put.WRITTEN:  # else it is an earlier attempt's, unread: the next name, then
                 self._stored.append(self._object(target.name, data))
-                self._clear()
+                self._clear(batch)
             elif hasty and again:  # our own write, interrupted by SIGTERM after it arrived
-                self._clear()
+                self._clear(batch)
         self._due = self._clock() + limits.SEGMENT_SECONDS
         return True
 
     def finish(self, *, until: float, wait: Callable[[float], None]) -> None:
         """Write the last segment; keep trying until then. Raises StoreUnavailable after it, or StoreRefused."""
-        data = self._encoded(keys.LAST, self._stored)
+        patiently(self._flush_arrays, until, wait)
+        data = self._encoded(keys.LAST, self._waiting, segments=self._stored)
         patiently(lambda: transfer.put_once(self._http, self._order.last, data), until, wait)
         self.complete = True
 
+    def _flush_arrays(self) -> None:
+        """They are beside numbered segments only. Raises StoreUnavailable."""
+        if self._has_arrays and not self.flush():
+            raise transfer.StoreUnavailable("arrays wait")
+
+    def _with_arrays(self, http: urllib3.PoolManager, target: SegmentUrl) -> tuple[list[Waiting], StoredObject | None]:
+        """Write the arrays that belong to the next segment: what it will hold, and their object.
+
+        Where another attempt has left arrays under this name, and no segment, it holds the pubs without any.
+        """
+        if not self._has_arrays:
+            return list(self._waiting), None
+        packed = npz.pack(
+            (saved.member(each.result.index, name), data)
+            for each in self._waiting
+            for name, data in zip(each.result.arrays, each.arrays, strict=True)
+        )
+        if transfer.put_parts_once(http, target.arrays, packed.parts) is transfer.Put.EXISTED:
+            return [each for each in self._waiting if not each.arrays], None
+        key = f"{self._folder}/{target.name}.npz"
+        return list(self._waiting), StoredObject(key=key, bytes=packed.bytes, sha256=packed.sha256())
+
     def _next_url(self, seconds: float) -> SegmentUrl:
-        if not self._urls:
-            answer = self._client.more_urls(self._order, self._number, seconds)
+        saves = self._has_arrays
+        if not self._urls or (saves and not self._urls[0].arrays):  # those were asked for when none waited
+            answer = self._client.more_urls(self._order, self._number, seconds, arrays=saves)
             self._urls = [url for url in answer if url.name.isdecimal() and int(url.name) >= self._number]
-        if not self._urls:
+        if not self._urls or (saves and not self._urls[0].arrays):
             raise OrdersUnreachable
         return self._urls[0]
 
-    def _encoded(self, name: str, segments: list[StoredObject] | None = None) -> bytes:
+    def _encoded(
+        self,
+        name: str,
+        batch: Sequence[Waiting],
+        *,
+        segments: Sequence[StoredObject] = (),
+        arrays: StoredObject | None = None,
+    ) -> bytes:
         segment = Segment(
             api_version=API_VERSION,
             uid=self._order.uid,
             shard=self._order.shard,
             name=name,
-            pubs=[result for result, _ in self._waiting],
-            times={str(result.index): times for result, times in self._waiting},
+            pubs=[each.result for each in batch],
+            times={str(each.result.index): each.times for each in batch},
             provenance=self._provenance(self._newest),
-            segments=segments or [],
+            segments=list(segments),
+            arrays=arrays,
         )
         return encode(segment)
 
     def _object(self, name: str, data: bytes) -> StoredObject:
-        folder = self._order.last_key.rpartition("/")[0]
-        return StoredObject(key=f"{folder}/{name}.json", bytes=len(data), sha256=transfer.sha256(data))
+        return StoredObject(key=f"{self._folder}/{name}.json", bytes=len(data), sha256=transfer.sha256(data))
 
-    def _clear(self) -> None:
-        self.done.update(result.index for result, _ in self._waiting)
-        self._waiting.clear()
-        self._bytes = 0
+    @property
+    def _has_arrays(self) -> bool:
+        return any(each.arrays for each in self._waiting)
+
+    @property
+    def _folder(self) -> str:
+        return self._order.last_key.rpartition("/")[0]
+
+    def _clear(self, stored: list[Waiting]) -> None:
+        """All that waits, or all of it that has no arrays."""
+        self.done.update(each.result.index for each in stored)
+        self._waiting = [each for each in self._waiting if each.result.index not in self.done]
+        self._bytes = sum(len(data) for each in self._waiting for data in each.arrays)

@@ -11,12 +11,13 @@ from typing import Final, Protocol
 from quantumjob_contract import transfer
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError, PubResult, PubTimes
-from quantumjob_worker import batches, protocol
+from quantumjob_worker import batches, protocol, reports
 from quantumjob_worker.alive import SignsOfLife
 from quantumjob_worker.budget import Budget
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.ready import Ready, Source
-from quantumjob_worker.runner import Hear, Tick, explain
+from quantumjob_worker.reports import Hear
+from quantumjob_worker.runner import Tick, explain
 from quantumjob_worker.segments import Segments
 from quantumjob_worker.stores import FETCH_SECONDS, backoff
 
@@ -135,7 +136,7 @@ class Shard:
             nonlocal heard
             each = batch[heard]
             heard += 1
-            if report.result.error is None:
+            if report.result.error is None and reports.is_sound(report, each.task):
                 self._keep_report(each, report)
             else:
                 alone.append(each)
@@ -151,7 +152,7 @@ class Shard:
         report, end = self._runner.run(ready.task, ready.data, seconds, self._tick)
         took = time.monotonic() - began
         self._pace.took(took, 1)
-        if report is not None and not end.signal:
+        if report is not None and not end.signal and reports.is_sound(report, ready.task):
             if report.trace:
                 log.warning("a pub's child failed", extra={"pub": ready.index, "trace": report.trace})
             self._keep_report(ready, report)
@@ -166,10 +167,10 @@ class Shard:
 
     def _keep_report(self, ready: Ready, report: protocol.Report) -> None:
         times = PubTimes(load=ready.load + report.load, run=report.run)
-        self._keep(self._source.checked(report.result, ready), times)
+        self._keep(self._source.checked(report.result, ready), times, report.arrays)
 
-    def _keep(self, result: PubResult, times: PubTimes) -> None:
-        self._segments.add(result, times)
+    def _keep(self, result: PubResult, times: PubTimes, arrays: Sequence[memoryview] = ()) -> None:
+        self._segments.add(result, times, arrays)
         self._left -= 1
         self.computed += 1
         self._signs.done += 1

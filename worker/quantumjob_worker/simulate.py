@@ -15,6 +15,7 @@ from quantumjob_worker.engines import engines
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.noise import Errors
+from quantumjob_worker.profile import Profile
 from quantumjob_worker.protocol import Task
 from quantumjob_worker.route import Plan
 from quantumjob_worker.samples import registers, result_bytes
@@ -62,10 +63,14 @@ def planned(
     if isinstance(plan, route.Refusal):
         raise PubFailed(plan.reason, plan.message)
     check_time(plan, task, points)
-    serial = plan.method == "statevector" and found.qubits < SERIAL and not found.dynamic
-    threads = 1 if serial else task.threads  # Aer would start more, and give them nothing
+    threads = threads_for(plan.method, found, task)
     run = Run(shots=shots, seed=task.seed, threads=threads, memory=task.memory, errors=errors)
     return plan, simple if simple is not None and plan.method == "stabilizer" else circuit, run
+
+
+def threads_for(method: str, circuit: Profile, task: Task) -> int:
+    """One for a small statevector: Aer would start more, and give them nothing."""
+    return 1 if method == "statevector" and circuit.qubits < SERIAL and not circuit.dynamic else task.threads
 
 
 def made(base: PubMetadata, circuit: QuantumCircuit, plan: Plan, method: str) -> PubMetadata:

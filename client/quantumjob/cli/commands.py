@@ -100,6 +100,9 @@ def result(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is finished.")] = False,
     timeout: Timeout = None,
     partial: Annotated[bool, typer.Option("--partial", help="What is done so far.")] = False,
+    arrays: Annotated[
+        Path | None, typer.Option(help="Folder for the .npz files of arrays that pubs have saved.", file_okay=False)
+    ] = None,
     histogram: Annotated[bool, typer.Option("--histogram", help="Bars in the terminal.")] = False,
     namespace: Space = None,
     output: Form = Output.TABLE,
@@ -109,6 +112,8 @@ def result(
         if wait:
             progress.wait(client, name, timeout)
         found = answers.result(client, name, partial=partial)
+        if arrays is not None:
+            outcomes.keep_arrays(found, client.arrays, arrays)
     if output is Output.JSON:
         show.json(found)
     elif output is Output.NAME:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from quantumjob import models
 from quantumjob.cli import show
 from quantumjob_contract.counts import counts
 from quantumjob_contract.results import Register
@@ -41,6 +43,13 @@ def histogram(pubs: list[JSON]) -> None:
     table([pub for pub in pubs if not pub.get("data")]) if any(not pub.get("data") for pub in pubs) else None
 
 
+def keep_arrays(found: models.Result | models.Partial, read: Callable[[models.Arrays], bytes], folder: Path) -> None:
+    """Each `.npz` as a file of its own; of results so far there are none yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for stored in found.arrays if isinstance(found, models.Result) else ():
+        (folder / stored.name.replace("/", "-")).write_bytes(read(stored))
+
+
 def bar(part: float) -> str:
     """A bar of this part of the width, to an eighth of a letter."""
     full, rest = divmod(round(part * BAR * 8), 8)
@@ -68,6 +77,8 @@ def _rows(pub: JSON) -> Iterator[Row]:
         yield from ((name, register, bits, str(times)) for bits, times in shown)
         if rest:
             yield name, register, rest, ""
+    for array, about in (pub.get("arrays") or {}).items():
+        yield name, array, str(about["shape"]), about["dtype"]
     if expectations := pub.get("expectations"):
         places = itertools.product(*map(range, expectations["shape"]))
         for at, value, spread in zip(places, expectations["evs"], expectations["stds"], strict=True):

@@ -11,7 +11,7 @@ from typing import Final
 from quantumjob_contract import keys, limits, names
 from quantumjob_contract.exits import PERMANENT, Exit
 from quantumjob_contract.keys import Owner, Shard
-from quantumjob_contract.orders import POLL_SECONDS, Alive, Ended, Next, Order, SegmentUrl, Told
+from quantumjob_contract.orders import POLL_SECONDS, Alive, Ended, Next, Order, SegmentUrl, Told, UrlsRequest
 from quantumjob_contract.program import encode
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.resource import pubs_of, shards
@@ -105,14 +105,15 @@ class Desk:
             self.controller.progress(shard, said.done)
         return Told(stop=self.staffing.ready() and not self._is_wanted(shard.owner))
 
-    async def urls(self, who: Identity, uid: str, number: int, start: int) -> list[SegmentUrl]:
+    async def urls(self, who: Identity, uid: str, number: int, said: UrlsRequest) -> list[SegmentUrl]:
         """URLs of the next segments of an order that this worker has."""
         shard = self._named(who, uid, number)
         if isinstance(who, Pod):
             self.staffing.board.hear(who, shard, clock.now())
             if self.staffing.board.carried_by(who.uid) != shard:
                 raise Unknown
-        return making.segment_urls(self.open_store().pending, shard, start, self._seconds_left(shard))
+        left = self._seconds_left(shard)
+        return making.segment_urls(self.open_store().pending, shard, said.start, left, saves=said.arrays)
 
     async def _own(self, shard: Shard) -> Order:
         """The order of a dedicated worker."""

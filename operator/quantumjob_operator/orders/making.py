@@ -10,6 +10,7 @@ from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.orders import Order, SegmentUrl
 from quantumjob_contract.program import Program
+from quantumjob_operator import arrays
 from quantumjob_operator.buckets import ObjectBucket, ObjectStore
 
 SPARE_SECONDS: Final = 300.0
@@ -32,8 +33,9 @@ def order(
     program, data = what
     life, owner = url_life(left), shard.owner
     last = keys.segment(shard, keys.LAST)
-    # A short order has one segment, its last.
-    short = expected is not None and expected < limits.SEGMENT_SECONDS / 2
+    # A short order has one segment, its last, unless there are arrays, which are beside the numbered ones.
+    saves = arrays.wanted(program)
+    short = expected is not None and expected < limits.SEGMENT_SECONDS / 2 and not saves
     ahead = 0 if short else limits.SEGMENT_URLS
     made = Order(
         uid=owner.uid,
@@ -41,7 +43,7 @@ def order(
         program_url=store.pending.presign("GET", keys.program(owner), life),
         circuits=circuit_urls(store.circuits, owner, program, life),
         found=[SegmentUrl(n, store.pending.presign("GET", keys.segment(shard, n), life)) for n in found],
-        next=segment_urls(store.pending, shard, sum(name != keys.LAST for name in found), left, ahead),
+        next=segment_urls(store.pending, shard, sum(name != keys.LAST for name in found), left, ahead, saves=saves),
         last=store.pending.presign("PUT", last, life),
         last_key=last,
         seconds_left=left,
@@ -70,12 +72,25 @@ def circuit_urls(circuits: ObjectBucket, owner: Owner, program: Program, life: f
 
 
 def segment_urls(
-    pending: ObjectBucket, shard: Shard, start: int, left: float, count: int = limits.SEGMENT_URLS
+    pending: ObjectBucket,
+    shard: Shard,
+    start: int,
+    left: float,
+    count: int = limits.SEGMENT_URLS,
+    *,
+    saves: bool = False,
 ) -> list[SegmentUrl]:
-    """A PUT for each of the next segments from number `start` on."""
+    """A PUT for each of the next segments from number `start` on, and where the program saves any, for its arrays."""
     names = [keys.segment_name(number) for number in range(start, start + count)]
     life = url_life(left)
-    return [SegmentUrl(name, pending.presign("PUT", keys.segment(shard, name), life)) for name in names]
+    return [
+        SegmentUrl(
+            name,
+            pending.presign("PUT", keys.segment(shard, name), life),
+            pending.presign("PUT", keys.arrays(shard, name), life) if saves else "",
+        )
+        for name in names
+    ]
 
 
 def url_life(left: float) -> float:

@@ -80,10 +80,10 @@ class OrderServer:
         return web.Response(status=204) if order is None else _json(order)
 
     async def urls(self, request: web.Request) -> web.Response:
-        start = msgspec.json.decode(await request.read(), type=UrlsRequest).start
-        if not 0 <= start <= MAX_SEGMENT:
+        said = msgspec.json.decode(await request.read(), type=UrlsRequest)
+        if not 0 <= said.start <= MAX_SEGMENT:
             return _problem(request, 400, "no segment has this number")
-        return _json(await self.desk.urls(request[WHO], *_named(request), start))
+        return _json(await self.desk.urls(request[WHO], *_named(request), said))
 
     async def alive(self, request: web.Request) -> web.Response:
         said = msgspec.json.decode(await request.read(), type=Alive)

@@ -110,6 +110,7 @@ async def test_nothing_without_a_token(client: httpx.AsyncClient, path: str, hea
         ("GET", "jobs/bell/events", "list"),
         ("GET", "jobs/bell/result", "list"),
         ("GET", "jobs/bell/result/0/last", "list"),
+        ("GET", "jobs/bell/result/0/000000.npz", "list"),
         ("GET", "jobs/bell/partial", "list"),
         ("GET", "circuits", "get.create"),
         ("GET", "circuits/a", "list.create"),
@@ -118,6 +119,7 @@ async def test_nothing_without_a_token(client: httpx.AsyncClient, path: str, hea
         ("GET", "history/80dd8c36-01f0-4807-9a62-1fbde67eafab", "list.create"),
         ("GET", "history/80dd8c36-01f0-4807-9a62-1fbde67eafab/result", "list.create"),
         ("GET", "history/80dd8c36-01f0-4807-9a62-1fbde67eafab/result/0/last", "list.create"),
+        ("GET", "history/80dd8c36-01f0-4807-9a62-1fbde67eafab/result/0/000000.npz", "list.create"),
     ],
 )
 async def test_each_call_needs_its_right_and_tells_nothing_before(

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from qiskit import QuantumCircuit, qpy
 
+from quantumjob import Client
 from quantumjob.cli import outcomes, show, sources
 from quantumjob.cli.commands import run
 from quantumjob.cli.exits import Exit
@@ -217,3 +219,21 @@ def test_values_of_an_estimator(capsys: pytest.CaptureFixture[str]) -> None:
         ["p", "evs", "[0,", "0]", "0.5", "±", "0.01"],
         ["p", "evs", "[1,", "0]", "-1"],
     ]
+
+
+def test_saved_arrays_are_files(cli: Cli, service: Running, tmp_path: Path) -> None:
+    text = 'OPENQASM 3.0; include "stdgates.inc"; qubit q; h q;'
+    pub = {"name": "state", "circuit": {"inline": text}, "save": ["Statevector"]}
+    body = {"name": "saved", "spec": {"program": {"pubs": [pub]}}}
+    with Client(URL, token=TOKEN, namespace="team", transport=service.transport) as client:
+        client.submit(body)
+        client.wait("saved")
+    folder = tmp_path / "new" / "arrays"
+    code, out, _ = cli("result", "saved", "--arrays", str(folder))
+    assert (code, [line.split() for line in out.splitlines()[1:]]) == (0, [["state", "statevector", "[2]", "<c16"]])
+    (file,) = folder.iterdir()
+    assert file.name == "0-000000.npz"
+    assert np.allclose(np.load(file)["0/statevector"], 0.5**0.5)
+    assert cli("result", "saved", "--histogram")[0] == 0
+    assert cli("result", "saved", "--partial", "--arrays", str(tmp_path / "none"))[0] == 0
+    assert list((tmp_path / "none").iterdir()) == []

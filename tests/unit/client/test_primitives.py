@@ -6,15 +6,16 @@ import base64
 import io
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
-from qiskit import QuantumCircuit, qpy
+from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, qpy
 from qiskit.circuit import Parameter, ParameterVector
 from qiskit.primitives import BaseEstimatorV2, BaseSamplerV2, PrimitiveResult, SamplerPubResult
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 from qiskit.providers import JobStatus
-from qiskit.quantum_info import SparsePauliOp
+from qiskit.quantum_info import SparsePauliOp, Statevector
 from qiskit_aer.primitives import EstimatorV2, SamplerV2
 from rich.console import Console
 
@@ -281,3 +282,67 @@ def test_the_same_values_as_aer_s_own_estimator(client: Client, precision: float
     assert np.array_equal(ours[0].data.stds, theirs[0].data.stds)
     (projected,) = Estimator(client).run(pubs[1:]).result(30)
     assert (projected.data.evs.shape, float(projected.data.evs)) == ((), pytest.approx(0.5 * np.cos(0.1) ** 2))
+
+
+def test_registers_are_in_the_circuit_s_order(client: Client) -> None:
+    circuit = QuantumCircuit(QuantumRegister(2), ClassicalRegister(1, "z"), ClassicalRegister(1, "a"))
+    circuit.x(0)
+    circuit.measure([0, 1], [0, 1])
+    (pub,) = Sampler(client).run([circuit], shots=3).result(30)
+    assert list(pub.data) == ["z", "a"]
+    assert pub.join_data().get_counts() == {"01": 3}
+
+
+def test_what_is_saved_is_in_the_data_beside_the_samples(client: Client, service: Running) -> None:
+    circuit = swept()
+    values = np.linspace(0, 3, 6).reshape(3, 2)
+    job = Sampler(client, seed=5).run([(circuit, values), bell()], shots=20, save=["Probabilities", "Statevector"])
+    found = job.result(30)
+    assert service.jobs()[0]["spec"]["program"]["pubs"][0]["save"] == ["Statevector", "Probabilities"]
+    assert list(found[0].data) == ["meas", "statevector", "probabilities"]
+    assert (found[0].data.shape, found[0].data.meas.num_shots) == ((3,), 20)
+    for point, value in enumerate(values):
+        state = Statevector(circuit.remove_final_measurements(inplace=False).assign_parameters(value))
+        assert np.allclose(found[0].data.statevector[point], state.data)
+        assert np.allclose(found[0].data.probabilities[point], state.probabilities())
+    assert found[0].data.statevector.dtype == np.complex128
+    assert found[1].join_data(["meas"]).num_shots == 20
+    service.forget(job.name)
+    again = Job.from_id(job.uid, client).result()
+    assert np.array_equal(again[0].data.statevector, found[0].data.statevector)
+
+
+def test_a_circuit_that_measures_nothing_may_save_its_state(client: Client) -> None:
+    circuit = swept().remove_final_measurements(inplace=False)
+    (pub,) = Sampler(client).run([(circuit, np.zeros((2, 3, 2)))], save=["DensityMatrix"]).result(30)
+    assert list(pub.data) == ["density_matrix"]
+    assert (pub.data.shape, pub.data.density_matrix.shape) == ((2, 3), (2, 3, 4, 4))
+    with pytest.raises(JobFailed, match="NoMeasurement"):
+        Sampler(client).run([(circuit, [0.0, 0.0])]).result(30)
+
+
+def test_arrays_that_are_not_what_was_committed(client: Client, service: Running) -> None:
+    job = Sampler(client).run([bell()], save=["Statevector"])
+    client.wait(job.name)
+    stored = client.result(job.name).arrays[0]
+    assert len(client.arrays(stored)) == stored.bytes
+    bucket = service.cluster.store.completed
+    (key,) = (key for key in bucket.objects if key.endswith(".npz"))
+    bucket.objects[key] = b"x" * stored.bytes
+    with pytest.raises(errors.QuantumJobError):
+        job.result(30)
+
+
+def test_a_service_that_gives_other_arrays(client: Client, service: Running) -> None:
+    job = Sampler(client).run([bell()], save=["Statevector"])
+    client.wait(job.name)
+    (stored,) = client.result(job.name).arrays
+    service.wire.instead = [httpx.Response(200, content=b"x" * stored.bytes)]
+    with pytest.raises(errors.NotVerified):
+        client.arrays(stored)
+
+
+def test_results_so_far_are_without_arrays(client: Client) -> None:
+    job = Sampler(client).run([bell()], shots=5, save=["Statevector"])
+    job.result(30)
+    assert list(job.partial_result()[0].data) == ["meas"]

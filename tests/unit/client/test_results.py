@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import io
+import pickle
 from typing import Any
 
 import msgspec
@@ -10,7 +12,8 @@ import numpy as np
 import pytest
 from qiskit.primitives import PrimitiveResult
 
-from quantumjob.results import PubsFailed, primitive_result
+from quantumjob.arrays import saved_arrays
+from quantumjob.results import PubsFailed, primitive_result, pub_result
 from quantumjob_contract import keys, names
 from quantumjob_contract.program import encode
 from quantumjob_contract.reader import NotVerified, Results
@@ -24,6 +27,7 @@ from quantumjob_contract.results import (
     Register,
     StoredObject,
 )
+from quantumjob_contract.saved import SavedArray
 from quantumjob_contract.transfer import sha256
 from support.jobs import only, owner, result, segment
 from support.memory import MemoryBucket
@@ -117,3 +121,42 @@ def test_bytes_that_are_not_what_was_written() -> None:
     bucket.objects[key] = bucket.objects[key].replace(b'"numBits":2', b'"numBits":3')
     with pytest.raises(NotVerified):
         primitive_result(results)
+
+
+def npz(**arrays: Any) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **{f"0/{name}": array for name, array in arrays.items()})
+    return buffer.getvalue()
+
+
+STATE = np.array([1, 0], complex)
+SAVED = PubResult(0, "p0", PubMetadata(7), data={}, arrays={"statevector": SavedArray([2], "<c16", "statevector")})
+
+
+def test_saved_arrays_are_what_the_result_says() -> None:
+    read = saved_arrays(npz(statevector=STATE, other=STATE), [0, 1])
+    assert read[1] == {}
+    assert list(read[0]) == ["statevector"]
+    found = pub_result(SAVED, read[0])
+    assert np.array_equal(found.data.statevector, STATE)
+    assert list(pub_result(SAVED).data) == []
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [{}, {"statevector": STATE.real}, {"statevector": np.zeros(4, complex)}, {"density_matrix": STATE}],
+)
+def test_arrays_of_another_kind_are_refused(arrays: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="statevector of pub 0 \\(p0\\) is not what its result says"):
+        pub_result(SAVED, saved_arrays(npz(**arrays), [0])[0])
+
+
+def test_nothing_is_unpickled() -> None:
+    class Trap:
+        def __reduce__(self) -> Any:
+            return exec, ("raise SystemExit",)
+
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        saved_arrays(npz(statevector=np.array([Trap()], object)), [0])
+    with pytest.raises(ValueError, match="contains pickled"):
+        saved_arrays(pickle.dumps(Trap()), [0])

@@ -11,6 +11,7 @@ from quantumjob_contract.backend import Backend, Depolarizing, Method, Noise, Re
 from quantumjob_contract.program import Format, Primitive
 from quantumjob_contract.reasons import PubReason, Reason
 from quantumjob_contract.reference import ObjectRef
+from quantumjob_contract.saved import KINDS, Save, nbytes
 from quantumjob_operator import status
 from quantumjob_operator.shared.placement import DEDICATED, SHARED
 
@@ -129,6 +130,15 @@ def test_limits_of_listed_pubs_are_the_contract_s() -> None:
     listed = FIELDS[".spec.program.pubsFrom"]
     assert str(limits.MAX_LISTED_PUBS) in listed["description"]
     assert f"{limits.MAX_LISTED_BYTES // limits.MIB} MiB" in listed["properties"]["object"]["description"]
+
+
+def test_what_can_be_saved_is_the_contract_s() -> None:
+    node = FIELDS[".spec.program.pubs[].save"]
+    assert set(FIELDS[".spec.program.pubs[].save[]"]["enum"]) == set(get_args(Save)) == set(KINDS)
+    assert node["maxItems"] == len(KINDS)
+    assert f"{limits.MAX_SAVED_BYTES >> 20} MiB" in node["description"].replace("\n", " ")
+    assert nbytes(["Statevector"], 1, 22) == nbytes(["DensityMatrix"], 1, 11) == limits.MAX_SAVED_BYTES
+    assert nbytes(["Probabilities"], 1, 23) == limits.MAX_SAVED_BYTES
 
 
 def test_primitives_are_the_contract_s() -> None:

@@ -44,11 +44,20 @@ def test_an_estimator_has_a_precision() -> None:
     assert decode_program(encode(made)) == made
 
 
+def test_what_is_saved_is_in_one_order() -> None:
+    made = accepted({"save": ["Probabilities", "Statevector"]}, {})
+    assert isinstance(made, Program)
+    assert [pub.save for pub in made.pubs] == [["Statevector", "Probabilities"], []]
+    assert made == accepted({"save": ["Statevector", "Probabilities"]}, {})
+    assert decode_program(encode(made)) == made
+
+
 @pytest.mark.parametrize(
     ("pub", "primitive", "told"),
     [
         ({}, "Estimator", "needs observables"),
         ({"observables": "Z"}, "Sampler", "only an Estimator"),
+        ({"observables": "Z", "save": ["Statevector"]}, "Estimator", "only a Sampler saves"),
         ({"observables": ["Z", "ZZ"]}, "Estimator", "pubs[0].observables must have Pauli strings of one length"),
         ({"observables": ["Z"] * 2, "parameterValues": {"a": [1, 2, 3]}}, "Estimator", "cannot be broadcast"),
         ({"parameterValues": {"a": ["x"]}}, "Sampler", "pubs[0].parameterValues['a'] holds something"),

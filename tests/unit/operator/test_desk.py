@@ -10,7 +10,7 @@ import pytest
 from quantumjob_contract import keys, names
 from quantumjob_contract.exits import PERMANENT, Exit
 from quantumjob_contract.keys import Owner
-from quantumjob_contract.orders import Ended
+from quantumjob_contract.orders import Ended, UrlsRequest
 from quantumjob_contract.program import decode_program
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.transfer import StoreUnavailable
@@ -87,7 +87,7 @@ async def test_a_shared_worker_gets_jobs_of_its_own_namespace_only() -> None:
     for space in ("third", "other"):
         parts.alive(pods[space], "uid-one")
         with pytest.raises(Unknown):
-            await parts.desk.urls(pods[space], "uid-one", 0, 0)
+            await parts.desk.urls(pods[space], "uid-one", 0, UrlsRequest(0))
         parts.desk.ended(pods[space], Ended("uid-one", 0))
         parts.desk.ended(pods[space], Ended("uid-one", 0, int(Exit.INTERNAL), "A lie."))
     assert (turn_of(parts, uid_of("one")).pod, turn_of(parts, uid_of("one")).ended) == (pods["team"], False)
@@ -272,7 +272,7 @@ async def test_what_is_said_of_jobs_that_are_not_there_leaves_nothing() -> None:
         assert await parts.ask(worker, said) is None
     assert parts.alive(worker, "nobody").stop, "nobody needs it any more"
     with pytest.raises(Unknown):
-        await parts.desk.urls(worker, "nobody", 0, 0)
+        await parts.desk.urls(worker, "nobody", 0, UrlsRequest(0))
     await parts.settle()
     assert parts.controller.memory == {}
 
@@ -284,7 +284,7 @@ async def test_a_sign_of_life_ends_the_silence(time: Any) -> None:
     time.passes(SILENT_SECONDS)
     assert not parts.alive(worker, "uid-one").stop
     assert parts.board.overdue(time.passes(SILENT_SECONDS)) == []
-    await parts.desk.urls(worker, "uid-one", 0, 16)
+    await parts.desk.urls(worker, "uid-one", 0, UrlsRequest(16))
     assert parts.board.overdue(time.passes(SILENT_SECONDS)) == [], "to ask for URLs is one, too"
     assert parts.board.overdue(time.passes(1)) == [uid_of("one")]
 
@@ -390,7 +390,7 @@ async def test_after_a_restart_a_worker_that_is_alive_keeps_its_order(time: Any)
     assert turn_of(parts, uid_of("one")).pod == worker
     time.passes(PAUSE_SECONDS)
     assert await parts.ask(parts.hire("c")) is None
-    assert await parts.desk.urls(worker, "uid-one", 0, 16)
+    assert await parts.desk.urls(worker, "uid-one", 0, UrlsRequest(16))
 
 
 async def test_after_a_restart_a_worker_may_be_alive_before_its_job_is_known(time: Any) -> None:
@@ -465,10 +465,10 @@ async def test_a_dedicated_worker_speaks_of_its_own_job_only() -> None:
     with pytest.raises(Unknown):
         parts.alive(only(own), "uid-one")
     with pytest.raises(Unknown):
-        await parts.desk.urls(only(own), "uid-one", 0, 0)
+        await parts.desk.urls(only(own), "uid-one", 0, UrlsRequest(0))
     with pytest.raises(Unknown):
         await parts.ask(only(own), Ended("uid-one", 0))
-    first, *_ = await parts.desk.urls(only(own), own.uid, 0, 3)
+    first, *_ = await parts.desk.urls(only(own), own.uid, 0, UrlsRequest(3))
     assert first.name == "000003"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quantumjob_contract.results import Expectations, PubMetadata, PubResult, PubSummary, Register
+from quantumjob_contract.saved import SavedArray
 from quantumjob_operator.manifest import Failure, conclude
 from quantumjob_operator.summary import SUMMARY_CHARS, summarize
 
@@ -57,3 +58,11 @@ def test_a_summary_of_a_sweep_and_of_expectation_values() -> None:
     values = Expectations([10], [-1.857275, 0.5, *[0.0] * 8], [0.0, 0.01, *[0.0] * 8])
     made = summarize(PubResult(0, "a", PubMetadata(seed=1), expectations=values))
     assert made.summary == "-1.85728 0.5±0.01 0 0 0 0 0 0 and 2 more"
+
+
+def test_saved_arrays_are_named_in_the_summary() -> None:
+    arrays = {"statevector": SavedArray([3, 4], "<c16", "statevector")}
+    alone = PubResult(0, "p", PubMetadata(7), data={}, arrays=arrays)
+    assert summarize(alone).summary == "statevector [3, 4]"
+    sampled = PubResult(0, "p", PubMetadata(7), data={"c": Register(1, "", {"0": 10})}, arrays=arrays)
+    assert summarize(sampled).summary == "c 0:10; statevector [3, 4]"

@@ -18,7 +18,7 @@ from jwt.algorithms import RSAAlgorithm
 from quantumjob_contract import keys, limits, names
 from quantumjob_contract.backend import Backend, Noise
 from quantumjob_contract.keys import Owner
-from quantumjob_contract.orders import PATH_ORDERS, Alive, Ended, Next, Order, Told, alive_path, urls_path
+from quantumjob_contract.orders import PATH_ORDERS, Alive, Ended, Next, Order, SegmentUrl, Told, alive_path, urls_path
 from quantumjob_contract.program import Circuit, Program, decode_program, encode
 from quantumjob_contract.reference import ObjectRef
 from quantumjob_operator import clock
@@ -295,6 +295,13 @@ async def test_more_urls(endpoint: Endpoint) -> None:
             assert (await endpoint.post(path, f"Bearer {token()}", bad))[0] == 400
 
 
+async def test_more_urls_with_those_of_arrays(endpoint: Endpoint) -> None:
+    _, body = await endpoint.post(urls_path(UID, 0), f"Bearer {token()}", b'{"start":16,"arrays":true}')
+    first, *_ = msgspec.json.decode(body, type=list[SegmentUrl])
+    assert f"/{UID}/0/000016.json?method=PUT" in first.url
+    assert f"/{UID}/0/000016.npz?method=PUT" in first.arrays
+
+
 async def test_ended_is_a_hint_that_wakes_the_controller(endpoint: Endpoint) -> None:
     said = Next(Ended(UID, 0))
     assert (await endpoint.post(PATH_ORDERS, f"Bearer {token()}", said))[0] == 410, "it gets no other"
@@ -329,6 +336,19 @@ def test_a_short_order_has_one_segment() -> None:
     store, of = MemoryStore(), new_owner()
     made = make(store, of, program(of, 1), [])
     assert (made.next, made.only) == ([], False)
+
+
+def test_an_order_that_saves_arrays_has_urls_for_them_however_short_it_is() -> None:
+    store, of = MemoryStore(), new_owner()
+    plain = program(of, 2)
+    saving = msgspec.structs.replace(
+        plain, pubs=[plain.pubs[0], msgspec.structs.replace(plain.pubs[1], save=["Statevector"])]
+    )
+    assert make(store, of, plain, []).next == []
+    first, *_ = urls = make(store, of, saving, ["000000"]).next
+    assert len(urls) == limits.SEGMENT_URLS
+    assert first.url.startswith(f"https://store/pending/{keys.segment(keys.Shard(of, 0), '000001')}?method=PUT")
+    assert first.arrays.startswith(f"https://store/pending/{keys.arrays(keys.Shard(of, 0), '000001')}?method=PUT")
 
 
 def test_a_dedicated_order_may_have_more_however_short_it_seems() -> None:

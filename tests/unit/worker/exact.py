@@ -79,12 +79,22 @@ def joint(registers: Mapping[str, Register]) -> Counter[str]:
 
 def distribution(circuit: QuantumCircuit, noise: NoiseModel | None = None) -> dict[str, float]:
     """The probability of each value of all classical bits, the highest first."""
-    start: Branches = {(0,) * circuit.num_clbits: DensityMatrix.from_int(0, 2**circuit.num_qubits)}
-    where = {bit: at for bits in (circuit.qubits, circuit.clbits) for at, bit in enumerate(bits)}
-    ends = _block(circuit, start, where, noise)
+    ends = _ends(circuit, noise)
     found = {"".join(map(str, reversed(bits))): float(state.trace().real) for bits, state in ends.items()}
     assert math.isclose(sum(found.values()), 1, abs_tol=1e-9)
     return {outcome: value for outcome, value in found.items() if value > 1e-12}
+
+
+def ending(circuit: QuantumCircuit, noise: NoiseModel | None = None) -> DensityMatrix:
+    """The state at the end, whatever was measured before it."""
+    first, *rest = _ends(circuit, noise).values()
+    return sum(rest, first)
+
+
+def _ends(circuit: QuantumCircuit, noise: NoiseModel | None) -> Branches:
+    start: Branches = {(0,) * circuit.num_clbits: DensityMatrix.from_int(0, 2**circuit.num_qubits)}
+    where = {bit: at for bits in (circuit.qubits, circuit.clbits) for at, bit in enumerate(bits)}
+    return _block(circuit, start, where, noise)
 
 
 def _block(block: QuantumCircuit, branches: Branches, where: dict[Any, int], noise: NoiseModel | None) -> Branches:

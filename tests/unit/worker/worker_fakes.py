@@ -14,7 +14,7 @@ import msgspec
 
 from quantumjob_contract import keys, program, results
 from quantumjob_contract.names import API_VERSION
-from quantumjob_contract.orders import Next, Order, SegmentUrl
+from quantumjob_contract.orders import Next, Order, SegmentUrl, UrlsRequest
 
 OWNER = keys.Owner("team", "uid-1")
 BELL = 'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];h q[0];cx q[0],q[1];measure q->c;'
@@ -53,6 +53,10 @@ class Fake:
     def pending(self, name: str, owner: keys.Owner = OWNER, shard: int = 0) -> str:
         return keys.segment(keys.Shard(owner, shard), name)
 
+    def next_url(self, name: str, shard: keys.Shard, *, arrays: bool) -> SegmentUrl:
+        beside = self.link(keys.arrays(shard, name)) if arrays else ""
+        return SegmentUrl(name, self.link(keys.segment(shard, name)), beside)
+
     def make_order(
         self,
         job: program.Program,
@@ -81,7 +85,10 @@ class Fake:
             program=msgspec.Raw(program.encode(job)),
             circuits=circuits,
             found=[SegmentUrl(name, self.link(self.pending(name, owner, shard))) for name in names],
-            next=[SegmentUrl(name, self.link(self.pending(name, owner, shard))) for name in numbered],
+            next=[
+                self.next_url(name, keys.Shard(owner, shard), arrays=any(pub.save for pub in job.pubs))
+                for name in numbered
+            ],
             last=self.link(self.pending(keys.LAST, owner, shard)),
             last_key=self.pending(keys.LAST, owner, shard),
             seconds_left=seconds_left,
@@ -198,9 +205,11 @@ def serving() -> Iterator[Fake]:  # noqa: C901  one handler with three verbs
                 else:
                     self.answer(200, msgspec.json.encode(fake.orders.pop(0)))
             elif key.endswith("/urls"):
-                start = json.loads(body)["start"]
-                names = [keys.segment_name(n) for n in range(start, start + 4)]
-                urls = [SegmentUrl(name, fake.link(fake.pending(name))) for name in names]
+                said = msgspec.json.decode(body, type=UrlsRequest)
+                names = [keys.segment_name(n) for n in range(said.start, said.start + 4)]
+                uid, number = key.split("/")[3:5]
+                shard = keys.Shard(keys.Owner(OWNER.namespace, uid), int(number))
+                urls = [fake.next_url(name, shard, arrays=said.arrays) for name in names]
                 self.answer(200, msgspec.json.encode(urls))
             else:
                 assert key.endswith("/alive")

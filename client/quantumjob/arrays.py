@@ -1,0 +1,42 @@
+"""Arrays that pubs have saved, from their `.npz`. Nothing in it is unpickled."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantumjob_contract.results import PubResult
+from quantumjob_contract.saved import KINDS, SavedArray, member
+
+Values: TypeAlias = dict[int, dict[str, NDArray[Any]]]
+"""By the pub's index, and by the array's name."""
+
+
+def saved_arrays(data: bytes, pubs: Collection[int]) -> Values:
+    """Those of these pubs. Raises ValueError where it is no `.npz`, or holds objects."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as file:
+        return {
+            index: {
+                kind.name: file[name] for kind in KINDS.values() if (name := member(index, kind.name)) in file.files
+            }
+            for index in pubs
+        }
+
+
+def checked(pub: PubResult, values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The arrays that its result names. Raises ValueError where one is missing, or another than it says."""
+    for name, about in pub.arrays.items():
+        found = values.get(name)
+        if found is None or (list(found.shape), found.dtype.str) != (about.shape, about.dtype):
+            raise ValueError(f"The array {name} of pub {pub.index} ({pub.name}) is not what its result says.")
+    return {name: values[name] for name in pub.arrays}
+
+
+def points(arrays: Mapping[str, SavedArray]) -> tuple[int, ...]:
+    """The shape of the parameter values, of a pub that has arrays alone; () where it has none."""
+    axes = {kind.name: kind.axes for kind in KINDS.values()}
+    return next((tuple(about.shape[: -axes[name]]) for name, about in arrays.items()), ())

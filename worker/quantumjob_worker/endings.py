@@ -1,0 +1,44 @@
+"""How a circuit ends: which of its measurements are final, and what its state is before them."""
+
+from __future__ import annotations
+
+from qiskit import QuantumCircuit
+
+from quantumjob_worker.genuine import CONTROL_FLOW
+
+
+def final_measurements(circuit: QuantumCircuit) -> list[bool]:
+    """Of each instruction whether it is a measurement on which nothing follows that could tell."""
+    busy: set[object] = set()
+    final = [False] * len(circuit.data)
+    for at in range(len(circuit.data) - 1, -1, -1):
+        instruction = circuit.data[at]
+        if instruction.name == "measure" and busy.isdisjoint([*instruction.qubits, *instruction.clbits]):
+            final[at] = True
+        elif instruction.name == "store":  # it names no bits, and may read any
+            busy.update(circuit.clbits)
+        elif instruction.name != "barrier":
+            busy.update(instruction.qubits, instruction.clbits)
+    return final
+
+
+def before_measurements(circuit: QuantumCircuit) -> QuantumCircuit:
+    """The circuit without its final measurements."""
+    short = circuit.copy_empty_like()
+    for instruction, is_final in zip(circuit.data, final_measurements(circuit), strict=True):
+        if not is_final:
+            short._append(instruction)  # noqa: SLF001  append() checks each argument again
+    return short
+
+
+def is_pure(circuit: QuantumCircuit) -> bool:
+    """Whether an ideal run ends in one state, known before it: nothing is measured, reset or decided on its way."""
+    touched: set[object] = set()
+    for instruction in circuit.data:
+        if instruction.name in CONTROL_FLOW or instruction.name in {"measure", "reset"}:
+            return False
+        if instruction.name == "initialize" and not touched.isdisjoint(instruction.qubits):
+            return False  # a reset is part of it
+        if instruction.name != "barrier":
+            touched.update(instruction.qubits)
+    return True

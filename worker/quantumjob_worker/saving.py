@@ -1,0 +1,228 @@
+"""Arrays of the state at a circuit's end: of a statevector where there is one, else of a density matrix. In the child.
+
+Whatever method takes the samples, this is a run of its own, so that they are the same with and without it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+from qiskit.circuit import CircuitInstruction, Instruction
+from qiskit.exceptions import QiskitError
+
+from quantumjob_contract import saved, seeds
+from quantumjob_contract.backend import NoiseModel
+from quantumjob_contract.limits import MAX_SAVED_BYTES
+from quantumjob_contract.reasons import PubReason
+from quantumjob_contract.results import PubMetadata, Why
+from quantumjob_contract.saved import KINDS, Save, SavedArray
+from quantumjob_worker import bindings, costs, endings, normalise, profile, route, simulate
+from quantumjob_worker.bindings import Values, bound
+from quantumjob_worker.engines.base import Run
+from quantumjob_worker.errors import PubFailed
+from quantumjob_worker.noise import Errors
+from quantumjob_worker.profile import Profile
+from quantumjob_worker.protocol import Task
+from quantumjob_worker.route import Plan
+from quantumjob_worker.sweep import chunks
+
+COPIES: Final = 2
+"""Of the state: Aer's, and the one that it hands over."""
+DEPHASING: Final = Instruction("superop", 1, 0, [np.diag([1.0, 0.0, 0.0, 1.0]).astype(complex)])
+"""What a measurement does to a qubit where nobody looks at the outcome."""
+
+State = NDArray[np.complex128]
+"""Of shape (2**qubits,), or (2**qubits, 2**qubits) for a density matrix."""
+
+
+class End:
+    """A circuit up to its final measurements, on all of its qubits, with or without its parameters."""
+
+    def __init__(self, circuit: QuantumCircuit, noise: NoiseModel | None) -> None:
+        """`circuit` is as it was loaded. Raises PubFailed."""
+        flat = normalise.flattened(circuit, keep_delays=noise is not None)
+        self.measures = any(found.name == "measure" for found in normalise.instructions(flat))
+        short = endings.before_measurements(flat)
+        self.phase = short.global_phase
+        short.global_phase = 0
+        self.errors = None if noise is None else Errors(noise)
+        self.circuit = normalise.dressed(short, self.errors)
+        if self.errors is not None:
+            self.errors.place(range(circuit.num_qubits))
+        self.decides = normalise.has_control_flow(short)
+        """Something depends on a measurement, so that each run is another."""
+        self.pure = endings.is_pure(short) and (self.errors is None or self.errors.kind == "readout")
+        self.method = "statevector" if self.pure else "density_matrix"
+
+    def figures(self, shots: int) -> Profile:
+        """What its run costs goes by these; it is one run, unless something is decided on its way."""
+        noise = "" if self.errors is None else self.errors.kind
+        found = profile.profile(self.circuit, shots if self.decides else 1, noise=noise)
+        return found._replace(dynamic=self.decides)
+
+    def states(self, values: Values, run: Run) -> Iterator[State]:
+        """At each point. Raises PubFailed."""
+        circuit = normalise.for_sweep(self.circuit, self.method, keep_phase=True)
+        factors = np.exp(1j * bindings.evaluated(self.phase + circuit.global_phase, values))
+        saving = circuit if self.pure or self.decides else _unseen(circuit)
+        saving = saving.copy()
+        saving.global_phase = 0
+        (saving.save_statevector if self.pure else saving.save_density_matrix)()
+        found = chunks(saving, values, self.method, run, COPIES * _state_bytes(self.method, circuit.num_qubits))
+        point = 0
+        for parts in found:
+            for part in parts:
+                state: State = part["data"][self.method]
+                yield state * factors[point] if self.pure else state
+                point += 1
+
+
+class Made(NamedTuple):
+    """Arrays by name, without and with their values; these as NumPy writes them to a file."""
+
+    arrays: dict[str, SavedArray]
+    files: list[bytes]
+
+
+class Saving:
+    """What a pub saves."""
+
+    def __init__(self, circuit: QuantumCircuit, values: Values, task: Task) -> None:
+        """`circuit` is as it was loaded. Raises PubFailed, as all does that can be refused before it runs."""
+        check_bytes(task.save, values.points, circuit.num_qubits)
+        _check_names(circuit, task.save)
+        self._loaded, self._values, self._task = circuit, values, task
+        self._together = self._symbolic()
+        """All points at once; None where Qiskit or Aer cannot."""
+        self.first = self._together or End(bound(circuit, values, 0), task.noise)
+        if "Statevector" in task.save and not self.first.pure:
+            raise not_pure()
+        self._plan = self._planned()
+
+    def run(self) -> Made:
+        """Raises PubFailed."""
+        task, qubits = self._task, self._loaded.num_qubits
+        shapes = {save: saved.shape(save, self._values.shape, qubits) for save in task.save}
+        values = {
+            save: np.empty((self._values.points, *saved.shape(save, (), qubits)), KINDS[save].dtype)
+            for save in task.save
+        }
+        for point, state in enumerate(self._states()):
+            for save, array in values.items():
+                array[point] = derived(state, save)
+        method, shots = self._plan.method, task.shots if self.first.decides else 0
+        return Made(
+            {KINDS[save].name: SavedArray(shapes[save], KINDS[save].dtype, method, shots) for save in task.save},
+            [file_of(values[save].reshape(shapes[save])) for save in task.save],
+        )
+
+    def made(self, base: PubMetadata) -> PubMetadata:
+        """How the result of a pub without samples was made."""
+        return simulate.made(base, self.first.circuit, self._plan, self._plan.method)
+
+    def _states(self) -> Iterator[State]:
+        if self._together is not None:
+            yield from self._together.states(self._values, self._run(self._together, self._task.seed))
+            return
+        for point in range(self._values.points):
+            end = End(bound(self._loaded, self._values, point), self._task.noise)
+            yield from end.states(Values((), {}), self._run(end, seeds.point_seed(self._task.seed, point)))
+
+    def _run(self, end: End, seed: int) -> Run:
+        found = end.figures(self._task.shots)
+        threads = simulate.threads_for(end.method, found, self._task)
+        return Run(found.shots, seed, threads, self._task.memory, end.errors)
+
+    def _symbolic(self) -> End | None:
+        if self._task.noise is not None and self._values.columns:
+            return None
+        try:
+            end = End(self._loaded, self._task.noise)
+        except (TypeError, ValueError, ArithmeticError, QiskitError):
+            return None
+        return None if end.decides and end.circuit.parameters else end
+
+    def _planned(self) -> Plan:
+        end, task = self.first, self._task
+        found = end.figures(task.shots)
+        seconds = costs.statevector_seconds if end.pure else costs.density_matrix_seconds
+        needed = COPIES * _state_bytes(end.method, found.qubits)
+        needed += saved.nbytes(task.save, self._values.points, found.qubits)
+        if needed > costs.available(task.memory):
+            raise PubFailed(
+                PubReason.MEMORY_LIMIT,
+                f"To save {', '.join(task.save)} by the method {end.method} the circuit needs {route.size(needed)}; "
+                f"the pod's memory limit leaves {route.size(costs.available(task.memory))}. "
+                "Raise spec.resources.limits.memory, or use fewer qubits.",
+            )
+        plan = Plan("aer", end.method, Why.SAVED, seconds(found), needed)
+        simulate.check_time(plan, task, self._values.points)
+        return plan
+
+
+def derived(state: State, save: Save) -> NDArray[Any]:
+    """What is saved, of a statevector or a density matrix."""
+    pure = state.ndim == 1
+    match save:
+        case "Statevector":
+            return state
+        case "DensityMatrix":
+            return np.outer(state, state.conj()) if pure else state
+        case "Probabilities":
+            return np.abs(state) ** 2 if pure else state.diagonal().real
+
+
+def file_of(array: NDArray[Any]) -> bytes:
+    """In NumPy's format; the same bytes for the same values."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def check_bytes(wanted: Sequence[Save], points: int, qubits: int) -> None:
+    """Refuse before the run what could not be stored after it. Raises PubFailed."""
+    size = saved.nbytes(wanted, points, qubits)
+    if size > MAX_SAVED_BYTES:
+        at = f" at {points} points" if points > 1 else ""
+        raise PubFailed(
+            PubReason.RESULT_TOO_LARGE,
+            f"{', '.join(wanted)} of {qubits} qubits{at} would be {route.size(size)}; the limit is "
+            f"{route.size(MAX_SAVED_BYTES)}. Save less, split the pub, or use fewer qubits.",
+        )
+
+
+def not_pure() -> PubFailed:
+    return PubFailed(
+        PubReason.NOT_PURE,
+        "The circuit does not end in one statevector: it measures, resets or decides on its way, or has noise. "
+        "Save DensityMatrix or Probabilities, or take out what is not a gate.",
+    )
+
+
+def _check_names(circuit: QuantumCircuit, wanted: Sequence[Save]) -> None:
+    names = {KINDS[save].name for save in wanted}
+    if any(register.name in names for register in circuit.cregs):
+        raise PubFailed(
+            PubReason.INVALID_CIRCUIT,
+            "A classical register has the name of an array that the pub saves. Give the register another name.",
+        )
+
+
+def _unseen(circuit: QuantumCircuit) -> QuantumCircuit:
+    """Measurements whose outcomes nothing depends on, as what they do to the state."""
+    channels = circuit.copy_empty_like()
+    for instruction in circuit.data:
+        if instruction.name == "measure":
+            channels._append(CircuitInstruction(DEPHASING, instruction.qubits, ()))  # noqa: SLF001
+        elif instruction.name != "store":
+            channels._append(instruction)  # noqa: SLF001  append() checks each argument again
+    return channels
+
+
+def _state_bytes(method: str, qubits: int) -> int:
+    return costs.statevector_bytes(qubits) if method == "statevector" else costs.density_matrix_bytes(qubits)
