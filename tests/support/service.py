@@ -12,11 +12,13 @@ import httpx
 import msgspec
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from quantumjob_contract import arrays, keys, names, saved, seeds
-from quantumjob_contract.program import Program, encode
-from quantumjob_operator.acceptance import accept
+from quantumjob_contract import keys, names, saved, seeds
+from quantumjob_contract.program import Program, Pub, encode
+from quantumjob_operator.acceptance import accept, is_unseen
+from quantumjob_operator.listing import look
 from quantumjob_operator.promotion import promote
 from quantumjob_worker import child, npz, protocol, segments
+from quantumjob_worker.listed import Given, Lines, Pubs
 from support.api import FakeKube, transport
 from support.jobs import TIME, only, put, segment
 from support.memory import MemoryStore
@@ -46,9 +48,13 @@ class Cluster(FakeKube):
     async def work(self, name: str, namespace: str = "team") -> None:
         """From acceptance to the stored result."""
         there = self.objects[namespace, name]
+        if is_unseen(there):
+            there = there | {"status": {"pubsFrom": await look(self.store.opened.circuits, there)}}
         program = accept(there)
         assert isinstance(program, Program)
-        found = [self._run(program, index) for index in range(len(program.pubs))]
+        pubs = self._pubs(program)
+        drawn = seeds.pub_seeds(program.seed, map(pubs.points, range(len(pubs))))
+        found = [self._run(program, pubs[index], index, seed) for index, seed in enumerate(drawn)]
         await self.set_status(namespace, name, phase="Running", progress=f"0/{len(found)}")
         of = keys.Owner(namespace, program.uid)
         put(self.store.pending, keys.program(of), encode(program))
@@ -87,14 +93,19 @@ class Cluster(FakeKube):
             segments.encode(segment(of, keys.LAST, rest, written)),
         )
 
-    def _run(self, program: Program, index: int) -> protocol.Report:
-        pub = program.pubs[index]
+    def _pubs(self, program: Program) -> Pubs:
+        if program.listed is None:
+            return Given(program.pubs)
+        data = self.store.circuits.objects[keys.circuit(program.namespace, program.listed.key)]
+        return Lines(program.primitive, program.listed, data)
+
+    def _run(self, program: Program, pub: Pub, index: int, seed: int) -> protocol.Report:
         task = protocol.Task(
             index=index,
             name=pub.name,
             format=pub.circuit.format,
             shots=pub.shots,
-            seed=seeds.pub_seeds(program.seed, [arrays.points(each.parameter_values) for each in program.pubs])[index],
+            seed=seed,
             primitive=program.primitive,
             parameter_values=pub.parameter_values,
             observables=pub.observables,

@@ -20,7 +20,7 @@ from qiskit_aer.primitives import EstimatorV2, SamplerV2
 from rich.console import Console
 
 from quantumjob import Client, Estimator, Job, JobFailed, Sampler, WaitTimeout, circuits, errors, progress
-from quantumjob.pubs import estimator_pub, sampler_pub
+from quantumjob.pubs import estimator_pub, program, sampler_pub
 from quantumjob_contract import limits
 from support.service import TOKEN, URL, Running
 
@@ -181,6 +181,35 @@ def test_many_circuits_that_are_too_much_together() -> None:
     uploaded: list[bytes] = []
     found = circuits.placed(files, lambda data: uploaded.append(data) or "key")  # type: ignore[func-returns-value]
     assert [("inline" in each) for each in found].count(False) == len(uploaded) == 2
+
+
+def test_more_pubs_than_a_resource_holds_are_listed_by_an_object(client: Client, service: Running) -> None:
+    """And what comes back is the same, in the same order."""
+    pubs = [bell()] * (limits.MAX_PUBS + 1)
+    job = Sampler(client, seed=3).run(pubs, shots=2, name="many")
+    result = job.result(120)
+    (made,) = service.jobs()
+    assert "pubs" not in made["spec"]["program"]
+    assert list(service.cluster.store.circuits.objects) == [
+        f"team/{made['spec']['program']['pubsFrom']['object']['key']}"
+    ]
+    assert len(result) == len(pubs)
+    few = Sampler(client, seed=3).run(pubs[:3], shots=2, name="few").result(60)
+    assert [result[i].data.meas.array.tolist() for i in range(3)] == [few[i].data.meas.array.tolist() for i in range(3)]
+
+
+def test_a_large_sweep_is_listed_by_an_object() -> None:
+    values = [[0.123456789, 1.0]] * 20_000
+    uploaded: list[bytes] = []
+    pubs = [{"shots": 5, "parameterValues": {"a, b": values}}]
+
+    def upload(data: bytes) -> str:
+        uploaded.append(data)
+        return "key"
+
+    made = program("Sampler", pubs, [b"x"], None, upload)
+    assert made["pubsFrom"]["object"]["key"] == "key"
+    assert b"0.123456789" in uploaded[0]
 
 
 def test_qpy_is_of_the_oldest_version_that_holds_the_circuit() -> None:

@@ -654,6 +654,8 @@ async def test_progress_moves_now_and_then(monkeypatch: pytest.MonkeyPatch, time
         return progress
 
     assert await said(2) == "2/16"
+    expected = clock.parse(parts.kube.status("one")["times"]["expected"])
+    assert expected > time.now, "two of sixteen took a minute"
     now += PROGRESS_SECONDS - 1
     parts.kube.calls.clear()
     assert await said(5) == "2/16", "not so often"

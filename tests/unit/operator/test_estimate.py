@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from quantumjob_contract import limits
 from quantumjob_contract.backend import Backend, Depolarizing, Noise, Readout
-from quantumjob_contract.program import Circuit, Format, Program
+from quantumjob_contract.program import Circuit, Format, Listed, Program
 from quantumjob_contract.reference import ObjectRef
 from quantumjob_operator.shared import estimate
 from quantumjob_operator.shared.estimate import UNKNOWN_SECONDS
@@ -276,3 +276,30 @@ def test_a_shard_takes_what_its_own_pubs_take() -> None:
     assert list(map(is_long, found)) == [False, True, False]
     assert sum(found) == pytest.approx(seconds(msgspec.structs.replace(made, parallelism=1)))
     assert len(estimate.seconds(msgspec.structs.replace(made, parallelism=64))) == 8
+
+
+@given(st.floats(0.1, 1e5), st.integers(0, 100), st.floats(0.0, 1e5))
+def test_what_is_left_goes_from_the_estimate_to_what_was_measured(expected: float, done: int, elapsed: float) -> None:
+    left = estimate.left(expected, done, 100, elapsed)
+    assert left >= 0
+    if done == 100:
+        assert left == pytest.approx(0, abs=1e-6 * (1 + elapsed))
+    if done == 0:
+        assert left == pytest.approx(max(expected, elapsed) - elapsed)
+
+
+def test_what_is_left_of_a_job_that_is_slower_than_its_estimate() -> None:
+    """Half of it took 100 s where all of it was to take 10: the other half is between the two, nearer to no time."""
+    assert estimate.left(10.0, 50, 100, 100.0) == pytest.approx(50.0)
+    assert estimate.left(10.0, 90, 100, 180.0) == pytest.approx(18.0, rel=0.1)
+
+
+def test_many_listed_pubs_take_longer_than_few() -> None:
+    def seconds(pubs: int, parallelism: int = 1) -> list[float]:
+        listed = Listed("pubs.jsonl", "0" * 64, pubs, 100)
+        made = msgspec.structs.replace(new_program(owner(), 1), pubs=[], listed=listed, parallelism=parallelism)
+        return estimate.seconds(made)
+
+    assert seconds(1) == [UNKNOWN_SECONDS]
+    assert seconds(20_000)[0] > seconds(1)[0]
+    assert sum(seconds(20_000, 4)) == pytest.approx(seconds(20_000)[0])
