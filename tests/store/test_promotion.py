@@ -216,7 +216,7 @@ def _corruptions(of: Owner, store: Store) -> dict[str, tuple[str, bytes]]:
         "a pub that is not there": ("does not have", encode(segment(of, keys.LAST, [result(5)], []))),
         "a pub is missing": ("not every pub", encode(segment(of, keys.LAST, [result(0)], []))),
         "names a foreign key": (
-            "not a segment of its job",
+            "not a segment of its shard",
             encode(segment(of, keys.LAST, [result(0), result(1)], [StoredObject(elsewhere, 1, "0")])),
         ),
     }
