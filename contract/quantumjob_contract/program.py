@@ -14,6 +14,7 @@ from quantumjob_contract.reference import ObjectRef
 from quantumjob_contract.saved import Save
 
 Format = Literal["OpenQASM2", "OpenQASM3", "QPY"]
+ListFormat = Literal["JSONLines", "QPY"]
 Primitive = Literal["Sampler", "Estimator"]
 
 
@@ -43,14 +44,17 @@ class Pub(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """Of a Sampler: arrays of the state at the circuit's end, in the order of `saved.KINDS`."""
 
 
-class Listed(msgspec.Struct, frozen=True):
-    """Pubs that an object in the circuits bucket lists, one in each line, as it was when the job was accepted."""
+class Listed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Pubs that an object in the circuits bucket lists, as it was when the job was accepted."""
 
     key: str
     sha256: str
     pubs: int
     shots: int
     """Of a Sampler's pub that gives none."""
+    format: ListFormat = "JSONLines"
+    parameters: ObjectRef | None = None
+    """Of QPY: what belongs to its circuits, one in each line."""
 
 
 class Program(msgspec.Struct, frozen=True, rename="camel", kw_only=True):

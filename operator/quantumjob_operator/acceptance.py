@@ -82,8 +82,16 @@ def accept(quantumjob: JSON) -> Program | Refusal:
 def _listed(quantumjob: JSON, shots: int) -> Listed:
     """By what was found when the object was looked at."""
     found = quantumjob["status"]["pubsFrom"]
-    key = quantumjob["spec"]["program"]["pubsFrom"]["object"]["key"]
-    return Listed(key, found["sha256"], found["pubs"], shots)
+    given = quantumjob["spec"]["program"]["pubsFrom"]
+    beside = given.get("parameters")
+    return Listed(
+        given["object"]["key"],
+        found["sha256"],
+        found["pubs"],
+        shots,
+        given.get("format", "JSONLines"),
+        ObjectRef(beside["key"], found["parametersSha256"]) if beside else None,
+    )
 
 
 def _backend(spec: JSON) -> Backend | Refusal:

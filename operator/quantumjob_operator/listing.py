@@ -1,51 +1,92 @@
 """The object of pubsFrom, looked at once, when its job is accepted: how many pubs it lists, and its sha256.
 
-What a line says is the worker's to read: one that cannot be taken costs its pub and no other.
+What a line or a circuit says is the worker's to read: one that cannot be taken costs its pub and no other.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, NamedTuple
 
-from quantumjob_contract import keys, limits
+from quantumjob_contract import keys, limits, qpy_file
 from quantumjob_contract.lines import Counter
 from quantumjob_contract.transfer import NotFound
 from quantumjob_operator.acceptance import Refusal
 from quantumjob_operator.buckets import ObjectBucket
 
 JSON = dict[str, Any]
-PLACE = "spec.program.pubsFrom.object"
+PLACE = "spec.program.pubsFrom"
+
+
+class Bad(Exception):
+    """It cannot be taken; the message completes the field's name and the object's key."""
+
+
+class Seen(NamedTuple):
+    """An object that was read once and not kept."""
+
+    head: bytes
+    bytes: int
+    lines: int
+    sha256: str
 
 
 async def look(circuits: ObjectBucket, quantumjob: JSON) -> JSON | Refusal:
     """What `status.pubsFrom` shall say, or why the job cannot be accepted. Raises the errors of `transfer`."""
-    wanted = quantumjob["spec"]["program"]["pubsFrom"]["object"]
-    key = wanted["key"]
-    if not keys.stays_inside(key):
-        return Refusal(f"{PLACE}.key {keys.INSIDE}")
-    counter, sha256, size = Counter(), hashlib.sha256(), 0
+    namespace, given = quantumjob["metadata"]["namespace"], quantumjob["spec"]["program"]["pubsFrom"]
+    place, wanted = f"{PLACE}.object", given["object"]
     try:
-        async with circuits.open(keys.circuit(quantumjob["metadata"]["namespace"], key)) as content:
+        seen = await _see(circuits, namespace, wanted)
+        pubs = _count(seen, given.get("format", "JSONLines"))
+        found: JSON = {"sha256": seen.sha256, "bytes": seen.bytes, "pubs": pubs}
+        if beside := given.get("parameters"):
+            place, wanted = f"{PLACE}.parameters", beside
+            seen = await _see(circuits, namespace, wanted)
+            _check_pairs(seen, pubs)
+            found["parametersSha256"] = seen.sha256
+    except Bad as bad:
+        return Refusal(f"{place} {wanted['key']} {bad}.")
+    return found
+
+
+def _check_pairs(parameters: Seen, circuits: int) -> None:
+    """Raises Bad."""
+    if parameters.lines != circuits:
+        raise Bad(f"has {parameters.lines} lines for {circuits} circuits: write {{}} where there is nothing to say")
+
+
+def _count(seen: Seen, form: str) -> int:
+    """How many pubs it lists. Raises Bad."""
+    try:
+        pubs = seen.lines if form == "JSONLines" else qpy_file.count(seen.head)
+    except qpy_file.NotQpy as error:
+        raise Bad(str(error)) from None
+    if not pubs:
+        raise Bad(
+            "lists no pubs: write a JSON object for each into a line of its own, or all circuits into one QPY file"
+        )
+    if pubs > limits.MAX_LISTED_PUBS:
+        raise Bad(f"lists {pubs} pubs, the limit is {limits.MAX_LISTED_PUBS}: split the job")
+    return pubs
+
+
+async def _see(circuits: ObjectBucket, namespace: str, wanted: JSON) -> Seen:
+    """Raises Bad."""
+    if not keys.stays_inside(wanted["key"]):
+        raise Bad(keys.INSIDE.rstrip("."))
+    counter, sha256, size, head = Counter(), hashlib.sha256(), 0, b""
+    try:
+        async with circuits.open(keys.circuit(namespace, wanted["key"])) as content:
             async for chunk in content.chunks:
                 size += len(chunk)
                 if size > limits.MAX_LISTED_BYTES:
-                    return Refusal(f"{PLACE} {key} has more than {limits.MAX_LISTED_BYTES} bytes: split the job.")
+                    raise Bad(f"has more than {limits.MAX_LISTED_BYTES} bytes: split the job")
+                head = head or chunk[: qpy_file.HEAD_BYTES]
                 counter.add(chunk)
                 sha256.update(chunk)
     except NotFound:
-        return Refusal(
-            f"{PLACE} {key} is not in the circuits bucket under this namespace: upload it, and create the job again."
-        )
-    if not counter.lines:
-        return Refusal(f"{PLACE} {key} lists no pubs: write a JSON object for each into a line of its own.")
-    if counter.lines > limits.MAX_LISTED_PUBS:
-        return Refusal(
-            f"{PLACE} {key} lists {counter.lines} pubs, the limit is {limits.MAX_LISTED_PUBS}: split the job."
-        )
+        raise Bad("is not in the circuits bucket under this namespace: upload it, and create the job again") from None
     found = sha256.hexdigest()
     if wanted.get("sha256", found) != found:
-        return Refusal(
-            f"{PLACE} {key} has the sha256 {found}, not the one in the spec: it was replaced, or the spec is wrong."
-        )
-    return {"sha256": found, "bytes": size, "pubs": counter.lines}
+        raise Bad(f"has the sha256 {found}, not the one in the spec: it was replaced, or the spec is wrong")
+    return Seen(head, size, counter.lines, found)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
 from typing import Any
 
 import pytest
 from conftest import BELL, LONG, Namespace, pub
+from qiskit import QuantumCircuit, qpy
+from qiskit.circuit import Parameter
 
 import cluster
 from quantumjob_contract import keys
@@ -59,6 +63,32 @@ def test_two_thousand_pubs_of_an_object(namespace: Namespace) -> None:
     assert results(namespace, split) == found
     shards = {keys.segment_of(each.key) for each in namespace.results(split).manifest.segments}
     assert {shard for shard, _ in filter(None, shards)} == {0, 1, 2}
+
+
+def test_circuits_of_one_qpy_file(namespace: Namespace) -> None:
+    """Ten circuits, and values of their parameters beside them."""
+    angle = Parameter("a")
+    circuits = [QuantumCircuit(1, 1) for _ in range(10)]
+    for circuit in circuits:
+        circuit.rx(angle, 0)
+        circuit.measure(0, 0)
+    file = io.BytesIO()
+    qpy.dump(circuits, file, version=16)
+    namespace.upload("circuits.qpy", file.getvalue())
+    values = "\n".join(json.dumps({"parameterValues": {"a": [0, math.pi * index]}}) for index in range(10))
+    namespace.upload("values.jsonl", values.encode())
+    given = {"format": "QPY", "object": {"key": "circuits.qpy"}, "parameters": {"key": "values.jsonl"}}
+    body = {
+        "apiVersion": "quantumjobs.io/v1alpha1",
+        "kind": "QuantumJob",
+        "metadata": {"name": "qpy"},
+        "spec": {"program": {"shots": 20, "pubsFrom": given}},
+    }
+    cluster.apply(body, namespace.name)
+    found = results(namespace, namespace.finished("qpy"))
+    for index, result in found.items():
+        assert result.data is not None
+        assert result.data["c"].counts == {"0": 20, "1": 20} if index % 2 else {"0": 40}
 
 
 def test_a_shard_goes_on_where_its_worker_was_killed(namespace: Namespace) -> None:

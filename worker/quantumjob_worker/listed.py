@@ -1,10 +1,11 @@
-"""The pubs of a program: those in it, or those that an object in the circuits bucket lists, one JSON object in a line.
+"""The pubs of a program: those in it, or those that an object in the circuits bucket lists.
 
 No circuit is parsed here, and of an object's lines only where they begin is kept.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
@@ -15,6 +16,7 @@ from quantumjob_contract import arrays, limits, names, pub_rules
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.lines import spans
 from quantumjob_contract.program import Circuit, Format, Listed, Primitive, Program, Pub, default_name, new_pub
+from quantumjob_contract.qpy_file import Circuits, NotQpy
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.reference import ObjectRef
 from quantumjob_contract.saved import Save
@@ -63,10 +65,9 @@ class LineCircuit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: Format = "OpenQASM3"
 
 
-class Line(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A pub in a line: the fields of one in spec.program.pubs, of which only the circuit must be there."""
+class Rest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A pub without its circuit: the fields of one in spec.program.pubs, of which none must be there."""
 
-    circuit: LineCircuit
     name: str | None = None
     shots: int | None = None
     parameter_values: dict[str, Any] = {}
@@ -75,17 +76,29 @@ class Line(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
     save: list[Save] = []
 
 
-class Lines:
-    """Pubs that an object lists. A line that is none is the error of its pub."""
+class Line(Rest, frozen=True, kw_only=True):
+    """A pub in a line."""
 
-    def __init__(self, primitive: Primitive, listed: Listed, data: bytes) -> None:
+    circuit: LineCircuit
+
+
+class Lines:
+    """Pubs that an object lists: a line for each, or a QPY file of circuits and another object's lines beside them.
+
+    A line that is no pub is the error of its pub.
+    """
+
+    def __init__(self, primitive: Primitive, listed: Listed, data: bytes, parameters: bytes = b"") -> None:
+        """Raises NotQpy."""
         self._primitive = primitive
         self._shots = listed.shots
-        self._data = data
-        self._spans = list(spans(data))
+        self._circuits = Circuits(data) if listed.format == "QPY" else None
+        self._data = parameters if listed.format == "QPY" else data
+        self._what = "the parameters" if listed.format == "QPY" else "the object"
+        self._spans = list(spans(self._data))
 
     def __len__(self) -> int:
-        return len(self._spans)
+        return len(self._spans) if self._circuits is None else len(self._circuits)
 
     def points(self, index: int) -> int:
         try:
@@ -94,30 +107,42 @@ class Lines:
             return 1
 
     def __getitem__(self, index: int) -> Pub:
-        place = f"Line {index + 1} of the object of pubsFrom"
-        span = self._spans[index]
-        if span.stop - span.start > limits.MAX_LINE_BYTES:
-            raise PubFailed(PubReason.INVALID_PUB, f"{place} has more than {limits.MAX_LINE_BYTES} bytes.")
-        try:
-            line = LINE.decode(memoryview(self._data)[span])
-        except (msgspec.MsgspecError, RecursionError) as error:
-            raise PubFailed(PubReason.INVALID_PUB, f"{place} is not a pub: {_cause(error)}.") from None
+        place = f"Line {index + 1} of {self._what} of pubsFrom"
+        rest = self._rest(index, place)
+        if isinstance(rest, Line):
+            circuit = Circuit(format=rest.circuit.format, inline=rest.circuit.inline)
+        else:
+            alone = self._circuits[index] if self._circuits is not None else b""
+            circuit = Circuit(format="QPY", inline=base64.b64encode(alone).decode())
         pub = new_pub(
             self._primitive,
             self._shots,
-            name=line.name or default_name(index),
-            circuit=Circuit(format=line.circuit.format, inline=line.circuit.inline),
-            shots=line.shots,
-            parameter_values=line.parameter_values,
-            observables=line.observables,
-            precision=line.precision,
-            save=line.save,
+            name=rest.name or default_name(index),
+            circuit=circuit,
+            shots=rest.shots,
+            parameter_values=rest.parameter_values,
+            observables=rest.observables,
+            precision=rest.precision,
+            save=rest.save,
         )
-        if problem := self._problem(line, pub, place):
+        if problem := self._problem(rest, pub, place):
             raise PubFailed(PubReason.INVALID_PUB, problem)
         return pub
 
-    def _problem(self, line: Line, pub: Pub, place: str) -> str:
+    def _rest(self, index: int, place: str) -> Rest:
+        """What the line says. Raises PubFailed."""
+        if self._circuits is not None and not self._spans:
+            return Rest()
+        span = self._spans[index]
+        if span.stop - span.start > limits.MAX_LINE_BYTES:
+            raise PubFailed(PubReason.INVALID_PUB, f"{place} has more than {limits.MAX_LINE_BYTES} bytes.")
+        decoder = LINE if self._circuits is None else REST
+        try:
+            return decoder.decode(memoryview(self._data)[span])
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise PubFailed(PubReason.INVALID_PUB, f"{place} is not a pub: {_cause(error)}.") from None
+
+    def _problem(self, line: Rest, pub: Pub, place: str) -> str:
         """What the schema and acceptance would say of it."""
         if names.PUB_NAME.fullmatch(pub.name) is None:
             return f"{place}: name must be a DNS label: at most 63 lower-case letters, digits and '-'."
@@ -135,6 +160,7 @@ class Lines:
 
 
 LINE: Final = msgspec.json.Decoder(Line)
+REST: Final = msgspec.json.Decoder(Rest)
 
 
 def pubs_of(
@@ -149,12 +175,19 @@ def pubs_of(
     listed = program.listed
     if listed is None:
         return Given(program.pubs)
-    reference = ObjectRef(listed.key, listed.sha256)
+
+    def fetched(reference: ObjectRef | None) -> bytes:
+        if reference is None:
+            return b""
+        return references.fetch(reference, urls, http, limits.MAX_LISTED_BYTES, until=until, wait=wait)
+
     try:
-        data = references.fetch(reference, urls, http, limits.MAX_LISTED_BYTES, until=until, wait=wait)
+        data, parameters = fetched(ObjectRef(listed.key, listed.sha256)), fetched(listed.parameters)
+        found = Lines(program.primitive, listed, data, parameters)
     except (references.NoUrl, references.Mismatch, NotFound, TooLarge):
         raise OrderFailed(Exit.BAD_PROGRAM, CHANGED) from None
-    found = Lines(program.primitive, listed, data)
+    except NotQpy as error:
+        raise OrderFailed(Exit.BAD_PROGRAM, f"The object of spec.program.pubsFrom {error}.") from None
     if len(found) != listed.pubs:
         raise OrderFailed(Exit.BAD_PROGRAM, CHANGED)
     return found

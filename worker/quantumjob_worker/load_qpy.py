@@ -10,17 +10,14 @@ from typing import Final
 from qiskit import QuantumCircuit, qpy
 
 from quantumjob_contract.limits import MAX_OPERATIONS, MAX_QUBITS
+from quantumjob_contract.qpy_file import CIRCUIT, FILE, HEAD_BYTES, MAGIC, OFFSET, WITH_TABLE
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker.errors import PubFailed, too_large
 
 OLDEST: Final = 13
 """Loading older files has executed code (CVE-2025-2000)."""
 NEWEST: Final = qpy.common.QPY_VERSION
-WITH_TABLE: Final = 16
-"""From this version on, a table of where each circuit starts stands before the circuits."""
 
-_FILE: Final = struct.Struct("!6sBBBBQc")
-_TABLE: Final = struct.Struct("!Q")
 _CIRCUIT: Final = struct.Struct("!H1cHIIQIQI")
 _SMALLEST_REGISTER: Final = 8
 _SMALLEST_INSTRUCTION: Final = 20
@@ -39,9 +36,9 @@ def load(data: bytes) -> QuantumCircuit:
 
 def check(data: bytes) -> None:
     """Read the headers, and refuse what is not taken or claims more than its bytes can hold. Raises PubFailed."""
-    if len(data) < _FILE.size + 1 or not data.startswith(b"QISKIT"):
+    if len(data) < HEAD_BYTES or not data.startswith(MAGIC):
         raise PubFailed(PubReason.SYNTAX_ERROR, "This is not a QPY file.")
-    _, version, _, _, _, programs, symbols = _FILE.unpack_from(data)
+    _, version, _, _, _, programs, symbols = FILE.unpack_from(data)
     if not OLDEST <= version <= NEWEST:
         raise PubFailed(
             PubReason.UNSUPPORTED_FORMAT,
@@ -50,13 +47,13 @@ def check(data: bytes) -> None:
         )
     if programs != 1:
         raise PubFailed(PubReason.UNSUPPORTED_FORMAT, f"The file holds {programs} circuits; a pub has exactly one.")
-    if symbols not in (b"p", b"e") or data[_FILE.size : _FILE.size + 1] != b"q":
+    if symbols not in (b"p", b"e") or data[FILE.size : HEAD_BYTES] != CIRCUIT:
         raise _broken()
-    start = _FILE.size + 1
+    start = HEAD_BYTES
     if version >= WITH_TABLE:
-        if len(data) < start + _TABLE.size:
+        if len(data) < start + OFFSET.size:
             raise _broken()
-        start = _TABLE.unpack_from(data, start)[0]
+        start = OFFSET.unpack_from(data, start)[0]
     _check_circuit(data, start)
 
 

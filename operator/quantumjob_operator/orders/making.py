@@ -66,6 +66,8 @@ def circuit_urls(circuits: ObjectBucket, owner: Owner, program: Program, life: f
     wanted = {pub.circuit.object.key for pub in program.pubs if pub.circuit.object is not None}
     if program.listed is not None:
         wanted.add(program.listed.key)
+        if program.listed.parameters is not None:
+            wanted.add(program.listed.parameters.key)
     if program.backend.noise is not None and program.backend.noise.object is not None:
         wanted.add(program.backend.noise.object.key)
     return {key: circuits.presign("GET", keys.circuit(owner.namespace, key), life) for key in sorted(wanted)}

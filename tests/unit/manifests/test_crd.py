@@ -8,7 +8,8 @@ from rendered import ROOT, crd, fields, schema
 
 from quantumjob_contract import limits, names
 from quantumjob_contract.backend import Backend, Depolarizing, Method, Noise, Readout, Relaxation
-from quantumjob_contract.program import Format, Primitive
+from quantumjob_contract.program import Format, ListFormat, Primitive
+from quantumjob_contract.qpy_file import WITH_TABLE
 from quantumjob_contract.reasons import PubReason, Reason
 from quantumjob_contract.reference import ObjectRef
 from quantumjob_contract.saved import KINDS, Save, nbytes
@@ -130,6 +131,8 @@ def test_limits_of_listed_pubs_are_the_contract_s() -> None:
     listed = FIELDS[".spec.program.pubsFrom"]
     assert str(limits.MAX_LISTED_PUBS) in listed["description"]
     assert f"{limits.MAX_LISTED_BYTES // limits.MIB} MiB" in listed["properties"]["object"]["description"]
+    assert set(listed["properties"]["format"]["enum"]) == set(get_args(ListFormat))
+    assert f"version {WITH_TABLE}" in listed["description"]
 
 
 def test_what_can_be_saved_is_the_contract_s() -> None:
@@ -163,6 +166,7 @@ def test_a_bell_job_needs_a_name_and_a_circuit() -> None:
         ".spec.program",
         ".spec.program.pubsFrom.object",
         ".spec.program.pubsFrom.object.key",
+        ".spec.program.pubsFrom.parameters.key",
         ".spec.program.pubs[].name",
         ".spec.program.pubs[].circuit",
         ".spec.program.pubs[].circuit.object.key",
@@ -177,6 +181,7 @@ def test_defaults() -> None:
         ".spec.program.primitive": "Sampler",
         ".spec.program.shots": 1024,
         ".spec.program.pubs[].circuit.format": "OpenQASM3",
+        ".spec.program.pubsFrom.format": "JSONLines",
         ".spec.backend.name": "aer",
         ".spec.backend.method": "automatic",
         ".spec.parallelism": 1,

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from quantumjob_contract import keys, limits, transfer
+from quantumjob_contract import keys, limits, qpy_file, transfer
 from quantumjob_contract.program import decode_program
 from quantumjob_contract.reasons import Reason
+from quantumjob_contract.reference import ObjectRef
 from quantumjob_contract.transfer import StoreUnavailable
 from quantumjob_operator import status
 from support.kube import FakeKube, quantumjob
@@ -124,3 +125,42 @@ async def test_a_result_of_very_many_pubs_has_the_first_in_the_status() -> None:
     assert told["progress"] == f"0/{limits.MAX_PUBS + 5}"
     assert len(told["results"]["pubs"]) == limits.MAX_PUBS
     assert told["results"]["pubs"][-1]["name"] == f"pub-{limits.MAX_PUBS - 1}"
+
+
+def in_qpy(circuits: int, parameters: bytes | None = None, version: int = qpy_file.WITH_TABLE) -> Parts:
+    """A job whose object begins as a QPY file of so many circuits."""
+    of = quantumjob()
+    of["spec"]["program"] = listing()
+    of["spec"]["program"]["pubsFrom"] |= {"format": "QPY"} | ({"parameters": {"key": "beside"}} if parameters else {})
+    parts = Parts(FakeKube(of))
+    head = qpy_file.FILE.pack(qpy_file.MAGIC, version, 2, 6, 2, circuits, b"p") + qpy_file.CIRCUIT
+    parts.store.circuits.objects |= {f"team/{KEY}": head + bytes(40), "team/beside": parameters or b""}
+    return parts
+
+
+async def test_circuits_of_a_qpy_file_are_counted_by_its_head(time: Any) -> None:
+    parts = in_qpy(3, b"{}\n{}\n{}")
+    await parts.settle()
+    await parts.told(time)
+    told = parts.status()["pubsFrom"]
+    assert (told["pubs"], told["parametersSha256"]) == (3, transfer.sha256(b"{}\n{}\n{}"))
+    listed = decode_program(parts.store.pending.objects[keys.program(OF)]).listed
+    assert listed is not None
+    assert (listed.format, listed.parameters) == ("QPY", ObjectRef("beside", transfer.sha256(b"{}\n{}\n{}")))
+    order = await parts.ask(parts.hire())
+    assert order is not None
+    assert sorted(order.circuits) == ["beside", KEY]
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        (in_qpy(0), "lists no pubs"),
+        (in_qpy(limits.MAX_LISTED_PUBS + 1), "split the job"),
+        (in_qpy(3, version=15), "version=16"),
+        (in_qpy(3, b"{}\n{}"), "2 lines for 3 circuits"),
+    ],
+)
+async def test_a_qpy_file_that_is_refused(parts: Parts, said: str) -> None:
+    await parts.settle()
+    assert said in refusal(parts)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
 import msgspec
 import pytest
+from qiskit import QuantumCircuit, qpy
 from worker_fakes import BELL, Fake, job
 
 from quantumjob_contract import keys, limits, transfer
 from quantumjob_contract.program import Listed, Program
+from quantumjob_contract.qpy_file import HEAD_BYTES, WITH_TABLE
 from quantumjob_contract.reasons import PubReason
+from quantumjob_contract.reference import ObjectRef
 from quantumjob_contract.results import PubResult
 from quantumjob_worker.errors import WorkerExit
 from quantumjob_worker.listed import Lines
@@ -145,3 +149,60 @@ def test_shards_of_a_list(fake: Fake, carry_out: Any) -> None:
 
 class Whole(msgspec.Struct):
     pubs: list[PubResult]
+
+
+def in_qpy(fake: Fake, many: int, parameters: bytes | None = None) -> Program:
+    """Circuits that measure 0, 1, 2 … of three bits, in one QPY file."""
+    found = []
+    for number in range(many):
+        circuit = QuantumCircuit(3)
+        for bit in range(3):
+            if number >> bit & 1:
+                circuit.x(bit)
+        circuit.measure_all()
+        found.append(circuit)
+    file = io.BytesIO()
+    qpy.dump(found, file, version=WITH_TABLE)
+    data = file.getvalue()
+    fake.objects[f"circuits/{KEY}"] = data
+    made = Listed(KEY, transfer.sha256(data), many, 100, "QPY")
+    if parameters is not None:
+        fake.objects["circuits/beside"] = parameters
+        made = msgspec.structs.replace(made, parameters=ObjectRef("beside", transfer.sha256(parameters)))
+    return msgspec.structs.replace(job(), pubs=[], listed=made)
+
+
+def carried_qpy(fake: Fake, carry_out: Any, program: Program) -> dict[int, PubResult]:
+    order = fake.make_order(program)
+    urls = {key: fake.link(f"circuits/{key}") for key in (KEY, "beside")}
+    fake.orders[-1] = msgspec.structs.replace(order, circuits=urls)
+    carry_out()
+    return fake.all_results()
+
+
+def test_circuits_of_one_qpy_file(fake: Fake, carry_out: Any) -> None:
+    found = carried_qpy(fake, carry_out, in_qpy(fake, 6))
+    assert {index: result.data and result.data["meas"].counts for index, result in found.items()} == {
+        number: {f"{number:03b}": 100} for number in range(6)
+    }
+
+
+def test_what_belongs_to_them(fake: Fake, carry_out: Any) -> None:
+    beside = b'{"shots": 7, "name": "first"}\n{}\n{"circuit": {"inline": "x"}}\n{"parameterValues": {"a": 1}}'
+    found = carried_qpy(fake, carry_out, in_qpy(fake, 4, beside))
+    assert (found[0].name, found[0].metadata.shots) == ("first", 7)
+    assert (found[1].name, found[1].metadata.shots) == ("pub-1", 100)
+    reasons = [found[index].error and found[index].error.reason for index in range(4)]  # type: ignore[union-attr]
+    assert reasons == [None, None, PubReason.INVALID_PUB, PubReason.UNKNOWN_PARAMETERS]
+    assert "Line 3 of the parameters" in found[2].error.message  # type: ignore[union-attr]
+
+
+def test_a_qpy_file_whose_table_is_damaged(fake: Fake, carry_out: Any) -> None:
+    program = in_qpy(fake, 3)
+    data = bytearray(fake.objects[f"circuits/{KEY}"])
+    data[HEAD_BYTES] = 0xFF
+    fake.objects[f"circuits/{KEY}"] = bytes(data)
+    assert program.listed is not None
+    same = msgspec.structs.replace(program.listed, sha256=transfer.sha256(bytes(data)))
+    with pytest.raises(WorkerExit, match="damaged"):
+        carried_qpy(fake, carry_out, msgspec.structs.replace(program, listed=same))
