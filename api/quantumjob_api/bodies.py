@@ -6,7 +6,8 @@ import contextlib
 import hashlib
 from collections.abc import AsyncIterator
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive
 
 from quantumjob_api.problems import Problem, Reason
 
@@ -60,25 +61,51 @@ class Budget:
             self._left += taken
 
 
-async def checked(
-    chunks: AsyncIterator[bytes], limit: int, digest: hashlib._Hash, expected: str
-) -> AsyncIterator[bytes]:
-    """The chunks, the last of them only once their sha256 is known to be `expected` (empty for any).
+class Hashed:
+    """A body as it comes, with the sha256 of what has come. Where one reader stops another goes on."""
 
-    Whoever stores them has less than was announced until then, and so nothing. Raises Problem.
-    """
-    held = b""
-    total = 0
-    async for chunk in chunks:
-        total += len(chunk)
-        if total > limit:
-            raise too_large(limit)
-        digest.update(chunk)
-        if chunk:
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._total = 0
+        self._ended = False
+        self._digest = hashlib.sha256()
+
+    async def rest(self) -> AsyncIterator[bytes]:
+        """What nobody has read yet. Raises Problem, ClientDisconnect."""
+        while not self._ended:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            self._ended = not message.get("more_body", False)
+            chunk = message.get("body", b"")
+            self._total += len(chunk)
+            if self._total > self._limit:
+                raise too_large(self._limit)
+            self._digest.update(chunk)
+            if chunk:
+                yield chunk
+
+    async def checked(self, expected: str) -> AsyncIterator[bytes]:
+        """The rest, its last chunk only once the sha256 of all is known to be `expected` (empty for any).
+
+        Whoever stores them has less than was announced until then, and so nothing. Raises Problem.
+        """
+        held = b""
+        async for chunk in self.rest():
             if held:
                 yield held
             held = chunk
-    if expected and digest.hexdigest() != expected:
-        raise Problem(Reason.CHECKSUM_MISMATCH, f"The body has sha256 {digest.hexdigest()}, the key names another.")
-    if held:
-        yield held
+        if expected and self.hex() != expected:
+            raise Problem(Reason.CHECKSUM_MISMATCH, f"The body has sha256 {self.hex()}, the key names another.")
+        if held:
+            yield held
+
+    async def sha256(self, expected: str) -> str:
+        """Of the whole, with what nobody has read. Raises Problem."""
+        async for _ in self.checked(expected):
+            pass
+        return self.hex()
+
+    def hex(self) -> str:
+        return self._digest.hexdigest()

@@ -120,19 +120,16 @@ async def upload(request: Request, service: Serving, token: Token, namespace: Na
         raise Problem(Reason.INVALID_REQUEST, "The circuit is empty.")
     await service.kube.demand(token, namespace, "create")
     bucket, full = service.store().circuits, keys.circuit(namespace, key)
-    digest = hashlib.sha256()
     expected = key.removeprefix(ADDRESS) if key.startswith(ADDRESS) else ""
-    chunks = bodies.checked(request.stream(), limits.MAX_CIRCUIT_BYTES, digest, expected)
+    body = bodies.Hashed(request.receive, limits.MAX_CIRCUIT_BYTES)
+    done = Put.EXISTED
     if not await bucket.exists(full):
-        done = await bucket.put_stream_once(full, chunks, length)
-    else:
-        done = Put.EXISTED
-        async for _ in chunks:
-            pass
-    if done is Put.EXISTED and digest.hexdigest() != await _sha256(bucket, full):
+        done = await bucket.put_stream_once(full, body.checked(expected), length)
+    digest = await body.sha256(expected)  # a store that has the key may have refused without reading to the end
+    if done is Put.EXISTED and digest != await _sha256(bucket, full):
         raise Problem(Reason.ALREADY_EXISTS, "Another circuit has this key: choose another.")
     headers = {"Location": f"/v1/namespaces/{namespace}/circuits/{key}"}
-    stored = {"key": key, "bytes": length, "sha256": digest.hexdigest()}
+    stored = {"key": key, "bytes": length, "sha256": digest}
     status = 201 if done is Put.WRITTEN else 200
     return Response(msgspec.json.encode(stored), status, headers, "application/json")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 from collections.abc import AsyncIterator
@@ -79,6 +80,37 @@ async def test_a_key_that_is_a_sha256_takes_no_other_bytes(
     assert list(store.circuits.list(f"{namespace}/")) == []
     assert (await client.put(f"circuits/sha256/{digest}", content=data)).status_code == 201
     assert (await client.put(f"circuits/sha256/{digest}", content=data)).status_code == 200
+
+
+@pytest.mark.parametrize("size", [6, 6_000_000])
+@pytest.mark.parametrize("addressed", [False, True])
+async def test_the_same_upload_twice_at_once_is_the_same_circuit(
+    client: httpx.AsyncClient, opened: AsyncStore, monkeypatch: pytest.MonkeyPatch, addressed: bool, size: int
+) -> None:
+    """The other one is there by the time that the store is given this one: it refuses it, read or unread."""
+    data = secrets.token_bytes(size)
+    digest = hashlib.sha256(data).hexdigest()
+    path = f"circuits/sha256/{digest}" if addressed else "circuits/a/b.qpy"
+
+    async def put(what: bytes) -> tuple[int, str]:
+        answer = await client.put(path, content=pieces(what), headers={"Content-Length": str(len(what))})
+        return answer.status_code, answer.json().get("reason") or answer.json()["sha256"]
+
+    async def nothing_yet(_: str) -> bool:
+        return False
+
+    monkeypatch.setattr(opened.circuits, "exists", nothing_yet)
+    assert await put(data) == (201, digest)
+    assert await put(data) == (200, digest)
+    other = (422, "ChecksumMismatch") if addressed else (409, "AlreadyExists")
+    assert await put(data[:-1] + bytes([data[-1] ^ 1])) == other
+    assert sorted(await asyncio.gather(put(data), put(data))) == [(200, digest), (200, digest)]
+
+
+async def pieces(data: bytes) -> AsyncIterator[bytes]:
+    """As they come from a network, one by one."""
+    for start in range(0, len(data), 1 << 16):
+        yield data[start : start + (1 << 16)]
 
 
 async def test_an_upload_is_bounded_and_says_its_length(

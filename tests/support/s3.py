@@ -102,6 +102,8 @@ class Server:
         identities.write_text(json.dumps({"identities": [identity]}))
         s3, master, volume, filer = self.ports
         ports = [f"-s3.port={s3}", f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}"]
+        # Ports of their own that the tests do not need: two runs on a machine would meet there.
+        ports += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
         options = ["-ip=127.0.0.1", "-volume.max=40", "-master.volumeSizeLimitMB=64", "-s3", "-s3.iam=false"]
         return [weed(), "server", f"-dir={data}", f"-s3.config={identities}", *options, *ports]
 

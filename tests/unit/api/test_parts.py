@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from starlette.requests import ClientDisconnect
 
 from quantumjob_api import bodies, pages, problems, streams, tokens, views
 from quantumjob_api.problems import STATUS, Problem, Reason
@@ -70,19 +71,46 @@ async def pieces(*chunks: bytes) -> AsyncIterator[bytes]:
         yield chunk
 
 
+def body(limit: int, *chunks: bytes) -> bodies.Hashed:
+    messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
+    messages[-1]["more_body"] = False
+    coming = iter(messages)
+
+    async def receive() -> JSON:
+        return next(coming)
+
+    return bodies.Hashed(receive, limit)
+
+
 async def test_nothing_is_complete_before_its_sha256_is_known() -> None:
-    digest = hashlib.sha256()
     right = hashlib.sha256(b"abcdef").hexdigest()
-    assert [c async for c in bodies.checked(pieces(b"abc", b"", b"def", b""), 6, digest, right)] == [b"abc", b"def"]
+    assert [c async for c in body(6, b"abc", b"", b"def", b"").checked(right)] == [b"abc", b"def"]
     got = []
     with pytest.raises(Problem) as caught:
-        async for chunk in bodies.checked(pieces(b"abc", b"deX"), 6, hashlib.sha256(), right):
+        async for chunk in body(6, b"abc", b"deX").checked(right):
             got.append(chunk)
     assert (caught.value.reason, got) == (Reason.CHECKSUM_MISMATCH, [b"abc"])
     with pytest.raises(Problem) as caught:
-        async for _ in bodies.checked(pieces(b"abc", b"defg"), 6, hashlib.sha256(), ""):
-            pass
+        await body(6, b"abc", b"defg").sha256("")
     assert caught.value.status == 413
+
+
+@pytest.mark.parametrize("read", range(4))
+async def test_a_body_is_read_on_where_another_reader_has_stopped(read: int) -> None:
+    """And it is the whole body's sha256, whichever chunk that was."""
+    given = body(9, b"abc", b"def", b"ghi")
+    reading = given.checked("")
+    for _ in range(read):
+        await anext(reading)
+    assert await given.sha256("") == hashlib.sha256(b"abcdefghi").hexdigest()
+
+
+async def test_a_client_that_leaves_has_sent_no_body() -> None:
+    async def receive() -> JSON:
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(ClientDisconnect):
+        await bodies.Hashed(receive, 9).sha256("")
 
 
 async def test_an_object_that_is_not_what_it_should_be_never_ends() -> None:

@@ -144,6 +144,26 @@ async def test_a_large_circuit_is_not_uploaded_for_who_may_not_create(
     assert list(store.circuits.objects) == [f"team/sha256/{sha256(b'x' * 300_000)}"]
 
 
+async def test_the_same_upload_twice_at_once_is_the_same_circuit(
+    client: httpx.AsyncClient, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither sees the key when it looks."""
+
+    async def chunks(last: bytes) -> AsyncIterator[bytes]:
+        for chunk in (b"abc", b"def", last):
+            yield chunk
+
+    async def put(last: bytes) -> httpx.Response:
+        headers = ALL | {"Content-Length": "9"}
+        return await client.put("/v1/namespaces/team/circuits/a", content=chunks(last), headers=headers)
+
+    monkeypatch.setattr(store.circuits, "exists", lambda _: False)
+    first, second, other = await put(b"ghi"), await put(b"ghi"), await put(b"xyz")
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.json() == second.json() == {"key": "a", "bytes": 9, "sha256": sha256(b"abcdefghi")}
+    assert is_problem(other, 409, "AlreadyExists")
+
+
 async def test_a_token_in_the_query_is_refused_and_logged_nowhere(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
