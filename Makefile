@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CACHE := $(or $(QUANTUMJOB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/quantumjob)
 VENV := $(CACHE)/venv-$(shell sha256sum setup.cfg | cut -c1-12)
 BIN := $(VENV)/bin
-SOURCES := contract operator worker api client hack tests benchmarks
+SOURCES := contract operator worker api client hack tests benchmarks examples
 export PYTHONPATH := contract:operator:worker:api:client:tests:hack
 export PATH := $(BIN):$(PATH)
 
@@ -46,6 +46,10 @@ corpus: $(BIN)/.ready ## MQT Bench through the worker, against exact distributio
 	@$(BIN)/pip install --quiet --disable-pip-version-check $$(python hack/requirements corpus)
 	python tests/corpus/run.py
 
+pictures: $(BIN)/.ready ## Run examples/notebooks in a pod; writes docs/pictures
+	hack/quickstart
+	QUANTUMJOB_TEST_PICTURES=docs/pictures python -m pytest tests/cluster/test_notebooks.py
+
 bench: $(BIN)/.ready ## Measure, and write docs/benchmarks.md anew
 	hack/quickstart
 	python -m benchmarks
@@ -57,4 +61,4 @@ clean-node: ## Take the local node away, with all that it installed and cached
 	hack/node purge
 	rm -rf $(CACHE)
 
-.PHONY: help demo test check unit store cluster corpus bench images clean-node
+.PHONY: help demo test check unit store cluster corpus pictures bench images clean-node

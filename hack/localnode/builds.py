@@ -15,6 +15,7 @@ from localnode.settings import cache
 from localnode.shell import run, step
 
 TARGETS = ("operator", "worker", "api", "seaweedfs")
+"""What an installation needs. The Dockerfile has more."""
 # A build sees these and nothing else, so the key cannot miss what an image is made of.
 INPUTS = ("Dockerfile", "LICENSE", "README.md", "setup.cfg", "pyproject.toml")
 FOLDERS = ("contract", "operator", "worker", "api", "client")

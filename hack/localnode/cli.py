@@ -71,7 +71,9 @@ def product_images() -> int:
     build.add_argument("--base", help="base image, instead of one made by debootstrap")
     for command in (build, load):
         command.add_argument("--root", type=Path, default=root, help="folder of the Dockerfile")
-        command.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(builds.TARGETS)}")
+        command.add_argument(
+            "targets", nargs="*", metavar="TARGET", help=f"of the Dockerfile's; else {', '.join(builds.TARGETS)}"
+        )
 
     def act(arguments: argparse.Namespace) -> int:
         targets = arguments.targets or builds.TARGETS
