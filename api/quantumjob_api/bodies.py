@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator
+from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
@@ -13,6 +14,8 @@ from quantumjob_api.problems import Problem, Reason
 
 CLOSE = {"Connection": "close"}
 """The rest of a body that is not wanted is not read either."""
+FOR_ANYBODY: Final = 1 << 16
+"""Bytes that are read before it is known whose they are: the budget holds as many such bodies as there are requests."""
 
 
 def too_large(limit: int) -> Problem:

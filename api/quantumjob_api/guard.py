@@ -1,10 +1,15 @@
-"""Around every request: bounded in number and time, counted, and logged without what is secret."""
+"""Around every request: bounded in number and time, counted, and logged without what is secret.
+
+Where there are too many at a time, one whose body is late makes room for the next: slow bodies keep nobody out.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -32,12 +37,13 @@ class Guard:
         self._app = app
         self._max = max_requests
         self._active = 0
+        self._pieces = Pieces()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = Exchange(receive, send)
+        exchange = Exchange(receive, send, self._pieces)
         refusal = self._refusal(scope)
         app = refusal.response() if refusal else self._app
         self._active += 1
@@ -54,17 +60,45 @@ class Guard:
         if tokens.in_query(scope["query_string"].decode("latin-1")):
             detail = "A token in the URL ends in logs and histories: send it in the Authorization header, and renew it."
             return Problem(Reason.TOKEN_IN_QUERY, detail)
-        if self._active >= self._max:
+        if self._active >= self._max and not self._pieces.give_up_one():
             return Problem(Reason.BUSY, "Too many requests at this moment: try again.")
         return None
+
+
+class Pieces:
+    """Requests that wait for a piece of their body."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[asyncio.Timeout, None] = {}
+        """The one that has waited longest first."""
+
+    @contextlib.asynccontextmanager
+    async def until(self, time: float) -> AsyncIterator[None]:
+        """Raises TimeoutError then, or when it must make room."""
+        async with asyncio.timeout_at(time) as waiting:
+            self._waiting[waiting] = None
+            try:
+                yield
+            finally:
+                self._waiting.pop(waiting, None)
+
+    def give_up_one(self) -> bool:
+        """The one that has waited longest; False where none waits."""
+        for waiting in self._waiting:
+            del self._waiting[waiting]
+            if not waiting.expired():
+                waiting.reschedule(asyncio.get_running_loop().time())
+            return True
+        return False
 
 
 class Exchange:
     """One request and its answer, with their times held."""
 
-    def __init__(self, receive: Receive, send: Send) -> None:
+    def __init__(self, receive: Receive, send: Send, pieces: Pieces) -> None:
         self._receive = receive
         self._send = send
+        self._pieces = pieces
         self._complete = False
         self._until = asyncio.get_running_loop().time() + BODY_SECONDS
         self.status = 0
@@ -75,7 +109,7 @@ class Exchange:
             return await self._receive()
         now = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout_at(min(now + BODY_IDLE_SECONDS, self._until)):
+            async with self._pieces.until(min(now + BODY_IDLE_SECONDS, self._until)):
                 message = await self._receive()
         except TimeoutError:
             self._complete = True

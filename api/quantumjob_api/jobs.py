@@ -9,8 +9,7 @@ import msgspec
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
-from quantumjob_api import idempotency, submission, views, waiting
-from quantumjob_api.bodies import is_json
+from quantumjob_api import bodies, idempotency, submission, views, waiting
 from quantumjob_api.documented import BODY, STORE, answer, body, described, errors
 from quantumjob_api.idempotency import Match
 from quantumjob_api.models import Full, Job, Jobs, Short
@@ -68,8 +67,11 @@ async def submit(
     request: Request, service: Serving, token: Token, namespace: Namespace, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Give either one `circuit`, or the `spec` of a QuantumJob. Circuits above the inline limit go to the bucket."""
-    if not is_json(request):
+    if not bodies.is_json(request):
         raise Problem(Reason.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json.")
+    length = bodies.declared(request, submission.MAX_BYTES)
+    if length is None or length > bodies.FOR_ANYBODY:
+        await service.kube.demand(token, namespace, "create")
     async with service.bodies.read(request, submission.MAX_BYTES) as data:
         plan = submission.plan(submission.parse(data), namespace, idempotency_key)
         status, made = await _create(service, token, namespace, plan)

@@ -336,6 +336,46 @@ async def test_a_body_that_stops_is_cut(client: httpx.AsyncClient, monkeypatch: 
     assert is_problem(await client.post(JOBS, content=stopping(), headers=typed), 408, "SlowBody")
 
 
+async def test_the_slowest_body_makes_room_for_another_request(kube: FakeKube, store: MemoryStore) -> None:
+    """Whoever sends a byte now and then, with any token or none that is valid, keeps nobody out."""
+    typed = ALL | {"Content-Type": "application/json"}
+    silent = [asyncio.Event(), asyncio.Event()]
+    more = asyncio.Event()
+
+    async def body(number: int) -> AsyncIterator[bytes]:
+        text = json.dumps(BODY | {"name": f"slow{number}"}).encode()
+        yield text[:1]
+        silent[number].set()
+        await more.wait()
+        yield text[1:]
+
+    async with running(kube, store.opened, max_requests=2) as client:
+        slow = []
+        for number, each in enumerate(silent):
+            slow.append(asyncio.create_task(client.post(JOBS, content=body(number), headers=typed)))
+            await each.wait()
+        assert (await client.get(JOBS, headers=ALL)).status_code == 200
+        assert is_problem(await slow[0], 408, "SlowBody")
+        more.set()
+        assert (await slow[1]).status_code == 202
+
+
+async def test_a_stranger_s_large_body_is_not_read(client: httpx.AsyncClient) -> None:
+    """Bodies share a budget of memory; a small one is read before Kubernetes is asked, for that costs a request."""
+    sent = 0
+
+    async def large() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(64):
+            sent += 1 << 15
+            yield b" " * (1 << 15)
+
+    for length in ({}, {"Content-Length": str(1 << 21)}):
+        headers = bearer("get.list.watch") | {"Content-Type": "application/json"} | length
+        assert is_problem(await client.post(JOBS, content=large(), headers=headers), 403, "Forbidden")
+    assert sent == 0
+
+
 async def test_the_location_is_not_the_host_headers(client: httpx.AsyncClient) -> None:
     made = await client.post(
         JOBS, json=BODY, headers=ALL | {"Host": "evil.example", "X-Forwarded-Host": "evil.example"}
