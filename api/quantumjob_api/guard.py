@@ -57,7 +57,11 @@ class Guard:
             tell(scope, exchange, time.perf_counter() - started)
 
     def _refusal(self, scope: Scope) -> Problem | None:
-        if tokens.in_query(scope["query_string"].decode("latin-1")):
+        try:
+            told = tokens.in_query(scope["query_string"].decode("latin-1"))
+        except ValueError:
+            return Problem(Reason.INVALID_REQUEST, "The URL has too many parameters.")
+        if told:
             detail = "A token in the URL ends in logs and histories: send it in the Authorization header, and renew it."
             return Problem(Reason.TOKEN_IN_QUERY, detail)
         if self._active >= self._max and not self._pieces.give_up_one():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Annotated, Final
 from urllib.parse import parse_qsl
 
@@ -16,6 +15,7 @@ TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]{1,16384}=*")
 IN_QUERY: Final = frozenset(
     {"access_token", "accesstoken", "token", "bearer", "bearer_token", "authorization", "id_token"}
 )
+MAX_PARAMETERS: Final = 1000
 
 scheme = HTTPBearer(
     scheme_name="kubernetes",
@@ -38,9 +38,9 @@ Token = Annotated[str, Depends(bearer)]
 
 
 def in_query(query: str) -> bool:
-    """Whether a query string carries a token, which would then be in logs and histories everywhere."""
-    return any(name.lower() in IN_QUERY for name in _names(query))
+    """Whether a query string carries a token, which would then be in logs and histories everywhere.
 
-
-def _names(query: str) -> Iterable[str]:
-    return (name for name, _ in parse_qsl(query, keep_blank_values=True, max_num_fields=1000))
+    Raises ValueError where it has more parameters than anybody needs.
+    """
+    found = parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+    return any(name.lower() in IN_QUERY for name, _ in found)

@@ -336,6 +336,12 @@ async def test_a_body_that_stops_is_cut(client: httpx.AsyncClient, monkeypatch: 
     assert is_problem(await client.post(JOBS, content=stopping(), headers=typed), 408, "SlowBody")
 
 
+@pytest.mark.parametrize("query", ["&" * 5000, "a=1&" * 5000, "%" * 5000])
+async def test_a_query_of_any_size_has_an_answer(client: httpx.AsyncClient, query: str) -> None:
+    answer = await client.get(f"{JOBS}?{query}", headers=ALL)
+    assert answer.status_code == 200 or is_problem(answer, 422, "InvalidRequest")
+
+
 async def test_the_slowest_body_makes_room_for_another_request(kube: FakeKube, store: MemoryStore) -> None:
     """Whoever sends a byte now and then, with any token or none that is valid, keeps nobody out."""
     typed = ALL | {"Content-Type": "application/json"}
