@@ -8,13 +8,12 @@ import ssl
 
 import uvicorn
 import uvloop
-from aiohttp import web
 
 from quantumjob_api import app, metrics
 from quantumjob_api.bodies import Budget
 from quantumjob_api.guard import Guard
 from quantumjob_api.kube import Kube
-from quantumjob_api.listener import Listener
+from quantumjob_api.listener import Listener, listening
 from quantumjob_api.service import Service, Slots
 from quantumjob_api.settings import Settings
 from quantumjob_contract import certificates, health, logs
@@ -75,17 +74,13 @@ def unready(settings: Settings) -> str:
 async def run(settings: Settings) -> None:
     context = certificate(settings)
     keeping = asyncio.create_task(certificates.keep(context, settings.tls_dir)) if context else None
-    answers = web.AppRunner(
-        health.application(metrics.REGISTRY, lambda: "", lambda: unready(settings)), access_log=None
-    )
-    await answers.setup()
-    await web.TCPSite(answers, port=settings.health_port).start()
+    answers = health.application(metrics.REGISTRY, lambda: "", lambda: unready(settings))
     try:
-        await Listener(configured(settings), settings.port, settings.max_connections, context).serve()
+        async with health.served(answers, listening(settings.health_port)):
+            await Listener(configured(settings), settings.port, settings.max_connections, context).serve()
     finally:
         if keeping:
             keeping.cancel()
-        await answers.cleanup()
 
 
 def main() -> None:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable
+from typing import Final
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+MAX_CONNECTIONS: Final = 64
+"""At a time; for one more the oldest is closed. Whoever has a right to ask does so in a moment."""
+PAUSE_SECONDS: Final = 0.1
+"""After an accept that failed: the process has no descriptor left."""
 
 
 def application(
@@ -31,3 +40,31 @@ def application(
     app.router.add_get("/readyz", answer(why_unready))  # type: ignore[arg-type]
     app.router.add_get("/metrics", metrics)
     return app
+
+
+@contextlib.asynccontextmanager
+async def served(app: web.Application, listening: socket.socket) -> AsyncIterator[None]:
+    """Answers at this socket, which is closed at the end, while the block runs."""
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    listening.setblocking(False)
+    accepting = asyncio.create_task(_accept(runner, listening))
+    try:
+        yield
+    finally:
+        accepting.cancel()
+        listening.close()
+        await runner.cleanup()
+
+
+async def _accept(runner: web.AppRunner, listening: socket.socket) -> None:
+    loop, server = asyncio.get_running_loop(), runner.server
+    assert server is not None  # noqa: S101  # it is set up
+    while True:
+        try:
+            accepted, _ = await loop.sock_accept(listening)
+            await loop.connect_accepted_socket(server, accepted)
+        except OSError:
+            await asyncio.sleep(PAUSE_SECONDS)
+        for oldest in server.connections[:-MAX_CONNECTIONS]:
+            oldest.force_close()

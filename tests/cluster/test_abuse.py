@@ -1,0 +1,246 @@
+"""Hostile clients of the deployed service: it goes on answering others, in its memory, without a restart.
+
+`pytest tests/cluster/test_abuse.py -s` tells the figures. Connections are made in the pod's own network namespace, by
+loopback. How many: QUANTUMJOB_TEST_ABUSE_CONNECTIONS.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import machine
+import pytest
+from conftest import BELL, ENDLESS, Namespace, pub
+from rest import SERVICE, account, client, connected
+
+import cluster
+
+JSON = dict[str, Any]
+TOOL = Path(__file__).with_name("abuse.py")
+COUNT = os.environ.get("QUANTUMJOB_TEST_ABUSE_CONNECTIONS", "10000")
+MIB = 1 << 20
+LIMIT = 512 * MIB
+PEAK = ("/sys/fs/cgroup/memory/memory.max_usage_in_bytes", "/sys/fs/cgroup/memory.peak")
+
+
+def service_pod() -> JSON:
+    """The pod that serves, the only one."""
+
+    def probe() -> JSON | None:
+        pods = cluster.items("pods", cluster.SYSTEM, "app.kubernetes.io/component=api")
+        return pods[0] if len(pods) == 1 and pods[0]["status"]["phase"] == "Running" else None
+
+    return cluster.eventually("one pod serves", probe)
+
+
+@pytest.fixture(scope="module")
+def service() -> JSON:
+    """A pod that has served nobody yet."""
+    cluster.kubectl("rollout", "restart", f"deployment/{SERVICE}", "-n", cluster.SYSTEM)
+    cluster.kubectl("rollout", "status", f"deployment/{SERVICE}", "-n", cluster.SYSTEM, "--timeout=120s")
+    return service_pod()
+
+
+@pytest.fixture
+def token(namespace: Namespace) -> str:
+    return account(namespace.name, "scientist", "edit")
+
+
+@pytest.fixture(autouse=True)
+def unharmed(service: JSON, namespace: Namespace, token: str) -> Iterator[None]:
+    """After the test the same process serves, within its memory, and a job runs."""
+    yield
+    after = service_pod()
+    assert after["metadata"]["uid"] == service["metadata"]["uid"]
+    assert after["status"]["containerStatuses"][0]["restartCount"] == 0
+    assert after["spec"]["containers"][0]["resources"]["limits"]["memory"] == f"{LIMIT // MIB}Mi"
+    name = after["metadata"]["name"]
+    read = cluster.kubectl("exec", "-n", cluster.SYSTEM, name, "--", "sh", "-c", f"cat {' '.join(PEAK)} 2>/dev/null; :")
+    print(f"peak of the pod's memory: {int(read) // MIB} MiB")  # noqa: T201
+    assert int(read) < LIMIT * 3 // 4
+    with connected() as url, client(url, namespace.name, token) as rest:
+        made = rest.post("jobs", json={"name": "after", "circuit": BELL})
+        assert made.status_code == 202, made.text
+        assert rest.get("jobs/after", params={"wait": 60}).json()["phase"] == "Succeeded"
+
+
+class Inside:
+    """Processes of this machine in the pod's network; its cgroup is not theirs."""
+
+    def __init__(self, pod: JSON, token: str) -> None:
+        self._enter = ["nsenter", "-t", str(machine.main_pid(pod)), "-n", sys.executable, str(TOOL)]
+        self._environment = os.environ | {"TOKEN": token}
+
+    @contextlib.contextmanager
+    def run(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            [*self._enter, *arguments], stdin=pipe, stdout=pipe, text=True, env=self._environment
+        ) as process:
+            assert process.stdin
+            try:
+                yield process
+            finally:
+                process.stdin.close()
+
+    @contextlib.contextmanager
+    def asking(self, path: str) -> Iterator[list[JSON]]:
+        """Every answer to a client that asks again and again; whole when the block has ended."""
+        answers: list[JSON] = []
+        with self.run("ask", path) as process:
+            assert process.stdout
+            out = process.stdout
+            reading = threading.Thread(target=lambda: answers.extend(json.loads(line) for line in out))
+            reading.start()
+            yield answers
+            assert process.stdin
+            process.stdin.close()
+            reading.join()
+        seconds = sorted(each["seconds"] for each in answers)
+        print(f"{path}: {len(seconds)} asked, median {seconds[len(seconds) // 2]} s, at most {seconds[-1]} s")  # noqa: T201
+
+    @contextlib.contextmanager
+    def holding(self, kind: str) -> Iterator[int]:
+        """So many connections have been made, and as many as the service lets be are open in the block."""
+        with self.run("hold", kind, COUNT) as process:
+            assert process.stdout
+            yield int(process.stdout.readline())
+
+
+@machine.local_only
+@pytest.mark.parametrize("kind", ["silent", "greeted", "heads", "bodies", "health"])
+def test_connections_held_open(service: JSON, namespace: Namespace, token: str, kind: str) -> None:
+    """One who waits for a job gets the answer, and whoever comes is answered."""
+    inside = Inside(service, token)
+    namespace.apply("long", pub("a", ENDLESS))
+    path = f"/v1/namespaces/{namespace.name}/jobs"
+    ended: list[JSON] = [{}]
+
+    def wait() -> None:
+        while not ended[0].get("finished"):
+            ended[0] = rest.get("jobs/long", params={"wait": 60}).json()
+
+    with connected() as url, client(url, namespace.name, token) as rest:
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        with inside.asking(path) as answers, inside.asking("/readyz") as probes, inside.holding(kind) as held:
+            print(f"{kind}: {held} connections")  # noqa: T201
+            cluster.kubectl("patch", "qj", "long", "-n", namespace.name, "--type=merge", '-p={"spec":{"cancel":true}}')
+            waiting.join()
+    assert ended[0]["phase"] == "Cancelled"
+    assert Counter(each["status"] for each in answers) == {200: len(answers)}
+    assert Counter(each["status"] for each in probes) == {200: len(probes)}
+
+
+def raw(url: str, text: str) -> tuple[int, str]:
+    """The status, and all that the service says to this."""
+    port = int(url.rpartition(":")[2])
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=30) as plain,
+        context.wrap_socket(plain) as connection,
+        contextlib.suppress(ConnectionError),
+    ):
+        connection.sendall(text.encode())
+        said = b""
+        while piece := connection.recv(1 << 16):
+            said += piece
+    return int(said.split(b" ", 2)[1]), said.decode()
+
+
+HOSTS = {
+    "another": "Host: evil.example",
+    "two": "Host: localhost\r\nHost: evil.example",
+    "none": "X-A: b",
+    "with a path": "Host: localhost/evil.example?#",
+    "with a user": "Host: localhost@evil.example:1",
+    "no name at all": "Host: [::evil.example",
+    "long": f"Host: {'evil.example.' * 2000}",
+    "by a proxy": "Host: localhost\r\nX-Forwarded-Host: evil.example\r\nForwarded: host=evil.example;proto=http",
+    "rewritten": "Host: localhost\r\nX-Original-URL: /evil.example\r\nX-Rewrite-URL: /evil.example",
+}
+
+
+@pytest.mark.parametrize("host", HOSTS.values(), ids=HOSTS)
+@pytest.mark.parametrize("path", ["jobs", "jobs/", "/evil.example/", "https://evil.example/"])
+def test_a_host_header_leads_nobody_astray(namespace: Namespace, token: str, path: str, host: str) -> None:
+    target = path if path.startswith(("/", "http")) else f"/v1/namespaces/{namespace.name}/{path}"
+    body = json.dumps({"circuit": BELL})
+    with connected() as url:
+        status, said = raw(
+            url,
+            f"POST {target} HTTP/1.1\r\n{host}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}",
+        )
+    assert status in ({202, 400} if path == "jobs" else {400, 404})
+    assert "evil" not in said
+
+
+RANGES = ["bytes=0-0," * 6, "bytes=-1", "bytes=5-1", "bytes=99999-", "bytes=--1", "bytes=0-" + "9" * 50, "lines=1-2"]
+RANGES += ["bytes=" + ",".join(f"{n}-" for n in range(10_000)), "bytes=0x1-0x2", "bytes=", " ", "bytes=0-1\t"]
+
+
+def test_ranges_and_forms(namespace: Namespace, token: str) -> None:
+    """No answer is larger than what is there, none is a failure of the service, and no form is read as one."""
+    form = "application/x-www-form-urlencoded"
+    parts = "".join(f'--x\r\nContent-Disposition: form-data; name="a{n}"\r\n\r\nb\r\n' for n in range(20_000))
+    with connected() as url, client(url, namespace.name, token) as rest:
+        assert rest.put("circuits/a", content=BELL).status_code == 201
+        for given in RANGES:
+            answer = rest.get("circuits/a", headers={"Range": given})
+            assert answer.status_code in {200, 206, 416, 422}, (given, answer.text)
+            assert len(answer.content) <= max(len(BELL), 1000)
+        for content, kind in ((parts + "--x--", "multipart/form-data; boundary=x"), ("a=b&" * 100_000, form)):
+            for path, expected in (("jobs", 415), ("jobs/none/cancel", 404)):
+                answer = rest.post(path, content=content, headers={"Content-Type": kind})
+                assert answer.status_code == expected, answer.text
+        for content in ("[" * 1_000_000, '{"a":' * 300_000, "9" * 4_000_000, json.dumps({"circuit": "x" * 4_100_000})):
+            answer = rest.post("jobs", content=content, headers={"Content-Type": "application/json"})
+            assert answer.status_code in {202, 422}, answer.text
+        zipped = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        assert rest.post("jobs", content=gzip.compress(bytes(1 << 30 >> 4)), headers=zipped).status_code == 422
+        assert rest.get("jobs?" + "a&" * 20_000).status_code == 422
+
+
+def test_bodies_are_bounded_each_and_together(namespace: Namespace, token: str) -> None:
+    """The limit of a submission, of a circuit, and of all that are sent at a time; a stranger's is not even read."""
+    junk = b" " * (4 * MIB)
+    typed = {"Content-Type": "application/json"}
+
+    def endless() -> Iterator[bytes]:
+        yield from (bytes(MIB) for _ in range(64))
+
+    with connected() as url, client(url, namespace.name, token) as rest, client(url, namespace.name, "x.y.z") as other:
+
+        def refused(method: str, path: str, **sent: Any) -> int | str:
+            try:
+                return rest.request(method, path, **sent).status_code
+            except httpx.TransportError:
+                return 413  # closed while the rest of it was still coming
+
+        assert refused("POST", "jobs", content=junk + b" ", headers=typed) == 413
+        assert refused("POST", "jobs", content=endless(), headers=typed) == 413
+        assert refused("PUT", "circuits/large", content=bytes(16 * MIB + 1)) == 413
+        with ThreadPoolExecutor(40) as pool:
+            statuses = Counter(
+                pool.map(lambda _: rest.post("jobs", content=junk, headers=typed).status_code, range(80))
+            )
+        print(f"bodies of 4 MiB, 40 at a time: {dict(statuses)}")  # noqa: T201
+        assert set(statuses) <= {422, 503}
+        assert other.post("jobs", content=junk[:MIB], headers=typed).status_code == 401
