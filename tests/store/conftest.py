@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -35,3 +36,7 @@ async def opened(store: Store) -> AsyncIterator[AsyncStore]:
     found = AsyncStore(store)
     yield found
     await found.close()
+    # A connection on which the store has refused an upload before its end is closed once the store has closed it, too.
+    transports = asyncio.get_running_loop()._transports  # type: ignore[attr-defined]
+    while any(each._sock is not None for each in transports.values()):
+        await asyncio.sleep(0.01)
