@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import BELL, ENDLESS, Namespace, pub
+from conftest import BELL, ENDLESS, LONG, Namespace, pub
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 from qiskit.providers import JobStatus
@@ -35,6 +36,17 @@ import sys
 from quantumjob import Job
 bits = Job.from_id(sys.argv[1]).result(60)[0].data.meas
 print(bits.array.tobytes().hex())
+"""
+WAIT = """
+import sys
+from quantumjob import Job
+job = Job.from_id(sys.argv[1])
+print("waiting", flush=True)
+try:
+    job.result()
+except KeyboardInterrupt:
+    print("interrupted", job.in_final_state(), flush=True)
+print(job.result()[0].data.c.num_shots)
 """
 Shell = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -190,6 +202,34 @@ def test_a_wait_outlives_the_service(namespace: Namespace, token: str) -> None:
         again.terminate()
     client.close()
     assert ended == ["Cancelled"]
+
+
+def waiting_elsewhere(environment: dict[str, str], name: str) -> subprocess.Popen[str]:
+    """A process that is about to wait for the job."""
+    process = subprocess.Popen([sys.executable, "-c", WAIT, name], env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "waiting\n"
+    return process
+
+
+def test_a_wait_that_is_interrupted_goes_on(environment: dict[str, str], namespace: Namespace) -> None:
+    """As by the stop button of a notebook: the job does not notice, and the same handle waits again."""
+    namespace.apply("long", pub("a", LONG))
+    process = waiting_elsewhere(environment, "long")
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=120)
+    assert (out, process.returncode) == ("interrupted False\n1024\n", 0)
+    assert [job["metadata"]["name"] for job in cluster.items("quantumjobs", namespace.name)] == ["long"]
+
+
+def test_a_wait_outlives_the_laptop_s_sleep(environment: dict[str, str], namespace: Namespace) -> None:
+    """Its process stands still while the job ends."""
+    namespace.apply("long", pub("a", LONG))
+    process = waiting_elsewhere(environment, "long")
+    process.send_signal(signal.SIGSTOP)
+    namespace.finished("long")
+    process.send_signal(signal.SIGCONT)
+    out, _ = process.communicate(timeout=120)
+    assert (out, process.returncode) == ("1024\n", 0)
 
 
 def test_three_submissions_with_one_key_are_one_job(shell: Shell, namespace: Namespace, tmp_path: Path) -> None:
