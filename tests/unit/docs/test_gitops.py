@@ -1,0 +1,88 @@
+"""The health that the page for GitOps promises, over the statuses that the operator writes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from lupa import lua51
+
+from quantumjob_contract.reasons import Reason
+from quantumjob_operator import clock, status
+from quantumjob_operator.observe import ABSENT
+from quantumjob_operator.promotion import promote
+from quantumjob_operator.shared.placement import SHARED
+from support.jobs import TIME, owner, result, write_job
+from support.kube import program_of, quantumjob
+from support.memory import MemoryStore
+
+JSON = dict[str, Any]
+PAGE = (Path(__file__).parents[3] / "docs" / "quickstart-gitops.md").read_text()
+NOW = clock.parse(TIME)
+
+
+def script() -> str:
+    """Argo CD's, as the page has it."""
+    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(data:.*?)```", PAGE, re.DOTALL)]
+    (found,) = blocks[0]["data"].values()
+    return str(found)
+
+
+def argo_cd(resource: JSON) -> str:
+    lua = lua51.LuaRuntime()
+    health = lua.eval(f"function(obj) {script()} end")
+    found: str = health(lua.table_from(resource, recursive=True))["status"]
+    return found
+
+
+def kstatus(resource: JSON) -> str:
+    """As cli-utils computes it of a kind that it does not know."""
+    told = resource.get("status", {})
+    if told.get("observedGeneration") != resource["metadata"]["generation"]:
+        return "InProgress"
+    if status.is_true(told, "Reconciling"):
+        return "InProgress"
+    if status.is_true(told, "Stalled"):
+        return "Failed"
+    return "Current" if status.is_true(told, "Ready") else "InProgress"
+
+
+async def finished(accepted: JSON, *, failed: bool) -> JSON:
+    store, of = MemoryStore(), owner()
+    write_job(store.pending, of, [[result(0, failed=True), result(1, failed=failed)]])
+    return status.finished(accepted, await promote(store.opened, of, TIME), NOW)
+
+
+@pytest.mark.parametrize(
+    ("how", "flux", "argo"),
+    [
+        ("unseen", "InProgress", "Progressing"),
+        ("edited", "InProgress", "Progressing"),
+        ("accepted", "InProgress", "Progressing"),
+        ("complete", "Current", "Healthy"),
+        ("failed", "Failed", "Degraded"),
+        ("refused", "Failed", "Degraded"),
+        ("lost", "Failed", "Degraded"),
+    ],
+)
+async def test_health(how: str, flux: str, argo: str) -> None:
+    fresh = quantumjob()
+    accepted = fresh | {"status": status.accepted(fresh, program_of(fresh), SHARED, ABSENT, NOW)}
+    found = {
+        "unseen": fresh,
+        "edited": accepted | {"metadata": fresh["metadata"] | {"generation": 2}},
+        "accepted": accepted,
+        "complete": fresh | {"status": await finished(accepted, failed=False)},
+        "failed": fresh | {"status": await finished(accepted, failed=True)},
+        "refused": fresh | {"status": status.refused(fresh, "It cannot run.", NOW)},
+        "lost": fresh | {"status": status.lost(accepted, Reason.RESULTS_CORRUPT, "It is gone.", NOW)},
+    }[how]
+    assert (kstatus(found), argo_cd(found)) == (flux, argo)
+
+
+def test_the_page_names_every_health() -> None:
+    for word in ("InProgress", "Current", "Failed", "Progressing", "Healthy", "Degraded"):
+        assert word in PAGE
