@@ -173,6 +173,14 @@ def test_an_uploaded_circuit_runs(rest: httpx.Client) -> None:
     assert rest.get("jobs/by-key", params={"wait": 60}).json()["phase"] == "Succeeded"
 
 
+def test_the_same_upload_many_times_at_once_is_one_circuit(rest: httpx.Client) -> None:
+    data = BELL.encode() + b"/" * 4_000_000
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: rest.put("circuits/a", content=data), range(6)))
+    assert {each.status_code for each in answers} == {200, 201}
+    assert len({each.json()["sha256"] for each in answers}) == 1
+
+
 def test_cancel_keeps_what_is_done(rest: httpx.Client) -> None:
     pubs = [
         {"name": "bell", "circuit": {"inline": BELL}},
