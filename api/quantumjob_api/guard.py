@@ -51,6 +51,11 @@ class Guard:
         started = time.perf_counter()
         try:
             await app(scope, exchange.receive, exchange.send)
+        except asyncio.CancelledError:  # the service ends, and has waited long enough for this one
+            if exchange.status:
+                raise
+            again = Problem(Reason.BUSY, "The service is being replaced: try again.", CLOSE)
+            await again.response()(scope, exchange.receive, exchange.send)
         finally:
             self._active -= 1
             metrics.ACTIVE.dec()

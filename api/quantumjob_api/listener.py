@@ -68,6 +68,8 @@ class Listener:
             if not self._connections.opened(made, starting.cancel):
                 starting.cancel()
                 accepted.close()
+            # One that waits is accepted at once: without this nobody else would have a turn until none waits.
+            await asyncio.sleep(0)
 
     async def _start(self, accepted: socket.socket, made: Bounded) -> None:
         """Hand the connection to its protocol, after the handshake where there is TLS."""

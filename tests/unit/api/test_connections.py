@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from starlette.responses import PlainTextResponse
 
-from quantumjob_api import protocol
+from quantumjob_api import guard, protocol
 from quantumjob_api.listener import Listener
 
 ROOM = 4
@@ -148,6 +148,33 @@ def test_connections_that_never_speak_are_closed(
         writer.close()
 
     run(scenario)
+
+
+def test_a_request_that_outlasts_the_service_is_told_to_come_again() -> None:
+    """A long poll, when the pod is replaced."""
+
+    async def endless(_: object, __: object, ___: object) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    async def scenario() -> bytes:
+        app = guard.Guard(endless, 1)  # type: ignore[arg-type]
+        config = uvicorn.Config(app, ws="none", log_config=None, lifespan="off", timeout_graceful_shutdown=0)
+        listener = Listener(config, 0, ROOM, None)
+        serving = asyncio.create_task(listener.serve())
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.socket.getsockname()[1])
+        writer.write(GET)
+        await began.wait()
+        listener.server.should_exit = True
+        said = await reader.read()
+        writer.close()
+        await serving
+        return said
+
+    began = asyncio.Event()
+    said = asyncio.run(scenario())
+    assert said.startswith(b"HTTP/1.1 503")
+    assert b'"reason":"Busy"' in said
 
 
 def test_a_head_is_bounded(run: Callable[[Scenario], None]) -> None:
