@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -130,6 +131,37 @@ def test_idle_connections_make_room(run: Callable[[Scenario], None]) -> None:
         assert await ended(held[0][0])
         for _, writer in held:
             writer.close()
+
+    run(scenario)
+
+
+def test_others_have_a_turn_between_two_connections(
+    run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many wait to be accepted, and whoever sees to it that more do."""
+    turns, seen = 0, []
+
+    def opened(*_: object) -> bool:
+        seen.append(turns)
+        return False
+
+    async def tick() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def scenario(served: Served) -> None:
+        monkeypatch.setattr(protocol.Connections, "opened", opened)
+        address = ("127.0.0.1", served.listener.socket.getsockname()[1])
+        ticking = asyncio.create_task(tick())
+        waiting = [socket.create_connection(address) for _ in range(20)]
+        while len(seen) < len(waiting):
+            await asyncio.sleep(0)
+        ticking.cancel()
+        for each in waiting:
+            each.close()
+        assert len(set(seen)) == len(waiting)
 
     run(scenario)
 
