@@ -50,6 +50,9 @@ pictures: $(BIN)/.ready ## Run examples/notebooks in a pod; writes docs/pictures
 	hack/quickstart
 	QUANTUMJOB_TEST_PICTURES=docs/pictures python -m pytest tests/cluster/test_notebooks.py
 
+fuzz: $(BIN)/.ready ## Mutated input for each loader, SECONDS=300 each; SEED=n the same again; REPLAY=file one case
+	python -m fuzz --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED)) $(REPLAY)
+
 bench: $(BIN)/.ready ## Measure, and write docs/benchmarks.md anew
 	hack/quickstart
 	python -m benchmarks
@@ -61,4 +64,4 @@ clean-node: ## Take the local node away, with all that it installed and cached
 	hack/node purge
 	rm -rf $(CACHE)
 
-.PHONY: help demo test check unit store cluster corpus pictures bench images clean-node
+.PHONY: help demo test check unit store cluster corpus pictures fuzz bench images clean-node

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from quantumjob_contract.decoding import decode
 from quantumjob_contract.limits import MAX_NANOSECONDS, MAX_QUBITS
 from quantumjob_contract.reference import ObjectRef
 
@@ -96,7 +97,7 @@ def declared(noise: Noise) -> NoiseModel:
 
 def decode_model(data: bytes) -> NoiseModel:
     """A noise model from JSON. Raises ValueError with what is wrong with it; msgspec's errors are such."""
-    model = msgspec.json.decode(data, type=NoiseModel)
+    model = decode(data, NoiseModel)
     if wrong := unphysical(model):
         raise ValueError(wrong)
     return model

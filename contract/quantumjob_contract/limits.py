@@ -63,6 +63,8 @@ MAX_SAVED_BYTES: Final = 64 * MIB
 """Bytes of the arrays that one pub saves: a statevector of 22 qubits, a density matrix of 11."""
 MAX_METADATA_BYTES: Final = 16 * KIB
 """Of the metadata that a QPY circuit carries, as JSON; the result repeats it."""
+MAX_METADATA_DEPTH: Final = 32
+"""Of lists and maps in it: the child that took the circuit has a higher stack than whoever reads its result."""
 MAX_OUTCOMES: Final = 4096
 """Distinct outcomes up to which counts are written beside the samples; beyond it a reader derives them."""
 

@@ -9,6 +9,7 @@ import msgspec
 
 from quantumjob_contract import limits, saved
 from quantumjob_contract.backend import Backend
+from quantumjob_contract.decoding import decode
 from quantumjob_contract.keys import shard_count
 from quantumjob_contract.reference import ObjectRef
 from quantumjob_contract.saved import Save
@@ -133,5 +134,5 @@ def encode(value: msgspec.Struct) -> bytes:
 
 
 def decode_program(data: bytes) -> Program:
-    """Read a program. Raises msgspec.ValidationError or msgspec.DecodeError for anything else."""
-    return msgspec.json.decode(data, type=Program)
+    """Read a program. Raises msgspec.DecodeError for anything else."""
+    return decode(data, Program)

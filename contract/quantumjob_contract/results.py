@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from quantumjob_contract.decoding import decode
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.saved import SavedArray
 
@@ -203,13 +204,13 @@ class Termination(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def decode_segment(data: bytes) -> Segment:
-    """Read a segment. Raises msgspec.ValidationError or msgspec.DecodeError for anything else."""
-    return msgspec.json.decode(data, type=Segment)
+    """Read a segment. Raises msgspec.DecodeError for anything else."""
+    return decode(data, Segment)
 
 
 def decode_manifest(data: bytes) -> Manifest:
-    """Read a manifest. Raises msgspec.ValidationError or msgspec.DecodeError for anything else."""
-    return msgspec.json.decode(data, type=Manifest)
+    """Read a manifest. Raises msgspec.DecodeError for anything else."""
+    return decode(data, Manifest)
 
 
 def to_json(value: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from quantumjob_contract.decoding import decode
 from quantumjob_contract.exits import PERMANENT
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.results import Termination
@@ -145,8 +146,8 @@ def explain(end: JSON) -> str:
     if is_out_of_memory(end):
         return "The worker was killed for want of memory. Raise spec.resources.limits.memory."
     try:
-        said = msgspec.json.decode(end.get("message", ""), type=Termination)
-    except (msgspec.ValidationError, msgspec.DecodeError):
+        said = decode(end.get("message", ""), Termination)
+    except msgspec.DecodeError:
         return f"The worker ended with exit code {end['exitCode']}."
     return said.message
 

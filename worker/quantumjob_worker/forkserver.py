@@ -27,6 +27,7 @@ ENVIRONMENT: Final = {
     "OPENBLAS_NUM_THREADS": "1",  # a BLAS pool started here would be gone, and waited for, in the children
     "MKL_NUM_THREADS": "1",
     "OMP_WAIT_POLICY": "passive",  # spinning next to a busy neighbour is up to 15 times slower
+    "MIMALLOC_ARENA_RESERVE": "32MiB",  # Qiskit's Rust: a GiB of its own would be beyond each child's limit
     "QISKIT_PARALLEL": "FALSE",
     "QISKIT_IGNORE_USER_SETTINGS": "TRUE",
     "LANG": "C.UTF-8",

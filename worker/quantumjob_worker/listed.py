@@ -13,6 +13,7 @@ import msgspec
 import urllib3
 
 from quantumjob_contract import arrays, limits, names, pub_rules
+from quantumjob_contract.decoding import decode
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.lines import spans
 from quantumjob_contract.program import Circuit, Format, Listed, Primitive, Program, Pub, default_name, new_pub
@@ -31,6 +32,7 @@ CHANGED: Final = (
 
 
 CAUSE_CHARS: Final = 160
+"""Of what msgspec says: types, and names of fields; of a line that is no JSON at all, where."""
 
 
 class Pubs(Protocol):
@@ -138,9 +140,9 @@ class Lines:
             raise PubFailed(PubReason.INVALID_PUB, f"{place} has more than {limits.MAX_LINE_BYTES} bytes.")
         decoder = LINE if self._circuits is None else REST
         try:
-            return decoder.decode(memoryview(self._data)[span])
-        except (msgspec.MsgspecError, RecursionError) as error:
-            raise PubFailed(PubReason.INVALID_PUB, f"{place} is not a pub: {_cause(error)}.") from None
+            return decode(memoryview(self._data)[span], decoder)
+        except msgspec.DecodeError as error:
+            raise PubFailed(PubReason.INVALID_PUB, f"{place} is not a pub: {str(error)[:CAUSE_CHARS]}.") from None
 
     def _problem(self, line: Rest, pub: Pub, place: str) -> str:
         """What the schema and acceptance would say of it."""
@@ -191,8 +193,3 @@ def pubs_of(
     if len(found) != listed.pubs:
         raise OrderFailed(Exit.BAD_PROGRAM, CHANGED)
     return found
-
-
-def _cause(error: Exception) -> str:
-    """What msgspec says: types, and names of fields; of a line that is no JSON at all, where."""
-    return str(error)[:CAUSE_CHARS] if isinstance(error, msgspec.MsgspecError) else "it is nested too deeply"

@@ -26,7 +26,11 @@ def read(
     """The model. Raises PubFailed, or transfer's StoreUnavailable and StoreRefused."""
     if noise.object is None:
         return declared(noise)
-    data = _bytes(noise.object, urls, http, until, wait)
+    return decoded(_bytes(noise.object, urls, http, until, wait))
+
+
+def decoded(data: bytes) -> NoiseModel:
+    """The model that an object holds. Raises PubFailed."""
     try:
         return decode_model(data)
     except ValueError:

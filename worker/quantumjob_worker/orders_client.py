@@ -13,6 +13,7 @@ import msgspec
 import urllib3
 
 from quantumjob_contract import orders, transfer
+from quantumjob_contract.decoding import decode
 from quantumjob_contract.exits import Exit
 from quantumjob_worker.errors import Stopped, WorkerExit
 from quantumjob_worker.stores import backoff
@@ -131,8 +132,8 @@ class OrdersClient:
 
 def _decode(body: bytes, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.MsgspecError:
+        return decode(body, kind)
+    except msgspec.DecodeError:
         raise WorkerExit(
             Exit.BAD_PROGRAM, "The operator's answer cannot be read: operator and worker differ in version."
         ) from None

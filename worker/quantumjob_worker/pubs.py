@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 from qiskit import QuantumCircuit
 
-from quantumjob_contract.limits import MAX_METADATA_BYTES
+from quantumjob_contract.limits import MAX_METADATA_BYTES, MAX_METADATA_DEPTH
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubMetadata, PubResult
 from quantumjob_worker import bindings, load, normalise, simulate
@@ -76,4 +77,15 @@ def _metadata(circuit: QuantumCircuit) -> dict[str, Any]:
         raise PubFailed(
             PubReason.CIRCUIT_TOO_LARGE, f"The circuit's metadata has {size} bytes; the limit is {MAX_METADATA_BYTES}."
         )
+    level: list[Any] = [found]
+    for _ in range(MAX_METADATA_DEPTH):
+        level = [inner for each in level for inner in _inside(each)]
+    if level:
+        raise PubFailed(
+            PubReason.CIRCUIT_TOO_LARGE, f"The circuit's metadata is nested more than {MAX_METADATA_DEPTH} deep."
+        )
     return found
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from quantumjob_contract import saved
+from quantumjob_contract.decoding import decode
 from quantumjob_contract.limits import KIB, MAX_SAVED_BYTES, MAX_SEGMENT_BYTES
 from quantumjob_worker import protocol
 
@@ -63,8 +64,8 @@ class Reports:
     def _understand(self, block: memoryview) -> bool:
         if self._report is None:
             try:
-                self._report = protocol.REPORT.decode(block)
-            except msgspec.MsgspecError:
+                self._report = decode(block, protocol.REPORT)
+            except msgspec.DecodeError:
                 return False
         else:
             self._arrays.append(block)

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from quantumjob_contract.decoding import decode
 from quantumjob_contract.orders import PATH_ORDERS, Alive, Next, UrlsRequest
 from quantumjob_contract.store import Misconfigured
 from quantumjob_contract.transfer import StoreError
@@ -75,18 +76,18 @@ class OrderServer:
             return _problem(request, 503, f"the object store does not serve: {type(error).__name__}")
 
     async def order(self, request: web.Request) -> web.Response:
-        said = msgspec.json.decode(await request.read(), type=Next)
+        said = decode(await request.read(), Next)
         order = await self.desk.next(request[WHO], said)
         return web.Response(status=204) if order is None else _json(order)
 
     async def urls(self, request: web.Request) -> web.Response:
-        said = msgspec.json.decode(await request.read(), type=UrlsRequest)
+        said = decode(await request.read(), UrlsRequest)
         if not 0 <= said.start <= MAX_SEGMENT:
             return _problem(request, 400, "no segment has this number")
         return _json(await self.desk.urls(request[WHO], *_named(request), said))
 
     async def alive(self, request: web.Request) -> web.Response:
-        said = msgspec.json.decode(await request.read(), type=Alive)
+        said = decode(await request.read(), Alive)
         return _json(self.desk.alive(request[WHO], *_named(request), said))
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import random
+import re
 import signal
+from pathlib import Path
 
 import pytest
 from qiskit import QuantumCircuit, qpy
@@ -14,7 +16,9 @@ from worker_tasks import HEAD3, in_child, only, run, task
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker.errors import OrderFailed
+from quantumjob_worker.protocol import LENGTH
 from quantumjob_worker.runner import Runner, explain
+from quantumjob_worker.sandbox import ADDRESS_ROOM
 
 
 def test_a_result_is_the_same_in_every_child(runner: Runner) -> None:
@@ -84,6 +88,17 @@ def test_memory(hostile: Runner) -> None:
     assert report.trace.startswith("MemoryError")
 
 
+def test_no_memory_waits_outside_the_budget(runner: Runner) -> None:
+    """What the fork server has mapped and not touched, a child could fill without any limit: Rust's allocator takes
+    a GiB in advance if it may."""
+    untouched = 0
+    for area in re.split(r"(?m)^(?=[0-9a-f]+-)", Path(f"/proc/{runner.pid}/smaps").read_text()):  # type: ignore[attr-defined]
+        if " rw-p " in area.partition("\n")[0]:
+            size, resident = (int(re.search(rf"(?m)^{name}: +(\d+)", area)[1]) for name in ("Size", "Rss"))  # type: ignore[index]
+            untouched += size - resident
+    assert untouched < ADDRESS_ROOM >> 10
+
+
 def test_a_crash_names_its_signal(hostile: Runner) -> None:
     report, end = in_child(hostile, "import ctypes; ctypes.string_at(0)")
     assert report is None
@@ -101,6 +116,16 @@ def test_an_answer_that_is_no_report(hostile: Runner) -> None:
     report, end = in_child(hostile, "import os; os.write(3, b'{}'); os._exit(0)")
     assert report is None
     assert end.signal == 0
+
+
+@pytest.mark.parametrize("inner", [b'"\xff"', b"[" * 5000 + b"]" * 5000], ids=["not UTF-8", "deep"])
+def test_an_answer_that_no_decoder_takes(hostile: Runner, inner: bytes) -> None:
+    """Errors of other types than of what is no JSON, which would end the parent."""
+    answer = b'{"result":{"index":0,"name":"","metadata":{"seed":1,"circuitMetadata":{"a":%s}},"load":0,"run":0}' % inner
+    block = LENGTH.pack(len(answer)) + answer
+    report, end = in_child(hostile, f"import os, time; os.write(3, {block}); time.sleep(60)")
+    assert report is None
+    assert end.signal == signal.SIGKILL, "it says no more that could be heard"
 
 
 def test_an_error_while_a_child_runs_ends_the_child(hostile: Runner) -> None:

@@ -88,6 +88,8 @@ BAD = [
     line(parameterValues={"a": None}),
     b'{"circuit":' + b"[" * 100_000,
     b"\xff\xfe",
+    b'{"circuit": {"inline": "\xff"}}',
+    line().replace(b"}}", b'}, "parameterValues": {"a": "\xff"}}'),
 ]
 
 

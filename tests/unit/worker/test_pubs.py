@@ -335,11 +335,22 @@ def test_a_sweep_by_the_method_that_is_asked_for() -> None:
     assert error.reason == PubReason.METHOD_UNSUITABLE
 
 
+def nested(depth: int) -> list[Any]:
+    found: list[Any] = []
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
 def test_metadata_of_a_circuit_comes_along() -> None:
     circuit = QuantumCircuit(1, 1, metadata={"run": [1, {"of": "mine"}]})
     circuit.measure(0, 0)
     assert ran(dumped(circuit)).metadata["circuit_metadata"] == circuit.metadata
     circuit.metadata = {"large": "x" * 20_000}
+    assert refused(dumped(circuit), "QPY").reason == PubReason.CIRCUIT_TOO_LARGE
+    circuit.metadata = {"of": nested(29)}
+    assert ran(dumped(circuit)).metadata["circuit_metadata"] == circuit.metadata
+    circuit.metadata = {"of": nested(32)}
     assert refused(dumped(circuit), "QPY").reason == PubReason.CIRCUIT_TOO_LARGE
 
 

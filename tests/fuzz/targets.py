@@ -1,0 +1,90 @@
+"""What is fuzzed: of each target how its input becomes a child's task, as the worker's parent makes it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from fuzz import mutations
+from fuzz.mutations import Step
+from quantumjob_contract.backend import Method
+from quantumjob_contract.decoding import decode
+from quantumjob_contract.limits import PARSE_SECONDS
+from quantumjob_contract.program import Format, Primitive
+from quantumjob_worker import noise_source
+from quantumjob_worker.protocol import Task
+
+METHODS: Final[tuple[Method, ...]] = (
+    *["automatic"] * 6, "statevector", "density_matrix", "stabilizer", "matrix_product_state",
+)  # fmt: skip
+SHOTS: Final = 50
+PLAIN: Final = b"""OPENQASM 3.0; include "stdgates.inc"; qubit[3] q; bit[3] c; h q[0]; cx q[0], q[1];
+ccx q[0], q[1], q[2]; delay[50ns] q[0]; c = measure q;"""
+WITH_INPUTS: Final = b"""OPENQASM 3.0; include "stdgates.inc"; input float a; input float b; qubit[2] q; bit[2] c;
+rx(a) q[0]; crz(a / b) q[0], q[1]; c = measure q;"""
+
+Made = tuple[Task, bytes]
+
+
+class Refused(Exception):
+    """The parent itself takes no such input, before there is a child: no finding."""
+
+
+class Target(NamedTuple):
+    steps: tuple[Step, ...]
+    make: Callable[[bytes], Made]
+
+
+class Arrays(msgspec.Struct, rename="camel"):
+    """Of a pub what is in arrays, as the program has it."""
+
+    parameter_values: dict[str, Any] = {}
+    observables: Any = None
+    precision: float | None = None
+
+
+def circuit(format_: Format) -> Callable[[bytes], Made]:
+    return lambda data: (task(data, format_), data)
+
+
+def noise(data: bytes) -> Made:
+    """Raises PubFailed, as for the parent."""
+    return msgspec.structs.replace(task(data, "OpenQASM3"), noise=noise_source.decoded(data)), PLAIN
+
+
+def arrays(data: bytes) -> Made:
+    try:
+        given = decode(data, Arrays)
+    except msgspec.DecodeError:
+        raise Refused from None
+    primitive: Primitive = "Sampler" if given.observables is None else "Estimator"
+    made = task(data, "OpenQASM3")
+    return msgspec.structs.replace(
+        made,
+        primitive=primitive,
+        shots=SHOTS if primitive == "Sampler" else 0,
+        parameter_values=given.parameter_values,
+        observables=given.observables,
+        precision=given.precision,
+    ), WITH_INPUTS
+
+
+def task(data: bytes, format_: Format) -> Task:
+    """The method follows from the input alone, so that a replay is the same."""
+    method = METHODS[hashlib.sha256(data).digest()[0] % len(METHODS)]
+    return Task(
+        index=0, name="p", format=format_, shots=SHOTS, seed=7, threads=1, memory=0, parse_seconds=PARSE_SECONDS,
+        method=method,
+    )  # fmt: skip
+
+
+TARGETS: Final = {
+    "qasm2": Target(mutations.TEXT, circuit("OpenQASM2")),
+    "qasm3": Target(mutations.TEXT, circuit("OpenQASM3")),
+    "qpy": Target(mutations.QPY, circuit("QPY")),
+    "noise": Target(mutations.JSON, noise),
+    "arrays": Target(mutations.JSON, arrays),
+}

@@ -1,0 +1,115 @@
+"""How one case ended, and what about it must not be."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+import quantumjob_contract
+import quantumjob_worker
+from fuzz.targets import TARGETS, Made, Refused
+from quantumjob_contract.limits import MIB
+from quantumjob_contract.reasons import PubReason
+from quantumjob_contract.results import PubError
+from quantumjob_worker import protocol, sandbox
+from quantumjob_worker.errors import PubFailed, WorkerExit
+from quantumjob_worker.runner import Runner, explain
+
+SHARE_SECONDS: Final = 10.0
+"""What a pub is given of its job's time."""
+GRACE_SECONDS: Final = 10.0
+"""For a kill and a fork on a busy machine."""
+QUOTE: Final = 8
+"""So many characters in a row, of the input and not of our own sentences, are a quotation."""
+LONGEST: Final = 700
+"""Characters of a message."""
+NAMING: Final = frozenset({PubReason.UNBOUND_PARAMETERS, PubReason.UNKNOWN_PARAMETERS})
+"""These name the user's parameters: it is what they are for."""
+TRACE: Final = re.compile(r"\w+ at( [\w.<>-]+:(\d+|None))*")
+OWN: Final = "\n".join(
+    path.read_text()
+    for package in (quantumjob_worker, quantumjob_contract)
+    for path in sorted(Path(package.__path__[0]).rglob("*.py"))
+)
+PASSWORDS: Final = Path("/etc/passwd").read_text()
+"""What the seeds try to include."""
+
+
+class Verdict(NamedTuple):
+    outcome: str
+    """`result`, a reason of the closed list, or `-` where the parent took no such input."""
+    seconds: float = 0.0
+    peak: int = 0
+    """Resident bytes of the child at its highest, those that it shares with the fork server among them."""
+    wrong: str = ""
+    """What must not be; empty where all is well."""
+    note: str = ""
+    """The signal or the trace of a crash, for who wants to mend it."""
+
+
+def judge(runner: Runner, target: str, data: bytes) -> Verdict:
+    """Run one case. Whatever the parent's code raises is a finding."""
+    try:
+        task, circuit = TARGETS[target].make(data)
+    except Refused:
+        return Verdict("-")
+    except PubFailed as failed:
+        return Verdict(failed.error.reason, wrong=_quoted(failed.error, data))
+    began = time.monotonic()
+    try:
+        return _judge_run(runner, (task, circuit), data, began)
+    except WorkerExit as end:
+        return Verdict("-", time.monotonic() - began, wrong=f"the fork server is gone: {end.message}")
+    except Exception as error:  # noqa: BLE001  the parent would have died of it
+        return Verdict("-", time.monotonic() - began, wrong=f"the parent raised {type(error).__name__}")
+
+
+def _judge_run(runner: Runner, made: Made, data: bytes, began: float) -> Verdict:
+    task = msgspec.structs.replace(made[0], memory=runner.memory, threads=runner.threads, seconds_left=SHARE_SECONDS)
+    report, end = runner.run(task, made[1], SHARE_SECONDS, lambda: None)
+    seconds = time.monotonic() - began
+    error = _error(report, end, task)
+    trace = report.trace if report is not None else ""
+    note = trace or (f"signal {end.signal}" if report is None and not end.timed_out else "")
+    wrong = _quoted(error, data) if error is not None else ""
+    if report is None and not end.signal and not end.timed_out:
+        wrong = "the child ended without an answer"
+    elif trace and not TRACE.fullmatch(trace):
+        wrong = "the trace holds more than types and places"
+    elif seconds > SHARE_SECONDS + GRACE_SECONDS:
+        wrong = f"it took {seconds:.0f} s"
+    elif end.peak > _most(runner):
+        wrong = f"the child had {end.peak // MIB} MiB"
+    return Verdict("result" if error is None else error.reason, seconds, end.peak, wrong, note)
+
+
+def _error(report: protocol.Report | None, end: protocol.End, task: protocol.Task) -> PubError | None:
+    """As a shard has it."""
+    if report is not None:
+        return report.result.error
+    if end.timed_out:
+        return PubError(PubReason.DEADLINE_EXCEEDED, "")
+    return explain(end, task.memory, task.parse_seconds)
+
+
+def _most(runner: Runner) -> int:
+    """What the limit of a child's address space lets it have, with all that it shares."""
+    return runner.memory + sandbox.ADDRESS_ROOM + runner.threads * 16 * MIB + 512 * MIB
+
+
+def _quoted(error: PubError, data: bytes) -> str:
+    """Whether a message holds anything of the input, of a file, or of a library's error."""
+    message = error.message
+    if len(message) > LONGEST or not message.isprintable():
+        return "the message is too long, or not printable"
+    if re.search(r"Traceback|\.py\b|site-packages|0x[0-9a-f]{6}", message):
+        return "the message is a library's"
+    text = data.decode("utf-8", "replace") + "\n" + data.decode("latin-1") + PASSWORDS
+    windows = (message[at : at + QUOTE] for at in range(len(message) - QUOTE + 1))
+    if error.reason not in NAMING and any(window in text and window not in OWN for window in windows):
+        return "the message quotes its input"
+    return ""
