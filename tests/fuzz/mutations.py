@@ -36,7 +36,8 @@ CLASSES: Final = (
     b"HGate", b"XGate", b"RXGate", b"U3Gate", b"CXGate", b"CU3Gate", b"CCXGate", b"MCXGate", b"Measure", b"Reset",
     b"Barrier", b"Delay", b"IfElseOp", b"ForLoopOp", b"WhileLoopOp", b"SwitchCaseOp", b"BreakLoopOp", b"BoxOp",
     b"UnitaryGate", b"Initialize", b"PauliEvolutionGate", b"ControlledGate", b"Instruction",
-    b"Gate",    b"Store", b"ParameterVector", b"DiagonalGate", b"Permutation", b"PhaseOracleGate", b"BooleanExpression", b"Clifford", b"AnnotatedOperation",
+    b"Gate", b"Store", b"ParameterVector", b"DiagonalGate", b"Permutation", b"PhaseOracleGate",
+    b"BooleanExpression", b"Clifford", b"AnnotatedOperation",
 )  # fmt: skip
 PAIRS: Final = ((b"(", b")"), (b"{", b"}"), (b"[", b"]"), (b"if(c==1){", b"}"), (b"-", b""), (b"!", b""))
 VALUES: Final[tuple[Any, ...]] = (

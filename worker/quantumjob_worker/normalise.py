@@ -52,8 +52,8 @@ def flattened(circuit: QuantumCircuit, *, keep_delays: bool) -> QuantumCircuit:
 
 
 def dressed(flat: QuantumCircuit, errors: Errors | None) -> QuantumCircuit:
-    """A flattened circuit with its noise, and with an end that Aer can jump to."""
-    return _with_end(flat if errors is None else errors.insert(flat))
+    """A flattened circuit with its noise."""
+    return flat if errors is None else errors.insert(flat)
 
 
 def kept(circuit: QuantumCircuit, errors: Errors | None = None) -> list[int]:
@@ -138,12 +138,8 @@ def has_control_flow(circuit: QuantumCircuit) -> bool:
     return any(instruction.name in genuine.CONTROL_FLOW for instruction in circuit.data)
 
 
-def _with_end(circuit: QuantumCircuit) -> QuantumCircuit:
-    """Aer cannot jump to the end of a program that ends in a loop; so it does not end there."""
-    if any(instruction.name in LOOPS for instruction in instructions(circuit)):
-        for qubit in circuit.qubits:
-            circuit.id(qubit)
-    return circuit
+def has_loops(circuit: QuantumCircuit) -> bool:
+    return any(instruction.name in LOOPS for instruction in instructions(circuit))
 
 
 def _check_measured(circuit: QuantumCircuit) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import io
 
+import msgspec
 import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, qpy
 from qiskit.circuit import Clbit, Parameter, Qubit
 from qiskit.circuit.library import UnitaryGate
 from qiskit_aer.primitives import SamplerV2
-from worker_tasks import HEAD2, HEAD3, counts, error, run
+from worker_tasks import HEAD2, HEAD3, counts, error, run, task
 
 from quantumjob_contract.reasons import PubReason
+from quantumjob_worker import child
 
 
 def dumped(circuit: QuantumCircuit, version: int | None = None) -> bytes:
@@ -171,6 +173,28 @@ def test_qpy_control_flow() -> None:
         circuit.rx(angle * 0, 1)
     circuit.measure(1, 1)
     assert list(counts(dumped(circuit), "QPY").values()) == [{"11": 100}]
+
+
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("kind", ["while", "for"])
+@pytest.mark.parametrize("after", ["", "x", "reset"])
+def test_a_program_may_end_in_a_loop(kind: str, after: str, before: bool) -> None:
+    """Whether or not anything was measured before it: Aer looks for an end of the loop that it has left out."""
+    circuit = QuantumCircuit(2, 1)
+    circuit.x(0)
+    if before:
+        circuit.measure(1, 0)
+    with circuit.while_loop((0, 0)) if kind == "while" else circuit.for_loop(range(3)):
+        circuit.measure(0, 0)
+        if kind == "for":
+            with circuit.if_test((0, 1)):
+                circuit.break_loop()
+    if after:
+        getattr(circuit, after)(1)
+    for method in ("statevector", "stabilizer", "density_matrix", "matrix_product_state"):
+        report = child.run(msgspec.structs.replace(task("QPY"), method=method), dumped(circuit))
+        assert report.result.data is not None, (method, report.result.error)
+        assert [register.counts for register in report.result.data.values()] == [{"1": 100}]
 
 
 def test_bits_of_no_register() -> None:

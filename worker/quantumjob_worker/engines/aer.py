@@ -118,6 +118,8 @@ def execute(
         "max_memory_mb": max(1, available(run.memory) // MIB),
         "max_parallel_threads": run.threads,
     }
+    if normalise.has_loops(circuit):
+        options["enable_truncation"] = False  # it leaves out the end of a loop that nothing measured follows
     if run.errors is not None:
         options["noise_model"] = run.errors.aer
     # As run().result() does it, but in this thread, and without the objects that those make of the answer.
