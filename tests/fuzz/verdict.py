@@ -24,7 +24,7 @@ SHARE_SECONDS: Final = 10.0
 GRACE_SECONDS: Final = 10.0
 """For a kill and a fork on a busy machine."""
 QUOTE: Final = 8
-"""So many characters in a row, of the input and not of our own sentences, are a quotation."""
+"""So many characters in a row, of the input and neither of our own sentences nor a figure, are a quotation."""
 LONGEST: Final = 700
 """Characters of a message."""
 NAMING: Final = frozenset({PubReason.UNBOUND_PARAMETERS, PubReason.UNKNOWN_PARAMETERS})
@@ -110,6 +110,8 @@ def _quoted(error: PubError, data: bytes) -> str:
         return "the message is a library's"
     text = data.decode("utf-8", "replace") + "\n" + data.decode("latin-1") + PASSWORDS
     windows = (message[at : at + QUOTE] for at in range(len(message) - QUOTE + 1))
-    if error.reason not in NAMING and any(window in text and window not in OWN for window in windows):
+    if error.reason not in NAMING and any(
+        window in text and window not in OWN for window in windows if not window.isdecimal()
+    ):
         return "the message quotes its input"
     return ""

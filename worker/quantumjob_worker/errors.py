@@ -10,6 +10,7 @@ from quantumjob_contract.exits import Exit
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError
 
+ASTRONOMIC: Final = 10**12
 DEFECT: Final = "The worker failed by a defect of its own; see its log."
 
 
@@ -44,7 +45,9 @@ class Stopped(BaseException):
 
 
 def too_large(what: str, figure: int, limit: int) -> PubFailed:
-    return PubFailed(PubReason.CIRCUIT_TOO_LARGE, f"The circuit has {figure} {what}; the limit is {limit}.")
+    """A figure may be one of thousands of digits in the circuit's text."""
+    told = figure if figure < ASTRONOMIC else f"more than {ASTRONOMIC}"
+    return PubFailed(PubReason.CIRCUIT_TOO_LARGE, f"The circuit has {told} {what}; the limit is {limit}.")
 
 
 def describe(failed: BaseException) -> str:

@@ -113,6 +113,12 @@ def test_nested_gate_definitions_are_counted_not_expanded() -> None:
     assert error(bomb.replace("2.0", "3.0") + "qubit q;a39 q;", "OpenQASM3").reason == PubReason.CIRCUIT_TOO_LARGE
 
 
+def test_a_figure_of_a_thousand_digits_is_not_repeated() -> None:
+    found = error(f"{HEAD3}qubit[{'9' * 1000}] q;", "OpenQASM3")
+    assert found.reason == PubReason.CIRCUIT_TOO_LARGE
+    assert len(found.message) < 100
+
+
 def test_not_text() -> None:
     assert error(b"\xff\xfe").reason == PubReason.SYNTAX_ERROR
     assert error(b"  \n").reason == PubReason.CIRCUIT_EMPTY
