@@ -1,0 +1,125 @@
+"""The exact distribution of a circuit's bits: state vectors that part at each measurement and reset.
+
+Independent of the worker and of Aer; unlike the density matrices of the unit tests, to twelve qubits.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+from qiskit.circuit import Clbit
+from qiskit.circuit.classical import expr
+from qiskit.quantum_info import Operator
+
+LEAST: Final = 1e-13
+"""Probability below which a branch is not followed."""
+FLIP: Final = np.array([[0, 1], [1, 0]], dtype=complex)
+
+State = NDArray[np.complex128]
+"""Of shape (2, ...), an axis for each qubit, the last one first."""
+Steps = list[tuple[str, Any, tuple[int, ...], tuple[int, ...]]]
+"""What happens, in order: its name, its matrix or its branches, the qubits, the classical bits."""
+
+
+def distribution(circuit: QuantumCircuit) -> dict[str, float]:
+    """The probability of each value of all classical bits, the highest first."""
+    found: defaultdict[str, float] = defaultdict(float)
+    state = np.zeros((2,) * circuit.num_qubits, dtype=complex)
+    state[(0,) * circuit.num_qubits] = 1
+    steps = _steps(circuit, list(range(circuit.num_qubits)), list(range(circuit.num_clbits)))
+    _follow(*_final(steps, circuit.num_clbits), state, (0,) * circuit.num_clbits, found)
+    return dict(found)
+
+
+def _steps(circuit: QuantumCircuit, qubits: list[int], clbits: list[int]) -> Steps:
+    steps: Steps = []
+    for part in circuit.data:
+        on = tuple(qubits[circuit.find_bit(qubit).index] for qubit in part.qubits)
+        at = tuple(clbits[circuit.find_bit(clbit).index] for clbit in part.clbits)
+        if part.name == "if_else":
+            blocks = [_steps(block, list(on), list(at)) for block in part.operation.blocks]
+            places = {bit: clbits[circuit.find_bit(bit).index] for bit in circuit.clbits}
+            steps.append(("if_else", (part.operation.condition, places, [*blocks, []]), on, at))
+        elif part.name in ("measure", "reset"):
+            steps.append((part.name, None, on, at))
+        elif part.name != "barrier":
+            steps.append(("gate", Operator(part.operation).data, on, at))
+    return steps
+
+
+def _final(steps: Steps, clbits: int) -> tuple[Steps, dict[int, int]]:
+    """Steps without the measurements at their end, and which qubit each of those writes to which bit."""
+    last: dict[int, int] = {}
+    left = list(steps)
+    while left and left[-1][0] == "measure" and left[-1][3][0] not in last:
+        _, _, (qubit,), (clbit,) = left.pop()
+        last[clbit] = qubit
+    assert all(clbit < clbits for clbit in last)
+    return left, last
+
+
+def _follow(steps: Steps, last: dict[int, int], state: State, bits: tuple[int, ...], found: dict[str, float]) -> None:
+    for position, (name, what, on, at) in enumerate(steps):
+        if name == "gate":
+            state = _applied(state, what, on)
+        elif name == "if_else":
+            condition, places, blocks = what
+            chosen = blocks[0 if _value(condition, bits, places) else 1]
+            _follow(chosen + steps[position + 1 :], last, state, bits, found)
+            return
+        else:
+            for value in (0, 1):
+                part = _projected(state, on[0], value)
+                if np.vdot(part, part).real > LEAST:
+                    if name == "reset" and value:
+                        part = _applied(part, FLIP, on)
+                    written = bits if name == "reset" else (*bits[: at[0]], value, *bits[at[0] + 1 :])
+                    _follow(steps[position + 1 :], last, part, written, found)
+            return
+    _add(state, last, bits, found)
+
+
+def _add(state: State, last: dict[int, int], bits: tuple[int, ...], found: dict[str, float]) -> None:
+    """What the measurements at the end write, with its probabilities."""
+    chances = np.abs(state.reshape(-1)) ** 2
+    for index in np.flatnonzero(chances > LEAST):
+        values = [int(index) >> last[bit] & 1 if bit in last else value for bit, value in enumerate(bits)]
+        found["".join(map(str, reversed(values)))] += float(chances[index])
+
+
+def _applied(state: State, matrix: NDArray[np.complex128], on: tuple[int, ...]) -> State:
+    axes = [state.ndim - 1 - qubit for qubit in reversed(on)]
+    shaped = matrix.reshape((2,) * (2 * len(on)))
+    moved = np.tensordot(shaped, state, axes=(range(len(on), 2 * len(on)), axes))
+    return np.moveaxis(moved, range(len(on)), axes)
+
+
+def _projected(state: State, qubit: int, value: int) -> State:
+    part = state.copy()
+    index: list[Any] = [slice(None)] * state.ndim
+    index[state.ndim - 1 - qubit] = 1 - value
+    part[tuple(index)] = 0
+    return part
+
+
+def _value(condition: Any, bits: tuple[int, ...], places: dict[Clbit, int]) -> int:
+    node = expr.lift_legacy_condition(condition) if isinstance(condition, tuple) else condition
+    match node:
+        case expr.Value():
+            return int(node.value)
+        case expr.Var():
+            held = [node.var] if isinstance(node.var, Clbit) else list(node.var)
+            return sum(bits[places[bit]] << place for place, bit in enumerate(held))
+        case expr.Cast():
+            return _value(node.operand, bits, places)
+        case expr.Unary():
+            return int(not _value(node.operand, bits, places))
+        case expr.Binary():
+            left, right = _value(node.left, bits, places), _value(node.right, bits, places)
+            return {"EQUAL": int(left == right), "BIT_XOR": left ^ right, "BIT_AND": left & right, "BIT_OR": left | right,
+                    "LOGIC_AND": int(left and right), "LOGIC_OR": int(left or right)}[node.op.name]  # fmt: skip
+    raise NotImplementedError(node)
