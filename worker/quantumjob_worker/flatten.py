@@ -16,8 +16,10 @@ from qiskit.circuit import (
     Delay,
     ForLoopOp,
     Gate,
+    IfElseOp,
     ParameterExpression,
     Qubit,
+    SwitchCaseOp,
 )
 from qiskit.circuit.annotated_operation import ControlModifier, InverseModifier, PowerModifier
 from qiskit.circuit.library import GlobalPhaseGate
@@ -180,6 +182,6 @@ def leaves_loop(block: QuantumCircuit) -> bool:
         operation: Any = instruction.operation
         if isinstance(operation, BreakLoopOp | ContinueLoopOp):
             return True
-        if instruction.name in ("if_else", "switch_case", "box") and any(map(leaves_loop, operation.blocks)):
+        if isinstance(operation, IfElseOp | SwitchCaseOp | BoxOp) and any(map(leaves_loop, operation.blocks)):
             return True
     return False

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
+from qiskit import QuantumCircuit
+from qiskit.circuit import Gate
+from random_pubs import dumped
 from worker_tasks import HEAD2, HEAD3, counts
 
 NAMES = [
@@ -70,3 +75,17 @@ def test_own_gate_with_angles_is_bound_at_each_call() -> None:
         "qreg q[2]; creg c[2]; twice(pi/2) q[0]; twice(pi) q[1]; measure q->c;"
     )
     assert counts(source) == {"c": {"01": 100}}
+
+
+@pytest.mark.parametrize("name", sorted({*NAMES} - {"store"}))
+def test_own_gate_in_a_loop_of_qpy(name: str) -> None:
+    own = Gate(name, 2, [])
+    own.definition = QuantumCircuit(2)
+    own.definition.u(math.pi, 0, math.pi, 0)
+    own.definition.cx(0, 1)
+    circuit = QuantumCircuit(2, 2)
+    with circuit.for_loop(range(3)):
+        circuit.append(own, [0, 1], copy=False)
+    circuit.measure([0, 1], [0, 1])
+    (found,) = counts(dumped(circuit), "QPY").values()
+    assert found == {"01": 100}  # the second qubit is turned twice

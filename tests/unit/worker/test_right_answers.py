@@ -22,9 +22,10 @@ from quantumjob_contract.program import Format
 from quantumjob_worker import child, route
 
 QUBITS = 3
+PLACES = ["q[0]", "q[1]", "w[0]"]
 SHOTS = 2000
 EXAMPLES = 15
-"""Programs of each kind, by four or five methods each: 270 comparisons, with a false alarm in 1e6 each."""
+"""Programs of each kind, by four or five methods each: some 270 comparisons, with a false alarm in 1e6 each."""
 OTHER_NAMES = [
     "ecr", "mcx", "unitary", "diagonal", "multiplexer", "initialize", "kraus", "superop", "roerror", "jump", "mark",
     "store", "iswap", "dcx", "rzz", "rxx", "qerror_loc", "save_state", "pauli", "xx_plus_yy",
@@ -67,7 +68,7 @@ def programs(draw: st.DrawFn, names: list[str], *, clifford: bool) -> tuple[list
                 st.sampled_from(gates),
                 angles,
                 st.permutations(range(QUBITS)),
-                st.sampled_from(["", "", "loop", "if"]),
+                st.sampled_from(["", "", "loop", "if", "while"]),
             ),
             min_size=2,
             max_size=6,
@@ -83,17 +84,24 @@ def written(gates: list[Gate], calls: list[Any], format_: Format) -> str:
         parameters = "(t)" if gate.takes_angle else ""
         body = " ".join(statement(part, "abc", new=new) for part in gate.body)
         lines.append(f"gate {gate.name}{parameters} {', '.join('abc'[: gate.arity])} {{ {body} }}")
-    lines.append("qubit[3] q; bit[1] m; bit[3] c;" if new else "qreg q[3]; creg m[1]; creg c[3];")
-    if any(how == "if" for *_, how in calls):
+    lines.append(
+        "qubit[2] q; qubit[1] w; bit[1] m; bit[3] c;" if new else "qreg q[2]; qreg w[1]; creg m[1]; creg c[3];"
+    )
+    if conditioned(calls):
         lines.append("m[0] = measure q[0];" if new else "measure q[0] -> m[0];")
     for gate, angle, order, how in calls:
-        text = statement(("own", (gate, angle), order[: gate.arity]), ["q[0]", "q[1]", "q[2]"], new=new)
+        text = statement(("own", (gate, angle), order[: gate.arity]), PLACES, new=new)
         if how == "if":
             text = f"if (m == 1) {{ {text} }}" if new else f"if(m==1) {text}"
         elif how == "loop":
             text = f"for int i in [0:1] {{ {text} }}" if new else f"{text} {text}"
+        elif how == "while":
+            parts = (text, "reset q[0];", "m[0] = measure q[0];" if new else "measure q[0] -> m[0];")
+            text = f"while (m == 1) {{ {' '.join(parts)} }}" if new else " ".join(f"if(m==1) {part}" for part in parts)
         lines.append(text)
-    lines.append("c = measure q;" if new else "measure q -> c;")
+    lines += [
+        f"c[{at}] = measure {place};" if new else f"measure {place} -> c[{at}];" for at, place in enumerate(PLACES)
+    ]
     return "\n".join(lines)
 
 
@@ -108,15 +116,30 @@ def statement(part: Any, names: Any, *, new: bool) -> str:
     return f"{gate.name}{f'({angle!r})' if gate.takes_angle else ''} {on};"
 
 
-def built(calls: list[Any]) -> QuantumCircuit:
-    circuit = QuantumCircuit(QuantumRegister(3, "q"), ClassicalRegister(1, "m"), ClassicalRegister(3, "c"))
-    if any(how == "if" for *_, how in calls):
+def conditioned(calls: list[Any]) -> bool:
+    return any(how in ("if", "while") for *_, how in calls)
+
+
+def empty(calls: list[Any]) -> QuantumCircuit:
+    """The registers, and what conditions look at."""
+    registers = QuantumRegister(2, "q"), QuantumRegister(1, "w"), ClassicalRegister(1, "m"), ClassicalRegister(3, "c")
+    circuit = QuantumCircuit(*registers)
+    if conditioned(calls):
         circuit.measure(0, 0)
+    return circuit
+
+
+def built(calls: list[Any]) -> QuantumCircuit:
+    """In U and CX alone. A loop that resets what it looks at goes round once at most, so it is a branch."""
+    circuit = empty(calls)
     for gate, angle, order, how in calls:
         where = list(order[: gate.arity])
-        if how == "if":
+        if how in ("if", "while"):
             with circuit.if_test((circuit.cregs[0], 1)):
                 primitives(circuit, gate, angle, where)
+                if how == "while":
+                    circuit.reset(0)
+                    circuit.measure(0, 0)
         else:
             for _ in range(2 if how == "loop" else 1):
                 primitives(circuit, gate, angle, where)
@@ -136,15 +159,19 @@ def primitives(circuit: QuantumCircuit, gate: Gate, angle: float, on: list[int])
 
 
 def check(gates: list[Gate], calls: list[Any], format_: Format, *, clifford: bool) -> None:
-    source = written(gates, calls, format_).encode()
+    compare(written(gates, calls, format_).encode(), calls, format_, clifford=clifford)
+
+
+def compare(source: bytes, calls: list[Any], format_: Format, *, clifford: bool) -> None:
+    """By every engine and method that takes it, with the exact distribution."""
     exact = distribution(built(calls))
     methods = ["automatic", "statevector", "density_matrix", "matrix_product_state"]
     for method in [*methods, *(["stabilizer"] if clifford else [])]:
         report = child.run(msgspec.structs.replace(task(format_, shots=SHOTS), method=method), source)
-        assert report.result.data is not None, (method, report.result.error, report.trace, source.decode())
-        if method == "automatic" and clifford and not any(how == "if" for *_, how in calls):
+        assert report.result.data is not None, (method, report.result.error, report.trace, source)
+        if method == "automatic" and clifford and not conditioned(calls):
             assert report.result.metadata.engine.startswith("stim")
-        assert surprise(joint(report.result.data), exact) > ALARM, (method, source.decode())
+        assert surprise(joint(report.result.data), exact) > ALARM, (method, source)
 
 
 @pytest.fixture(autouse=True, scope="module")
