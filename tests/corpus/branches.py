@@ -5,7 +5,9 @@ Independent of the worker and of Aer; unlike the density matrices of the unit te
 
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +20,16 @@ from qiskit.quantum_info import Operator
 LEAST: Final = 1e-13
 """Probability below which a branch is not followed."""
 FLIP: Final = np.array([[0, 1], [1, 0]], dtype=complex)
+
+OPERATORS: Final[dict[str, Callable[[int, int], int]]] = {
+    "EQUAL": operator.eq,
+    "NOT_EQUAL": operator.ne,
+    "BIT_AND": operator.and_,
+    "BIT_OR": operator.or_,
+    "BIT_XOR": operator.xor,
+    "LOGIC_AND": operator.and_,
+    "LOGIC_OR": operator.or_,
+}
 
 State = NDArray[np.complex128]
 """Of shape (2, ...), an axis for each qubit, the last one first."""
@@ -120,6 +132,5 @@ def _value(condition: Any, bits: tuple[int, ...], places: dict[Clbit, int]) -> i
             return int(not _value(node.operand, bits, places))
         case expr.Binary():
             left, right = _value(node.left, bits, places), _value(node.right, bits, places)
-            return {"EQUAL": int(left == right), "BIT_XOR": left ^ right, "BIT_AND": left & right, "BIT_OR": left | right,
-                    "LOGIC_AND": int(left and right), "LOGIC_OR": int(left or right)}[node.op.name]  # fmt: skip
+            return OPERATORS[node.op.name](left, right)
     raise NotImplementedError(node)

@@ -32,7 +32,7 @@ _SENTENCES: Final = (
     (
         "conditions must be",
         PubReason.UNSUPPORTED_FORMAT,
-        "A condition is a bit (`c`, `!c`, `c == true`) or compares a register with an integer.",
+        "A condition is of bits and registers, combined by operators, and compared with each other or with numbers.",
     ),
     ("is not defined", PubReason.SYNTAX_ERROR, "A name is used that is not defined."),
     ("Undefined symbol", PubReason.SYNTAX_ERROR, "A name is used that is not defined."),

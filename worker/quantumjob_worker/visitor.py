@@ -15,6 +15,7 @@ from qiskit_qasm3_import.state import LocalScope
 
 from quantumjob_contract.limits import MAX_OPERATIONS, MAX_QUBITS
 from quantumjob_contract.reasons import PubReason
+from quantumjob_worker.conditions import condition
 from quantumjob_worker.errors import PubFailed, too_large
 from quantumjob_worker.own_gate import OwnGateBuilder
 
@@ -66,6 +67,9 @@ class BoundedVisitor(ConvertVisitor):
         width = max((len(qubits) for qubits in widths if hasattr(qubits, "__len__")), default=1)
         self._count(self._costs.get(node.name.name, 1) * max(1, width), node)
         return super().visit_QuantumGate(node, context)
+
+    def _resolve_condition(self, node: Any, context: Any) -> Any:
+        return condition(node, context)
 
     def visit_ForInLoop(self, node: Any, context: Any) -> Any:  # noqa: N802
         """Unrolled here, so that its variable can be an index too; as a loop only where the body leaves it."""

@@ -49,6 +49,40 @@ def test_openqasm_3_runs(source: str, expected: dict[str, dict[str, int]]) -> No
 
 
 @pytest.mark.parametrize(
+    ("condition", "values"),
+    [
+        ("c[0] ^ c[1]", [1, 2]),
+        ("(c[0] ^ c[1]) == true", [1, 2]),
+        ("(c[0] ^ c[1]) != true", [0, 3]),
+        ("c[0] && !c[1]", [1]),
+        ("!(c[0] || c[1])", [0]),
+        ("~c[0] & c[1]", [2]),
+        ("c[0] == c[1]", [0, 3]),
+        ("c != 1", [0, 2, 3]),
+        ("c < 2", [0, 1]),
+        ("2 <= c", [2, 3]),
+        ("(c ^ 3) == 1", [2]),
+        ("c == d", [2]),
+        ("(c & d) > 0", [2, 3]),
+    ],
+)
+def test_conditions_of_openqasm_3(condition: str, values: list[int]) -> None:
+    for value in range(4):
+        bits = "".join(f"x q[{at}];" for at in range(2) if value >> at & 1)
+        source = f"qubit[3] q; bit[2] c; bit[2] d; bit e; x q[2]; d[1] = measure q[2]; reset q[2]; {bits}"
+        found = counts(
+            f"{HEAD3}{source} c = measure q[0:1]; if ({condition}) {{ x q[2]; }} e = measure q[2];", "OpenQASM3"
+        )
+        assert found["e"] == {str(int(value in values)): 100}, value
+
+
+@pytest.mark.parametrize("condition", ["c[0] ^ c", "c[0] < c[1]", "q[0]", "c == 1.5", "c == true"])
+def test_conditions_that_mean_nothing(condition: str) -> None:
+    found = error(f"{HEAD3}qubit[2] q; bit[2] c; if ({condition}) {{ x q[0]; }} c = measure q;", "OpenQASM3")
+    assert found.reason == PubReason.UNSUPPORTED_FORMAT, found
+
+
+@pytest.mark.parametrize(
     ("source", "reason", "line"),
     [
         ("qreg q[10000000];", PubReason.CIRCUIT_TOO_LARGE, 3),

@@ -19,7 +19,7 @@ EXAMPLES = 6
 ANY_NAMES = sorted({*NAMES, *OTHER_NAMES} - {"store"})
 """Qiskit itself cannot append a gate that is called store."""
 NAMES_2 = sorted({*ANY_NAMES} - {"if_else", "cz", "h", "rxx", "rzz", "swap", "sx", "u0", "x"})
-"""Without those that Qiskit's OpenQASM 2 exporter takes for its own, so that the text means another program or is none."""
+"""Without those that Qiskit's OpenQASM 2 exporter takes for its own: the text means something else, or is none."""
 
 
 def gate(own: Gate, angle: float) -> QiskitGate:
