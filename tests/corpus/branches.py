@@ -19,6 +19,8 @@ from qiskit.quantum_info import Operator
 
 LEAST: Final = 1e-13
 """Probability below which a branch is not followed."""
+WIDEST: Final = 3
+"""Qubits of a gate whose matrix is taken; a wider one is what its definition says."""
 FLIP: Final = np.array([[0, 1], [1, 0]], dtype=complex)
 
 OPERATORS: Final[dict[str, Callable[[int, int], int]]] = {
@@ -58,6 +60,8 @@ def _steps(circuit: QuantumCircuit, qubits: list[int], clbits: list[int]) -> Ste
             steps.append(("if_else", (part.operation.condition, places, [*blocks, []]), on, at))
         elif part.name in ("measure", "reset"):
             steps.append((part.name, None, on, at))
+        elif len(on) > WIDEST and part.operation.definition is not None:
+            steps += _steps(part.operation.definition, list(on), list(at))
         elif part.name != "barrier":
             steps.append(("gate", Operator(part.operation).data, on, at))
     return steps

@@ -58,6 +58,8 @@ def submitted(at: Service, only: list[str]) -> dict[str, Family]:
         pub = f"{name}-{len(family.exact)}"
         family.widths.add(circuit.num_qubits)
         family.exact[pub] = distribution(circuit)
+        sys.stdout.write(f"{name} {circuit.num_qubits}\n")
+        sys.stdout.flush()
         for format_ in FORMATS:
             data = written(circuit, format_)
             if data is None:

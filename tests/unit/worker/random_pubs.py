@@ -18,7 +18,8 @@ REGISTERS = st.lists(
     max_size=3,
     unique_by=lambda named: named[0],
 )
-SHAPES = st.lists(st.integers(1, 3), max_size=3).map(tuple)
+SHAPES = (st.lists(st.integers(1, 3), max_size=3) | st.lists(st.integers(1, 2), min_size=4, max_size=5)).map(tuple)
+"""With an axis over the names, as deep as lists may be."""
 
 
 class Drawn(NamedTuple):

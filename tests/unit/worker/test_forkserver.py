@@ -121,7 +121,9 @@ def test_an_answer_that_is_no_report(hostile: Runner) -> None:
 @pytest.mark.parametrize("inner", [b'"\xff"', b"[" * 5000 + b"]" * 5000], ids=["not UTF-8", "deep"])
 def test_an_answer_that_no_decoder_takes(hostile: Runner, inner: bytes) -> None:
     """Errors of other types than of what is no JSON, which would end the parent."""
-    answer = b'{"result":{"index":0,"name":"","metadata":{"seed":1,"circuitMetadata":{"a":%s}},"load":0,"run":0}' % inner
+    answer = (
+        b'{"result":{"index":0,"name":"","metadata":{"seed":1,"circuitMetadata":{"a":%s}},"load":0,"run":0}' % inner
+    )
     block = LENGTH.pack(len(answer)) + answer
     report, end = in_child(hostile, f"import os, time; os.write(3, {block}); time.sleep(60)")
     assert report is None

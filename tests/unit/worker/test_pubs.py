@@ -82,10 +82,10 @@ def same_distribution(one: BitArray, other: BitArray) -> bool:
 
 
 @thorough
-@given(sampler_pubs())
-def test_a_sampler_s_pub_is_qiskit_s(drawn: Drawn) -> None:
+@given(sampler_pubs(), st.sampled_from([1, 7, 20]))
+def test_a_sampler_s_pub_is_qiskit_s(drawn: Drawn, shots: int) -> None:
     """Names, shapes and types always; the bits where the circuit runs as it is, else the distribution."""
-    shots = 200 if drawn.dynamic else 20
+    shots = 200 if drawn.dynamic else shots
     found = ran(dumped(drawn.circuit), shots=shots, parameter_values=drawn.values)
     wanted = qiskit_s(drawn.circuit, drawn.bindings, shots=shots)
     assert list(found.data) == list(wanted.data)
