@@ -63,9 +63,12 @@ class Service:
 
     async def _order(self, owner: Owner, program: Program) -> None:
         opened = AsyncStore(self.store)
-        order = making.order(opened, owner, (program, encode(program)), found=[], left=DEADLINE, expected=DEADLINE)
+        what = program, encode(program)
+        try:
+            order = making.order(opened, keys.Shard(owner, 0), what, found=[], left=DEADLINE, expected=DEADLINE)
+        finally:
+            await opened.close()
         self.orders.orders.append(order)
-        await opened.close()
 
     def work(self) -> None:
         """One worker after the other, as `python -m quantumjob_worker`, until no order is left."""

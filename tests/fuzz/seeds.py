@@ -6,6 +6,7 @@ as a worker's parent has none.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
 import json
@@ -29,6 +30,8 @@ from qiskit.circuit.library import (
 from qiskit.circuit.random import random_circuit
 from qiskit.exceptions import QiskitError
 from qiskit.quantum_info import Clifford, SparsePauliOp, random_unitary
+
+from fuzz.targets import WITH_INPUTS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 OLDEST_QPY: Final = 13
@@ -200,6 +203,7 @@ def written() -> dict[str, list[bytes]]:
         "qpy": [],
         "noise": [json.dumps(model).encode() for model in NOISE],
         "arrays": [json.dumps(arrays).encode() for arrays in ARRAYS],
+        "line": [],
     }
     for circuit in circuits():
         for target, dumps in (("qasm2", qasm2.dumps), ("qasm3", qasm3.dumps)):
@@ -210,6 +214,13 @@ def written() -> dict[str, list[bytes]]:
             with contextlib.suppress(QiskitError):
                 qpy.dump(circuit, buffer, version=version)
                 found["qpy"].append(buffer.getvalue())
+    for format_, target in (("OpenQASM2", "qasm2"), ("OpenQASM3", "qasm3"), ("QPY", "qpy")):
+        for data in found[target][:4]:
+            text = base64.b64encode(data).decode() if target == "qpy" else data.decode()
+            found["line"].append(json.dumps({"circuit": {"format": format_, "inline": text}, "shots": 10}).encode())
+    inputs = {"circuit": {"inline": WITH_INPUTS.decode()}, "name": "swept"}
+    found["line"] += [json.dumps(inputs | arrays).encode() for arrays in ARRAYS]
+    found["line"].append(json.dumps(inputs | ARRAYS[0] | {"save": ["Statevector", "Probabilities"]}).encode())
     return found
 
 

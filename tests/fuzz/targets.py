@@ -7,15 +7,18 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import msgspec
+import urllib3
 
 from fuzz import mutations
 from fuzz.mutations import Step
 from quantumjob_contract.backend import Method
 from quantumjob_contract.decoding import decode
 from quantumjob_contract.limits import PARSE_SECONDS
-from quantumjob_contract.program import Format, Primitive
+from quantumjob_contract.program import Format, Listed, Primitive, Program
 from quantumjob_worker import noise_source
+from quantumjob_worker.listed import Lines
 from quantumjob_worker.protocol import Task
+from quantumjob_worker.ready import Source
 
 METHODS: Final[tuple[Method, ...]] = (
     *["automatic"] * 6, "statevector", "density_matrix", "stabilizer", "matrix_product_state",
@@ -72,6 +75,21 @@ def arrays(data: bytes) -> Made:
     ), WITH_INPUTS
 
 
+def line(data: bytes) -> Made:
+    """A pub as the object of a job's pubsFrom lists it. Raises PubFailed, as for the parent."""
+    primitive: Primitive = "Estimator" if b"observables" in data else "Sampler"
+    listed = Listed("pubs.jsonl", "", 1, SHOTS)
+    pubs = Lines(primitive, listed, data.replace(b"\n", b" "))
+    if not len(pubs):
+        raise Refused
+    program = Program(
+        api_version="", uid="", namespace="", name="", primitive=primitive, seed=7, listed=listed, created=""
+    )
+    source = Source(program, pubs, 0, urls={}, http=urllib3.PoolManager(), wait=lambda _seconds: None)
+    ready = source.ready(0, 0.0, memory=0, threads=1, seconds_left=None)
+    return ready.task, ready.data
+
+
 def task(data: bytes, format_: Format) -> Task:
     """The method follows from the input alone, so that a replay is the same."""
     method = METHODS[hashlib.sha256(data).digest()[0] % len(METHODS)]
@@ -87,4 +105,5 @@ TARGETS: Final = {
     "qpy": Target(mutations.QPY, circuit("QPY")),
     "noise": Target(mutations.JSON, noise),
     "arrays": Target(mutations.JSON, arrays),
+    "line": Target(mutations.JSON, line),
 }

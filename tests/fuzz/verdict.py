@@ -15,7 +15,7 @@ from fuzz.targets import TARGETS, Made, Refused
 from quantumjob_contract.limits import MIB
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError
-from quantumjob_worker import protocol, sandbox
+from quantumjob_worker import protocol, reports, sandbox
 from quantumjob_worker.errors import PubFailed, WorkerExit
 from quantumjob_worker.runner import Runner, explain
 
@@ -27,8 +27,8 @@ QUOTE: Final = 8
 """So many characters in a row, of the input and neither of our own sentences nor a figure, are a quotation."""
 LONGEST: Final = 700
 """Characters of a message."""
-NAMING: Final = frozenset({PubReason.UNBOUND_PARAMETERS, PubReason.UNKNOWN_PARAMETERS})
-"""These name the user's parameters: it is what they are for."""
+NAMING: Final = frozenset({PubReason.UNBOUND_PARAMETERS, PubReason.UNKNOWN_PARAMETERS, PubReason.INVALID_PUB})
+"""These name the user's parameters and fields: it is what they are for."""
 TRACE: Final = re.compile(r"\w+ at( [\w.<>-]+:(\d+|None))*")
 OWN: Final = "\n".join(
     path.read_text()
@@ -71,6 +71,8 @@ def judge(runner: Runner, target: str, data: bytes) -> Verdict:
 def _judge_run(runner: Runner, made: Made, data: bytes, began: float) -> Verdict:
     task = msgspec.structs.replace(made[0], memory=runner.memory, threads=runner.threads, seconds_left=SHARE_SECONDS)
     report, end = runner.run(task, made[1], SHARE_SECONDS, lambda: None)
+    if report is not None and not reports.is_sound(report, task):
+        report = None
     seconds = time.monotonic() - began
     error = _error(report, end, task)
     trace = report.trace if report is not None else ""

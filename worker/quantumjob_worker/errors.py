@@ -10,16 +10,21 @@ from quantumjob_contract.exits import Exit
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError
 
+MESSAGE_CHARS: Final = 700
 ASTRONOMIC: Final = 10**12
 DEFECT: Final = "The worker failed by a defect of its own; see its log."
 
 
 class PubFailed(Exception):
-    """This pub has an error instead of a result. The message is ours: it never quotes the circuit or a library."""
+    """This pub has an error instead of a result. The message is ours: it never quotes the circuit or a library.
+
+    What it names of the user's, parameters and fields, is cut short, and has nothing that a terminal would obey.
+    """
 
     def __init__(self, reason: PubReason, message: str, line: int | None = None, column: int | None = None) -> None:
-        super().__init__(message)
-        self.error = PubError(reason=reason, message=message, line=line, column=column)
+        plain = "".join(letter if letter.isprintable() else "?" for letter in message[:MESSAGE_CHARS])
+        super().__init__(plain)
+        self.error = PubError(reason=reason, message=plain, line=line, column=column)
 
 
 class OrderFailed(Exception):

@@ -17,7 +17,7 @@ from quantumjob_contract.qpy_file import HEAD_BYTES, WITH_TABLE
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.reference import ObjectRef
 from quantumjob_contract.results import PubResult
-from quantumjob_worker.errors import WorkerExit
+from quantumjob_worker.errors import PubFailed, WorkerExit
 from quantumjob_worker.listed import Lines
 
 KEY = "sweeps/pubs.jsonl"
@@ -104,6 +104,18 @@ def test_a_line_that_is_no_pub(fake: Fake, carry_out: Any) -> None:
             assert result.error.reason == PubReason.INVALID_PUB
             assert f"Line {index + 1} " in result.error.message
             assert "passwd" not in result.error.message
+
+
+@pytest.mark.parametrize(
+    "bad", [line(**{"no\x1b[31m\nfield": 1}), line(parameterValues={"a" * 100_000: 1, "a" * 100_001: [1, 2]})]
+)
+def test_words_of_a_line_in_a_message_are_few_and_plain(bad: bytes) -> None:
+    """They go to results, to the resource's status, and to whose terminal shows it."""
+    with pytest.raises(PubFailed) as failed:
+        Lines("Sampler", listing(b""), bad)[0]
+    message = failed.value.error.message
+    assert message.isprintable()
+    assert len(message) <= 700
 
 
 def test_a_line_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
