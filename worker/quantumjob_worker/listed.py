@@ -138,9 +138,9 @@ class Lines:
         span = self._spans[index]
         if span.stop - span.start > limits.MAX_LINE_BYTES:
             raise PubFailed(PubReason.INVALID_PUB, f"{place} has more than {limits.MAX_LINE_BYTES} bytes.")
-        decoder = LINE if self._circuits is None else REST
+        line = memoryview(self._data)[span]
         try:
-            return decode(memoryview(self._data)[span], decoder)
+            return decode(line, LINE) if self._circuits is None else decode(line, REST)
         except msgspec.DecodeError as error:
             raise PubFailed(PubReason.INVALID_PUB, f"{place} is not a pub: {str(error)[:CAUSE_CHARS]}.") from None
 
