@@ -49,7 +49,7 @@ def carried_out(store: Store, opened: AsyncStore, of: Owner) -> None:
     """What the worker leaves of this job."""
     job = saving(of)
     put(store.pending, keys.program(of), encode(job))
-    order = making.order(opened, of, (job, encode(job)), found=[], left=600.0)
+    order = making.order(opened, only(of), (job, encode(job)), found=[], left=600.0)
     made = Provenance({"worker": "0"}, "none", 1, 2**30, "pod", TIME, TIME, TIME, TIME)
     nobody: Any = None
     segments = Segments(order, nobody, transfer.pool(), lambda _simulated: made)
