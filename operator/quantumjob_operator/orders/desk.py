@@ -184,7 +184,7 @@ class Desk:
         quantumjob = self.controller.cache.quantumjobs.get(owner)
         program = accept(quantumjob) if quantumjob is not None and self._is_wanted(owner) else None
         if program is None or isinstance(program, Refusal):
-            board.drop(owner)
+            board.withdraw(shard)
             self.controller.queue.add(owner)
             return None
         known = self.controller.remember(owner)

@@ -97,6 +97,10 @@ class Board:
         for shard in room.jobs.pop(owner, []):
             self._take_out(shard)
 
+    def withdraw(self, shard: Shard) -> None:
+        """Nobody needs this order any more; those of the job's other shards that are carried out go on to their end."""
+        self._take_out(shard)
+
     def _take_out(self, shard: Shard) -> Turn | None:
         """Out of whichever of the three it is in, and out of its worker's hands."""
         room = self.room(shard.owner.namespace)

@@ -253,6 +253,21 @@ async def test_a_cancelled_job_stops_in_all_its_shards() -> None:
     assert (status["phase"], status["progress"]) == ("Cancelled", "4/8")
 
 
+async def test_a_shard_that_waits_is_withdrawn_from_a_cancelled_job_and_the_others_are_waited_for() -> None:
+    parts = await split(3)
+    first = parts.hire("a")
+    await parts.ask(first)
+    store_shard(parts, 0, 3, last=False)
+    parts.edit(OF, cancel=True)
+    assert await parts.ask(parts.hire("b")) is None
+    await parts.settle()
+    assert not parts.status(OF).get("results"), "the first has something to store"
+    assert parts.alive(first, OF.uid).stop
+    assert await parts.ask(first, ended(0, Exit.TEMPORARY, "The operator stopped this order.")) is None
+    await parts.settle()
+    assert parts.kube.status("one")["phase"] == "Cancelled"
+
+
 async def test_progress_is_the_sum_over_shards(monkeypatch: pytest.MonkeyPatch, time: Any) -> None:
     parts = await split()
     first, second, now = parts.hire("a"), parts.hire("b"), 1000.0
