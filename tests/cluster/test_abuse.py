@@ -197,7 +197,7 @@ def test_a_host_header_leads_nobody_astray(namespace: Namespace, token: str, pat
 
 
 RANGES = ["bytes=0-0," * 6, "bytes=-1", "bytes=5-1", "bytes=99999-", "bytes=--1", "bytes=0-" + "9" * 50, "lines=1-2"]
-RANGES += ["bytes=" + ",".join(f"{n}-" for n in range(10_000)), "bytes=0x1-0x2", "bytes=", " ", "bytes=0-1\t"]
+RANGES += ["bytes=" + ",".join(f"{n}-" for n in range(10_000)), "bytes=0x1-0x2", "bytes="]
 
 
 def test_ranges_and_forms(namespace: Namespace, token: str) -> None:
