@@ -75,7 +75,7 @@ def estimator_pubs(draw: Draw) -> tuple[Drawn, Any]:
 
 
 def draw_parameters(draw: Draw) -> list[ParameterExpression]:
-    single = [Parameter(name) for name in draw(st.sets(st.sampled_from(["a", "b", "θ"])))]
+    single = [Parameter(name) for name in sorted(draw(st.sets(st.sampled_from(["a", "b", "θ"]))))]
     return [*single, *ParameterVector("t", draw(st.integers(0, 3)))]
 
 
