@@ -13,6 +13,8 @@ MAX_LISTED_PUBS: Final = 20_000
 """Pubs in the object of pubsFrom."""
 MAX_LISTED_BYTES: Final = 32 * MIB
 """Bytes of that object."""
+MAX_LISTED_VALUES: Final = 1_000_000
+"""Numbers in the parameterValues of a pub that is listed there."""
 MAX_LINE_BYTES: Final = 16 * MIB
 """Bytes of one of its lines."""
 MAX_NAME_CHARS: Final = 63

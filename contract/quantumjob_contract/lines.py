@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 BLANK: Final = b" \t\r"
+_LINE: Final = re.compile(rb"[^ \t\r\n][^\n]*")
+"""What a line holds, from its first byte that is not blank on."""
 
 
 class Counter:
-    """Counts the lines of an object that comes in pieces."""
+    """Counts the lines of an object that comes in pieces. Costs little, whatever the pieces hold."""
 
     def __init__(self) -> None:
-        self._ended = 0
+        self.lines = 0
         self._open = False
-        """Whether the line that has not ended yet holds anything."""
-
-    @property
-    def lines(self) -> int:
-        return self._ended + self._open
+        """Whether the line that has not ended yet is counted already."""
 
     def add(self, piece: bytes) -> None:
-        *ended, last = piece.split(b"\n")
-        for part in ended:
-            self._ended += self._open or bool(part.strip(BLANK))
-            self._open = False
-        self._open = self._open or bool(last.strip(BLANK))
+        start = 0
+        if self._open:
+            end = piece.find(b"\n")
+            if end < 0:
+                return
+            start = end + 1
+        self.lines += sum(1 for _ in _LINE.finditer(piece, start))
+        self._open = bool(piece[max(start, piece.rfind(b"\n") + 1) :].strip(BLANK))
 
 
 def spans(data: bytes) -> Iterator[slice]:

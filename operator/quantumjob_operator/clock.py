@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from typing import Final
+
+_RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def now() -> datetime:
@@ -20,5 +24,7 @@ def seconds(time: datetime) -> str:
 
 
 def parse(text: str) -> datetime:
-    """Raises ValueError for anything that is not RFC 3339."""
+    """Raises ValueError for anything that is not RFC 3339, as the resource's schema has it."""
+    if _RFC3339.fullmatch(text) is None:
+        raise ValueError("not a time by RFC 3339")
     return datetime.fromisoformat(text)

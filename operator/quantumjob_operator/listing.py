@@ -81,7 +81,7 @@ async def _see(circuits: ObjectBucket, namespace: str, wanted: JSON) -> Seen:
                 size += len(chunk)
                 if size > limits.MAX_LISTED_BYTES:
                     raise Bad(f"has more than {limits.MAX_LISTED_BYTES} bytes: split the job")
-                head = head or chunk[: qpy_file.HEAD_BYTES]
+                head += chunk[: qpy_file.HEAD_BYTES - len(head)]
                 counter.add(chunk)
                 sha256.update(chunk)
     except NotFound:

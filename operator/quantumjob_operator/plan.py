@@ -70,7 +70,7 @@ class View:
     @property
     def worker(self) -> Worker:
         """The state of whoever carries it out."""
-        return observe_turns(self.turns, self.obstacle) if self.shared else self._dedicated
+        return observe_turns(self.turns, self.obstacle, shards(self.quantumjob)) if self.shared else self._dedicated
 
     @property
     def _dedicated(self) -> Worker:
@@ -160,9 +160,11 @@ def _first(view: View, now: datetime) -> Step:
     program = Refusal(view.refused) if view.refused else accept(quantumjob)
     if isinstance(program, Refusal):
         return Write(status.refused(quantumjob, program.message, now))
-    if view.shared:  # no object of its own follows, so that what is lost with a draft is found again
-        return Draft(status.accepted(quantumjob, program, SHARED, WITHOUT_TURN, now))
-    return Write(status.accepted(quantumjob, program, DEDICATED, ABSENT, now))
+    if not view.shared:
+        return Write(status.accepted(quantumjob, program, DEDICATED, ABSENT, now))
+    told = status.accepted(quantumjob, program, SHARED, WITHOUT_TURN, now)
+    # What is lost with a draft is found again, but for an object that may be another by then.
+    return Draft(told) if program.listed is None else Write(told)
 
 
 def is_cancelled(quantumjob: JSON) -> bool:
@@ -215,8 +217,8 @@ def carried(view: View) -> JSON:
     told = view.quantumjob["status"]
     found: JSON = {}
     if view.done and "progress" in told:
-        all_pubs = total(view.quantumjob)
-        found["progress"] = f"{min(view.done, all_pubs)}/{all_pubs}"
+        all_pubs, before = total(view.quantumjob), int(told["progress"].partition("/")[0])
+        found["progress"] = f"{min(max(view.done, before), all_pubs)}/{all_pubs}"  # after a restart not all speak again
     if view.job is not None:
         found["job"] = view.job["metadata"]["name"]
     if workers := sorted({turn.worker for turn in view.turns if turn.worker}):
@@ -253,8 +255,9 @@ def seconds_to_wait(view: View, step: Write, now: datetime) -> float:
     waits = [0.0]
     if doing is not None and doing["reason"] == worker.reason and worker.since:
         waits.append(_rest(QUIET_SECONDS[worker.reason], worker.since, now))
-    if view.draft and worker.reason in {Reason.QUEUED, Reason.RUNNING}:
-        waits.append(_rest(DRAFT_SECONDS, view.quantumjob["status"]["times"]["accepted"], now))
+    accepted = view.quantumjob.get("status", {}).get("times", {}).get("accepted")
+    if view.draft and accepted and worker.reason in {Reason.QUEUED, Reason.RUNNING}:
+        waits.append(_rest(DRAFT_SECONDS, accepted, now))
     return max(waits)
 
 

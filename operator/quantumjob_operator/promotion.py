@@ -12,10 +12,10 @@ import msgspec
 
 from quantumjob_contract import keys, limits
 from quantumjob_contract.program import Program, encode
-from quantumjob_contract.results import Manifest, StoredObject, decode_manifest
+from quantumjob_contract.results import Manifest, PubSummary, StoredObject, decode_manifest
 from quantumjob_contract.transfer import sha256
 from quantumjob_operator import arrays, clock
-from quantumjob_operator.buckets import ObjectBucket, ObjectStore
+from quantumjob_operator.buckets import ObjectBucket, ObjectStore, aside
 from quantumjob_operator.gather import Corrupt, Found, gather, read
 from quantumjob_operator.manifest import Failure, build
 
@@ -57,7 +57,10 @@ async def promote(
     for stored_arrays in gathered.arrays:
         await arrays.promote(store, stored_arrays)
     manifest = msgspec.structs.replace(manifest, times=manifest.times | {"promoted": clock.rfc3339(clock.now())})
-    await store.completed.put_once(keys.manifest(owner), encode(manifest))
+    data = encode(manifest)
+    if len(data) > limits.MAX_MANIFEST_BYTES:  # nobody would read it
+        data = encode(msgspec.structs.replace(manifest, pubs=[_short(pub) for pub in manifest.pubs]))
+    await store.completed.put_once(keys.manifest(owner), data)
     return await committed(store.completed, owner)
 
 
@@ -66,12 +69,17 @@ async def committed(completed: ObjectBucket, owner: keys.Owner) -> Promoted:
     key = keys.manifest(owner)
     data = await completed.get(key, limits.MAX_MANIFEST_BYTES)
     try:
-        manifest = decode_manifest(data)
+        manifest = await aside(data, decode_manifest)
     except msgspec.DecodeError:
         raise Corrupt(f"{key} is not a manifest") from None
     if (manifest.namespace, manifest.uid) != owner:
         raise Corrupt(f"{key} is another job's manifest")
     return Promoted(manifest, StoredObject(key, len(data), sha256(data)), completed.uri(key))
+
+
+def _short(pub: PubSummary) -> PubSummary:
+    """Without its words, which are a tenant's, and the only part that can be long."""
+    return msgspec.structs.replace(pub, summary="")
 
 
 def _survives(manifest: Manifest) -> bool:

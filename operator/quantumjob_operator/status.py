@@ -5,13 +5,16 @@ Every function takes the status as it is and gives the status as it shall be; wh
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime
 from typing import Any, Final
 
-from quantumjob_contract.limits import MAX_PUBS
+import msgspec
+
+from quantumjob_contract.limits import KIB, MAX_PUBS
 from quantumjob_contract.program import Program
 from quantumjob_contract.reasons import Reason
-from quantumjob_contract.results import to_json
+from quantumjob_contract.results import PubSummary, to_json
 from quantumjob_operator import clock
 from quantumjob_operator.observe import Worker
 from quantumjob_operator.promotion import Promoted
@@ -19,6 +22,11 @@ from quantumjob_operator.promotion import Promoted
 JSON = dict[str, Any]
 
 MESSAGE_CHARS: Final = 2048
+OBJECT_BYTES: Final = 1200 * KIB
+"""Of spec and summaries together: etcd takes 1.5 MiB, with what Kubernetes adds of its own."""
+SUMMARIES_BYTES: Final = 256 * KIB
+FEW_PUBS: Final = 32
+"""So few summaries are never too much."""
 TERMINAL: Final = ("Complete", "Failed")
 TERMINAL_PHASES: Final = ("Succeeded", "PartlyFailed", "Failed", "Cancelled")
 UNFINISHED: Final = ",".join(f"status.phase!={phase}" for phase in TERMINAL_PHASES)
@@ -109,7 +117,7 @@ def finished(quantumjob: JSON, promoted: Promoted, now: datetime) -> JSON:
             "key": promoted.stored.key,
             "sha256": promoted.stored.sha256,
             "bytes": promoted.stored.bytes,
-            "pubs": to_json(manifest.pubs[:MAX_PUBS]),
+            "pubs": _fitting(manifest.pubs[:MAX_PUBS], quantumjob["spec"]),
         },
     }
     done = {"Complete": ("True", *end), "Reconciling": ("False", *end), "Ready": ("True", *end)}
@@ -120,6 +128,16 @@ def finished(quantumjob: JSON, promoted: Promoted, now: datetime) -> JSON:
         ResultsStored=("True", Reason.RESULTS_VERIFIED, where),
         **(_given_up(*end) if manifest.outcome == "Failed" else done),
     )
+
+
+def _fitting(pubs: list[PubSummary], spec: JSON) -> list[JSON]:
+    """The first of them, as many as the resource has room for: etcd would refuse a larger one for ever."""
+    found: list[JSON] = to_json(pubs)
+    if len(pubs) <= FEW_PUBS:
+        return found
+    room = min(SUMMARIES_BYTES, OBJECT_BYTES - len(msgspec.json.encode(spec)))
+    sizes = itertools.accumulate(len(msgspec.json.encode(pub)) for pub in found)
+    return found[: sum(size <= room for size in sizes)]
 
 
 def _times(found: JSON) -> JSON:

@@ -14,9 +14,11 @@ SECONDS: Final = 0.5
 """What a child shall take for all of its pubs."""
 PATIENCE_SECONDS: Final = 2.0
 """After which the pub that it is at goes to a child of its own."""
+FETCH_SECONDS: Final = 1.0
+"""After which those that are fetched by then run."""
 PUBS: Final = 200
 BYTES: Final = MIB
-"""Circuits of one child."""
+"""Circuits and arrays of one child."""
 
 
 class Pace:

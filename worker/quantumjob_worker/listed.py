@@ -40,6 +40,9 @@ class Pubs(Protocol):
 
     def __len__(self) -> int: ...
     def points(self, index: int) -> int: ...
+    def arrays_bytes(self, index: int) -> int:
+        """Bytes of what comes with the circuit, about."""
+
     def __getitem__(self, index: int) -> Pub:
         """Raises PubFailed."""
 
@@ -55,6 +58,9 @@ class Given:
 
     def points(self, index: int) -> int:
         return arrays.points(self._pubs[index].parameter_values)
+
+    def arrays_bytes(self, index: int) -> int:  # noqa: ARG002
+        return 0  # all of them are in a program of a few MiB
 
     def __getitem__(self, index: int) -> Pub:
         return self._pubs[index]
@@ -101,6 +107,10 @@ class Lines:
 
     def __len__(self) -> int:
         return len(self._spans) if self._circuits is None else len(self._circuits)
+
+    def arrays_bytes(self, index: int) -> int:
+        span = self._spans[index] if self._spans else slice(0, 0)
+        return int(span.stop - span.start)
 
     def points(self, index: int) -> int:
         try:
@@ -155,9 +165,13 @@ class Lines:
         if line.precision is not None and (line.shots is not None or self._primitive != "Estimator"):
             return f"{place}: only an Estimator's pub has a precision, and then no shots."
         try:
-            pub_rules.size(self._primitive, pub)
+            size = pub_rules.size(self._primitive, pub)
         except pub_rules.BadPub as bad:
             return bad.told(place, pub.name)
+        if size.values > limits.MAX_LISTED_VALUES:
+            return f"{place} has {size.values} parameter values, the limit is {limits.MAX_LISTED_VALUES}: split it."
+        if size.terms > limits.MAX_TERMS:
+            return f"{place} has {size.terms} Pauli strings, the limit is {limits.MAX_TERMS}: split it."
         return ""
 
 

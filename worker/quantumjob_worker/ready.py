@@ -27,6 +27,8 @@ class Ready:
     data: bytes
     load: float
     """Seconds that it took to fetch."""
+    bytes: int
+    """Of circuit and arrays, about."""
 
 
 class Source:
@@ -76,7 +78,8 @@ class Source:
             seconds_left=seconds_left,
             save=pub.save,
         )
-        return Ready(index, task, data, time.monotonic() - began)
+        size = len(data) + self._pubs.arrays_bytes(index)
+        return Ready(index, task, data, time.monotonic() - began, size)
 
     def _noise_model(self, until: float) -> NoiseModel | None:
         """Read once, for all pubs. Raises as `ready`."""

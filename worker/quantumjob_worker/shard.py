@@ -99,7 +99,9 @@ class Shard:
         """The next pubs that can run, so many or of so many bytes."""
         found: list[Ready] = []
         size = 0
-        while queue and len(found) < pubs and size < batches.BYTES:
+        until = time.monotonic() + batches.FETCH_SECONDS
+        while queue and len(found) < pubs and size < batches.BYTES and not (found and time.monotonic() > until):
+            self._tick()
             waiting = len(queue)
             index = queue.popleft()
             quota = self._budget.quota(waiting)
@@ -120,7 +122,7 @@ class Shard:
                 self._keep(self._source.failed(index, failed.error), times)
                 continue
             found.append(ready)
-            size += len(ready.data)
+            size += ready.bytes
         return found
 
     def _run_together(self, batch: list[Ready], queue: deque[int]) -> list[Ready]:

@@ -24,7 +24,7 @@ from quantumjob_operator.manifest import Failure
 from quantumjob_operator.orders import making
 from quantumjob_operator.orders.identity import Identity
 from quantumjob_operator.shared.staffing import Staffing
-from quantumjob_operator.shared.turn import Pod
+from quantumjob_operator.shared.turn import Pod, failed
 
 logger = logging.getLogger(__name__)
 
@@ -234,11 +234,11 @@ class Desk:
             self.controller.progress(shard, pubs_of(quantumjob, shard.number))
 
     def _is_wanted(self, owner: Owner) -> bool:
-        """Whether a job is neither finished, nor going, nor cancelled."""
+        """Whether a job is neither finished, nor going, nor cancelled, and none of its shards has failed for good."""
         quantumjob = self.controller.cache.quantumjobs.get(owner)
         if quantumjob is None or "deletionTimestamp" in quantumjob["metadata"]:
             return False
-        return not plan.is_cancelled(quantumjob)
+        return not plan.is_cancelled(quantumjob) and failed(self.staffing.board.turns(owner)) is None
 
     def _seconds_left(self, shard: Shard) -> float:
         """Until the job's deadline."""

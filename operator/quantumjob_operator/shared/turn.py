@@ -86,14 +86,17 @@ def is_silent(heard: datetime | None, now: datetime) -> bool:
     return heard is not None and (now - heard).total_seconds() > SILENT_SECONDS
 
 
-def observe_turns(turns: Sequence[Turn], obstacle: Worker | None) -> Worker:
-    """The state of a job's workers. `obstacle` keeps the workers of its namespace from starting."""
+def observe_turns(turns: Sequence[Turn], obstacle: Worker | None, shards: int = 1) -> Worker:
+    """The state of a job's workers. `obstacle` keeps the workers of its namespace from starting.
+
+    A shard that has failed for good fails the job, once the workers of the others have stored what they have.
+    """
     if not turns:
         return ABSENT
-    for turn in turns:
-        if turn.failure is not None:
-            return Worker("failed", Reason(turn.failure.reason), turn.failure.message)
-    if all(turn.ended for turn in turns):
+    failure = failed(turns)
+    if failure is not None and not is_carried(turns):
+        return Worker("failed", Reason(failure.reason), failure.message)
+    if len(turns) == shards and all(turn.ended for turn in turns):  # else one was withdrawn
         return Worker("ended", Reason.STORING, "The worker has ended; its results are being verified.")
     trouble = next((turn.trouble for turn in turns if turn.trouble and not turn.ended), "")
     if not is_carried(turns):
@@ -107,6 +110,11 @@ def observe_turns(turns: Sequence[Turn], obstacle: Worker | None) -> Worker:
         message = f"Worker {turns[0].worker} runs it." if len(turns) == 1 else "Workers run its shards."
         return Worker("running", Reason.RUNNING, message, clock.rfc3339(min(given)))
     return QUEUED
+
+
+def failed(turns: Sequence[Turn]) -> Failure | None:
+    """Why there is no other attempt at one of a job's shards."""
+    return next((turn.failure for turn in turns if turn.failure is not None), None)
 
 
 def is_carried(turns: Sequence[Turn]) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -164,3 +167,26 @@ async def test_circuits_of_a_qpy_file_are_counted_by_its_head(time: Any) -> None
 async def test_a_qpy_file_that_is_refused(parts: Parts, said: str) -> None:
     await parts.settle()
     assert said in refusal(parts)
+
+
+async def test_a_head_that_comes_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = in_qpy(3)
+
+    @contextlib.asynccontextmanager
+    async def open_(key: str, _byte_range: str | None = None) -> AsyncIterator[Any]:
+        async def chunks() -> AsyncIterator[bytes]:
+            for byte in parts.store.circuits.objects[key]:
+                yield bytes([byte])
+
+        yield SimpleNamespace(chunks=chunks())
+
+    monkeypatch.setattr(parts.store.opened.circuits, "open", open_)
+    await parts.settle()
+    assert parts.found()["status"]["pubsFrom"]["pubs"] == 3
+
+
+async def test_what_was_found_is_written_before_anything_rests_on_it() -> None:
+    """An operator that is lost with it would find another object, perhaps."""
+    parts = made()
+    await parts.settle()
+    assert parts.status()["pubsFrom"]["pubs"] == 2

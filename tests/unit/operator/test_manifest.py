@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from quantumjob_contract.results import Expectations, PubMetadata, PubResult, PubSummary, Register
+import pytest
+
+from quantumjob_contract.results import Expectations, PubMetadata, PubResult, PubSummary, Register, to_json
 from quantumjob_contract.saved import SavedArray
+from quantumjob_operator import clock, status
 from quantumjob_operator.manifest import Failure, conclude
 from quantumjob_operator.summary import SUMMARY_CHARS, summarize
 
@@ -66,3 +69,28 @@ def test_saved_arrays_are_named_in_the_summary() -> None:
     assert summarize(alone).summary == "statevector [3, 4]"
     sampled = PubResult(0, "p", PubMetadata(7), data={"c": Register(1, "", {"0": 10})}, arrays=arrays)
     assert summarize(sampled).summary == "c 0:10; statevector [3, 4]"
+
+
+@pytest.mark.parametrize(("spec_bytes", "least", "most"), [(1000, 500, 500), (1_150_000, 50, 499), (1_400_000, 0, 0)])
+def test_the_status_has_as_many_summaries_as_the_resource_has_room_for(spec_bytes: int, least: int, most: int) -> None:
+    pubs = [PubSummary(f"p{n}", "Succeeded", "x" * 256) for n in range(500)]
+    found = status._fitting(pubs, {"program": "y" * spec_bytes})
+    assert least <= len(found) <= most
+    assert found == to_json(pubs[: len(found)])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "20240101T00Z",
+        "2024-W01-1T00:00:00Z",
+        "2024-01-01",
+        "2024-01-01T00:00:00." + "1" * 200 + "Z",
+        "2024-01-01T00:00:00",
+    ],
+)
+def test_times_are_as_the_schema_has_them(text: str) -> None:
+    """Python takes more than the API server does, and a status that it refuses is never written."""
+    with pytest.raises(ValueError, match="RFC 3339"):
+        clock.parse(text)
+    assert clock.parse("2024-01-01T00:00:00.123456Z") < clock.parse("2024-01-01T00:00:01+00:00")

@@ -163,14 +163,17 @@ async def test_a_shard_without_another_attempt_ends_the_job_with_what_there_is()
     first, second = parts.hire("a"), parts.hire("b")
     await parts.ask(first)
     await parts.ask(second)
-    store_shard(parts, 0, last=False)
     await parts.ask(second, ended(1, Exit.TEMPORARY, "The store could not be reached."))
+    await parts.settle()
+    assert parts.status(OF).get("phase") != "Failed", "the other shard's worker may have something to store"
+    assert parts.alive(first, OF.uid).stop, "nobody needs the other shard any more"
+    store_shard(parts, 0, last=False)
+    assert await parts.ask(first, ended(0, Exit.TEMPORARY, "The operator stopped this order.")) is None
     await parts.settle()
     status = parts.kube.status("one")
     (failed,) = [c for c in status["conditions"] if c["type"] == "Failed"]
     assert (status["phase"], failed["reason"]) == ("Failed", Reason.BACKOFF_LIMIT_EXCEEDED)
     assert failed["message"].startswith("4/8 pubs succeeded. The store could not be reached.")
-    assert parts.alive(first, OF.uid).stop, "nobody needs the other shard any more"
 
 
 async def test_a_shard_that_was_done_before_is_not_run_again(time: Any) -> None:
@@ -266,6 +269,24 @@ async def test_a_shard_that_waits_is_withdrawn_from_a_cancelled_job_and_the_othe
     assert await parts.ask(first, ended(0, Exit.TEMPORARY, "The operator stopped this order.")) is None
     await parts.settle()
     assert parts.kube.status("one")["phase"] == "Cancelled"
+
+
+async def test_a_job_is_cancelled_where_one_of_its_shards_had_ended() -> None:
+    """The other's turn is withdrawn: what is left must not be taken for a job that has ended."""
+    parts = await split()
+    first, second = parts.hire("a"), parts.hire("b")
+    await parts.ask(first)
+    await parts.ask(second)
+    store_shard(parts, 0)
+    await parts.ask(first, ended(0))
+    await parts.settle()
+    parts.edit(OF, cancel=True)
+    await parts.settle()
+    assert parts.alive(second, OF.uid, number=1).stop
+    assert await parts.ask(second, ended(1, Exit.TEMPORARY, "The operator stopped this order.")) is None
+    await parts.settle()
+    status = parts.kube.status("one")
+    assert (status["phase"], status["progress"]) == ("Cancelled", "4/8")
 
 
 async def test_progress_is_the_sum_over_shards(monkeypatch: pytest.MonkeyPatch, time: Any) -> None:
