@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import urllib.parse
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +22,8 @@ TokenSource = str | Callable[[], str]
 URL, TOKEN, TOKEN_FILE, NAMESPACE, CA = (
     f"QUANTUMJOB_{name}" for name in ("URL", "TOKEN", "TOKEN_FILE", "NAMESPACE", "CA")
 )
+CHARACTERS: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+"""Of a bearer token, by RFC 6750."""
 LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -62,7 +65,7 @@ def find(
     ):
         given = pod.authority()
     space = namespace or environment.get(NAMESPACE) or (pod.namespace if pod else None) or context().namespace
-    return Connection(_checked(where), space, _token(token, environment, pod, context), given)
+    return Connection(_checked(where), space, _sound(*_token(token, environment, pod, context)), given)
 
 
 def _token(
@@ -70,22 +73,41 @@ def _token(
     environment: Mapping[str, str],
     pod: incluster.Account | None,
     context: Callable[[], kubeconfig.Context],
-) -> Callable[[], str]:
-    if callable(token):
-        return token
-    if given := token or environment.get(TOKEN):
-        return lambda: given
+) -> tuple[TokenSource, str]:
+    """And what to call it."""
+    if token:
+        return token, "the argument"
+    if given := environment.get(TOKEN):
+        return given, TOKEN
     if path := environment.get(TOKEN_FILE):
-        return lambda: read(Path(path), TOKEN_FILE)
+        return lambda: read(Path(path), TOKEN_FILE), TOKEN_FILE
     if pod:
-        return pod.token
+        return pod.token, "the pod's service account"
     if found := context().token():
-        return found
+        return found, "kubeconfig"
     raise NotConfigured(
         f"No token found. Looked at: the argument token, {TOKEN}, {TOKEN_FILE}, the pod's service account "
         f"({incluster.ACCOUNT}), and kubeconfig ({context().told}). Set {TOKEN}, for example to the output of "
         "`kubectl create token ACCOUNT`."
     )
+
+
+def _sound(source: TokenSource, what: str) -> Callable[[], str]:
+    """Gives the token, stripped. Text is checked now, what a function gives each time. Raises NotConfigured."""
+    if callable(source):
+        return lambda: _stripped(source(), what)
+    found = _stripped(source, what)
+    return lambda: found
+
+
+def _stripped(token: str, what: str) -> str:
+    """Raises NotConfigured, whose text ends in logs: it is without the token."""
+    found = token.strip()
+    if not found:
+        raise NotConfigured(f"The token from {what} is empty.")
+    if not CHARACTERS.fullmatch(found):
+        raise NotConfigured(f"The token from {what} has characters that no token has.")
+    return found
 
 
 def read(path: Path, what: str) -> str:
@@ -94,6 +116,8 @@ def read(path: Path, what: str) -> str:
         return path.read_text().strip()
     except OSError as error:
         raise NotConfigured(f"{what}: {path} cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise NotConfigured(f"{what}: {path} is not text in UTF-8.") from None
 
 
 def _authority(given: str | None) -> str | None:

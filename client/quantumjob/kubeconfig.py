@@ -29,12 +29,12 @@ class Context(NamedTuple):
     folder: Path = Path()
     """Against which the file's paths are."""
 
-    def token(self) -> Callable[[], str] | None:
-        """How to get the user's token; None where the user has none."""
+    def token(self) -> str | Callable[[], str] | None:
+        """The user's token, or how to get it; None where the user has none."""
         if found := self.user.get("token"):
-            return lambda: str(found)
+            return str(found)
         if path := self.user.get("tokenFile"):
-            return lambda: (self.folder / path).read_text().strip()
+            return lambda: (self.folder / path).read_text()
         if plugin := self.user.get("exec"):
             return Plugin(plugin, self.folder)
         return None

@@ -22,6 +22,8 @@ PATIENCE_SECONDS: Final = 30.0
 """For how long a request is repeated."""
 WAIT_PATIENCE_SECONDS: Final = 600.0
 """The same of one that waits for a job: the service may be installed anew meanwhile."""
+UNSENT: Final = (httpx.LocalProtocolError, httpx.UnsupportedProtocol)
+"""Of a request that is none of HTTP: no other try mends that."""
 
 # It tells of each repeat; whoever wants to see that configures logging.
 logging.getLogger("stamina").addHandler(logging.NullHandler())
@@ -31,7 +33,7 @@ def again(error: Exception) -> bool | float:
     """Whether a safe request is sent again, and after how long where the service says so."""
     if isinstance(error, errors.Busy):
         return True if error.retry_after is None else min(error.retry_after, 30.0)
-    return isinstance(error, httpx.TransportError) and not distrusted(error)
+    return isinstance(error, httpx.TransportError) and not isinstance(error, UNSENT) and not distrusted(error)
 
 
 def distrusted(error: BaseException | None) -> bool:
@@ -69,7 +71,13 @@ def _answer(response: httpx.Response) -> Answer:
 def _unreachable(where: Connection, error: Exception) -> errors.Unreachable:
     if distrusted(error):
         return errors.Unreachable(f"The certificate of {where.url} is not trusted: QUANTUMJOB_CA names its authority.")
+    if isinstance(error, UNSENT):  # its text may repeat a header, which may be the token
+        return errors.Unreachable(f"The request to {where.url} cannot be sent ({type(error).__name__}).")
     return errors.Unreachable(f"{where.url} does not answer ({type(error).__name__}: {error}).")
+
+
+def _cause(error: Exception) -> Exception | None:
+    return None if isinstance(error, UNSENT) else error
 
 
 class Sync:
@@ -101,7 +109,7 @@ class Sync:
                 with attempt:
                     return _answer(self._http.send(_built(self._http, self.where, request)))
         except httpx.TransportError as error:
-            raise _unreachable(self.where, error) from error
+            raise _unreachable(self.where, error) from _cause(error)
         raise AssertionError
 
     def close(self) -> None:
@@ -145,7 +153,7 @@ class Async:
                 with attempt:
                     return _answer(await self._http.send(_built(self._http, self.where, request)))
         except httpx.TransportError as error:
-            raise _unreachable(self.where, error) from error
+            raise _unreachable(self.where, error) from _cause(error)
         raise AssertionError
 
     async def close(self) -> None:

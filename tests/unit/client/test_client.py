@@ -8,6 +8,7 @@ import socket
 import ssl
 import tempfile
 import threading
+import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -151,6 +152,23 @@ def test_another_service_is_known_as_such(client: Client, service: Running, inst
     service.wire.instead = [instead]
     with pytest.raises(errors.NotTheService):
         client.list()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        httpx.LocalProtocolError("Illegal header value b'Bearer SECRET\\n'"),
+        httpx.UnsupportedProtocol("Request URL has an unsupported protocol 'SECRET://'."),
+    ],
+)
+def test_a_request_that_cannot_be_sent_is_tried_once_and_not_repeated_in_words(
+    client: Client, service: Running, error: httpx.TransportError
+) -> None:
+    service.wire.instead = [error]
+    with pytest.raises(Unreachable, match="cannot be sent") as caught:
+        client.list()
+    assert len(service.wire.sent) == 1
+    assert "SECRET" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_certificate_that_is_not_trusted_is_told_at_once() -> None:

@@ -189,3 +189,60 @@ def test_an_authority_is_a_file_or_its_text(place: Place) -> None:
     assert place.find(url=HERE, token="a").authority == text.strip()
     with pytest.raises(NotConfigured, match=r"QUANTUMJOB_CA: .* cannot be read"):
         place.find(url=HERE, token="a", ca=str(place.folder / "none"))
+
+
+def test_white_space_around_a_token_is_no_part_of_it(place: Place) -> None:
+    place.environment["QUANTUMJOB_URL"] = HERE
+    assert place.find(token=" a\n").token() == "a"
+    assert place.find(token=lambda: "made\n").token() == "made"
+    place.config({"token": "of-kubeconfig\n"})
+    assert place.find().token() == "of-kubeconfig"
+    place.config({"tokenFile": "token"})
+    (place.folder / "token").write_text("of-a-file\n")
+    assert place.find().token() == "of-a-file"
+    place.environment["QUANTUMJOB_TOKEN"] = "b\r\n"
+    assert place.find().token() == "b"
+
+
+ODD = ["SECRET\nSECRET", "Bearer SECRET", "SECRET\x00", "SECRÉT", "SECRET=SECRET", "<SECRET>"]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_token_that_can_be_none_is_told_of_without_it(place: Place, odd: str) -> None:
+    place.environment["QUANTUMJOB_URL"] = HERE
+    place.config({"token": odd})
+    (place.folder / "file").write_text(odd)
+    given: list[tuple[str, JSON, dict[str, str]]] = [
+        ("the argument", {"token": odd}, {}),
+        ("QUANTUMJOB_TOKEN", {}, {"QUANTUMJOB_TOKEN": odd}),
+        ("kubeconfig", {}, {}),
+    ]
+    for what, arguments, environment in given:
+        with pytest.raises(NotConfigured) as caught:
+            find(environment=place.environment | environment, account=place.account, **arguments)
+        assert str(caught.value) == f"The token from {what} has characters that no token has."
+    # What gives another each time is asked when a request is made.
+    place.environment["QUANTUMJOB_TOKEN_FILE"] = str(place.folder / "file")
+    for read in (place.find().token, place.find(token=lambda: odd).token):
+        with pytest.raises(NotConfigured, match="has characters that no token has") as caught:
+            read()
+        assert "SECR" not in str(caught.value)
+
+
+def test_an_empty_token_is_called_so(place: Place) -> None:
+    place.environment |= {"QUANTUMJOB_URL": HERE, "QUANTUMJOB_TOKEN": "\n"}
+    with pytest.raises(NotConfigured, match="The token from QUANTUMJOB_TOKEN is empty"):
+        place.find()
+
+
+def test_a_token_file_that_is_not_text(place: Place) -> None:
+    file = place.folder / "token"
+    file.write_bytes(b"\xff")
+    place.environment |= {"QUANTUMJOB_URL": HERE, "QUANTUMJOB_TOKEN_FILE": str(file)}
+    with pytest.raises(NotConfigured, match="is not text in UTF-8"):
+        place.find().token()
+
+
+@pytest.mark.parametrize("token", ["eyJhbGciOi.eyJpc3MiOi.c2ln_-", "sha256~abc", "abcdef.0123456789abcdef", "YWJj+/=="])
+def test_what_clusters_give_as_tokens(place: Place, token: str) -> None:
+    assert place.find(url=HERE, token=token).token() == token
