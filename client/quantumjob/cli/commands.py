@@ -57,9 +57,11 @@ def submit(
     output: Form = Output.TABLE,
 ) -> Exit:
     """Submit a circuit."""
-    given = {"name": name, "shots": shots, "seed": seed} | sources.circuit(file)
+    circuit = sources.circuit(file)
+    asked = {field: value for field, value in (("shots", shots), ("seed", seed)) if value is not None}
     with context.obj.client(namespace) as client:
-        job = client.submit({field: value for field, value in given.items() if value is not None}, key=key)
+        body = sources.submission(circuit, asked, lambda data: client.upload(data).key)
+        job = client.submit(body | ({} if name is None else {"name": name}), key=key)
         if wait:
             job = progress.wait(client, job.name, timeout)
     answers.status(job, output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import subprocess
@@ -20,6 +21,7 @@ from quantumjob.cli import outcomes, show, sources
 from quantumjob.cli.commands import run
 from quantumjob.cli.exits import Exit
 from quantumjob.cli.opened import Chosen
+from quantumjob_contract import limits
 from support.service import TOKEN, URL, Running
 
 JSON = dict[str, Any]
@@ -80,6 +82,33 @@ def test_each_kind_of_file(cli: Cli, service: Running, tmp_path: Path) -> None:
         assert (code, json.loads(out)["phase"]) == (0, "Succeeded")
     formats = [job["spec"]["program"]["pubs"][0]["circuit"]["format"] for job in service.jobs()]
     assert formats == ["OpenQASM2", "QPY"]
+
+
+def test_a_circuit_that_no_body_of_the_service_holds_is_uploaded(cli: Cli, service: Running, tmp_path: Path) -> None:
+    file = tmp_path / "large.qasm"
+    file.write_text(BELL + "//" + "x" * (5 << 20))
+    for _ in range(2):
+        code, _, err = cli("submit", str(file), "--name", "large", "--shots", "9", "--seed", "1", "--key", "k", "--wait")
+        assert (code, err) == (0, "")
+    (job,) = service.jobs()
+    program = job["spec"]["program"]
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    where = {"key": f"sha256/{digest}", "sha256": digest}
+    assert program["pubs"] == [{"name": "circuit", "circuit": {"format": "OpenQASM3", "object": where}}]
+    assert (program["shots"], program["seed"]) == (9, 1)
+    assert service.cluster.store.circuits.objects == {f"team/sha256/{digest}": file.read_bytes()}
+
+
+@pytest.mark.parametrize(("more", "inside"), [(0, True), (1, False)])
+def test_a_circuit_is_inside_as_long_as_a_resource_holds_it(
+    cli: Cli, service: Running, tmp_path: Path, more: int, inside: bool
+) -> None:
+    file = tmp_path / "edge.qasm"
+    file.write_text(BELL + "//" + "x" * (limits.MAX_INLINE_CHARS - len(BELL) - 2 + more))
+    assert cli("submit", str(file), "--wait")[0] == 0
+    assert ("inline" in service.jobs()[0]["spec"]["program"]["pubs"][0]["circuit"]) == inside
+    uploads = [request for request in service.wire.sent if request.method == "PUT"]
+    assert (not uploads) == inside
 
 
 @pytest.mark.parametrize(
