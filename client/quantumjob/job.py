@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Final, Self
 
@@ -78,11 +79,13 @@ class Job(BasePrimitiveJob[Finished, JobStatus]):  # type: ignore[misc]  # Qiski
 
         What they say is verified when the job ends.
         """
-        try:
+        found: models.Partial | None = None
+        with contextlib.suppress(errors.NotFound):
             self.details()
-        except errors.NotFound:
+            found = self._client.partial_result(self.name)
+        if found is None or found.uid != self.uid:
             return pub_results(self._client.stored(self.uid).pubs)
-        return pub_results(self._client.partial_result(self.name).pubs)
+        return pub_results(found.pubs)
 
     def cancel(self) -> bool:
         """Pubs that are done keep their results. False where it had ended."""
@@ -110,16 +113,20 @@ class Job(BasePrimitiveJob[Finished, JobStatus]):  # type: ignore[misc]  # Qiski
         return f"<quantumjob.Job {self.job_id()}>"
 
     def _finished(self, timeout: float | None, bar: bool | None) -> models.Result:
-        try:
+        """By the name, as long as it is this job's; else from the history."""
+        ended: models.Status | None = None
+        found: models.Result | None = None
+        with contextlib.suppress(errors.NotFound, errors.NotFinished):
             self.details()
             ended = progress.wait(self._client, self.name, timeout, bar)
-            if ended.uid != self.uid:
-                return self._client.stored(self.uid)
-        except errors.NotFound:
-            return self._client.stored(self.uid)
+            found = self._client.result(self.name)
+        if found is not None and found.uid == self.uid:
+            return found
         try:
-            return self._client.result(self.name)
+            return self._client.stored(self.uid)
         except errors.NotFound:
+            if ended is None or ended.uid != self.uid:
+                raise
             raise errors.JobFailed(ended.reason, ended.message) from None
 
 

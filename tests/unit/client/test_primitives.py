@@ -19,7 +19,7 @@ from qiskit.quantum_info import SparsePauliOp, Statevector
 from qiskit_aer.primitives import EstimatorV2, SamplerV2
 from rich.console import Console
 
-from quantumjob import Client, Estimator, Job, JobFailed, Sampler, WaitTimeout, circuits, errors, progress
+from quantumjob import Client, Estimator, Job, JobFailed, Sampler, WaitTimeout, circuits, errors, models, progress
 from quantumjob.pubs import estimator_pub, program, sampler_pub
 from quantumjob_contract import limits
 from support.service import TOKEN, URL, Running
@@ -100,6 +100,80 @@ def test_another_job_of_the_same_name_is_not_taken_for_it(client: Client, servic
     assert Job.from_id(job.job_id(), client).result()[0].data.meas.num_shots == 3
     with pytest.raises(errors.NotFound, match="another job"):
         Job.from_id(job.job_id(), client).cancel()
+
+
+class Another:
+    """Deletes a job, and may make another of its name; `held` goes on, else it has ended."""
+
+    def __init__(self, client: Client, service: Running, by: str) -> None:
+        self._client, self._service, self._by = client, service, by
+        self._wait = client.wait
+
+    def __call__(self, name: str) -> None:
+        self._service.forget(name)
+        self._service.cluster.held = self._by == "held"
+        if self._by != "none":
+            Sampler(self._client).run([bell(), bell()], shots=4, name=name)
+        if self._by == "ended":
+            self._wait(name, 30)
+
+
+BY = pytest.mark.parametrize("by", ["none", "held", "ended"])
+
+
+@BY
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_job_made_anew_after_the_wait_is_not_taken_for_it(
+    client: Client, service: Running, monkeypatch: pytest.MonkeyPatch, by: str, kept: bool
+) -> None:
+    job = Sampler(client).run([bell()], shots=3, name="mine")
+    wait, another = client.wait, Another(client, service, by)
+
+    def replaced(name: str, timeout: float | None = None) -> models.Status:
+        found = wait(name, timeout)
+        if not kept:
+            service.cluster.store.completed.objects.clear()
+        another(name)
+        return found
+
+    monkeypatch.setattr(client, "wait", replaced)
+    if kept:
+        assert job.result(30, bar=False)[0].data.meas.num_shots == 3
+    else:
+        with pytest.raises(JobFailed) as caught:
+            job.result(30, bar=False)
+        assert (caught.value.reason, caught.value.errors) == ("AllPubsSucceeded", {})
+
+
+@BY
+def test_results_so_far_are_of_no_other_job(
+    client: Client, service: Running, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    job = Sampler(client).run([bell()], shots=3, name="mine")
+    client.wait("mine", 30)
+    status, another = client.status, Another(client, service, by)
+
+    def replaced(name: str) -> models.Status:
+        found = status(name)
+        another(name)
+        return found
+
+    monkeypatch.setattr(client, "status", replaced)
+    assert {index: pub.data.meas.num_shots for index, pub in job.partial_result().items()} == {0: 3}
+
+
+def test_a_result_that_was_stored_after_the_job_was_asked_for_it(
+    client: Client, service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the job's status is behind the store."""
+    job = Sampler(client).run([bell()], shots=3, name="mine")
+    client.wait("mine", 30)
+
+    def late(name: str) -> models.Result:
+        raise errors.NotFound(404, "NoResult", "The job has ended without a result.")
+
+    monkeypatch.setattr(client, "result", late)
+    assert job.result(30, bar=False)[0].data.meas.num_shots == 3
 
 
 @pytest.mark.parametrize("known", ["", "a/b", "a/b/c", "a/b/c/d"])
