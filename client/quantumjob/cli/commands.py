@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -111,7 +112,7 @@ def result(
 ) -> Exit:
     """Counts and values of a job."""
     with context.obj.client(namespace) as client:
-        if wait:
+        if wait and not answers.UID.fullmatch(name):  # what has a UID in the history is finished
             progress.wait(client, name, timeout)
         found = answers.result(client, name, partial=partial)
         if arrays is not None:
@@ -169,9 +170,17 @@ def run(arguments: list[str] | None = None, chosen: Chosen | None = None) -> int
         return _failed(str(error), exits.of_error(error))
     except (OSError, sources.NotACircuit) as error:
         return _failed(str(error), Exit.USAGE)
+    except Exception as error:  # noqa: BLE001  # Python's own exit code says that the job has failed
+        return _failed(_unexpected(error), Exit.DEFECT)
     if code == Exit.INTERRUPTED:
         return _failed("interrupted; a job that was submitted goes on.", Exit.INTERRUPTED)
     return int(code or Exit.DONE)
+
+
+def _unexpected(error: Exception) -> str:
+    """With its place, by which whoever mends it begins."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"a defect: {type(error).__name__} in {Path(place.filename).name}, line {place.lineno}: {error}"
 
 
 def _failed(text: str, code: Exit) -> Exit:

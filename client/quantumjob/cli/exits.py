@@ -24,6 +24,8 @@ class Exit(IntEnum):
     """The service, Kubernetes or the store does not serve: try again later."""
     NOT_FINISHED = 7
     """The time is over, the job goes on."""
+    DEFECT = 70
+    """Something that no code here expected. It says nothing of the job."""
     INTERRUPTED = 130
 
 

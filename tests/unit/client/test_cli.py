@@ -147,6 +147,7 @@ def test_list_status_watch_cancel_history_upload(cli: Cli, service: Running, bel
     uid = json.loads(cli("history", "-o", "json")[1])[0]["uid"]
     assert cli("history")[1].splitlines()[1].split()[:3] == ["bell", "Succeeded", "1/1"]
     assert cli("result", uid, "-o", "name")[:2] == (0, "bell\n")
+    assert cli("result", uid, "--wait", "-o", "name")[:2] == (0, "bell\n")
     code, _, err = cli("result", "bell")
     assert (code, "quantumjob history" in err) == (Exit.NOT_FOUND, True)
     code, out, _ = cli("upload", bell, "--key", "a/bell.qasm")
@@ -198,6 +199,23 @@ def test_a_service_that_is_away(cli: Cli, service: Running) -> None:
     service.wire.instead = [httpx.ConnectError("refused")] * 9
     code, _, err = cli("list")
     assert (code, "does not answer" in err) == (Exit.UNAVAILABLE, True)
+
+
+def test_what_nobody_expected_is_one_line_and_does_not_say_that_the_job_failed(cli: Cli, service: Running) -> None:
+    service.wire.instead = [LookupError("no such\nthing")]
+    code, out, err = cli("list")
+    assert (code, out, err.count("\n")) == (70, "", 1)
+    assert err.startswith("quantumjob: a defect: LookupError in ")
+    assert err.endswith(": no such thing\n")
+
+
+def test_a_package_that_is_missing_does_not_say_that_the_job_failed() -> None:
+    code = "import sys; sys.modules['typer'] = None; from quantumjob.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, stderr=subprocess.PIPE
+    )
+    assert (done.returncode, done.stderr.count(b"\n")) == (70, 1)
+    assert b"typer is not installed" in done.stderr
 
 
 def test_an_interruption_says_that_the_job_goes_on(cli: Cli, service: Running) -> None:
