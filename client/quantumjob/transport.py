@@ -1,7 +1,11 @@
-"""Sends requests: with a token that is read anew each time, and again where that is safe."""
+"""Sends requests: with a token that is read anew each time, and again where that is safe.
+
+A try that brings more of a body than the last ones had begins the patience anew.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import ssl
 from types import TracebackType
@@ -13,6 +17,7 @@ import stamina
 from quantumjob import errors
 from quantumjob.calls import Answer, Call, Request
 from quantumjob.connection import Connection
+from quantumjob.received import Body
 
 T = TypeVar("T")
 
@@ -48,12 +53,12 @@ def retries(request: Request, patience: float) -> Any:
     return stamina.retry_context(on=again, attempts=None if request.safe else 1, timeout=seconds)
 
 
-def _built(client: httpx.Client | httpx.AsyncClient, where: Connection, request: Request) -> httpx.Request:
+def _built(client: httpx.Client | httpx.AsyncClient, where: Connection, request: Request, body: Body) -> httpx.Request:
     return client.build_request(
         request.method,
         f"{where.url}/v1/namespaces/{where.namespace}/{request.path}",
         params=request.query or None,
-        headers={"Authorization": f"Bearer {where.token()}", **request.headers},
+        headers={"Authorization": f"Bearer {where.token()}", **request.headers, **body.headers()},
         content=request.body,
         timeout=httpx.Timeout(TIMEOUT_SECONDS + request.waits, connect=CONNECT_SECONDS),
     )
@@ -104,13 +109,25 @@ class Sync:
             return value
 
     def _send(self, request: Request) -> Answer:
-        try:
-            for attempt in retries(request, self._patience):
-                with attempt:
-                    return _answer(self._http.send(_built(self._http, self.where, request)))
-        except httpx.TransportError as error:
-            raise _unreachable(self.where, error) from _cause(error)
-        raise AssertionError
+        body = Body(resumes=request.resumes)
+        while True:
+            try:
+                for attempt in retries(request, self._patience):
+                    with attempt:
+                        return self._once(request, body)
+            except httpx.TransportError as error:
+                if not body.grew():
+                    raise _unreachable(self.where, error) from _cause(error)
+
+    def _once(self, request: Request, body: Body) -> Answer:
+        sent = self._http.send(_built(self._http, self.where, request, body), stream=True)
+        with contextlib.closing(sent) as response:
+            if not body.takes(response.status_code):
+                response.read()
+                return _answer(response)
+            for chunk in response.iter_bytes():
+                body.data += chunk
+            return Answer(response.status_code, response.headers, bytes(body.data))
 
     def close(self) -> None:
         self._http.close()
@@ -148,13 +165,25 @@ class Async:
             return value
 
     async def _send(self, request: Request) -> Answer:
-        try:
-            async for attempt in retries(request, self._patience):
-                with attempt:
-                    return _answer(await self._http.send(_built(self._http, self.where, request)))
-        except httpx.TransportError as error:
-            raise _unreachable(self.where, error) from _cause(error)
-        raise AssertionError
+        body = Body(resumes=request.resumes)
+        while True:
+            try:
+                async for attempt in retries(request, self._patience):
+                    with attempt:
+                        return await self._once(request, body)
+            except httpx.TransportError as error:
+                if not body.grew():
+                    raise _unreachable(self.where, error) from _cause(error)
+
+    async def _once(self, request: Request, body: Body) -> Answer:
+        sent = await self._http.send(_built(self._http, self.where, request, body), stream=True)
+        async with contextlib.aclosing(sent) as response:
+            if not body.takes(response.status_code):
+                await response.aread()
+                return _answer(response)
+            async for chunk in response.aiter_bytes():
+                body.data += chunk
+            return Answer(response.status_code, response.headers, bytes(body.data))
 
     async def close(self) -> None:
         await self._http.aclose()

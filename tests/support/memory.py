@@ -13,6 +13,7 @@ from quantumjob_contract.store import BucketConfig, Entry
 from quantumjob_contract.transfer import NotFound, Put, StoreUnavailable, TooLarge
 
 MODIFIED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+CHUNK = 1 << 16
 
 
 class MemoryBucket:
@@ -93,11 +94,20 @@ class OpenedBucket:
 
     @contextlib.asynccontextmanager
     async def open(self, key: str, byte_range: str | None = None) -> AsyncIterator[Content]:
+        """In chunks; of ranges, those that go to the end."""
+
         async def chunks() -> AsyncIterator[bytes]:
-            yield data
+            for at in range(start, len(data), CHUNK):
+                yield data[at : at + CHUNK]
 
         data = self._bucket.get(key, sys.maxsize)
-        yield Content(200, len(data), None, chunks())
+        start = int(byte_range.removeprefix("bytes=").removesuffix("-")) if byte_range else 0
+        if start and start >= len(data):
+            yield Content(416, 0, f"bytes */{len(data)}", chunks())
+        elif byte_range:
+            yield Content(206, len(data) - start, f"bytes {start}-{len(data) - 1}/{len(data)}", chunks())
+        else:
+            yield Content(200, len(data), None, chunks())
 
 
 class OpenedStore:

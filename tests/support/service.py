@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
@@ -124,6 +124,21 @@ class Cluster(FakeKube):
         return child.run(task, data)
 
 
+class Cut(httpx.AsyncByteStream, httpx.SyncByteStream):
+    """A body of which no more comes, as a connection shows it."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._data
+        raise httpx.RemoteProtocolError("peer closed connection without sending complete message body")
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for chunk in self:
+            yield chunk
+
+
 class Wire(httpx.AsyncBaseTransport):
     """Between a client and the service: knows what was sent, and may lose an answer or refuse."""
 
@@ -134,6 +149,8 @@ class Wire(httpx.AsyncBaseTransport):
         """Answers that are lost on their way, after the service has done its work."""
         self.instead: list[httpx.Response | BaseException] = []
         """What comes in place of the service's next answers."""
+        self.cuts: list[int] = []
+        """After how many bytes the next bodies are cut."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.sent.append(request)
@@ -146,6 +163,10 @@ class Wire(httpx.AsyncBaseTransport):
         if self.lose:
             self.lose -= 1
             raise httpx.ReadError("the connection was cut")
+        body = await answer.aread()
+        comes = self.cuts.pop(0) if self.cuts else len(body)
+        if comes < int(answer.headers.get("Content-Length", 0)):  # so, too, where the service broke off
+            return httpx.Response(answer.status_code, headers=answer.headers, stream=Cut(body[:comes]))
         return answer
 
 
@@ -157,14 +178,18 @@ class Blocking(httpx.BaseTransport):
         self._wire = wire
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        async def answered() -> tuple[httpx.Response, bytes]:
+        async def answered() -> httpx.Response:
             answer = await self._wire.handle_async_request(request)
-            return answer, await answer.aread()
+            if not isinstance(answer.stream, Cut):
+                await answer.aread()
+            return answer
 
         if self._wire.instead and isinstance(self._wire.instead[0], KeyboardInterrupt):
             raise self._wire.instead.pop(0)  # in this thread, as a person does it
-        answer, body = self._portal.call(answered)
-        return httpx.Response(answer.status_code, headers=answer.headers, content=body)
+        answer = self._portal.call(answered)
+        if isinstance(answer.stream, Cut):
+            return answer
+        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
 
 
 class Running:

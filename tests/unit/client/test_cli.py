@@ -88,7 +88,9 @@ def test_a_circuit_that_no_body_of_the_service_holds_is_uploaded(cli: Cli, servi
     file = tmp_path / "large.qasm"
     file.write_text(BELL + "//" + "x" * (5 << 20))
     for _ in range(2):
-        code, _, err = cli("submit", str(file), "--name", "large", "--shots", "9", "--seed", "1", "--key", "k", "--wait")
+        code, _, err = cli(
+            "submit", str(file), "--name", "large", "--shots", "9", "--seed", "1", "--key", "k", "--wait"
+        )
         assert (code, err) == (0, "")
     (job,) = service.jobs()
     program = job["spec"]["program"]

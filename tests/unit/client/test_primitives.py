@@ -432,7 +432,7 @@ def test_arrays_that_are_not_what_was_committed(client: Client, service: Running
     bucket = service.cluster.store.completed
     (key,) = (key for key in bucket.objects if key.endswith(".npz"))
     bucket.objects[key] = b"x" * stored.bytes
-    with pytest.raises(errors.QuantumJobError):
+    with pytest.raises(errors.NotVerified):
         job.result(30)
 
 
