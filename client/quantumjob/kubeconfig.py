@@ -34,7 +34,7 @@ class Context(NamedTuple):
         if found := self.user.get("token"):
             return str(found)
         if path := self.user.get("tokenFile"):
-            return lambda: (self.folder / path).read_text()
+            return (self.folder / path).read_text
         if plugin := self.user.get("exec"):
             return Plugin(plugin, self.folder)
         return None
