@@ -113,7 +113,7 @@ async def read(
 async def upload(request: Request, service: Serving, token: Token, namespace: Namespace, key: Key) -> Response:
     """Needs the right to create quantumjobs in the namespace. A key is written once. The key `sha256/HEX` takes just
     the bytes that have this sha256."""
-    length = bodies.declared(request, limits.MAX_CIRCUIT_BYTES)
+    length = bodies.declared(request, limits.MAX_UPLOAD_BYTES)
     if length is None:
         raise Problem(Reason.LENGTH_REQUIRED, "Send the length of the body: Content-Length.", bodies.CLOSE)
     if length == 0:
@@ -121,7 +121,7 @@ async def upload(request: Request, service: Serving, token: Token, namespace: Na
     await service.kube.demand(token, namespace, "create")
     bucket, full = service.store().circuits, keys.circuit(namespace, key)
     expected = key.removeprefix(ADDRESS) if key.startswith(ADDRESS) else ""
-    body = bodies.Hashed(request.receive, limits.MAX_CIRCUIT_BYTES)
+    body = bodies.Hashed(request.receive, limits.MAX_UPLOAD_BYTES)
     done = Put.EXISTED
     if not await bucket.exists(full):
         done = await bucket.put_stream_once(full, body.checked(expected), length)

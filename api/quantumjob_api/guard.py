@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 BODY_IDLE_SECONDS: Final = 15.0
 """Between two pieces of a body."""
 BODY_SECONDS: Final = 120.0
-"""For a whole body: 16 MiB at a megabit a second."""
+"""For a whole body: 32 MiB at two megabits a second."""
 SEND_SECONDS: Final = 60.0
 """In which a client must take a piece of an answer."""
 METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})

@@ -44,6 +44,8 @@ MAX_INLINE_CHARS: Final = 256 * KIB
 """Characters of one inline circuit (etcd takes 1.5 MiB for the whole object)."""
 MAX_CIRCUIT_BYTES: Final = 16 * MIB
 """Bytes of one circuit in the circuits bucket."""
+MAX_UPLOAD_BYTES: Final = max(MAX_CIRCUIT_BYTES, MAX_LISTED_BYTES)
+"""Bytes of one object that the REST service puts into the circuits bucket."""
 MAX_PROGRAM_BYTES: Final = 4 * MIB
 
 MAX_QUBITS: Final = 1024

@@ -25,6 +25,8 @@ RETRIES: Final = ExponentialRetry(
     methods={"GET", "PUT"},
     exceptions={aiohttp.ClientError, TimeoutError},
 )
+AS_IT_IS_READ: Final = aiohttp.ClientTimeout(total=None, sock_connect=5.0, sock_read=30.0)
+"""Of an object that is passed on as fast as somebody takes it."""
 ONCE: Final = ExponentialRetry(attempts=1)
 """A stream cannot be sent again."""
 CHUNK: Final = 1 << 18
@@ -126,7 +128,7 @@ class AsyncBucket:
         url = self.presign("GET", key, OWN_USE_SECONDS)
         headers = {"Accept-Encoding": "identity"} | ({"Range": byte_range} if byte_range else {})
         try:
-            async with self._http.get(URL(url, encoded=True), headers=headers) as response:
+            async with self._http.get(URL(url, encoded=True), headers=headers, timeout=AS_IT_IS_READ) as response:
                 if response.status != 416:
                     transfer.check(response.status, url)
                 yield Content(

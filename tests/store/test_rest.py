@@ -120,7 +120,7 @@ async def test_an_upload_is_bounded_and_says_its_length(
         yield b"x"
 
     assert (await client.put("circuits/a", content=chunked())).status_code == 411
-    large = await client.put("circuits/a", content=bytes(limits.MAX_CIRCUIT_BYTES + 1))
+    large = await client.put("circuits/a", content=bytes(limits.MAX_UPLOAD_BYTES + 1))
     assert (large.status_code, large.headers["Connection"]) == (413, "close")
     assert (await client.put("circuits/a", content=b"")).status_code == 422
     assert list(store.circuits.list(f"{namespace}/")) == []
