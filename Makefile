@@ -33,10 +33,10 @@ check: $(BIN)/.ready ## Types, style, layers
 	lint-imports
 
 unit: $(BIN)/.ready ## Unit tests: seconds, no services
-	python -m pytest tests/unit
+	python -m pytest --hypothesis-profile=ci tests/unit
 
 store: $(BIN)/.ready ## Store tests: real S3 servers, started by the tests
-	python -m pytest tests/store
+	python -m pytest --hypothesis-profile=ci tests/store
 
 cluster: $(BIN)/.ready ## Cluster tests: a real Kubernetes
 	hack/quickstart
