@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import itertools
 import json
 import os
 import socket
@@ -181,23 +182,25 @@ HOSTS = {
 }
 
 
-@pytest.mark.parametrize("host", HOSTS.values(), ids=HOSTS)
-@pytest.mark.parametrize("path", ["jobs", "jobs/", "/evil.example/", "https://evil.example/"])
-def test_a_host_header_leads_nobody_astray(namespace: Namespace, token: str, path: str, host: str) -> None:
-    target = path if path.startswith(("/", "http")) else f"/v1/namespaces/{namespace.name}/{path}"
-    body = json.dumps({"circuit": BELL})
+def test_a_host_header_leads_nobody_astray(namespace: Namespace, token: str) -> None:
+    jobs, body = f"/v1/namespaces/{namespace.name}/jobs", json.dumps({"circuit": BELL})
+    said: dict[tuple[str, str], tuple[int, bool]] = {}
     with connected() as url:
-        status, said = raw(
-            url,
-            f"POST {target} HTTP/1.1\r\n{host}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}",
-        )
-    assert status in ({202, 400} if path == "jobs" else {400, 404})
-    assert "evil" not in said
+        for (name, host), target in itertools.product(
+            HOSTS.items(), (jobs, f"{jobs}/", "/evil.example/", "https://evil.example/")
+        ):
+            status, text = raw(
+                url,
+                f"POST {target} HTTP/1.1\r\n{host}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n"
+                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}",
+            )
+            said[name, target] = (status, "evil" in text)
+    allowed = {key: {202, 400} if key[1] == jobs else {400, 404} for key in said}
+    assert {key: answer for key, answer in said.items() if answer[0] not in allowed[key] or answer[1]} == {}
 
 
 RANGES = ["bytes=0-0," * 6, "bytes=-1", "bytes=5-1", "bytes=99999-", "bytes=--1", "bytes=0-" + "9" * 50, "lines=1-2"]
-RANGES += ["bytes=" + ",".join(f"{n}-" for n in range(10_000)), "bytes=0x1-0x2", "bytes="]
+RANGES += ["bytes=" + ",".join(f"{n}-" for n in range(5000)), "bytes=0x1-0x2", "bytes="]
 
 
 def test_ranges_and_forms(namespace: Namespace, token: str) -> None:
