@@ -38,16 +38,18 @@ bits = Job.from_id(sys.argv[1]).result(60)[0].data.meas
 print(bits.array.tobytes().hex())
 """
 WAIT = """
-import sys
+import signal, sys
 from quantumjob import Job
+signal.signal(signal.SIGINT, signal.default_int_handler)
 job = Job.from_id(sys.argv[1])
-print("waiting", flush=True)
 try:
+    print("waiting", flush=True)
     job.result()
 except KeyboardInterrupt:
     print("interrupted", job.in_final_state(), flush=True)
 print(job.result()[0].data.c.num_shots)
 """
+"""What starts it may ignore SIGINT, as a shell's background does, and hand that down."""
 Shell = Callable[..., subprocess.CompletedProcess[str]]
 
 
