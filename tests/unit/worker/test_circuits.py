@@ -237,18 +237,6 @@ def test_a_program_may_end_in_a_loop(kind: str, after: str, before: bool) -> Non
         assert [register.counts for register in report.result.data.values()] == [{"1": 100}]
 
 
-def test_a_loop_on_qubits_that_nothing_measures() -> None:
-    circuit = QuantumCircuit(2, 2)
-    circuit.x(0)
-    circuit.measure(0, 0)
-    with circuit.for_loop(range(3)):
-        circuit.h(1)
-        with circuit.if_test((0, 1)):
-            circuit.break_loop()
-    circuit.measure(0, 1)
-    assert list(counts(dumped(circuit), "QPY").values()) == [{"11": 100}]
-
-
 def test_bits_of_no_register() -> None:
     circuit = QuantumCircuit([Qubit()], [Clbit()])
     circuit.measure(0, 0)
