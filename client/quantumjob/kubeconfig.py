@@ -34,7 +34,7 @@ class Context(NamedTuple):
         if found := self.user.get("token"):
             return str(found)
         if path := self.user.get("tokenFile"):
-            return (self.folder / path).read_text
+            return Path(self.folder, str(path)).read_text
         if plugin := self.user.get("exec"):
             return Plugin(plugin, self.folder)
         return None
