@@ -251,6 +251,7 @@ def reconcile(**environment: str) -> None:
         "yaml",
     )
     body = yaml.safe_load(text)
+    del body["metadata"]["ownerReferences"]  # or the CronJob's history limit may remove it before its log is read
     container = body["spec"]["template"]["spec"]["containers"][0]
     container["env"] += [{"name": key, "value": value} for key, value in environment.items()]
     cluster.kubectl("create", "-f", "-", stdin=yaml.safe_dump(body))

@@ -29,6 +29,7 @@ from conftest import BELL, ENDLESS, Namespace, pub
 from rest import SERVICE, account, client, connected
 
 import cluster
+from quantumjob_contract import limits
 
 JSON = dict[str, Any]
 TOOL = Path(__file__).with_name("abuse.py")
@@ -251,7 +252,7 @@ def test_bodies_are_bounded_each_and_together(namespace: Namespace, token: str) 
 
         assert refused("POST", "jobs", content=junk + b" ", headers=typed) == 413
         assert refused("POST", "jobs", content=endless(), headers=typed) == 413
-        assert refused("PUT", "circuits/large", content=bytes(16 * MIB + 1)) == 413
+        assert refused("PUT", "circuits/large", content=bytes(limits.MAX_UPLOAD_BYTES + 1)) == 413
         with ThreadPoolExecutor(40) as pool:
             statuses = Counter(
                 pool.map(lambda _: rest.post("jobs", content=junk, headers=typed).status_code, range(80))
