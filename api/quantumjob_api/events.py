@@ -12,12 +12,15 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from quantumjob_api import views, waiting
 from quantumjob_api.documented import described, errors
+from quantumjob_api.kube import light
 from quantumjob_api.problems import Problem
 from quantumjob_api.service import Name, Namespace, Service, Serving
 from quantumjob_api.tokens import Token
 
 JSON = dict[str, Any]
 PING_SECONDS: int = 15
+EVENTS_SECONDS: float = 600.0
+"""A stream ends then, so that one that nobody reads makes room; clients go on by themselves."""
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}/jobs", tags=["jobs"])
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=64, description="The last event seen.")]
@@ -36,9 +39,10 @@ LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=64,
 async def events(
     service: Serving, token: Token, namespace: Namespace, name: Name, last_event_id: LastEventId = None
 ) -> EventSourceResponse:
-    """Ends when the job is finished. Where it cannot go on there is an event `problem`, its data a problem."""
-    job = await service.kube.get(token, namespace, name)
-    with service.waiting.one():
+    """Ends when the job is finished, and after ten minutes: go on with Last-Event-ID. Where it cannot go on there is an
+    event `problem`, its data a problem."""
+    job = light(await service.kube.get(token, namespace, name))
+    with service.waiting.take(namespace):
         pass  # a stream that finds no room must say so before it begins
     told = follow(service, token, namespace, name, job, last_event_id)
     return EventSourceResponse(told, ping=PING_SECONDS)
@@ -49,8 +53,8 @@ async def follow(
 ) -> AsyncIterator[ServerSentEvent]:
     """The events of a job from now on."""
     try:
-        with service.waiting.one():
-            states = waiting.states(service.kube, token, namespace, name, job)
+        with service.waiting.take(namespace):
+            states = waiting.states(service.kube, token, namespace, name, job, EVENTS_SECONDS)
             async with contextlib.aclosing(states) as found:
                 async for state in found:
                     version = state["metadata"]["resourceVersion"]

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from quantumjob_api import metrics, tokens
 from quantumjob_api.bodies import CLOSE
 from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.protocol import ABORT, CALL
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,10 @@ BODY_IDLE_SECONDS: Final = 15.0
 BODY_SECONDS: Final = 120.0
 """For a whole body: 32 MiB at two megabits a second."""
 SEND_SECONDS: Final = 60.0
-"""In which a client must take a piece of an answer."""
+"""Seconds that a client may make us wait until it takes an answer, and one more for each SEND_RATE bytes."""
+SEND_RATE: Final = 64 * 1024
+PIECE_BYTES: Final = 64 * 1024
+"""An answer is handed on in pieces: what a client does not take is held once, and not again in the connection."""
 METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
 ALWAYS: Final = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 
@@ -51,6 +55,10 @@ class Guard:
         started = time.perf_counter()
         try:
             await app(scope, exchange.receive, exchange.send)
+        except Exception:
+            if not exchange.cut:
+                raise
+            await self._abort(scope, receive)
         except asyncio.CancelledError:  # the service ends, and has waited long enough for this one
             if exchange.status:
                 raise
@@ -60,6 +68,13 @@ class Guard:
             self._active -= 1
             metrics.ACTIVE.dec()
             tell(scope, exchange, time.perf_counter() - started)
+
+    @staticmethod
+    async def _abort(scope: Scope, receive: Receive) -> None:
+        """End the connection without waiting for what is still to be sent on it."""
+        scope["extensions"][ABORT][CALL]()
+        while (await receive())["type"] != "http.disconnect":
+            pass
 
     def _refusal(self, scope: Scope) -> Problem | None:
         try:
@@ -112,6 +127,9 @@ class Exchange:
         self._until = asyncio.get_running_loop().time() + BODY_SECONDS
         self.status = 0
         self.bytes = 0
+        self.cut = False
+        """The client did not take its answer in time."""
+        self._waited = 0.0
 
     async def receive(self) -> Message:
         if self._complete:
@@ -130,9 +148,23 @@ class Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message = {**message, "headers": [*message.get("headers", ()), *ALWAYS]}
+        body = message.get("body", b"")
+        while len(body) > PIECE_BYTES:
+            await self._hand_on({**message, "body": body[:PIECE_BYTES], "more_body": True})
+            body = body[PIECE_BYTES:]
+            message = {**message, "body": body}
+        await self._hand_on(message)
+
+    async def _hand_on(self, message: Message) -> None:
+        began = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(SEND_SECONDS + self.bytes / SEND_RATE - self._waited):
+                await self._send(message)
+        except TimeoutError:
+            self.cut = True
+            raise
+        self._waited += asyncio.get_running_loop().time() - began
         self.bytes += len(message.get("body", b""))
-        async with asyncio.timeout(SEND_SECONDS):
-            await self._send(message)
 
 
 def tell(scope: Scope, exchange: Exchange, seconds: float) -> None:

@@ -55,7 +55,7 @@ async def list_history(
     await service.kube.demand(token, namespace, "list")
     before = line(pages.decode(after)) if after else None
     completed = service.store().completed
-    with service.listing.one():
+    with service.listing.take(namespace):
         found = await asyncio.to_thread(newest, completed.blocking, namespace, before, limit + 1)
         shown = found[:limit]
         items = await rows(completed, namespace, shown)

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from quantumjob_api import bodies, idempotency, submission, views, waiting
 from quantumjob_api.documented import BODY, STORE, answer, body, described, errors
 from quantumjob_api.idempotency import Match
+from quantumjob_api.kube import light
 from quantumjob_api.models import Full, Job, Jobs, Short
 from quantumjob_api.pages import Continue, Limit
 from quantumjob_api.problems import Problem, Reason
@@ -156,7 +157,8 @@ async def status(
         return views.is_finished(job) if if_none_match is None else not views.is_named(views.etag(job), if_none_match)
 
     if wait and not wanted(job):
-        with service.waiting.one():
+        job = light(job)
+        with service.waiting.take(namespace):
             states = waiting.states(service.kube, token, namespace, name, job, wait)
             async with contextlib.aclosing(states) as found:
                 job = await waiting.unless_gone(request, waiting.until(wanted, found, wait))

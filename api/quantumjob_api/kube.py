@@ -30,6 +30,16 @@ def path(namespace: str, name: str = "") -> str:
     return f"{whole}/{name}" if name else whole
 
 
+def light(quantumjob: JSON) -> JSON:
+    """A QuantumJob without its program, of which kubectl keeps a second copy in an annotation.
+
+    Whoever waits holds this, and not two mebibytes.
+    """
+    meta = {key: value for key, value in quantumjob["metadata"].items() if key not in {"annotations", "managedFields"}}
+    spec = {key: value for key, value in quantumjob["spec"].items() if key != "program"}
+    return {**quantumjob, "metadata": meta, "spec": spec}
+
+
 class Kube:
     """The calls that the service makes. Each raises Problem."""
 
@@ -100,7 +110,7 @@ class Kube:
     async def changes(
         self, token: str, namespace: str, name: str, version: str, seconds: float
     ) -> AsyncGenerator[JSON, None]:
-        """What a watch tells of one QuantumJob after this version: {"type", "object"}, until the time is over.
+        """What a watch tells of one QuantumJob after this version: {"type", "object"}, light, until the time is over.
 
         Ends early where the version is too old, or the API server ends it: then ask for the object again.
         """
@@ -117,13 +127,16 @@ class Kube:
                     return
                 if response.status >= 300:
                     raise of_kubernetes(response.status, _message(await response.read()))
-                while line := await response.content.readline():
-                    event: JSON = msgspec.json.decode(line)
-                    if event["type"] == "ERROR":
-                        return
+                while event := _event(await response.content.readline()):
                     yield event
         except (aiohttp.ClientError, TimeoutError, ValueError):
             raise Problem(Reason.KUBERNETES_UNAVAILABLE, "The API server has ended the watch: ask again.") from None
+
+
+def _event(line: bytes) -> JSON | None:
+    """Of a line of a watch; None where it has ended."""
+    event: JSON = msgspec.json.decode(line) if line else {"type": "ERROR"}
+    return None if event["type"] == "ERROR" else {"type": event["type"], "object": light(event["object"])}
 
 
 def _session(url: str, context: ssl.SSLContext | None, limit: int, total: float | None) -> aiohttp.ClientSession:

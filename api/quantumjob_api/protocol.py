@@ -17,6 +17,9 @@ from quantumjob_api import metrics
 HEAD_SECONDS: Final = 10.0
 """From the first byte of a request, or from the connection, to the end of its head; and for a TLS handshake."""
 HEAD_BYTES: Final = 64 * 1024
+ABORT: Final = "quantumjob.abort"
+CALL: Final = "call"
+"""ASGI extension: ends the connection at once. uvicorn only closes it, which waits for what is still to be sent."""
 
 
 class Connections:
@@ -82,6 +85,11 @@ class Bounded(HttpToolsProtocol):
         super().data_received(data)
         if self._in_head and self._head_bytes > HEAD_BYTES:
             self._cut("head")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if self._raw is not None:
+            self.scope["extensions"] = {ABORT: {CALL: self._raw.abort}}
 
     def on_headers_complete(self) -> None:
         self._disarm()

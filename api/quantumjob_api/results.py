@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -19,7 +20,8 @@ from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.objectstore import AsyncBucket
 from quantumjob_contract.reader import NotVerified, Results
 from quantumjob_contract.results import PubResult, decode_segment
-from quantumjob_contract.transfer import NotFound
+from quantumjob_contract.store import Bucket, Entry
+from quantumjob_contract.transfer import NotFound, TooLarge
 
 JSON = dict[str, Any]
 BATCH_BYTES: Final = 256 * limits.KIB
@@ -46,38 +48,48 @@ def etag(owner: Owner) -> str:
     return f'"{owner.uid}"'
 
 
+@dataclass(frozen=True)
+class Pubs:
+    """Pubs in JSON, in batches, and the bytes of each segment that they are read from."""
+
+    batches: AsyncIterator[list[bytes]]
+    sizes: Sequence[int]
+
+
 async def whole(service: Service, result: Results, where: str) -> Response:
     """All pubs. A small result is verified before the first byte is sent; a large one, segment by segment."""
-    head = views.stored(result.manifest, where)
-    headers = {"ETag": etag(Owner(result.manifest.namespace, result.manifest.uid))}
-    return await as_json(service, head, verified(result.pubs()), headers)
+    manifest = result.manifest
+    head = views.stored(manifest, where)
+    headers = {"ETag": etag(Owner(manifest.namespace, manifest.uid))}
+    return await as_json(service, manifest.namespace, head, pubs_of(result), headers)
 
 
-async def as_json(service: Service, head: JSON, pubs: AsyncIterator[list[bytes]], headers: dict[str, str]) -> Response:
-    """{...head, "pubs": [...]}: in one piece, or as a stream where it is more than one batch."""
+async def as_json(service: Service, namespace: str, head: JSON, pubs: Pubs, headers: dict[str, str]) -> Response:
+    """{...head, "pubs": [...]}: in one piece where all of it is small, or as a stream. Raises Problem."""
     opened = msgspec.json.encode(head)[:-1] + b',"pubs":['
-    first: list[bytes] = await anext(pubs, [])
-    second = await anext(pubs, None)
-    if second is None:
-        return Response(opened + b",".join(first) + b"]}", 200, headers, "application/json")
-    batches = _pieces(opened, first, second, pubs)
-    stack = contextlib.AsyncExitStack()
-    stack.enter_context(service.reading.one())
-    return Held(batches, 200, headers, "application/json", source=stack)
+    async with contextlib.AsyncExitStack() as held:
+        held.enter_context(service.reading.take(namespace, max(pubs.sizes, default=0)))
+        first: list[bytes] = await anext(pubs.batches, [])  # what must be refused is refused before the answer begins
+        pieces = _pieces(opened, first, pubs.batches)
+        if sum(pubs.sizes) <= BATCH_BYTES:
+            return Response(b"".join([piece async for piece in pieces]), 200, headers, "application/json")
+        return Held(pieces, 200, headers, "application/json", source=held.pop_all())
+    raise AssertionError  # the stack swallows nothing
 
 
-async def _pieces(
-    opened: bytes, first: list[bytes], second: list[bytes], rest: AsyncIterator[list[bytes]]
-) -> AsyncIterator[bytes]:
+async def _pieces(opened: bytes, first: list[bytes], rest: AsyncIterator[list[bytes]]) -> AsyncIterator[bytes]:
     yield opened + b",".join(first)
-    yield b"," + b",".join(second)
     async for batch in rest:
         yield b"," + b",".join(batch)
     yield b"]}"
 
 
-async def verified(pubs: Iterator[PubResult]) -> AsyncIterator[list[bytes]]:
-    """Batches of pubs in JSON. Raises Problem, and the errors of `transfer`."""
+def pubs_of(result: Results) -> Pubs:
+    """Of a result that is committed."""
+    return Pubs(_verified(result.pubs()), [each.bytes for each in result.manifest.segments])
+
+
+async def _verified(pubs: Iterator[PubResult]) -> AsyncIterator[list[bytes]]:
     try:
         while batch := await asyncio.to_thread(_batch, pubs):
             yield batch
@@ -96,42 +108,32 @@ def _batch(pubs: Iterator[PubResult]) -> list[bytes]:
     return found
 
 
-async def so_far(pending: AsyncBucket, owner: Owner, shards: int) -> AsyncIterator[list[bytes]]:
-    """Batches of the pubs whose segments are there, shard by shard."""
-    for number in range(shards):
-        async for batch in _of_shard(pending, Shard(owner, number)):
-            yield batch
+async def so_far(pending: AsyncBucket, owner: Owner, shards: int) -> Pubs:
+    """Of the segments that are there, shard by shard."""
+    found = await asyncio.to_thread(_segments, pending.blocking, owner, shards)
+    return Pubs(_of_segments(pending, found), [each.bytes for each in found])
 
 
-async def _of_shard(pending: AsyncBucket, shard: Shard) -> AsyncIterator[list[bytes]]:
-    """What is no segment ends it: promotion will say why."""
+def _segments(pending: Bucket, owner: Owner, shards: int) -> list[Entry]:
+    """In the order of shards and names."""
+    there = {entry.key: entry for entry in pending.list(keys.prefix(owner))}
+    order = sorted((*which, key) for key in there if (which := keys.segment_of(key)) is not None)
+    return [there[key] for shard, _, key in order if shard < shards]
+
+
+async def _of_segments(pending: AsyncBucket, segments: list[Entry]) -> AsyncIterator[list[bytes]]:
+    """What is no segment is left out: promotion will say why."""
     seen: set[int] = set()
-    number = 0
-    while True:
-        data = await _segment(pending, shard, keys.segment_name(number))
-        last = data is None
-        if data is None:
-            data = await _segment(pending, shard, keys.LAST)
-        if data is None:
-            return
+    for entry in segments:
         try:
+            data = await pending.get(entry.key, entry.bytes)
             segment = await asyncio.to_thread(decode_segment, data)
-        except msgspec.DecodeError:
-            return
+        except (NotFound, TooLarge, msgspec.DecodeError):
+            continue
         fresh = [pub for pub in segment.pubs if pub.index not in seen]
         seen |= {pub.index for pub in fresh}
         if fresh:
             yield [msgspec.json.encode(pub) for pub in fresh]
-        if last:
-            return
-        number += 1
-
-
-async def _segment(pending: AsyncBucket, shard: Shard, name: str) -> bytes | None:
-    try:
-        return await pending.get(keys.segment(shard, name), limits.MAX_SEGMENT_BYTES)
-    except NotFound:
-        return None
 
 
 async def segment(

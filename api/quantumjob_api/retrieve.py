@@ -84,8 +84,10 @@ async def partial(service: Serving, token: Token, namespace: Namespace, name: Na
     head = {"name": name, "namespace": namespace, "uid": owner.uid}
     if (job.get("status") or {}).get("results"):
         found = await of_job(service, token, namespace, name)
-        return await results.as_json(service, head, results.verified(found.pubs()), {})
-    return await results.as_json(service, head, results.so_far(service.store().pending, owner, shards(job)), {})
+        pubs = results.pubs_of(found)
+    else:
+        pubs = await results.so_far(service.store().pending, owner, shards(job))
+    return await results.as_json(service, namespace, head, pubs, {})
 
 
 async def of_job(service: Service, token: str, namespace: str, name: str) -> Results:

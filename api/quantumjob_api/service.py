@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
@@ -16,22 +17,29 @@ from quantumjob_api.problems import Problem, Reason
 from quantumjob_contract.objectstore import AsyncStore, Stores
 
 
-class Slots:
-    """So many at a time, and no queue."""
+class Room:
+    """So much at a time, of which one namespace has a part at most; and no queue."""
 
-    def __init__(self, count: int) -> None:
-        self._left = count
+    def __init__(self, total: int, each: int) -> None:
+        self._left = total
+        self._each = each
+        self._taken: Counter[str] = Counter()
 
     @contextlib.contextmanager
-    def one(self) -> Iterator[None]:
-        """Raises Problem where none is left."""
-        if self._left <= 0:
+    def take(self, namespace: str, amount: int = 1) -> Iterator[None]:
+        """Raises Problem where so much is not left. What is more than a namespace's part has that part."""
+        amount = min(amount, self._each)
+        if amount > self._left or amount > self._each - self._taken[namespace]:
             raise Problem(Reason.BUSY, "Too many requests of this kind at this moment: try again.")
-        self._left -= 1
+        self._left -= amount
+        self._taken[namespace] += amount
         try:
             yield
         finally:
-            self._left += 1
+            self._left += amount
+            self._taken[namespace] -= amount
+            if not self._taken[namespace]:
+                del self._taken[namespace]
 
 
 @dataclass
@@ -41,11 +49,11 @@ class Service:
     kube: Kube
     stores: Stores
     bodies: Budget
-    waiting: Slots
+    waiting: Room
     """Long polls and event streams."""
-    reading: Slots
-    """Results that do not fit into one piece: each may hold a segment in memory."""
-    listing: Slots
+    reading: Room
+    """Bytes of segments that are in memory at a time, as they are stored."""
+    listing: Room
     """Histories: each lists a namespace's part of the completed bucket."""
 
     def store(self) -> AsyncStore:

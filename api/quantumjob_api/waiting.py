@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 from starlette.requests import Request
 
-from quantumjob_api.kube import Kube
+from quantumjob_api.kube import Kube, light
 from quantumjob_api.problems import of_kubernetes
 
 JSON = dict[str, Any]
@@ -27,9 +26,9 @@ class ClientGone(Exception):
 
 
 async def states(
-    kube: Kube, token: str, namespace: str, name: str, job: JSON, seconds: float = math.inf
+    kube: Kube, token: str, namespace: str, name: str, job: JSON, seconds: float
 ) -> AsyncGenerator[JSON, None]:
-    """`job`, then every newer state of it, until the time is over. Raises Problem, also when it is deleted."""
+    """A job and every newer state of it, light, until the time is over. Raises Problem, also when it is deleted."""
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
     yield job
@@ -44,7 +43,7 @@ async def states(
                 yield job
         if loop.time() - began < lasts - PAUSE_SECONDS:
             await asyncio.sleep(PAUSE_SECONDS)
-        known, job = job["metadata"]["resourceVersion"], await kube.get(token, namespace, name)
+        known, job = job["metadata"]["resourceVersion"], light(await kube.get(token, namespace, name))
         if job["metadata"]["resourceVersion"] != known:
             yield job
 

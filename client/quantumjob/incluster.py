@@ -30,7 +30,15 @@ class Account:
         return (self._mounted / "token").read_text().strip()
 
     def authority(self) -> str | None:
-        """Who has signed the service's certificate; None where the installation publishes nothing."""
+        """Who has signed the service's certificate: as the installation publishes it or, on OpenShift, as every pod has
+        it. None where neither is."""
+        return self._published() or self._mounted_authority()
+
+    def _mounted_authority(self) -> str | None:
+        mounted = self._mounted / "service-ca.crt"
+        return mounted.read_text() if mounted.exists() else None
+
+    def _published(self) -> str | None:
         host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
         if not host:
             return None

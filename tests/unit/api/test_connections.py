@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from quantumjob_api import guard, protocol
 from quantumjob_api.listener import Listener
@@ -54,9 +55,15 @@ class Served:
     """A server of one answer, with room for few connections."""
 
     def __init__(self, context: ssl.SSLContext | None, trusted: ssl.SSLContext | None) -> None:
-        config = uvicorn.Config(PlainTextResponse("hello"), ws="none", log_config=None, lifespan="off")
+        self.app: ASGIApp = PlainTextResponse("hello")
+        self.asked = 0
+        config = uvicorn.Config(self._answer, interface="asgi3", ws="none", log_config=None, lifespan="off")
         self.listener = Listener(config, 0, ROOM, context)
         self.trusted = trusted
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.asked += 1
+        await self.app(scope, receive, send)
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         port = self.listener.socket.getsockname()[1]
@@ -104,10 +111,17 @@ def run(request: pytest.FixtureRequest, certificate: Path) -> Callable[[Scenario
 
 async def ended(reader: asyncio.StreamReader) -> bool:
     """Whether the server has closed this connection; waits for it."""
-    with contextlib.suppress(ConnectionError):
-        while await reader.read(1 << 16):
-            pass
+    await everything(reader)
     return True
+
+
+async def everything(reader: asyncio.StreamReader) -> bytes:
+    """What comes until the server has closed this connection."""
+    found = bytearray()
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(1 << 16):
+            found += data
+    return bytes(found)
 
 
 def test_a_connection_serves_many_requests(run: Callable[[Scenario], None]) -> None:
@@ -207,6 +221,41 @@ def test_a_request_that_outlasts_the_service_is_told_to_come_again() -> None:
     said = asyncio.run(scenario())
     assert said.startswith(b"HTTP/1.1 503")
     assert b'"reason":"Busy"' in said
+
+
+def test_an_answer_that_nobody_takes_ends(run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one piece or in many; and what is still to be sent does not keep the connection."""
+    size = 1 << 24
+
+    async def scenario(served: Served) -> None:
+        monkeypatch.setattr(guard, "SEND_SECONDS", 0.2)
+        monkeypatch.setattr(guard, "SEND_RATE", 1 << 30)
+        served.app = guard.Guard(PlainTextResponse(b"x" * size), 1)
+        reader, writer = await served.connect()
+        writer.write(GET)
+        try:
+            while served.listener.server.server_state.connections or not served.asked:
+                await asyncio.sleep(0)
+            assert len(await everything(reader)) < size
+        finally:
+            writer.transport.abort()
+
+    run(scenario)
+
+
+def test_an_answer_in_pieces_is_whole(run: Callable[[Scenario], None]) -> None:
+    size = 1 << 22
+
+    async def scenario(served: Served) -> None:
+        served.app = guard.Guard(PlainTextResponse(b"x" * size), 1)
+        reader, writer = await served.connect()
+        writer.write(GET)
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert f"content-length: {size}".encode() in head
+        assert await reader.readexactly(size) == b"x" * size
+        writer.close()
+
+    run(scenario)
 
 
 def test_a_head_is_bounded(run: Callable[[Scenario], None]) -> None:

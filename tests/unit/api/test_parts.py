@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from quantumjob_api import bodies, pages, problems, streams, tokens, views
 from quantumjob_api.problems import STATUS, Problem, Reason
 from quantumjob_api.protocol import Connections
-from quantumjob_api.service import Slots
+from quantumjob_api.service import Room
 from support.kube import quantumjob
 
 JSON = dict[str, Any]
@@ -138,12 +138,21 @@ def test_the_connection_that_is_idle_longest_makes_room() -> None:
     assert closed == ["b"]
 
 
-def test_slots_have_no_queue() -> None:
-    slots = Slots(1)
-    with slots.one(), pytest.raises(Problem) as caught, slots.one():
-        pass
-    assert caught.value.status == 503
-    with slots.one():
+def test_room_has_no_queue_and_a_part_for_each_namespace() -> None:
+    room = Room(10, 6)
+
+    def busy(namespace: str, amount: int) -> bool:
+        with pytest.raises(Problem) as caught, room.take(namespace, amount):
+            pass
+        return caught.value.status == 503
+
+    with room.take("a", 4):
+        assert busy("a", 3), "its part"
+        with room.take("a", 2), room.take("b", 4):
+            assert busy("b", 1), "all there is"
+        with room.take("b", 99), room.take("c", 0):
+            assert busy("c", 1), "what is more than a part has a part"
+    with room.take("a", 6):
         pass
 
 

@@ -84,6 +84,8 @@ def test_then_the_pod_s_own_account(place: Place) -> None:
     assert (found.url, found.token(), found.namespace, found.authority) == (SERVICE, "of-the-pod", "lab", None)
     (place.account / "token").write_text("renewed")
     assert found.token() == "renewed"
+    (place.account / "service-ca.crt").write_text("as on OpenShift")
+    assert place.find().authority == "as on OpenShift"
 
 
 def test_then_kubeconfig(place: Place) -> None:

@@ -14,7 +14,7 @@ JSON = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[3]
 MANIFESTS = ROOT / "manifests"
-WITH_API = ("overlays/quickstart", "overlays/quickstart-ingress", "overlays/quickstart-route")
+WITH_API = ("overlays/quickstart", "overlays/quickstart-ingress", "overlays/quickstart-route", "overlays/openshift-api")
 INSTALLS = ("base", "overlays/namespaced", "overlays/openshift", *WITH_API)
 
 

@@ -1,0 +1,105 @@
+"""Answers with results: what of them is in memory, and for how long."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from starlette.requests import ClientDisconnect
+from starlette.types import Message
+
+from quantumjob_api.bodies import Budget
+from quantumjob_api.kube import light
+from quantumjob_api.problems import Problem
+from quantumjob_api.results import BATCH_BYTES, Pubs, as_json, not_verified
+from quantumjob_api.service import Room, Service
+from support.kube import quantumjob
+
+SMALL = [BATCH_BYTES // 2, BATCH_BYTES // 2]
+LARGE = [BATCH_BYTES, BATCH_BYTES // 2]
+NAMES = (b"1", b"2", b"3")
+
+
+class Source:
+    """Pubs, and which of them were asked for."""
+
+    def __init__(self, sizes: list[int]) -> None:
+        self.asked: list[bytes] = []
+        self.pubs = Pubs(self._batches(), sizes)
+
+    async def _batches(self) -> AsyncIterator[list[bytes]]:
+        for name in NAMES:
+            self.asked.append(name)
+            yield [name]
+
+
+@pytest.fixture
+def service() -> Service:
+    """With room for two answers of LARGE, one of each namespace."""
+    any_room = Room(1, 1)
+    return Service(None, None, Budget(1), any_room, Room(2 * BATCH_BYTES, BATCH_BYTES), any_room)  # type: ignore[arg-type]
+
+
+async def answered(service: Service, namespace: str, source: Source) -> Any:
+    return await as_json(service, namespace, {"name": "bell"}, source.pubs, {})
+
+
+async def sent(answer: Any, *, until: int = 1000) -> bytes:
+    """What is sent; the client is gone after so many messages."""
+    told: list[Message] = []
+    count = itertools.count(1)
+
+    async def send(message: Message) -> None:
+        if next(count) > until:
+            raise OSError
+        told.append(message)
+
+    await answer({"type": "http", "asgi": {"spec_version": "2.4"}}, None, send)
+    return b"".join(message.get("body", b"") for message in told)
+
+
+async def test_a_small_one_is_read_whole_before_it_is_sent(service: Service) -> None:
+    source = Source(SMALL)
+    answer = await answered(service, "team", source)
+    assert source.asked == [*NAMES]
+    assert answer.body == b'{"name":"bell","pubs":[1,2,3]}'
+    with service.reading.take("team", BATCH_BYTES):
+        pass
+
+
+@pytest.mark.parametrize("until", [1000, 2, 1])
+async def test_a_large_one_has_its_room_until_it_is_sent_or_its_reader_gone(service: Service, until: int) -> None:
+    first, second, other = Source(LARGE), Source(LARGE), Source(LARGE)
+    answer = await answered(service, "team", first)
+    assert first.asked == [NAMES[0]]
+    with pytest.raises(Problem) as caught:
+        await answered(service, "team", second)
+    assert (caught.value.status, second.asked) == (503, []), "nothing of it is read"
+    theirs = await answered(service, "theirs", other)
+    if until == 1000:
+        assert await sent(answer) == b'{"name":"bell","pubs":[1,2,3]}'
+    else:
+        with pytest.raises(ClientDisconnect):
+            await sent(answer, until=until)
+    assert await sent(await answered(service, "team", second)) == await sent(theirs)
+
+
+async def test_what_cannot_be_read_gives_its_room_back(service: Service) -> None:
+    async def broken() -> AsyncIterator[list[bytes]]:
+        raise not_verified()
+        yield []
+
+    with pytest.raises(Problem):
+        await as_json(service, "team", {}, Pubs(broken(), LARGE), {})
+    with service.reading.take("team", BATCH_BYTES):
+        pass
+
+
+def test_whoever_waits_holds_no_circuit() -> None:
+    job = quantumjob()
+    job["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": "x" * 9999}
+    assert job["spec"].pop("program")
+    assert light(job | {"spec": job["spec"] | {"program": {}}})["spec"] == job["spec"]
+    assert "annotations" not in light(job)["metadata"]
