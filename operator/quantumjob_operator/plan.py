@@ -146,9 +146,9 @@ def decide(view: View, now: datetime) -> Step | None:
     if view.hinted and not view.looked:
         return Promote()
     if is_cancelled(quantumjob):
-        return _cancel(view) if view.settled else None
+        return _cancel(view, now) if view.settled else None
     if worker.state == "absent":
-        return _absent(view)
+        return _absent(view, now)
     return _progress(view, worker, now)
 
 
@@ -172,7 +172,7 @@ def is_cancelled(quantumjob: JSON) -> bool:
     return cancelled
 
 
-def _cancel(view: View) -> Step | None:
+def _cancel(view: View, now: datetime) -> Step | None:
     """Stop the worker, if there is one; what it has stored by then is kept."""
     if view.job is not None:
         return None if "deletionTimestamp" in view.job["metadata"] else Delete()
@@ -181,17 +181,24 @@ def _cancel(view: View) -> Step | None:
     if view.shared and is_carried(view.turns):
         return None  # its workers are told with their next sign of life
     program = accept(view.quantumjob)
-    return None if isinstance(program, Refusal) else Promote(CANCELLED, program=program)
+    if isinstance(program, Refusal):
+        return _refused_after_all(view, program, now)
+    return Promote(CANCELLED, program=program)
 
 
-def _absent(view: View) -> Step | None:
+def _absent(view: View, now: datetime) -> Step | None:
     """No worker. One may have ended and be gone while nobody looked: then its results are there."""
     if ("job" in view.quantumjob["status"] or not view.fresh) and not view.looked:
         return Promote()
     program = accept(view.quantumjob)
     if isinstance(program, Refusal):
-        return None
+        return _refused_after_all(view, program, now)
     return Offer(program) if view.shared else Create(program)
+
+
+def _refused_after_all(view: View, refusal: Refusal, now: datetime) -> Step:
+    """An operator of another version had accepted it."""
+    return Write(status.refused(view.quantumjob, refusal.message, now))
 
 
 def _progress(view: View, worker: Worker, now: datetime) -> Step | None:

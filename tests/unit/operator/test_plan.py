@@ -240,6 +240,20 @@ def test_a_spec_that_can_never_run_is_refused_with_what_to_do() -> None:
         assert "base64" in told["message"]
 
 
+@pytest.mark.parametrize("cancel", [False, True])
+@pytest.mark.parametrize("shared", [False, True])
+def test_what_an_operator_of_another_version_has_accepted_may_be_refused_after_all(cancel: bool, shared: bool) -> None:
+    bad = accepted()
+    bad["spec"] |= {"cancel": cancel}
+    bad["spec"]["program"]["pubs"][0]["circuit"] = {"format": "QPY", "inline": "not base64!"}
+    step = decide(View(bad, shared=shared, looked=True, settled=True), NOW)
+    assert isinstance(step, Write)
+    assert status.is_terminal(step.status)
+    told = status.condition(step.status, "Accepted")
+    assert told is not None
+    assert (told["status"], told["reason"]) == ("False", "InvalidSpec")
+
+
 @pytest.mark.parametrize("key", ["/abs", "a/../b", "..", "a//b", "./a", "a/", "a\\b"])
 def test_a_key_that_leaves_the_namespace_is_refused_even_past_the_schema(key: str) -> None:
     bad = quantumjob()
