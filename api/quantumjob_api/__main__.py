@@ -14,7 +14,8 @@ from quantumjob_api.bodies import Budget
 from quantumjob_api.guard import Guard
 from quantumjob_api.kube import Kube
 from quantumjob_api.listener import Listener, listening
-from quantumjob_api.service import Room, Service
+from quantumjob_api.room import Room
+from quantumjob_api.service import Service
 from quantumjob_api.settings import Settings
 from quantumjob_contract import certificates, health, logs
 from quantumjob_contract.objectstore import Stores
@@ -23,7 +24,8 @@ from quantumjob_contract.store import Misconfigured, StoreDirectory
 logger = logging.getLogger(f"{__package__}.main")  # its __name__ is another
 
 READING = 96 << 20
-"""A segment takes about three times its bytes, as text, as samples and as an answer."""
+"""A segment takes up to three times its bytes: as text, as samples, as an answer."""
+OPENING = 3
 LISTING = 4
 GRACE_SECONDS = 10
 
@@ -32,9 +34,10 @@ async def open_service(settings: Settings) -> Service:
     return Service(
         kube=Kube(settings.kubernetes_url, settings.kubernetes_ca),
         stores=Stores(StoreDirectory(settings.store_dir)),
-        bodies=Budget(settings.max_body_bytes),
+        bodies=Budget(Room(settings.max_body_bytes, settings.max_body_bytes // 2)),
         waiting=Room(settings.max_waiting, -(-settings.max_waiting // 2)),
         reading=Room(READING, READING // 2),
+        opening=asyncio.Semaphore(OPENING),
         listing=Room(LISTING, LISTING // 2),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -11,11 +12,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
 from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.room import Room
 
 CLOSE = {"Connection": "close"}
 """The rest of a body that is not wanted is not read either."""
 FOR_ANYBODY: Final = 1 << 16
-"""Bytes that are read before it is known whose they are: the budget holds as many such bodies as there are requests."""
+"""Bytes that are read before it is known whose they are."""
+LIST_BYTES: Final = 72
+ITEM_BYTES: Final = 40
+"""A list or a map, and what is in it, once parsed."""
+STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 def too_large(limit: int) -> Problem:
@@ -39,29 +45,33 @@ def declared(request: Request, limit: int) -> int | None:
 
 
 class Budget:
-    """Bytes of bodies that may be in memory at a time, over all requests."""
+    """JSON bodies that may be in memory at a time, over all requests: as text, and as what it is parsed to."""
 
-    def __init__(self, limit: int) -> None:
-        self._left = limit
+    def __init__(self, room: Room) -> None:
+        self._room = room
 
     @contextlib.asynccontextmanager
-    async def read(self, request: Request, limit: int) -> AsyncIterator[bytes]:
+    async def read(self, request: Request, namespace: str, limit: int) -> AsyncIterator[bytes]:
         """The whole body, for as long as the block runs. Raises Problem."""
         declared(request, limit)
         data = bytearray()
-        taken = 0
-        try:
+        with contextlib.ExitStack() as held:
             async for chunk in request.stream():
-                if taken + len(chunk) > limit:
+                if len(data) + len(chunk) > limit:
                     raise too_large(limit)
-                if len(chunk) > self._left:
-                    raise Problem(Reason.BUSY, "Too much is being uploaded at this moment: try again.", CLOSE)
-                self._left -= len(chunk)
-                taken += len(chunk)
+                held.enter_context(self._room.take(namespace, len(chunk)))
                 data += chunk
-            yield bytes(data)
-        finally:
-            self._left += taken
+            body = bytes(data)
+            data.clear()
+            held.close()
+            held.enter_context(self._room.take(namespace, len(body) + parsed_bytes(body)))
+            yield body
+
+
+def parsed_bytes(text: bytes) -> int:
+    """About what JSON takes when it is parsed, besides its strings."""
+    outside = STRING.sub(b"", text)
+    return LIST_BYTES * (outside.count(b"[") + outside.count(b"{")) + ITEM_BYTES * outside.count(b",")
 
 
 class Hashed:

@@ -12,7 +12,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from quantumjob_api import views, waiting
 from quantumjob_api.documented import described, errors
-from quantumjob_api.kube import light
+from quantumjob_api.kube import light, weight
 from quantumjob_api.problems import Problem
 from quantumjob_api.service import Name, Namespace, Service, Serving
 from quantumjob_api.tokens import Token
@@ -41,19 +41,20 @@ async def events(
 ) -> EventSourceResponse:
     """Ends when the job is finished, and after ten minutes: go on with Last-Event-ID. Where it cannot go on there is an
     event `problem`, its data a problem."""
-    job = light(await service.kube.get(token, namespace, name))
-    with service.waiting.take(namespace):
+    job = await service.kube.get(token, namespace, name)
+    needed, job = weight(job), light(job)
+    with service.waiting.take(namespace, needed):
         pass  # a stream that finds no room must say so before it begins
-    told = follow(service, token, namespace, name, job, last_event_id)
+    told = follow(service, token, namespace, name, job, last_event_id, needed)
     return EventSourceResponse(told, ping=PING_SECONDS)
 
 
 async def follow(
-    service: Service, token: str, namespace: str, name: str, job: JSON, seen: str | None
+    service: Service, token: str, namespace: str, name: str, job: JSON, seen: str | None, needed: int
 ) -> AsyncIterator[ServerSentEvent]:
     """The events of a job from now on."""
     try:
-        with service.waiting.take(namespace):
+        with service.waiting.take(namespace, needed):
             states = waiting.states(service.kube, token, namespace, name, job, EVENTS_SECONDS)
             async with contextlib.aclosing(states) as found:
                 async for state in found:

@@ -1,6 +1,7 @@
 """Around every request: bounded in number and time, counted, and logged without what is secret.
 
-Where there are too many at a time, one whose body is late makes room for the next: slow bodies keep nobody out.
+Where there are too many at a time, the one whose client has kept us waiting longest, for a piece of its body or to take
+a piece of its answer, makes room for the next: slow clients keep nobody out.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ class Guard:
 
 
 class Pieces:
-    """Requests that wait for a piece of their body."""
+    """Requests that wait for their client: for a piece of a body, or until it takes one of an answer."""
 
     def __init__(self) -> None:
         self._waiting: dict[asyncio.Timeout, None] = {}
@@ -148,17 +149,18 @@ class Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message = {**message, "headers": [*message.get("headers", ()), *ALWAYS]}
-        body = message.get("body", b"")
-        while len(body) > PIECE_BYTES:
-            await self._hand_on({**message, "body": body[:PIECE_BYTES], "more_body": True})
-            body = body[PIECE_BYTES:]
-            message = {**message, "body": body}
+        body = memoryview(message.get("body", b""))
+        for start in range(0, len(body) - PIECE_BYTES, PIECE_BYTES):
+            piece = bytes(body[start : start + PIECE_BYTES])
+            await self._hand_on({**message, "body": piece, "more_body": True})
+        if len(body) > PIECE_BYTES:
+            message = {**message, "body": bytes(body[(len(body) - 1) // PIECE_BYTES * PIECE_BYTES :])}
         await self._hand_on(message)
 
     async def _hand_on(self, message: Message) -> None:
         began = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(SEND_SECONDS + self.bytes / SEND_RATE - self._waited):
+            async with self._pieces.until(began + SEND_SECONDS + self.bytes / SEND_RATE - self._waited):
                 await self._send(message)
         except TimeoutError:
             self.cut = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from fastapi import APIRouter
@@ -23,7 +23,6 @@ from quantumjob_api.streams import Range, Redirect
 from quantumjob_api.tokens import Token
 from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner
-from quantumjob_contract.objectstore import AsyncBucket
 from quantumjob_contract.reader import Results
 from quantumjob_contract.results import decode_manifest
 from quantumjob_contract.store import Bucket
@@ -32,7 +31,6 @@ from quantumjob_contract.transfer import NotFound, TooLarge
 logger = logging.getLogger(__name__)
 
 JSON = dict[str, Any]
-AT_ONCE: Final = 8
 Line = tuple[str, str]
 """When a result was committed, in UTC, and the UID of its job."""
 
@@ -58,7 +56,7 @@ async def list_history(
     with service.listing.take(namespace):
         found = await asyncio.to_thread(newest, completed.blocking, namespace, before, limit + 1)
         shown = found[:limit]
-        items = await rows(completed, namespace, shown)
+        items = await rows(service, namespace, shown)
     more = pages.encode(" ".join(shown[-1])) if len(found) > limit else None
     return Response(msgspec.json.encode({"items": items, "next": more}), media_type="application/json")
 
@@ -76,13 +74,13 @@ def line(text: str) -> Line:
     return when, uid
 
 
-async def rows(completed: AsyncBucket, namespace: str, lines: list[Line]) -> list[JSON]:
+async def rows(service: Service, namespace: str, lines: list[Line]) -> list[JSON]:
     """Each job in one line; one whose manifest cannot be read is left out."""
-    few = asyncio.Semaphore(AT_ONCE)
+    completed = service.store().completed
 
     async def row(when: str, uid: str) -> JSON | None:
         key = keys.manifest(Owner(namespace, uid))
-        async with few:
+        async with service.opening:
             try:
                 data = await completed.get(key, limits.MAX_MANIFEST_BYTES)
                 return views.history_row(await asyncio.to_thread(decode_manifest, data), when)

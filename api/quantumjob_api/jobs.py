@@ -12,7 +12,7 @@ from starlette.responses import Response
 from quantumjob_api import bodies, idempotency, submission, views, waiting
 from quantumjob_api.documented import BODY, STORE, answer, body, described, errors
 from quantumjob_api.idempotency import Match
-from quantumjob_api.kube import light
+from quantumjob_api.kube import light, weight
 from quantumjob_api.models import Full, Job, Jobs, Short
 from quantumjob_api.pages import Continue, Limit
 from quantumjob_api.problems import Problem, Reason
@@ -30,7 +30,7 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[A-Za-z0-9._:/+=-]+$",
-        description="Sent again with the same body it gives the same job; with another body, 409.",
+        description="Sent again with the same body it gives the same job; with another, 409. Needs the right to list.",
     ),
 ]
 IfNoneMatch = Annotated[str | None, Header(max_length=1024, description="ETag that the caller has already.")]
@@ -73,7 +73,7 @@ async def submit(
     length = bodies.declared(request, submission.MAX_BYTES)
     if length is None or length > bodies.FOR_ANYBODY:
         await service.kube.demand(token, namespace, "create")
-    async with service.bodies.read(request, submission.MAX_BYTES) as data:
+    async with service.bodies.read(request, namespace, submission.MAX_BYTES) as data:
         plan = submission.plan(submission.parse(data), namespace, idempotency_key)
         status, made = await _create(service, token, namespace, plan)
     return _job(made, status, {"Location": f"{views.jobs_path(namespace)}/{made['metadata']['name']}"})
@@ -95,7 +95,10 @@ async def _create(service: Service, token: str, namespace: str, plan: submission
     except Problem as problem:
         if problem.reason is not Reason.ALREADY_EXISTS or not key:
             raise
-    return 200, _same(await service.kube.get(token, namespace, wanted["metadata"]["name"]), wanted)
+    there = await _if_there(service, token, namespace, wanted["metadata"]["name"])
+    if there is None:
+        raise Problem(Reason.BUSY, "The job of this name is just being deleted: try again.")
+    return 200, _same(there, wanted)
 
 
 async def _of_key(service: Service, token: str, namespace: str, key: str) -> JSON | None:
@@ -103,7 +106,17 @@ async def _of_key(service: Service, token: str, namespace: str, key: str) -> JSO
     query = {"labelSelector": f"{names.LABEL_IDEMPOTENCY}={key}", "resourceVersion": "0"}
     table = await service.kube.table(token, namespace, query)
     found = [row["object"]["metadata"]["name"] for row in table["rows"] or ()]
-    return await service.kube.get(token, namespace, found[0]) if found else None
+    return await _if_there(service, token, namespace, found[0]) if found else None
+
+
+async def _if_there(service: Service, token: str, namespace: str, name: str) -> JSON | None:
+    """A QuantumJob that was there a moment ago."""
+    try:
+        return await service.kube.get(token, namespace, name)
+    except Problem as problem:
+        if problem.reason is not Reason.NOT_FOUND:
+            raise
+    return None
 
 
 def _same(there: JSON, wanted: JSON) -> JSON:
@@ -127,8 +140,9 @@ async def list_jobs(
 ) -> Response:
     """The namespace's QuantumJobs, also those that were made by kubectl or GitOps, page by page."""
     query = {"limit": str(limit)} | ({"continue": after} if after else {})
-    table = await service.kube.table(token, namespace, query)
-    found = {"items": views.rows(table), "next": table["metadata"].get("continue") or None}
+    async with service.opening:
+        table = await service.kube.table(token, namespace, query)
+        found = {"items": views.rows(table), "next": table["metadata"].get("continue") or None}
     return Response(msgspec.json.encode(found), media_type="application/json")
 
 
@@ -157,8 +171,8 @@ async def status(
         return views.is_finished(job) if if_none_match is None else not views.is_named(views.etag(job), if_none_match)
 
     if wait and not wanted(job):
-        job = light(job)
-        with service.waiting.take(namespace):
+        with service.waiting.take(namespace, weight(job)):
+            job = light(job)
             states = waiting.states(service.kube, token, namespace, name, job, wait)
             async with contextlib.aclosing(states) as found:
                 job = await waiting.unless_gone(request, waiting.until(wanted, found, wait))

@@ -19,8 +19,12 @@ TABLE: Final = "application/json;as=Table;g=meta.k8s.io;v=v1"
 REVIEWS: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 REQUEST_SECONDS: Final = 30
 CONNECTIONS: Final = 64
-LINE_BYTES: Final = 4 << 20
-"""Longest line of a watch: an object has at most 1.5 MiB in etcd, and somewhat more in JSON."""
+LINE_BYTES: Final = 1 << 20
+"""Twice this is the longest line of a watch that aiohttp takes, and all that it reads ahead; etcd takes an object of
+1.5 MiB."""
+WAITER_BYTES: Final = 64 * 1024
+LIST_BYTES: Final = 32 << 20
+"""Of a list: the API server sends annotations along, with what kubectl keeps in them."""
 EXPIRED: Final = 410
 
 
@@ -38,6 +42,11 @@ def light(quantumjob: JSON) -> JSON:
     meta = {key: value for key, value in quantumjob["metadata"].items() if key not in {"annotations", "managedFields"}}
     spec = {key: value for key, value in quantumjob["spec"].items() if key != "program"}
     return {**quantumjob, "metadata": meta, "spec": spec}
+
+
+def weight(quantumjob: JSON) -> int:
+    """How many waiters of small jobs it costs to wait for this one: each change of it comes whole."""
+    return 1 + len(msgspec.json.encode(quantumjob)) // WAITER_BYTES
 
 
 class Kube:
@@ -67,12 +76,15 @@ class Kube:
         data = msgspec.json.encode(body) if body is not None else None
         try:
             async with self._session.request(method, where, params=query, data=data, headers=headers) as response:
-                answer = await response.read()
+                answer = await _read(response)
         except (aiohttp.ClientError, TimeoutError):
             raise of_kubernetes(0, "") from None
         if response.status >= 300:
             raise of_kubernetes(response.status, _message(answer), response.headers.get("Retry-After"))
-        decoded: JSON = msgspec.json.decode(answer)
+        try:
+            decoded: JSON = msgspec.json.decode(answer)
+        except msgspec.DecodeError:  # whoever said this, it was no API server
+            raise of_kubernetes(0, "") from None
         return decoded
 
     async def get(self, token: str, namespace: str, name: str) -> JSON:
@@ -129,8 +141,18 @@ class Kube:
                     raise of_kubernetes(response.status, _message(await response.read()))
                 while event := _event(await response.content.readline()):
                     yield event
-        except (aiohttp.ClientError, TimeoutError, ValueError):
+        except (aiohttp.ClientError, TimeoutError, ValueError, msgspec.DecodeError):
             raise Problem(Reason.KUBERNETES_UNAVAILABLE, "The API server has ended the watch: ask again.") from None
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Raises Problem where it is too much."""
+    data = bytearray()
+    async for chunk in response.content.iter_any():
+        data += chunk
+        if len(data) > LIST_BYTES:
+            raise Problem(Reason.INVALID_REQUEST, "These jobs are too large for one answer: give a smaller limit.")
+    return bytes(data)
 
 
 def _event(line: bytes) -> JSON | None:

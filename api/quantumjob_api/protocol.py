@@ -10,13 +10,15 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from quantumjob_api import metrics
 
 HEAD_SECONDS: Final = 10.0
 """From the first byte of a request, or from the connection, to the end of its head; and for a TLS handshake."""
 HEAD_BYTES: Final = 64 * 1024
+PIPELINED: Final = 8
+"""Requests that a client may send before it has its answers."""
 ABORT: Final = "quantumjob.abort"
 CALL: Final = "call"
 """ASGI extension: ends the connection at once. uvicorn only closes it, which waits for what is still to be sent."""
@@ -70,9 +72,12 @@ class Bounded(HttpToolsProtocol):
     _in_head = True
     _head_bytes = 0
     _raw: asyncio.Transport | None = None
+    _cycles: list[RequestResponseCycle]
+    """Requests without their answer."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._raw = transport
+        self._cycles = []
         self.registry.idle(self, transport.abort)
         super().connection_made(transport)
         self._arm()
@@ -80,14 +85,17 @@ class Bounded(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._in_head:
             self._head_bytes += len(data)
-            if self._timer is None:
-                self._arm()
         super().data_received(data)
         if self._in_head and self._head_bytes > HEAD_BYTES:
             self._cut("head")
 
     def on_message_begin(self) -> None:
+        """Of each request, also of one that is sent before the answer to the last."""
         super().on_message_begin()
+        self._disarm()
+        self._arm()
+        self._in_head = True
+        self._head_bytes = 0
         if self._raw is not None:
             self.scope["extensions"] = {ABORT: {CALL: self._raw.abort}}
 
@@ -95,22 +103,27 @@ class Bounded(HttpToolsProtocol):
         self._disarm()
         self._in_head = False
         self.registry.busy(self)
+        if len(self.pipeline) >= PIPELINED:
+            self._cut("pipeline")
+            return
         super().on_headers_complete()
+        self._cycles.append(self.cycle)
 
     def on_response_complete(self) -> None:
-        self._in_head = True
-        self._head_bytes = 0
         if self._raw is not None and not self._raw.is_closing():
             self.registry.idle(self, self._raw.abort)
+        self._cycles = [cycle for cycle in self._cycles if not cycle.response_complete]
         super().on_response_complete()
         if self.cycle is not None and not self.cycle.response_complete:  # one that was sent before the answer
-            self._in_head = False
             self.registry.busy(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
         self.registry.closed(self)
         super().connection_lost(exc)
+        for cycle in self._cycles:  # uvicorn tells the last one only
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def _arm(self) -> None:
         self._timer = self.loop.call_later(HEAD_SECONDS, self._cut, "slow")

@@ -32,7 +32,8 @@ async def open_result(service: Service, owner: Owner, sha256: str | None = None)
     """The committed result of a job. Raises Problem, and the errors of `transfer`."""
     bucket = service.store().completed.blocking
     try:
-        return await asyncio.to_thread(Results, bucket, owner, sha256)
+        async with service.opening:
+            return await asyncio.to_thread(Results, bucket, owner, sha256)
     except NotFound:
         raise Problem(Reason.NO_RESULT, "No result of this job is stored.") from None
     except (NotVerified, msgspec.DecodeError):
@@ -54,6 +55,8 @@ class Pubs:
 
     batches: AsyncIterator[list[bytes]]
     sizes: Sequence[int]
+    beside: int = 0
+    """Bytes that are held besides."""
 
 
 async def whole(service: Service, result: Results, where: str) -> Response:
@@ -68,7 +71,7 @@ async def as_json(service: Service, namespace: str, head: JSON, pubs: Pubs, head
     """{...head, "pubs": [...]}: in one piece where all of it is small, or as a stream. Raises Problem."""
     opened = msgspec.json.encode(head)[:-1] + b',"pubs":['
     async with contextlib.AsyncExitStack() as held:
-        held.enter_context(service.reading.take(namespace, max(pubs.sizes, default=0)))
+        held.enter_context(service.reading.take(namespace, max(pubs.sizes, default=0) + pubs.beside))
         first: list[bytes] = await anext(pubs.batches, [])  # what must be refused is refused before the answer begins
         pieces = _pieces(opened, first, pubs.batches)
         if sum(pubs.sizes) <= BATCH_BYTES:
@@ -78,15 +81,18 @@ async def as_json(service: Service, namespace: str, head: JSON, pubs: Pubs, head
 
 
 async def _pieces(opened: bytes, first: list[bytes], rest: AsyncIterator[list[bytes]]) -> AsyncIterator[bytes]:
-    yield opened + b",".join(first)
+    yield opened
+    yield b",".join(first)  # the pub itself where it is one: what is large is not copied
+    del first
     async for batch in rest:
-        yield b"," + b",".join(batch)
+        yield b","
+        yield b",".join(batch)
     yield b"]}"
 
 
 def pubs_of(result: Results) -> Pubs:
     """Of a result that is committed."""
-    return Pubs(_verified(result.pubs()), [each.bytes for each in result.manifest.segments])
+    return Pubs(_verified(result.pubs()), [each.bytes for each in result.manifest.segments], result.manifest_bytes)
 
 
 async def _verified(pubs: Iterator[PubResult]) -> AsyncIterator[list[bytes]]:
@@ -116,7 +122,8 @@ async def so_far(pending: AsyncBucket, owner: Owner, shards: int) -> Pubs:
 
 def _segments(pending: Bucket, owner: Owner, shards: int) -> list[Entry]:
     """In the order of shards and names."""
-    there = {entry.key: entry for entry in pending.list(keys.prefix(owner))}
+    entries = pending.list(keys.prefix(owner))
+    there = {entry.key: entry for entry in entries if entry.bytes <= limits.MAX_SEGMENT_BYTES}
     order = sorted((*which, key) for key in there if (which := keys.segment_of(key)) is not None)
     return [there[key] for shard, _, key in order if shard < shards]
 
@@ -130,10 +137,13 @@ async def _of_segments(pending: AsyncBucket, segments: list[Entry]) -> AsyncIter
             segment = await asyncio.to_thread(decode_segment, data)
         except (NotFound, TooLarge, msgspec.DecodeError):
             continue
+        del data
         fresh = [pub for pub in segment.pubs if pub.index not in seen]
         seen |= {pub.index for pub in fresh}
-        if fresh:
-            yield [msgspec.json.encode(pub) for pub in fresh]
+        batch = [msgspec.json.encode(pub) for pub in fresh]
+        del segment, fresh
+        if batch:
+            yield batch
 
 
 async def segment(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections import Counter
-from collections.abc import Iterator
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -13,33 +11,8 @@ from fastapi import Depends, Path, Request
 from quantumjob_api.bodies import Budget
 from quantumjob_api.kube import Kube
 from quantumjob_api.models import LABEL, NAME_LENGTH, SUBDOMAIN, UID
-from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.room import Room
 from quantumjob_contract.objectstore import AsyncStore, Stores
-
-
-class Room:
-    """So much at a time, of which one namespace has a part at most; and no queue."""
-
-    def __init__(self, total: int, each: int) -> None:
-        self._left = total
-        self._each = each
-        self._taken: Counter[str] = Counter()
-
-    @contextlib.contextmanager
-    def take(self, namespace: str, amount: int = 1) -> Iterator[None]:
-        """Raises Problem where so much is not left. What is more than a namespace's part has that part."""
-        amount = min(amount, self._each)
-        if amount > self._left or amount > self._each - self._taken[namespace]:
-            raise Problem(Reason.BUSY, "Too many requests of this kind at this moment: try again.")
-        self._left -= amount
-        self._taken[namespace] += amount
-        try:
-            yield
-        finally:
-            self._left += amount
-            self._taken[namespace] -= amount
-            if not self._taken[namespace]:
-                del self._taken[namespace]
 
 
 @dataclass
@@ -53,6 +26,8 @@ class Service:
     """Long polls and event streams."""
     reading: Room
     """Bytes of segments that are in memory at a time, as they are stored."""
+    opening: asyncio.Semaphore
+    """Manifests, and lists of jobs, that are read at a time: others wait their turn."""
     listing: Room
     """Histories: each lists a namespace's part of the completed bucket."""
 

@@ -17,6 +17,7 @@ Method = Literal[
     "stabilizer",
     "matrix_product_state",
 ]
+Precision = Literal["double", "single"]
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Nanoseconds = Annotated[float, msgspec.Meta(ge=0, le=MAX_NANOSECONDS)]
 Constant = Annotated[float, msgspec.Meta(gt=0, le=MAX_NANOSECONDS)]
@@ -60,6 +61,8 @@ class Backend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Literal["aer"] = "aer"
     method: Method = "automatic"
+    precision: Precision = "double"
+    """Single: engines of single precision may run a circuit, too."""
     noise: Noise | None = None
 
 

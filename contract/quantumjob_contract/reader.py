@@ -35,6 +35,7 @@ class Results:
         if expected_sha256 is not None and sha256(data) != expected_sha256:
             raise NotVerified(f"{keys.manifest(owner)} has sha256 {sha256(data)}, expected {expected_sha256}")
         self.manifest: Manifest = decode_manifest(data)
+        self.manifest_bytes = len(data)
 
     def program(self) -> Program:
         """The program that ran, by which it can run again."""

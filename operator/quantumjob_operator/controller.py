@@ -93,7 +93,7 @@ class Controller:
                 return
             step = plan.decide(view, clock.now())
             if step is None or not (self.staffing or plan.finishes(step)):
-                if not view.settled and plan.is_cancelled(view.quantumjob):
+                if not view.settled and plan.waits_for_workers(view):
                     self.queue.add_after(owner, PAUSE_SECONDS)
                 return
             if isinstance(step, plan.Write):

@@ -196,9 +196,14 @@ def _absent(view: View, now: datetime) -> Step | None:
     return Offer(program) if view.shared else Create(program)
 
 
-def _refused_after_all(view: View, refusal: Refusal, now: datetime) -> Step:
-    """An operator of another version had accepted it."""
-    return Write(status.refused(view.quantumjob, refusal.message, now))
+def _refused_after_all(view: View, refusal: Refusal, now: datetime) -> Step | None:
+    """An operator of another version had accepted it. What it has stored by then is kept."""
+    if not view.settled:
+        return None
+    told = view.quantumjob["status"]
+    if {"job", "worker", "attempts"}.isdisjoint(told):
+        return Write(status.refused(view.quantumjob, refusal.message, now))
+    return Promote(Failure(Reason.INVALID_SPEC, refusal.message))
 
 
 def _progress(view: View, worker: Worker, now: datetime) -> Step | None:
@@ -247,6 +252,11 @@ def _told(current: JSON) -> tuple[Any, ...]:
 def finishes(step: Step) -> bool:
     """Whether a step is part of finishing what has begun."""
     return isinstance(step, Promote)
+
+
+def waits_for_workers(view: View) -> bool:
+    """Whether the next step is known only when all workers at work have spoken."""
+    return is_cancelled(view.quantumjob) or view.worker.state == "absent"
 
 
 def only_waits(view: View) -> bool:

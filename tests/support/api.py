@@ -15,7 +15,8 @@ from quantumjob_api import app
 from quantumjob_api.bodies import Budget
 from quantumjob_api.guard import Guard
 from quantumjob_api.problems import of_kubernetes
-from quantumjob_api.service import Room, Service
+from quantumjob_api.room import Room
+from quantumjob_api.service import Service
 
 JSON = dict[str, Any]
 COLUMNS = ("Name", "Phase", "Progress", "Backend", "Shots", "Reason", "Results", "Age")
@@ -165,7 +166,15 @@ async def running(
 
 def transport(kube: Any, store: Any, *, max_requests: int = 64, waiting: int = 8) -> httpx.ASGITransport:
     """The service, without a network."""
-    service = Service(kube, Opened(store), Budget(1 << 24), Room(waiting, waiting), Room(1 << 24, 1 << 24), Room(2, 2))  # type: ignore[arg-type]
+    service = Service(
+        kube,
+        Opened(store),  # type: ignore[arg-type]
+        Budget(Room(1 << 24, 1 << 23)),
+        waiting=Room(waiting, waiting),
+        reading=Room(1 << 24, 1 << 24),
+        opening=asyncio.Semaphore(3),
+        listing=Room(2, 2),
+    )
 
     async def given() -> Service:
         return service

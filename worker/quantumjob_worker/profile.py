@@ -13,10 +13,12 @@ from quantumjob_worker.genuine import CONTROL_FLOW, ERROR
 Noise = Literal["", "readout", "pauli", "general"]
 """None, of measurements only, depolarizing too, or decay too."""
 
+FEW: Final = 4
 _ONE_BIT: Final = frozenset(
     {"cx", "cy", "cz", "ch", "cp", "crx", "cry", "crz", "cu", "cu1", "cu3", "csx", "rzz", "rxx"}
 )
 """Gates that at most double a bond; others may quadruple it."""
+_NOT_GATES: Final = frozenset({"initialize", "store"})
 
 
 class Profile(NamedTuple):
@@ -38,6 +40,8 @@ class Profile(NamedTuple):
     errors: int = 0
     """Places where noise may strike."""
     noise: Noise = ""
+    plain: bool = False
+    """Gates on a few qubits each, then measurements, and nothing else."""
 
 
 def profile(circuit: QuantumCircuit, shots: int, *, clifford: bool = False, noise: Noise = "") -> Profile:
@@ -47,6 +51,7 @@ def profile(circuit: QuantumCircuit, shots: int, *, clifford: bool = False, nois
     gates = long_gates = measurements = errors = 0
     measured: set[int] = set()
     dynamic = False
+    widest = 0
     for name, qubits in _operations(circuit, list(range(circuit.num_qubits))):
         if name == "barrier":
             continue
@@ -60,6 +65,7 @@ def profile(circuit: QuantumCircuit, shots: int, *, clifford: bool = False, nois
             errors += 1
             continue
         gates += 1
+        widest = max(widest, len(qubits))
         if len(qubits) > 1:
             long_gates += max(qubits) - min(qubits)  # it is brought next to each other by swaps
             weight = (1 if name in _ONE_BIT else 2) * (len(qubits) - 1)
@@ -81,6 +87,7 @@ def profile(circuit: QuantumCircuit, shots: int, *, clifford: bool = False, nois
         measurements=measurements,
         errors=errors,
         noise=noise,
+        plain=not (dynamic or flow or errors or noise) and widest <= FEW and names.isdisjoint(_NOT_GATES),
     )
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
-from quantumjob_contract.backend import Method, NoiseModel
+from quantumjob_contract.backend import Method, NoiseModel, Precision
 from quantumjob_contract.program import Format, Primitive
 from quantumjob_contract.results import PubResult
 from quantumjob_contract.saved import Save
@@ -65,6 +65,7 @@ class Task(msgspec.Struct, frozen=True):
     memory: int
     parse_seconds: float
     method: Method = "automatic"
+    amplitudes: Precision = "double"
     noise: NoiseModel | None = None
     seconds_left: float | None = None
     """Until the job's deadline; of it this pub has a share."""

@@ -74,6 +74,7 @@ class Source:
             memory=memory,
             parse_seconds=limits.PARSE_SECONDS,
             method=self._program.backend.method,
+            amplitudes=self._program.backend.precision,
             noise=noise,
             seconds_left=seconds_left,
             save=pub.save,

@@ -57,8 +57,8 @@ def planned(
     if averaged:
         found = found._replace(dynamic=not normalise.ends_pure(circuit), shots=1)
         found = found._replace(shots=shots if found.dynamic or found.errors else 1)
-    engines_beside = () if averaged else engines().values()
-    bids = (bid for engine in engines_beside if (bid := engine.bid(found)) is not None)
+    allowed = [engine for engine in engines().values() if engine.precision != "single" or task.amplitudes == "single"]
+    bids = (bid for engine in allowed if not averaged and (bid := engine.bid(found)) is not None)
     plan = route.choose(found, task.memory, task.method, bids)
     if isinstance(plan, route.Refusal):
         raise PubFailed(plan.reason, plan.message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from typing import Any
@@ -14,7 +15,8 @@ from quantumjob_api.bodies import Budget
 from quantumjob_api.kube import light
 from quantumjob_api.problems import Problem
 from quantumjob_api.results import BATCH_BYTES, Pubs, as_json, not_verified
-from quantumjob_api.service import Room, Service
+from quantumjob_api.room import Room
+from quantumjob_api.service import Service
 from support.kube import quantumjob
 
 SMALL = [BATCH_BYTES // 2, BATCH_BYTES // 2]
@@ -38,8 +40,8 @@ class Source:
 @pytest.fixture
 def service() -> Service:
     """With room for two answers of LARGE, one of each namespace."""
-    any_room = Room(1, 1)
-    return Service(None, None, Budget(1), any_room, Room(2 * BATCH_BYTES, BATCH_BYTES), any_room)  # type: ignore[arg-type]
+    reading, few = Room(2 * BATCH_BYTES, BATCH_BYTES), Room(1, 1)
+    return Service(None, None, Budget(Room(1, 1)), few, reading, asyncio.Semaphore(1), few)  # type: ignore[arg-type]
 
 
 async def answered(service: Service, namespace: str, source: Source) -> Any:

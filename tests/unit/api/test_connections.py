@@ -100,7 +100,8 @@ def run(request: pytest.FixtureRequest, certificate: Path) -> Callable[[Scenario
                 await scenario(made)
         finally:
             made.listener.server.should_exit = True
-            await serving
+            async with asyncio.timeout(20):
+                await serving
 
     def of(scenario: Scenario) -> None:
         with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
@@ -239,6 +240,72 @@ def test_an_answer_that_nobody_takes_ends(run: Callable[[Scenario], None], monke
             assert len(await everything(reader)) < size
         finally:
             writer.transport.abort()
+
+    run(scenario)
+
+
+def test_of_many_requests_at_once_none_is_left_behind(
+    run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several on one connection, and nobody takes the answers: the service must count none of them for ever."""
+
+    async def scenario(served: Served) -> None:
+        monkeypatch.setattr(guard, "SEND_SECONDS", 0.2)
+        monkeypatch.setattr(guard, "SEND_RATE", 1 << 30)
+        ours = served.app = guard.Guard(PlainTextResponse(b"x" * (1 << 24)), 9)
+        _, writer = await served.connect()
+        writer.write(GET * 5)
+        try:
+            while served.listener.server.server_state.connections or not served.asked or ours._active:
+                await asyncio.sleep(0)
+        finally:
+            writer.transport.abort()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("more", [GET * 5000, b"GET / HTTP/1.1\r\n" + b"x-a: b\r\n" * 100_000])
+def test_requests_behind_one_at_work_are_bounded(run: Callable[[Scenario], None], more: bytes) -> None:
+    """In number, and each in its head."""
+
+    told = False
+
+    async def at_work(_: Scope, receive: Receive, __: Send) -> None:
+        nonlocal told
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        told = True
+
+    async def scenario(served: Served) -> None:
+        served.app = at_work
+        reader, writer = await served.connect()
+        writer.write(GET)
+        while not served.asked:
+            await asyncio.sleep(0)
+        writer.write(more)
+        assert await ended(reader)
+        while not told:
+            await asyncio.sleep(0)
+        writer.close()
+
+    run(scenario)
+
+
+def test_who_does_not_take_an_answer_makes_room(run: Callable[[Scenario], None]) -> None:
+    async def scenario(served: Served) -> None:
+        large, small = PlainTextResponse(b"x" * (1 << 24)), PlainTextResponse("hello")
+
+        async def either(scope: Scope, receive: Receive, send: Send) -> None:
+            await (large if scope["path"] == "/large" else small)(scope, receive, send)
+
+        ours = served.app = guard.Guard(either, 1)
+        reader, writer = await served.connect()
+        writer.write(GET.replace(b"/ ", b"/large ", 1))
+        while not ours._pieces._waiting:
+            await asyncio.sleep(0)
+        assert (await served.ask()).startswith(b"HTTP/1.1 200")
+        assert await ended(reader)
+        writer.close()
 
     run(scenario)
 

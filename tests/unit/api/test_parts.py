@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from quantumjob_api import bodies, pages, problems, streams, tokens, views
 from quantumjob_api.problems import STATUS, Problem, Reason
 from quantumjob_api.protocol import Connections
-from quantumjob_api.service import Room
+from quantumjob_api.room import Room
 from support.kube import quantumjob
 
 JSON = dict[str, Any]
@@ -154,6 +154,19 @@ def test_room_has_no_queue_and_a_part_for_each_namespace() -> None:
             assert busy("c", 1), "what is more than a part has a part"
     with room.take("a", 6):
         pass
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"", 0),
+        (b'"[[[[,,,,"', 0),
+        (rb'{"a\"[,": [1, 2, "\\"], "b": {}}', 3 * bodies.LIST_BYTES + 3 * bodies.ITEM_BYTES),
+        (b"[" * 1000, 1000 * bodies.LIST_BYTES),
+    ],
+)
+def test_what_json_takes_when_it_is_parsed(text: bytes, expected: int) -> None:
+    assert bodies.parsed_bytes(text) == expected
 
 
 @pytest.mark.parametrize("reason", list(Reason))

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from quantumjob_api import guard
-from quantumjob_contract import keys
+from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.transfer import sha256
 from support.api import FakeKube, bearer, running
@@ -323,6 +323,55 @@ async def test_a_body_that_grows_is_cut(client: httpx.AsyncClient) -> None:
     typed = ALL | {"Content-Type": "application/json"}
     assert is_problem(await client.post(JOBS, content=endless(), headers=typed), 413, "BodyTooLarge")
     assert sent < 6 << 20
+
+
+async def test_a_body_that_is_small_until_it_is_parsed(kube: FakeKube, store: MemoryStore) -> None:
+    """At most one of them at a time in a namespace; and others go on meanwhile."""
+    busy = asyncio.Event()
+
+    async def held(*_: object) -> None:
+        busy.set()
+        await asyncio.Event().wait()
+
+    typed = ALL | {"Content-Type": "application/json"}
+    body = b'{"spec":{"a":[' + b"{}," * 300_000 + b"{}]}}"
+    async with running(kube, store.opened) as client:
+        kube.create = held  # type: ignore[method-assign,assignment]
+        first = asyncio.create_task(client.post(JOBS, content=body, headers=typed))
+        await busy.wait()
+        assert is_problem(await client.post(JOBS, content=body, headers=typed), 503, "Busy")
+        assert (await client.get(JOBS, headers=ALL)).status_code == 200
+        first.cancel()
+
+
+async def test_a_job_that_goes_while_it_is_submitted_again(client: httpx.AsyncClient, kube: FakeKube) -> None:
+    """Known by its key a moment ago, and deleted since: made anew, not missed."""
+    headers = ALL | {"Idempotency-Key": "k"}
+    first = await client.post(JOBS, json=BODY, headers=headers)
+    name, table = first.json()["name"], await kube.table("list~team", "team", {})
+
+    async def stale(*_: object) -> JSON:
+        return table
+
+    kube.table = stale  # type: ignore[method-assign,assignment]
+    del kube.objects["team", name]
+    again = await client.post(JOBS, json=BODY, headers=headers)
+    assert (again.status_code, again.json()["name"]) == (202, name)
+    assert again.json()["uid"] != first.json()["uid"]
+
+
+async def test_a_segment_that_is_none_is_not_read(
+    client: httpx.AsyncClient, kube: FakeKube, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker's URL takes any size."""
+    made = (await client.post(JOBS, json=BODY | {"name": "bell"}, headers=ALL)).json()
+    of = Owner("team", made["uid"])
+    write_job(store.pending, of, [[result(0)]], last=False)  # type: ignore[arg-type]
+    monkeypatch.setattr(limits, "MAX_SEGMENT_BYTES", 1000)
+    store.pending.put_once(keys.segment(Shard(of, 0), keys.segment_name(1)), b" " * 1001)
+    store.pending.requests.clear()
+    assert len((await client.get(f"{JOBS}/bell/partial", headers=ALL)).json()["pubs"]) == 1
+    assert not [each for each in store.pending.requests if each.endswith("/000001.json")]
 
 
 async def test_a_body_that_stops_is_cut(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:

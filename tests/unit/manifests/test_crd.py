@@ -184,6 +184,7 @@ def test_defaults() -> None:
         ".spec.program.pubsFrom.format": "JSONLines",
         ".spec.backend.name": "aer",
         ".spec.backend.method": "automatic",
+        ".spec.backend.precision": "double",
         ".spec.parallelism": 1,
         ".spec.backoffLimit": 3,
         ".spec.activeDeadlineSeconds": 3600,

@@ -252,6 +252,13 @@ def test_what_an_operator_of_another_version_has_accepted_may_be_refused_after_a
     told = status.condition(step.status, "Accepted")
     assert told is not None
     assert (told["status"], told["reason"]) == ("False", "InvalidSpec")
+    assert decide(View(bad, shared=shared, looked=True, settled=False), NOW) is None, "a worker may have it"
+    bad["status"]["worker"] = "w-1"
+    kept = decide(View(bad, shared=shared, looked=True, settled=True), NOW)
+    assert isinstance(kept, Promote)
+    assert kept.program is None, "the one that was accepted is in the store"
+    assert kept.failure is not None
+    assert kept.failure.reason == "InvalidSpec"
 
 
 @pytest.mark.parametrize("key", ["/abs", "a/../b", "..", "a//b", "./a", "a/", "a\\b"])

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import pytest
 from exact import ALARM, distribution, joint, surprise
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
+from qiskit.circuit.library import DiagonalGate, PauliGate, UnitaryGate
+from qiskit.quantum_info import Statevector, random_unitary
 
 from quantumjob_contract.backend import Depolarizing, NoiseModel, Readout, Relaxation
-from quantumjob_worker import clifford, normalise, profile, route
+from quantumjob_contract.counts import counts
+from quantumjob_contract.results import PubMetadata, Register
+from quantumjob_worker import clifford, normalise, profile, route, simulate
 from quantumjob_worker.engines import engines
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.noise import Errors
+from quantumjob_worker.protocol import Task
 from quantumjob_worker.route import Plan
 from quantumjob_worker.samples import registers
 
@@ -23,6 +29,8 @@ SHOTS = 4000
 MEMORY = 1 << 30
 ANY = ("statevector", "density_matrix", "matrix_product_state")
 CLIFFORD = (*ANY, "stabilizer", "stim")
+IDEAL = (*ANY, "qsim")
+"""Where nothing follows on a measurement."""
 PAULI = NoiseModel(depolarizing=Depolarizing(0.1, 0.2), readout=Readout(0.05, 0.15))
 DECAY = NoiseModel(
     depolarizing=Depolarizing(0.02, 0.05), readout=Readout(0.01, 0.03), relaxation=Relaxation(100, 80, 10, 30, 40)
@@ -38,8 +46,7 @@ def sampled(
     normal = normalise.normalise(circuit.copy(), errors)
     simple = clifford.rewritten(normal)
     found = profile.profile(normal, shots, clifford=simple is not None, noise=errors.kind if errors is not None else "")
-    bid = engines()["stim"].bid(found)
-    plan = bid if method == "stim" else route.choose(found, MEMORY, method)  # type: ignore[arg-type]
+    plan = engines()[method].bid(found) if method in engines() else route.choose(found, MEMORY, method)  # type: ignore[arg-type]
     assert isinstance(plan, Plan), plan
     runnable = simple if plan.method == "stabilizer" and simple is not None else normal
     run = Run(shots=shots, seed=seed, threads=1, memory=MEMORY, errors=errors)
@@ -80,9 +87,9 @@ def fed_back(*, turn: str) -> QuantumCircuit:
 
 
 CIRCUITS = {
-    "clifford": (random(1, ["h", "s", "sx", "cx", "cz", "swap", "ecr", "y"]), CLIFFORD),
+    "clifford": (random(1, ["h", "s", "sx", "cx", "cz", "swap", "ecr", "y"]), (*CLIFFORD, "qsim")),
     "clifford, measured and reset": (random(2, ["h", "s", "sxdg", "cx", "cz"], middle=True), CLIFFORD),
-    "any gates": (random(3, ["h", "t", "rx", "u", "cx", "cp", "ccx"]), ANY),
+    "any gates": (random(3, ["h", "t", "rx", "u", "cx", "cp", "ccx"]), IDEAL),
     "any gates, measured and reset": (random(4, ["h", "t", "rx", "u", "cx", "cp", "ccx"], middle=True), ANY),
     "clifford, fed back": (fed_back(turn="h"), (*ANY, "stabilizer")),
     "any gates, fed back": (fed_back(turn="t"), ANY),
@@ -99,6 +106,7 @@ def test_ideal(name: str, method: str) -> None:
 NOISY = [
     (name, method, noise)
     for name, method in CASES
+    if method != "qsim"
     if "ccx" not in CIRCUITS[name][0].count_ops()
     for noise in (["pauli"] if method in ("stabilizer", "stim") else ["pauli", "decay", "slow phase"])
 ]
@@ -122,8 +130,9 @@ def test_the_test_sees_a_wrong_engine() -> None:
     assert surprise(sampled("statevector", more), distribution(circuit)) < ALARM
 
 
-@pytest.mark.parametrize("method", CLIFFORD)
-@pytest.mark.parametrize("noise", [None, PAULI])
+@pytest.mark.parametrize(
+    ("method", "noise"), [*((method, noise) for method in CLIFFORD for noise in (None, PAULI)), ("qsim", None)]
+)
 def test_the_same_seed_gives_the_same_bits(method: str, noise: NoiseModel | None) -> None:
     circuit, _ = CIRCUITS["clifford"]
     first = sampled(method, circuit, shots=200, noise=noise)
@@ -147,3 +156,66 @@ def test_wide_clifford_circuits() -> None:
     counts = sampled("stim", circuit, shots=1000)
     assert set(counts) == {"0" * 1000, "1" * 1000}
     assert surprise(counts, {"0" * 1000: 0.5, "1" * 1000: 0.5}) > ALARM
+
+
+def task(**changes: Any) -> Task:
+    given: dict[str, Any] = {"index": 0, "name": "p", "format": "QPY", "shots": SHOTS, "seed": 3, "threads": 1}
+    return Task(**given | {"memory": MEMORY, "parse_seconds": 60} | changes)
+
+
+def simulated(circuit: QuantumCircuit, **changes: Any) -> tuple[PubMetadata, dict[str, Register]]:
+    return simulate.sample(normalise.normalise(circuit.copy()), task(**changes), PubMetadata(3, SHOTS))
+
+
+def entangled(qubits: int) -> QuantumCircuit:
+    """Deep, on random pairs; three of its qubits are measured."""
+    rng = np.random.default_rng(qubits)
+    circuit = QuantumCircuit(qubits, 3)
+    for _ in range(8):
+        for qubit in range(qubits):
+            circuit.u(*rng.uniform(0, 2 * math.pi, 3), qubit)
+        order = [int(qubit) for qubit in rng.permutation(qubits)]
+        for pair in zip(order[::2], order[1::2], strict=False):
+            circuit.cx(*pair)
+    circuit.measure([5, 0, 12], [0, 1, 2])
+    return circuit
+
+
+def test_single_precision_is_for_whoever_asks_for_it() -> None:
+    double, _ = simulated(entangled(14))
+    single, registers_ = simulated(entangled(14), amplitudes="single")
+    assert (double.engine.split()[0], double.precision) == ("aer", "double")
+    assert (single.engine.split()[0], single.method, single.precision) == ("qsim", "statevector", "single")
+    exact = Statevector(entangled(14).remove_final_measurements(inplace=False)).probabilities_dict([5, 0, 12])
+    assert surprise(counts(registers_["c"]), exact) > ALARM
+    assert simulated(entangled(14), amplitudes="single", threads=2)[1] == registers_, "however many threads"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda circuit: circuit.reset(0),
+        lambda circuit: circuit.measure(0, 0),
+        lambda circuit: circuit.initialize([0, 1], 0),
+        lambda circuit: circuit.mcx([0, 1, 2, 3], 4),
+    ],
+)
+def test_what_is_not_for_qsim_runs_as_ever(change: Callable[[QuantumCircuit], object]) -> None:
+    circuit = entangled(14)
+    change(circuit)
+    circuit.measure([5, 0, 12], [0, 1, 2])
+    metadata, _ = simulated(circuit, amplitudes="single", shots=20)
+    assert (metadata.engine.split()[0], metadata.precision) == ("aer", "double")
+
+
+def test_gates_of_up_to_four_qubits_and_bits_that_are_measured_twice() -> None:
+    circuit = QuantumCircuit(5, 9)
+    circuit.h(range(5))
+    circuit.append(PauliGate("XYZ"), [4, 0, 2])
+    circuit.append(DiagonalGate([1, 1j, -1, 1j, 1, 1, 1, -1j]), [3, 1, 0])
+    circuit.mcx([0, 1, 2], 3)
+    circuit.append(UnitaryGate(random_unitary(16, seed=1)), [4, 2, 0, 1])
+    circuit.rz(0.3, 0)
+    circuit.h(range(5))
+    circuit.measure([0, 1, 2, 3, 4], [8, 0, 3, 1, 3])
+    assert surprise(sampled("qsim", circuit), distribution(circuit)) > ALARM

@@ -165,7 +165,7 @@ def test_profile() -> None:
     circuit.measure(range(6), range(6))
     found = profile(circuit, 10)
     expected = Profile(6, 6, 6, 5, 1, clifford=False, dynamic=False, control_flow=False, shots=10, measurements=6)
-    assert found == expected
+    assert found == expected._replace(plain=True)
     circuit.t(0)
     assert profile(circuit, 10).dynamic
 

@@ -7,6 +7,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Final
 
+from quantumjob_worker.engines import qsim
 from quantumjob_worker.engines.aer import Aer
 from quantumjob_worker.engines.base import Engine
 from quantumjob_worker.engines.stabilizers import Stim
@@ -16,7 +17,7 @@ GROUP: Final = "quantumjobs.engines"
 
 @cache
 def engines() -> Mapping[str, Engine]:
-    """By name: Aer and stim, and those that packages in this image name in the entry-point group."""
-    found: list[Engine] = [Aer(), Stim()]
+    """By name: Aer, stim, qsim if it is there, and those that packages in this image name in the entry-point group."""
+    found: list[Engine] = [Aer(), Stim(), *qsim.installed()]
     found += [point.load()() for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)]
     return {engine.name: engine for engine in found}

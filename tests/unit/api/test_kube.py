@@ -1,0 +1,55 @@
+"""What the API server may answer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from quantumjob_api import kube
+from quantumjob_api.kube import Kube
+from quantumjob_api.problems import Problem, Reason
+from support.kube import quantumjob
+
+
+async def asked(answer: bytes, ask: Any) -> Any:
+    """What comes of a question that has this answer."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + answer)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        api = Kube(f"http://127.0.0.1:{port}", None)
+        try:
+            return await ask(api)
+        finally:
+            await api.close()
+
+
+async def watched(api: Kube) -> list[Any]:
+    return [event async for event in api.changes("t", "team", "bell", "1", 5)]
+
+
+@pytest.mark.parametrize("ask", [lambda api: api.get("t", "team", "bell"), watched])
+async def test_what_is_no_json_comes_from_no_api_server(ask: Any) -> None:
+    with pytest.raises(Problem) as caught:
+        await asked(b"<html>a proxy</html>\n", ask)
+    assert caught.value.reason is Reason.KUBERNETES_UNAVAILABLE
+
+
+async def test_an_answer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kube, "LIST_BYTES", 1000)
+    with pytest.raises(Problem) as caught:
+        await asked(b"{}" + b" " * 1000, lambda api: api.table("t", "team", {}))
+    assert caught.value.reason is Reason.INVALID_REQUEST
+
+
+async def test_a_large_job_costs_its_waiters_more() -> None:
+    small, large = quantumjob(), quantumjob()
+    large["spec"]["program"]["pubs"][0]["circuit"]["inline"] = "x" * kube.WAITER_BYTES * 3
+    assert (kube.weight(small), kube.weight(large)) == (1, 4)

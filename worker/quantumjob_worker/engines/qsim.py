@@ -1,0 +1,112 @@
+"""qsim: statevectors of single precision, many times faster than Aer's, for a spec that asks for that precision.
+
+Only the simulator of the package `qsimcirq` is used, not its Python part, which needs Cirq: so it is installed without
+what it requires, and its module is loaded by its path.
+"""
+
+from __future__ import annotations
+
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleSpec
+from importlib.metadata import version
+from importlib.util import find_spec, module_from_spec
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+from qiskit.quantum_info import Operator
+
+from quantumjob_contract.reasons import PubReason
+from quantumjob_contract.results import Why
+from quantumjob_worker.engines.base import Bits, Run, Sampled, packed_bytes
+from quantumjob_worker.errors import PubFailed, out_of_memory
+from quantumjob_worker.profile import Profile
+from quantumjob_worker.route import Plan
+
+PACKAGE: Final = "qsimcirq"
+BUILDS: Final = ("avx2", "avx2", "sse", "basic")
+"""By what the processor has; the first is AVX-512, not used: bits depend on the vectors, and nodes differ in those."""
+MOST_QUBITS: Final = 34
+OPTIONS: Final = {"f": 3, "r": 1, "v": 0, "z": False, "g": False, "gmode": 0, "gsst": 512, "gdb": 16}
+"""Gates of three qubits (f) are made of those of the circuit, the fastest from 16 to 22 qubits [m]; no GPU. None may be
+left out."""
+CALL_SECONDS: Final = 3e-4
+GATE_SECONDS: Final = 1e-5
+"""To hand a gate over."""
+AMPLITUDE_SECONDS: Final = 2e-10
+SHOT_SECONDS: Final = 3e-7
+SHOT_BYTES: Final = 128
+
+
+class Qsim:
+    """The engine for circuits of gates alone, measured at their end."""
+
+    name = "qsim"
+    precision = "single"
+
+    def __init__(self, build: str) -> None:
+        self.version = f"{version(PACKAGE)}+{build}"
+        self._qsim = _module(f"qsim_{build}")
+
+    def bid(self, circuit: Profile) -> Plan | None:
+        if not circuit.plain or circuit.qubits > MOST_QUBITS:
+            return None
+        gate = GATE_SECONDS + AMPLITUDE_SECONDS * 2**circuit.qubits
+        seconds = CALL_SECONDS + circuit.gates * gate + circuit.shots * SHOT_SECONDS
+        return Plan(self.name, "statevector", Why.FASTEST, seconds, (8 << circuit.qubits) + circuit.shots * SHOT_BYTES)
+
+    def sample(self, circuit: QuantumCircuit, plan: Plan, run: Run) -> Sampled:
+        program, measured = self._written(circuit)
+        options = OPTIONS | {"c": program, "s": run.seed, "t": run.threads}
+        found = self._qsim.qsim_sample_final(options, run.shots)
+        if len(found) != run.shots:
+            raise PubFailed(PubReason.MEMORY_LIMIT, out_of_memory(run.memory))
+        states = np.array(found, np.uint64)
+        np.random.default_rng(run.seed).shuffle(states)  # they come in the order of their numbers
+        return Sampled(_bits(states, measured, circuit.num_clbits), plan.method)
+
+    def _written(self, circuit: QuantumCircuit) -> tuple[Any, dict[int, int]]:
+        """The circuit for qsim, and the qubit that each classical bit has last."""
+        program = self._qsim.Circuit()
+        program.num_qubits = circuit.num_qubits
+        qubits = {qubit: index for index, qubit in enumerate(circuit.qubits)}
+        clbits = {clbit: index for index, clbit in enumerate(circuit.clbits)}
+        measured: dict[int, int] = {}
+        for time, instruction in enumerate(circuit.data):
+            on = [qubits[qubit] for qubit in instruction.qubits]
+            if instruction.name == "measure":
+                measured[clbits[instruction.clbits[0]]] = on[0]
+            elif instruction.name != "barrier":
+                matrix = np.ascontiguousarray(Operator(instruction.operation).data, np.complex128)
+                self._qsim.add_matrix_gate(time, on[::-1], matrix.view(np.float64).ravel().tolist(), program)
+        return program, measured
+
+
+def _bits(states: NDArray[np.uint64], measured: dict[int, int], clbits: int) -> Bits:
+    size = packed_bytes(clbits)
+    rows = np.zeros((len(states), size), np.uint8)
+    for clbit, qubit in measured.items():
+        bit = (states >> np.uint64(qubit)).astype(np.uint8) & 1
+        rows[:, size - 1 - clbit // 8] |= bit << (clbit % 8)
+    return rows
+
+
+def installed() -> list[Qsim]:
+    """The engine, where its package is there."""
+    if find_spec(PACKAGE) is None:
+        return []
+    return [Qsim(BUILDS[_module("qsim_decide").detect_instructions()])]
+
+
+def _module(name: str) -> Any:
+    """A compiled module of the package, without the package. Raises ImportError."""
+    package = find_spec(PACKAGE)
+    for folder in (package and package.submodule_search_locations) or ():
+        for path in (Path(folder, name + suffix) for suffix in EXTENSION_SUFFIXES):
+            if path.exists():
+                loader = ExtensionFileLoader(name, str(path))
+                module = module_from_spec(ModuleSpec(name, loader, origin=str(path)))
+                loader.exec_module(module)
+                return module
+    raise ImportError(name)
