@@ -13,7 +13,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, Literal
 
 import numpy as np
 from qiskit import QuantumCircuit
@@ -101,6 +102,14 @@ SUITE: Final[dict[Callable[[int], QuantumCircuit], tuple[int, ...]]] = {
 }
 
 
+SINGLE: Final[dict[Callable[[int], QuantumCircuit], tuple[int, ...]]] = {
+    qft: (20,),
+    random: (16, 20, 22, 24),
+    qaoa: (20,),
+}
+"""What gains by single precision: circuits that a statevector is the best for."""
+
+
 def by_aer(circuit: QuantumCircuit) -> str:
     from qiskit_aer import AerSimulator  # noqa: PLC0415  each child imports what it measures
 
@@ -111,13 +120,21 @@ def by_aer(circuit: QuantumCircuit) -> str:
     return str(result.results[0].metadata["method"])
 
 
-def by_router(circuit: QuantumCircuit) -> str:
+def by_router(circuit: QuantumCircuit, amplitudes: Literal["double", "single"] = "double") -> str:
     from quantumjob_contract.results import PubMetadata  # noqa: PLC0415
     from quantumjob_worker import normalise, simulate  # noqa: PLC0415
     from quantumjob_worker.protocol import Task  # noqa: PLC0415
 
     task = Task(
-        index=0, name="", format="QPY", shots=SHOTS, seed=1, threads=2, memory=MEMORY, parse_seconds=LIMIT_SECONDS
+        index=0,
+        name="",
+        format="QPY",
+        shots=SHOTS,
+        seed=1,
+        threads=2,
+        memory=MEMORY,
+        parse_seconds=LIMIT_SECONDS,
+        amplitudes=amplitudes,
     )
     metadata, _ = simulate.sample(normalise.normalise(circuit.copy()), task, PubMetadata(1, SHOTS))
     return f"{metadata.engine.split()[0]} {metadata.method}, {metadata.why}"
@@ -127,7 +144,7 @@ def child(who: str, family: str, width: int) -> None:
     """One measurement: the best time of a few runs, as JSON."""
     circuit = next(make for make in SUITE if make.__name__ == family)(width)
     circuit.measure_all()
-    run = {"aer": by_aer, "router": by_router}[who]
+    run = {"aer": by_aer, "router": by_router, "single": partial(by_router, amplitudes="single")}[who]
     warm = ghz(2)
     warm.measure_all()
     run(warm)
@@ -143,7 +160,7 @@ def child(who: str, family: str, width: int) -> None:
 
 def measured(who: str, family: str, width: int) -> dict[str, Any]:
     # As the worker's image has it; Aer with default options has nothing.
-    environment = os.environ | ({"OMP_WAIT_POLICY": "passive"} if who == "router" else {})
+    environment = os.environ | ({"OMP_WAIT_POLICY": "passive"} if who != "aer" else {})
     command = [sys.executable, "-m", "benchmarks.engines", who, family, str(width)]
     try:
         done = subprocess.run(
@@ -154,22 +171,30 @@ def measured(who: str, family: str, width: int) -> dict[str, Any]:
     return json.loads(done.stdout) if done.returncode == 0 else {"seconds": None, "how": "refused"}
 
 
-def main() -> None:
-    print("| circuit | qubits | Aer `automatic` | seconds | router | seconds | ratio |\n|---|---|---|---|---|---|---|")
+def compare(suite: dict[Callable[[int], QuantumCircuit], tuple[int, ...]], first: str, second: str) -> None:
+    """A table of both, and the geometric mean of how many times faster the second is."""
+    named = {"aer": "Aer `automatic`", "router": "router", "single": "router, single precision"}
+    print(f"| circuit | qubits | {named[first]} | seconds | {named[second]} | seconds | ratio |")
+    print("|---|---|---|---|---|---|---|")
     ratios = []
-    for make, widths in SUITE.items():
+    for make, widths in suite.items():
         for width in widths:
-            aer, ours = (measured(who, make.__name__, width) for who in ("aer", "router"))
+            both = [measured(who, make.__name__, width) for who in (first, second)]
             ratio = ""
-            if aer["seconds"] and ours["seconds"]:
-                ratios.append(aer["seconds"] / ours["seconds"])
+            if all(found["seconds"] for found in both):
+                ratios.append(both[0]["seconds"] / both[1]["seconds"])
                 ratio = f"{ratios[-1]:.2f}"
             cells = [
                 f"{found['how']} | {found['seconds']:.4f}" if found["seconds"] else f"{found['how']} | "
-                for found in (aer, ours)
+                for found in both
             ]
             print(f"| {make.__name__} | {width} | {' | '.join(cells)} | {ratio} |", flush=True)
-    print(f"\nGeometric mean of {len(ratios)} ratios: {math.exp(sum(map(math.log, ratios)) / len(ratios)):.2f}")
+    print(f"\nGeometric mean of {len(ratios)} ratios: {math.exp(sum(map(math.log, ratios)) / len(ratios)):.2f}\n")
+
+
+def main() -> None:
+    compare(SUITE, "aer", "router")
+    compare(SINGLE, "router", "single")
 
 
 if __name__ == "__main__":

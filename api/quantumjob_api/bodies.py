@@ -21,7 +21,8 @@ FOR_ANYBODY: Final = 1 << 16
 LIST_BYTES: Final = 72
 ITEM_BYTES: Final = 40
 """A list or a map, and what is in it, once parsed."""
-STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+STRING: Final = re.compile(rb'"[^"]*"')
+PART_BYTES: Final = 1 << 16
 
 
 def too_large(limit: int) -> Problem:
@@ -69,9 +70,15 @@ class Budget:
 
 
 def parsed_bytes(text: bytes) -> int:
-    """About what JSON takes when it is parsed, besides its strings."""
-    outside = STRING.sub(b"", text)
-    return LIST_BYTES * (outside.count(b"[") + outside.count(b"{")) + ITEM_BYTES * outside.count(b",")
+    """About what JSON takes when it is parsed, besides its strings. Itself it takes little: it goes by parts."""
+    plain = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    found, inside = 0, False
+    for start in range(0, len(plain), PART_BYTES):
+        part = b'"' * inside + plain[start : start + PART_BYTES]
+        inside = part.count(b'"') % 2 == 1
+        outside = STRING.sub(b"", part + b'"' * inside)
+        found += LIST_BYTES * (outside.count(b"[") + outside.count(b"{")) + ITEM_BYTES * outside.count(b",")
+    return found
 
 
 class Hashed:

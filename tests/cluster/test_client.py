@@ -135,6 +135,23 @@ def test_a_sweep_and_an_estimator_give_what_aer_s_own_give(client: Client) -> No
     assert np.allclose(estimated.data.evs, exact.data.evs, atol=1e-12)
 
 
+def test_single_precision_holds_a_qubit_more(client: Client) -> None:
+    """26 qubits are 512 MiB so, in a worker of 1 GiB. There and back again: all zeros, but entangled on the way."""
+    rng = np.random.default_rng(26)
+    there = QuantumCircuit(26)
+    for _ in range(3):
+        for qubit in range(26):
+            there.u(*map(float, rng.uniform(0, 3, 3)), qubit)
+        order = [int(qubit) for qubit in rng.permutation(26)]
+        for pair in zip(order[::2], order[1::2], strict=True):
+            there.cx(*pair)
+    mirror = there.compose(there.inverse())
+    mirror.measure_all()
+    found = Sampler(client, spec={"backend": {"precision": "single"}}).run([mirror], shots=300).result()[0]
+    assert found.data.meas.get_counts() == {"0" * 26: 300}
+    assert (found.metadata["engine"].split()[0], found.metadata["precision"]) == ("qsim", "single")
+
+
 def test_an_estimator_s_loop_finds_the_ground_state(client: Client) -> None:
     """VQE, as the tutorials write it: one job for each step."""
     hamiltonian = SparsePauliOp(["ZZ", "XI", "IX"], [1.0, 0.5, 0.5])

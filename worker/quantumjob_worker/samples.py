@@ -80,9 +80,13 @@ def counts(packed: bytes, num_bits: int) -> dict[str, int] | None:
     if num_bits == 0:
         return None
     size = packed_bytes(num_bits)
-    if size == 1:
-        tally = np.bincount(np.frombuffer(packed, np.uint8))
-        return {f"{outcome:0{num_bits}b}": int(tally[outcome]) for outcome in np.flatnonzero(tally)}
+    if size <= 2:
+        tally = np.bincount(np.frombuffer(packed, f">u{size}"))
+        outcomes = np.flatnonzero(tally)
+        if len(outcomes) > MAX_OUTCOMES:
+            return None
+        pairs = zip(outcomes.tolist(), tally[outcomes].tolist(), strict=True)
+        return {f"{outcome:0{num_bits}b}": times for outcome, times in pairs}
     found: Counter[bytes] = Counter()
     for start in range(0, len(packed), size * CHUNK):
         end = min(len(packed), start + size * CHUNK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -167,6 +168,16 @@ def test_room_has_no_queue_and_a_part_for_each_namespace() -> None:
 )
 def test_what_json_takes_when_it_is_parsed(text: bytes, expected: int) -> None:
     assert bodies.parsed_bytes(text) == expected
+
+
+@pytest.mark.parametrize("text", [b'"' + b"x" * (4 << 20) + b'"', b'"' + rb"\"" * (2 << 20) + b'"', b'"",' * (1 << 20)])
+def test_to_know_what_json_takes_takes_little(text: bytes) -> None:
+    tracemalloc.start()
+    try:
+        bodies.parsed_bytes(text)
+        assert tracemalloc.get_traced_memory()[1] < 128 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("reason", list(Reason))
