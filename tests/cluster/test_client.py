@@ -149,7 +149,8 @@ def test_single_precision_holds_a_qubit_more(client: Client) -> None:
     mirror.measure_all()
     found = Sampler(client, spec={"backend": {"precision": "single"}}).run([mirror], shots=300).result()[0]
     assert found.data.meas.get_counts() == {"0" * 26: 300}
-    assert (found.metadata["engine"].split()[0], found.metadata["precision"]) == ("qsim", "single")
+    about = found.metadata["simulator_metadata"]
+    assert (about["engine"].split()[0], about["precision"]) == ("qsim", "single")
 
 
 def test_an_estimator_s_loop_finds_the_ground_state(client: Client) -> None:
