@@ -22,7 +22,8 @@ PARTS: Final = ("alone", "many", "standing", "series", "burst", "mixed", "crowd"
 
 
 def measure(bench: Bench, chosen: Namespace) -> Figures:
-    """The chosen parts, in this order. The one that restarts the operator is the last: until then it is one process."""
+    """The chosen parts, in this order. Those that restart the operator come last: it is read while it is one process, and
+    has had small jobs only."""
 
     def part(name: str, work: Callable[[], T]) -> T | None:
         return work() if name in chosen.only else None
@@ -39,9 +40,9 @@ def measure(bench: Bench, chosen: Namespace) -> Figures:
         burst=part("burst", lambda: small.burst(bench, chosen.burst)),
         mixed=part("mixed", lambda: together.mixed(bench, chosen.small, chosen.long)),
         crowd=part("crowd", lambda: together.crowd(bench, chosen.crowd, chosen.few)),
+        operator=_operator(bench, begun),
         programs=part("programs", lambda: programs.programs(bench, chosen.pubs, chosen.points, chosen.estimates)),
         rest=part("rest", lambda: service.rest(bench, chosen.submits, chosen.submitters, chosen.submits_at_once)),
-        operator=_operator(bench, begun),
         backlog=part("backlog", lambda: backlog(bench, chosen.finished, chosen.waiting, chosen.runs)),
     )
 

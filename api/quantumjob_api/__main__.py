@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import ssl
 
@@ -30,10 +31,10 @@ LISTING = 4
 GRACE_SECONDS = 10
 
 
-async def open_service(settings: Settings) -> Service:
+async def open_service(settings: Settings, directory: StoreDirectory) -> Service:
     return Service(
         kube=Kube(settings.kubernetes_url, settings.kubernetes_ca),
-        stores=Stores(StoreDirectory(settings.store_dir)),
+        stores=Stores(directory),
         bodies=Budget(Room(settings.max_body_bytes, settings.max_body_bytes // 2)),
         waiting=Room(settings.max_waiting, -(-settings.max_waiting // 2)),
         reading=Room(READING, READING // 2),
@@ -42,10 +43,10 @@ async def open_service(settings: Settings) -> Service:
     )
 
 
-def configured(settings: Settings) -> uvicorn.Config:
+def configured(settings: Settings, directory: StoreDirectory) -> uvicorn.Config:
     """The server of the API."""
     return uvicorn.Config(
-        Guard(app.create(lambda: open_service(settings)), settings.max_requests),
+        Guard(app.create(lambda: open_service(settings, directory)), settings.max_requests),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -66,10 +67,10 @@ def certificate(settings: Settings) -> ssl.SSLContext | None:
     return context
 
 
-def unready(settings: Settings) -> str:
+def unready(directory: StoreDirectory) -> str:
     """Why nobody can be served; empty if all is well. Kubernetes and the store may come and go."""
     try:
-        StoreDirectory(settings.store_dir).open()
+        directory.open()
     except Misconfigured as error:
         return str(error)
     return ""
@@ -77,11 +78,12 @@ def unready(settings: Settings) -> str:
 
 async def run(settings: Settings) -> None:
     context = certificate(settings)
+    directory = StoreDirectory(settings.store_dir)  # one, which knows what it has read
     keeping = asyncio.create_task(certificates.keep(context, settings.tls_dir)) if context else None
-    answers = health.application(metrics.REGISTRY, lambda: "", lambda: unready(settings))
+    answers = health.application(metrics.REGISTRY, lambda: "", lambda: unready(directory))
     try:
         async with health.served(answers, listening(settings.health_port)):
-            await Listener(configured(settings), settings.port, settings.max_connections, context).serve()
+            await Listener(configured(settings, directory), settings.port, settings.max_connections, context).serve()
     finally:
         if keeping:
             keeping.cancel()
@@ -93,6 +95,7 @@ def main() -> None:
         raise SystemExit("set QUANTUMJOB_API_KUBERNETES_URL: this is no pod")
     logs.configure(__package__)
     logger.info("Starting", extra={"kubernetes": settings.kubernetes_url})
+    gc.freeze()  # a collection would go through all that was imported, for tens of milliseconds
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run(settings))
 

@@ -7,10 +7,9 @@ a piece of its answer, makes room for the next: slow clients keep nobody out.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator
+from types import TracebackType
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -90,6 +89,24 @@ class Guard:
         return None
 
 
+class Waiting:
+    """One of them. Not a generator: each request has several."""
+
+    def __init__(self, time: float, others: dict[asyncio.Timeout, None]) -> None:
+        self._limit = asyncio.timeout_at(time)
+        self._others = others
+
+    async def __aenter__(self) -> None:
+        await self._limit.__aenter__()
+        self._others[self._limit] = None
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._others.pop(self._limit, None)
+        await self._limit.__aexit__(kind, error, trace)
+
+
 class Pieces:
     """Requests that wait for their client: for a piece of a body, or until it takes one of an answer."""
 
@@ -97,15 +114,9 @@ class Pieces:
         self._waiting: dict[asyncio.Timeout, None] = {}
         """The one that has waited longest first."""
 
-    @contextlib.asynccontextmanager
-    async def until(self, time: float) -> AsyncIterator[None]:
-        """Raises TimeoutError then, or when it must make room."""
-        async with asyncio.timeout_at(time) as waiting:
-            self._waiting[waiting] = None
-            try:
-                yield
-            finally:
-                self._waiting.pop(waiting, None)
+    def until(self, time: float) -> Waiting:
+        """A block that raises TimeoutError then, or when it must make room."""
+        return Waiting(time, self._waiting)
 
     def give_up_one(self) -> bool:
         """The one that has waited longest; False where none waits."""

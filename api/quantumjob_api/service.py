@@ -40,7 +40,8 @@ class Service:
         await self.stores.close()
 
 
-def of_request(request: Request) -> Service:
+async def of_request(request: Request) -> Service:
+    """A coroutine, since FastAPI runs a function in a thread."""
     found: Service = request.app.state.service
     return found
 

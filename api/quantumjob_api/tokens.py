@@ -24,7 +24,7 @@ scheme = HTTPBearer(
 )
 
 
-def bearer(request: Request, _: Annotated[object, Depends(scheme)]) -> str:
+async def bearer(request: Request, _: Annotated[object, Depends(scheme)]) -> str:
     """The caller's token. Raises Problem."""
     values = request.headers.getlist("Authorization")
     if len(values) == 1:
