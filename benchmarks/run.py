@@ -22,8 +22,8 @@ PARTS: Final = ("alone", "many", "standing", "series", "burst", "mixed", "crowd"
 
 
 def measure(bench: Bench, chosen: Namespace) -> Figures:
-    """The chosen parts, in this order. Those that restart the operator come last: it is read while it is one process, and
-    has had small jobs only."""
+    """The chosen parts, in this order. Those that restart the operator come last: it is read while it is one process,
+    and has had small jobs only."""
 
     def part(name: str, work: Callable[[], T]) -> T | None:
         return work() if name in chosen.only else None

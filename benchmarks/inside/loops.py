@@ -19,7 +19,7 @@ from qiskit_aer import AerSimulator
 BELL = 'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c; h q[0]; cx q[0], q[1]; c = measure q;'
 SHOTS = 1024
 WIDTH = 5
-OBSERVED = 10
+OBSERVED = 12
 OBSERVABLES = 100
 
 
