@@ -32,8 +32,8 @@ def service(found: Rest) -> Table:
         _rate("submits by REST", found.submit_rate, found),
     ]
     notes = (
-        "The same token, kept connections, in turn, with the operator stopped: to run what was submitted before takes the "
-        "processors. A result, with the operator and a worker there, is measured from the "
+        "The same token, kept connections, in turn, with the operator stopped: to run what was submitted before takes "
+        "the processors. A result, with the operator and a worker there, is measured from the "
         "moment that a watch of the API server tells of Complete until a long poll and a request for it are answered."
     )
     return Table("REST", ("", "of", "median, ms", "99th percentile, ms", "ratio of medians"), rows, notes)
