@@ -23,7 +23,7 @@ LINE_BYTES: Final = 1 << 20
 """Twice this is the longest line of a watch that aiohttp takes, and all that it reads ahead; etcd takes an object of
 1.5 MiB."""
 WAITER_BYTES: Final = 64 * 1024
-LIST_BYTES: Final = 32 << 20
+LIST_BYTES: Final = 16 << 20
 """Of a list: the API server sends annotations along, with what kubectl keeps in them."""
 EXPIRED: Final = 410
 
