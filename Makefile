@@ -19,7 +19,7 @@ $(BIN)/.ready:
 	@rm -rf $(VENV) && python3 -m venv $(VENV)
 	@$(BIN)/python hack/requirements operator worker api client dev > $(VENV)/requirements.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps $$($(BIN)/python hack/requirements qsim)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r <($(BIN)/python hack/requirements qsim)
 	@touch $@
 
 demo: $(BIN)/.ready ## Bring up what is missing, run the examples, show their results

@@ -30,6 +30,7 @@ logger = logging.getLogger(f"{__package__}.main")  # its __name__ is another
 READING = 64 << 20
 """A segment takes up to two and a half times its bytes: as text, as samples, as an answer."""
 OPENING = 3
+LISTS = 2
 LISTING = 4
 GRACE_SECONDS = 10
 
@@ -42,6 +43,7 @@ async def open_service(settings: Settings, directory: StoreDirectory) -> Service
         waiting=Room(settings.max_waiting, -(-settings.max_waiting // 2)),
         reading=Room(READING, READING // 2),
         opening=asyncio.Semaphore(OPENING),
+        lists=asyncio.Semaphore(LISTS),
         listing=Room(LISTING, LISTING // 2),
     )
 

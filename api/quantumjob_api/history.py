@@ -77,10 +77,11 @@ def line(text: str) -> Line:
 async def rows(service: Service, namespace: str, lines: list[Line]) -> list[JSON]:
     """Each job in one line; one whose manifest cannot be read is left out."""
     completed = service.store().completed
+    few = asyncio.Semaphore(2)  # of the places that all results have
 
     async def row(when: str, uid: str) -> JSON | None:
         key = keys.manifest(Owner(namespace, uid))
-        async with service.opening:
+        async with few, service.opening:
             try:
                 data = await completed.get(key, limits.MAX_MANIFEST_BYTES)
                 return views.history_row(await asyncio.to_thread(decode_manifest, data), when)

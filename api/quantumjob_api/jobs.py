@@ -12,7 +12,7 @@ from starlette.responses import Response
 from quantumjob_api import bodies, idempotency, submission, views, waiting
 from quantumjob_api.documented import BODY, STORE, answer, body, described, errors
 from quantumjob_api.idempotency import Match
-from quantumjob_api.kube import light, weight
+from quantumjob_api.kube import TooMuch, light, weight
 from quantumjob_api.models import Full, Job, Jobs, Short
 from quantumjob_api.pages import Continue, Limit
 from quantumjob_api.problems import Problem, Reason
@@ -139,11 +139,20 @@ async def list_jobs(
     service: Serving, token: Token, namespace: Namespace, limit: Limit = 50, after: Continue = None
 ) -> Response:
     """The namespace's QuantumJobs, also those that were made by kubectl or GitOps, page by page."""
-    query = {"limit": str(limit)} | ({"continue": after} if after else {})
-    async with service.opening:
-        table = await service.kube.table(token, namespace, query)
+    async with service.lists:
+        table = await _page(service, token, namespace, limit, after)
         found = {"items": views.rows(table), "next": table["metadata"].get("continue") or None}
     return Response(msgspec.json.encode(found), media_type="application/json")
+
+
+async def _page(service: Service, token: str, namespace: str, limit: int, after: str | None) -> JSON:
+    """As many as are not too large together: annotations come along, with all that kubectl keeps in them."""
+    query = {"continue": after} if after else {}
+    while True:
+        try:
+            return await service.kube.table(token, namespace, query | {"limit": str(limit)})
+        except TooMuch:
+            limit = max(1, limit // 2)
 
 
 @router.get(

@@ -23,6 +23,7 @@ LINE_BYTES: Final = 1 << 20
 """Twice this is the longest line of a watch that aiohttp takes, and all that it reads ahead; etcd takes an object of
 1.5 MiB."""
 WAITER_BYTES: Final = 64 * 1024
+MOST_WAITERS: Final = 3
 LIST_BYTES: Final = 16 << 20
 """Of a list: the API server sends annotations along, with what kubectl keeps in them."""
 EXPIRED: Final = 410
@@ -32,6 +33,10 @@ def path(namespace: str, name: str = "") -> str:
     """The path of a namespace's QuantumJobs, or of one."""
     whole = f"/apis/{names.API_VERSION}/namespaces/{namespace}/{names.PLURAL}"
     return f"{whole}/{name}" if name else whole
+
+
+class TooMuch(Exception):
+    """An answer of the API server's that does not end."""
 
 
 def light(quantumjob: JSON) -> JSON:
@@ -45,12 +50,12 @@ def light(quantumjob: JSON) -> JSON:
 
 
 def weight(quantumjob: JSON) -> int:
-    """How many waiters of small jobs it costs to wait for this one: each change of it comes whole."""
-    return 1 + len(msgspec.json.encode(quantumjob)) // WAITER_BYTES
+    """How many waiters of small jobs it costs to wait for this one: each change of it comes whole, for a moment."""
+    return 1 + min(MOST_WAITERS, len(msgspec.json.encode(quantumjob)) // WAITER_BYTES)
 
 
 class Kube:
-    """The calls that the service makes. Each raises Problem."""
+    """The calls that the service makes. Each raises Problem; a list may be TooMuch."""
 
     def __init__(self, url: str, ca: Path | None) -> None:
         context = ssl.create_default_context(cafile=str(ca)) if ca else None
@@ -146,12 +151,12 @@ class Kube:
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Raises Problem where it is too much."""
+    """Raises TooMuch."""
     data = bytearray()
     async for chunk in response.content.iter_any():
         data += chunk
         if len(data) > LIST_BYTES:
-            raise Problem(Reason.INVALID_REQUEST, "These jobs are too large for one answer: give a smaller limit.")
+            raise TooMuch
     return bytes(data)
 
 

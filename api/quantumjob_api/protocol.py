@@ -83,17 +83,18 @@ class Bounded(HttpToolsProtocol):
         self._arm()
 
     def data_received(self, data: bytes) -> None:
+        super().data_received(data)
         if self._in_head:
             self._head_bytes += len(data)
-        super().data_received(data)
-        if self._in_head and self._head_bytes > HEAD_BYTES:
-            self._cut("head")
+            if self._head_bytes > HEAD_BYTES:
+                self._cut("head")
 
     def on_message_begin(self) -> None:
         """Of each request, also of one that is sent before the answer to the last."""
         super().on_message_begin()
         self._disarm()
-        self._arm()
+        if not self._is_at_work():  # else nothing more of it is read
+            self._arm()
         self._in_head = True
         self._head_bytes = 0
         if self._raw is not None:
@@ -114,8 +115,13 @@ class Bounded(HttpToolsProtocol):
             self.registry.idle(self, self._raw.abort)
         self._cycles = [cycle for cycle in self._cycles if not cycle.response_complete]
         super().on_response_complete()
-        if self.cycle is not None and not self.cycle.response_complete:  # one that was sent before the answer
+        if self._is_at_work():  # one that was sent before the answer
             self.registry.busy(self)
+        elif self._in_head:
+            self._arm()
+
+    def _is_at_work(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()

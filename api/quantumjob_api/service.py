@@ -27,7 +27,9 @@ class Service:
     reading: Room
     """Bytes of segments that are in memory at a time, as they are stored."""
     opening: asyncio.Semaphore
-    """Manifests, and lists of jobs, that are read at a time: others wait their turn."""
+    """Manifests that are read at a time: others wait their turn."""
+    lists: asyncio.Semaphore
+    """Lists of jobs, as well."""
     listing: Room
     """Histories: each lists a namespace's part of the completed bucket."""
 

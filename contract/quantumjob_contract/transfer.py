@@ -58,10 +58,13 @@ class Put(Enum):
     EXISTED = "existed"
 
 
-def pool(ca_pem: str = "", *, size: int = 8, timeout: float = 30.0) -> urllib3.PoolManager:
-    """An HTTP connection pool that trusts the system's authorities and those in `ca_pem`."""
-    context = ssl.create_default_context()
-    if ca_pem:
+def pool(ca_pem: str = "", *, size: int = 8, timeout: float = 30.0, alone: bool = False) -> urllib3.PoolManager:
+    """An HTTP connection pool that trusts the authorities in `ca_pem`, and the system's unless those stand alone.
+
+    Those of the system take as long to load as a small job to run.
+    """
+    context = ssl.create_default_context(cadata=ca_pem) if ca_pem and alone else ssl.create_default_context()
+    if ca_pem and not alone:
         context.load_verify_locations(cadata=ca_pem)
     return urllib3.PoolManager(
         maxsize=size, retries=RETRIES, timeout=urllib3.Timeout(connect=5.0, read=timeout), ssl_context=context

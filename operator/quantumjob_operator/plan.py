@@ -198,8 +198,8 @@ def _absent(view: View, now: datetime) -> Step | None:
 
 def _refused_after_all(view: View, refusal: Refusal, now: datetime) -> Step | None:
     """An operator of another version had accepted it. What it has stored by then is kept."""
-    if not view.settled:
-        return None
+    if not view.settled or view.finishing:
+        return None  # a worker may have it
     told = view.quantumjob["status"]
     if {"job", "worker", "attempts"}.isdisjoint(told):
         return Write(status.refused(view.quantumjob, refusal.message, now))

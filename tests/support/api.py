@@ -173,6 +173,7 @@ def transport(kube: Any, store: Any, *, max_requests: int = 64, waiting: int = 8
         waiting=Room(waiting, waiting),
         reading=Room(1 << 24, 1 << 24),
         opening=asyncio.Semaphore(3),
+        lists=asyncio.Semaphore(3),
         listing=Room(2, 2),
     )
 

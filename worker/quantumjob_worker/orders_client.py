@@ -43,7 +43,7 @@ class OrdersClient:
     def __init__(self, url: str, ca_pem: str, token_file: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._url = url.rstrip("/")
         self._token_file = token_file
-        self._http = transfer.pool(ca_pem, size=1, timeout=LONG_POLL_SECONDS)
+        self._http = transfer.pool(ca_pem, size=1, timeout=LONG_POLL_SECONDS, alone=True)
         self._sleep = sleep
 
     def next_order(self, ended: orders.Ended | None = None, *, leaving: bool = False) -> orders.Order | None:

@@ -15,10 +15,11 @@ from quantumjob_contract.backend import NoiseModel
 from quantumjob_contract.results import PubMetadata, Register
 from quantumjob_worker import normalise, simulate
 from quantumjob_worker.bindings import Angles, Values, bound
-from quantumjob_worker.engines import aer
+from quantumjob_worker.engines import aer, engines
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.noise import Errors
 from quantumjob_worker.protocol import Task
+from quantumjob_worker.route import Plan
 from quantumjob_worker.samples import joined, registers
 
 CHUNK: Final = 100
@@ -55,8 +56,9 @@ class Sweep:
             plan, runnable, run = simulate.planned(
                 self.template, task, None, shots=task.shots, points=self.values.points
             )
-            if plan.engine == aer.Aer.name and plan.bond_limit is None:
-                parts = list(_together(runnable, self.values, plan.method, run))
+            if plan.bond_limit is None:
+                together = _together if plan.engine == aer.Aer.name else _each
+                parts = list(together(runnable, self.values, plan, run))
                 return simulate.made(base, self.template, plan, plan.method), joined(parts, self.values.shape)
         metadata, part = simulate.sample(first, task, base, errors)
         parts = [part]
@@ -83,10 +85,17 @@ def chunks(
         yield aer.execute(angles.circuit, angles.at(values, points), method, seeded, **options)
 
 
-def _together(circuit: QuantumCircuit, values: Values, method: str, run: Run) -> Iterator[dict[str, Register]]:
+def _each(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run) -> Iterator[dict[str, Register]]:
+    """By an engine that takes one circuit at a time; the same for all points, so that the result names one."""
+    for point in range(values.points):
+        seeded = run._replace(seed=seeds.point_seed(run.seed, point))
+        yield registers(circuit, engines()[plan.engine].sample(bound(circuit, values, point), plan, seeded).bits)
+
+
+def _together(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run) -> Iterator[dict[str, Register]]:
     point_bytes = run.shots * (simulate.SHOT_BYTES + circuit.num_clbits)
-    translated = normalise.for_sweep(circuit, method)
-    for parts in chunks(translated, values, method, run, point_bytes, memory=True):
+    translated = normalise.for_sweep(circuit, plan.method)
+    for parts in chunks(translated, values, plan.method, run, point_bytes, memory=True):
         memory = list(chain.from_iterable(part["data"]["memory"] for part in parts))
         yield registers(circuit, aer.from_hex(memory, circuit.num_clbits))
 

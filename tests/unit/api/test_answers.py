@@ -41,7 +41,7 @@ class Source:
 def service() -> Service:
     """With room for two answers of LARGE, one of each namespace."""
     reading, few = Room(2 * BATCH_BYTES, BATCH_BYTES), Room(1, 1)
-    return Service(None, None, Budget(Room(1, 1)), few, reading, asyncio.Semaphore(1), few)  # type: ignore[arg-type]
+    return Service(None, None, Budget(Room(1, 1)), few, reading, asyncio.Semaphore(1), asyncio.Semaphore(1), few)  # type: ignore[arg-type]
 
 
 async def answered(service: Service, namespace: str, source: Source) -> Any:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from quantumjob_api import guard
+from quantumjob_api.kube import TooMuch
 from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.transfer import sha256
@@ -358,6 +359,22 @@ async def test_a_job_that_goes_while_it_is_submitted_again(client: httpx.AsyncCl
     again = await client.post(JOBS, json=BODY, headers=headers)
     assert (again.status_code, again.json()["name"]) == (202, name)
     assert again.json()["uid"] != first.json()["uid"]
+
+
+async def test_a_page_that_is_too_large_is_made_smaller(client: httpx.AsyncClient, kube: FakeKube) -> None:
+    for number in range(5):
+        await client.post(JOBS, json=BODY | {"name": f"j{number}"}, headers=ALL)
+    asked, table = [], kube.table
+
+    async def bounded(token: str, namespace: str, query: dict[str, str]) -> JSON:
+        asked.append(int(query["limit"]))
+        if asked[-1] > 3:
+            raise TooMuch
+        return await table(token, namespace, query)
+
+    kube.table = bounded  # type: ignore[method-assign]
+    assert (await client.get(f"{JOBS}?limit=200", headers=ALL)).status_code == 200
+    assert asked == [200, 100, 50, 25, 12, 6, 3]
 
 
 async def test_a_segment_that_is_none_is_not_read(

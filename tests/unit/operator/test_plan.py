@@ -254,6 +254,9 @@ def test_what_an_operator_of_another_version_has_accepted_may_be_refused_after_a
     assert (told["status"], told["reason"]) == ("False", "InvalidSpec")
     assert decide(View(bad, shared=shared, looked=True, settled=False), NOW) is None, "a worker may have it"
     bad["status"]["worker"] = "w-1"
+    assert not isinstance(decide(View(bad, looked=True, finishing=True), NOW), Write | Promote), (
+        "the reconciler sees none"
+    )
     kept = decide(View(bad, shared=shared, looked=True, settled=True), NOW)
     assert isinstance(kept, Promote)
     assert kept.program is None, "the one that was accepted is in the store"

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from exact import ALARM, distribution, joint, surprise
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
+from qiskit.circuit import Parameter
 from qiskit.circuit.library import DiagonalGate, PauliGate, UnitaryGate
 from qiskit.quantum_info import Statevector, random_unitary
+from random_pubs import dumped
 
 from quantumjob_contract.backend import Depolarizing, NoiseModel, Readout, Relaxation
 from quantumjob_contract.counts import counts
 from quantumjob_contract.results import PubMetadata, Register
-from quantumjob_worker import clifford, normalise, profile, route, simulate
-from quantumjob_worker.engines import engines
+from quantumjob_worker import child, clifford, normalise, profile, route, simulate
+from quantumjob_worker.engines import engines, qsim
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.noise import Errors
 from quantumjob_worker.protocol import Task
@@ -219,3 +223,31 @@ def test_gates_of_up_to_four_qubits_and_bits_that_are_measured_twice() -> None:
     circuit.h(range(5))
     circuit.measure([0, 1, 2, 3, 4], [8, 0, 3, 1, 3])
     assert surprise(sampled("qsim", circuit), distribution(circuit)) > ALARM
+
+
+def test_a_sweep_in_single_precision_is_of_one_engine() -> None:
+    """Also where its first point is a Clifford circuit, which stim would take."""
+    circuit = QuantumCircuit(14, 3)
+    angle = Parameter("t")
+    for step in range(14):
+        circuit.ry(angle, step)
+        circuit.cx(step, (5 * step + 3) % 14) if (5 * step + 3) % 14 != step else circuit.h(step)
+    circuit.measure([5, 0, 12], [0, 1, 2])
+    values = [0.0, 0.7, 1.9]
+    about = msgspec.structs.replace(task(amplitudes="single", seed=5), parameter_values={"t": values})
+    report = child.run(about, dumped(circuit))
+    assert report.result.error is None, report.trace
+    assert (report.result.metadata.engine.split()[0], report.result.metadata.precision) == ("qsim", "single")
+    register = (report.result.data or {})["c"]
+    raw = np.frombuffer(base64.b64decode(register.samples), np.uint8).reshape(3, SHOTS)
+    for value, shots in zip(values, raw, strict=True):
+        pure = circuit.assign_parameters({angle: value}).remove_final_measurements(inplace=False)
+        exact = Statevector(pure).probabilities_dict([5, 0, 12])
+        assert surprise(Counter(f"{shot:03b}" for shot in shots.tolist()), exact) > ALARM
+
+
+def test_a_package_that_is_for_another_machine_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qsim, "EXTENSION_SUFFIXES", [".of-another.so"])
+    assert qsim.installed() == []
+    monkeypatch.setattr(qsim, "PACKAGE", "no_such_package")
+    assert qsim.installed() == []

@@ -37,6 +37,9 @@ GATE_SECONDS: Final = 1e-5
 AMPLITUDE_SECONDS: Final = 2e-10
 SHOT_SECONDS: Final = 3e-7
 SHOT_BYTES: Final = 128
+GATE_BYTES: Final = 1024
+LINK_BYTES: Final = 24
+"""A gate takes the first, twice while it is handed over; and where gates are fused, the second for each qubit."""
 
 
 class Qsim:
@@ -54,11 +57,14 @@ class Qsim:
             return None
         gate = GATE_SECONDS + AMPLITUDE_SECONDS * 2**circuit.qubits
         seconds = CALL_SECONDS + circuit.gates * gate + circuit.shots * SHOT_SECONDS
-        return Plan(self.name, "statevector", Why.FASTEST, seconds, (8 << circuit.qubits) + circuit.shots * SHOT_BYTES)
+        needed = _state_bytes(circuit.qubits) + circuit.shots * SHOT_BYTES
+        needed += circuit.gates * (GATE_BYTES + LINK_BYTES * circuit.qubits)
+        return Plan(self.name, "statevector", Why.FASTEST, seconds, needed)
 
     def sample(self, circuit: QuantumCircuit, plan: Plan, run: Run) -> Sampled:
         program, measured = self._written(circuit)
         options = OPTIONS | {"c": program, "s": run.seed, "t": run.threads}
+        np.empty(_state_bytes(circuit.num_qubits), np.uint8)  # where this is a MemoryError, qsim itself would crash
         found = self._qsim.qsim_sample_final(options, run.shots)
         if len(found) != run.shots:
             raise PubFailed(PubReason.MEMORY_LIMIT, out_of_memory(run.memory))
@@ -83,6 +89,10 @@ class Qsim:
         return program, measured
 
 
+def _state_bytes(qubits: int) -> int:
+    return 8 << qubits
+
+
 def _bits(states: NDArray[np.uint64], measured: dict[int, int], clbits: int) -> Bits:
     size = packed_bytes(clbits)
     rows = np.zeros((len(states), size), np.uint8)
@@ -93,10 +103,11 @@ def _bits(states: NDArray[np.uint64], measured: dict[int, int], clbits: int) -> 
 
 
 def installed() -> list[Qsim]:
-    """The engine, where its package is there."""
-    if find_spec(PACKAGE) is None:
+    """The engine, where its package is there, and made for this machine."""
+    try:
+        return [Qsim(BUILDS[_module("qsim_decide").detect_instructions()])]
+    except (ImportError, IndexError):
         return []
-    return [Qsim(BUILDS[_module("qsim_decide").detect_instructions()])]
 
 
 def _module(name: str) -> Any:
