@@ -15,6 +15,7 @@ from worker_tasks import HEAD3, in_child, only, run, task
 
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.reasons import PubReason
+from quantumjob_worker import child, protocol
 from quantumjob_worker.errors import OrderFailed
 from quantumjob_worker.protocol import LENGTH
 from quantumjob_worker.runner import Runner, explain
@@ -141,3 +142,19 @@ def test_an_error_while_a_child_runs_ends_the_child(hostile: Runner) -> None:
     report, end = in_child(hostile, "answer = 1")
     assert report is not None
     assert (report.trace, end.signal) == ("1", 0)
+
+
+def test_the_warm_up_does_what_pubs_do_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that fails would warm nothing, and one for each of many shots would cost each worker's start."""
+    done = []
+    run = child.run
+
+    def told(task: protocol.Task, data: bytes) -> protocol.Report:
+        done.append(run(task, data))
+        return done[-1]
+
+    monkeypatch.setattr(child, "run", told)
+    child.warm_up()
+    assert [report.result.error for report in done] == [None] * len(done)
+    assert max(report.result.metadata.shots or 0 for report in done) <= 16
+    assert {report.result.data is None for report in done} == {True, False}, "samples, and values"
