@@ -60,12 +60,12 @@ class Budget:
             async for chunk in request.stream():
                 if len(data) + len(chunk) > limit:
                     raise too_large(limit)
-                held.enter_context(self._room.take(namespace, len(chunk)))
+                held.enter_context(self._room.take(namespace, len(chunk), CLOSE))
                 data += chunk
             body = bytes(data)
             data.clear()
             held.close()
-            held.enter_context(self._room.take(namespace, len(body) + parsed_bytes(body)))
+            held.enter_context(self._room.take(namespace, len(body) + parsed_bytes(body), CLOSE))
             yield body
 
 

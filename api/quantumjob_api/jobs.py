@@ -152,7 +152,9 @@ async def _page(service: Service, token: str, namespace: str, limit: int, after:
         try:
             return await service.kube.table(token, namespace, query | {"limit": str(limit)})
         except TooMuch:
-            limit = max(1, limit // 2)
+            if limit == 1:
+                raise
+            limit //= 2
 
 
 @router.get(

@@ -35,8 +35,11 @@ def path(namespace: str, name: str = "") -> str:
     return f"{whole}/{name}" if name else whole
 
 
-class TooMuch(Exception):
-    """An answer of the API server's that does not end."""
+class TooMuch(Problem):
+    """An answer that does not end; whoever asked for a list may ask for a smaller one."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.KUBERNETES_UNAVAILABLE, "The API server's answer is too large: try again.")
 
 
 def light(quantumjob: JSON) -> JSON:

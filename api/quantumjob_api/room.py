@@ -18,11 +18,11 @@ class Room:
         self._taken: Counter[str] = Counter()
 
     @contextlib.contextmanager
-    def take(self, namespace: str, amount: int = 1) -> Iterator[None]:
+    def take(self, namespace: str, amount: int = 1, headers: dict[str, str] | None = None) -> Iterator[None]:
         """Raises Problem where so much is not left. What is more than a namespace's part has that part."""
         amount = min(amount, self._each)
         if amount > self._left or amount > self._each - self._taken[namespace]:
-            raise Problem(Reason.BUSY, "Too many requests of this kind at this moment: try again.")
+            raise Problem(Reason.BUSY, "Too many requests of this kind at this moment: try again.", headers)
         self._left -= amount
         self._taken[namespace] += amount
         try:

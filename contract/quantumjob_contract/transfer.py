@@ -63,7 +63,7 @@ def pool(ca_pem: str = "", *, size: int = 8, timeout: float = 30.0, alone: bool 
 
     Those of the system take as long to load as a small job to run.
     """
-    context = ssl.create_default_context(cadata=ca_pem) if ca_pem and alone else ssl.create_default_context()
+    context = ssl.create_default_context(cadata=ca_pem if alone else None)
     if ca_pem and not alone:
         context.load_verify_locations(cadata=ca_pem)
     return urllib3.PoolManager(

@@ -340,7 +340,9 @@ async def test_a_body_that_is_small_until_it_is_parsed(kube: FakeKube, store: Me
         kube.create = held  # type: ignore[method-assign,assignment]
         first = asyncio.create_task(client.post(JOBS, content=body, headers=typed))
         await busy.wait()
-        assert is_problem(await client.post(JOBS, content=body, headers=typed), 503, "Busy")
+        refused = await client.post(JOBS, content=body, headers=typed)
+        assert is_problem(refused, 503, "Busy")
+        assert refused.headers["Connection"] == "close", "what is left of a body is not read"
         assert (await client.get(JOBS, headers=ALL)).status_code == 200
         first.cancel()
 
@@ -375,6 +377,14 @@ async def test_a_page_that_is_too_large_is_made_smaller(client: httpx.AsyncClien
     kube.table = bounded  # type: ignore[method-assign]
     assert (await client.get(f"{JOBS}?limit=200", headers=ALL)).status_code == 200
     assert asked == [200, 100, 50, 25, 12, 6, 3]
+
+
+async def test_a_list_that_never_ends_is_asked_for_a_few_times(client: httpx.AsyncClient, kube: FakeKube) -> None:
+    async def endless(*_: object) -> JSON:
+        raise TooMuch
+
+    kube.table = endless  # type: ignore[method-assign]
+    assert is_problem(await client.get(f"{JOBS}?limit=200", headers=ALL), 503, "KubernetesUnavailable")
 
 
 async def test_a_segment_that_is_none_is_not_read(
