@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import ssl
 from collections.abc import Sequence
 from enum import Enum
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -58,14 +60,22 @@ class Put(Enum):
     EXISTED = "existed"
 
 
-def pool(ca_pem: str = "", *, size: int = 8, timeout: float = 30.0, alone: bool = False) -> urllib3.PoolManager:
-    """An HTTP connection pool that trusts the authorities in `ca_pem`, and the system's unless those stand alone.
+def trust(ca_pem: str = "") -> ssl.SSLContext:
+    """TLS that trusts the system's authorities, and those in `ca_pem`.
 
-    Those of the system take as long to load as a small job to run.
+    Those of the system are found as needed, where it has them by hash: to load all takes longer than a small job.
     """
-    context = ssl.create_default_context(cadata=ca_pem if alone else None)
-    if ca_pem and not alone:
+    folder = ssl.get_default_verify_paths().capath
+    hashed = folder and "SSL_CERT_FILE" not in os.environ and any(Path(folder).glob("*.0"))
+    context = ssl.create_default_context(capath=folder if hashed else None)
+    if ca_pem:
         context.load_verify_locations(cadata=ca_pem)
+    return context
+
+
+def pool(ca_pem: str = "", *, size: int = 8, timeout: float = 30.0, alone: bool = False) -> urllib3.PoolManager:
+    """An HTTP connection pool that trusts the authorities in `ca_pem`, and the system's unless those stand alone."""
+    context = ssl.create_default_context(cadata=ca_pem) if ca_pem and alone else trust(ca_pem)
     return urllib3.PoolManager(
         maxsize=size, retries=RETRIES, timeout=urllib3.Timeout(connect=5.0, read=timeout), ssl_context=context
     )

@@ -22,10 +22,11 @@ from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import PubFailed, describe, out_of_memory
 from quantumjob_worker.room import Room
 
+BELL: Final = b'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];h q[0];cx q[0],q[1];measure q->c;'
 WARM_UP: Final[tuple[tuple[Format, bytes], ...]] = (
     ("OpenQASM2", b'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];ch q[0],q[1];measure q->c;'),
     ("OpenQASM3", b'OPENQASM 3.0;include "stdgates.inc";qubit[2] q;bit[2] c;h q[0];ch q[0],q[1];c=measure q;'),
-    ("OpenQASM2", b'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];h q[0];cx q[0],q[1];measure q->c;'),
+    ("OpenQASM2", BELL),
 )
 WARM_UP_SWEEP: Final = b'OPENQASM 3.0;include "stdgates.inc";input float a;qubit[2] q;bit c;rx(a) q[0];c=measure q[0];'
 
@@ -36,8 +37,20 @@ WARM_UP_NOISE: Final = NoiseModel(
 )
 
 
+def first_run() -> None:
+    """Once, in the fork server: the shortest, while the environment holds what libraries read at their first use."""
+    run(_task("OpenQASM2"), BELL)
+
+
+def _task(format_: Format, noise: NoiseModel | None = None) -> protocol.Task:
+    """With one thread: a fork takes no other along."""
+    return protocol.Task(
+        index=0, name="", format=format_, shots=16, seed=1, threads=1, memory=MIB << 10, parse_seconds=1.0, noise=noise
+    )
+
+
 def warm_up() -> None:
-    """Once, in the fork server: what every child would else do again. With one thread: a fork takes no other along."""
+    """Once, in the fork server: what every child would else do again."""
     for format_, text in WARM_UP:
         circuit = normalise.normalise(load.load(format_, text))
         for method in route.METHODS:
@@ -46,20 +59,10 @@ def warm_up() -> None:
         for engine in engines().values():
             if (plan := engine.bid(found)) is not None:
                 engine.sample(circuit, plan, Run(shots=16, seed=1, threads=1, memory=MIB << 10))
-        for noise in (None, WARM_UP_NOISE) if text is WARM_UP[-1][1] else (None,):
-            task = protocol.Task(
-                index=0,
-                name="",
-                format=format_,
-                shots=16,
-                seed=1,
-                threads=1,
-                memory=MIB << 10,
-                parse_seconds=1.0,
-                noise=noise,
-            )
+        for noise in (None, WARM_UP_NOISE) if text is BELL else (None,):
+            task = _task(format_, noise)
             msgspec.json.encode(run(protocol.TASK.decode(msgspec.json.encode(task)), text))
-    sweep = msgspec.structs.replace(task, format="OpenQASM3", noise=None, parameter_values={"a": [0.1, 0.2]})
+    sweep = msgspec.structs.replace(_task("OpenQASM3"), parameter_values={"a": [0.1, 0.2]})
     run(sweep, WARM_UP_SWEEP)
     run(msgspec.structs.replace(sweep, save=["Statevector", "DensityMatrix", "Probabilities"]), WARM_UP_SWEEP)
     run(msgspec.structs.replace(sweep, primitive="Estimator", observables="ZZ", shots=0), WARM_UP_ESTIMATE)

@@ -78,29 +78,53 @@ def _serve(control: socket.socket) -> None:
     gc.disable()
     from quantumjob_worker import child  # noqa: PLC0415  the import is what this process is for
 
-    child.warm_up()
+    child.first_run()
     os.environ.clear()  # who needed it has read it
-    gc.collect()
-    gc.freeze()
-    gc.enable()
-    tasks = len(list(Path("/proc/self/task").iterdir()))
-    control.send(msgspec.json.encode(protocol.Ready(imported=now(), tasks=tasks)))
+    _settle()
+    control.send(msgspec.json.encode(protocol.Ready(imported=now(), tasks=_tasks())))
     room = Room()
     try:
         while True:
             packet, fds, _, _ = socket.recv_fds(control, protocol.MAX_PACKET, 1)
             if not packet:
                 return
-            if packet == protocol.KILL or not fds:
-                continue  # the child was already gone
+            if packet == protocol.WARM_UP:
+                _warm_up()
+            if not fds:
+                continue  # or KILL, of a child that was already gone
             _run_child(control, msgspec.json.decode(packet, type=protocol.Start), fds[0], room)
     finally:
         room.remove()
 
 
-def _run_child(control: socket.socket, start: protocol.Start, fd: int, room: Room) -> None:
+def _warm_up() -> None:
+    """Not before the first child: a worker that has no more than one pub does without."""
     from quantumjob_worker import child  # noqa: PLC0415  loaded by now
 
+    gc.disable()
+    child.warm_up()
+    _settle()
+    if _tasks() != 1:
+        raise RuntimeError("the warm-up has left a thread, which a child would not have")
+
+
+def _settle() -> None:
+    """What is here by now stays: no child is to touch it, as its memory would then be copied.
+
+    With the little garbage there is: to look for it in all that was imported takes longer than a pub.
+    """
+    gc.freeze()
+    gc.enable()
+
+
+def _tasks() -> int:
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
+def _run_child(control: socket.socket, start: protocol.Start, fd: int, room: Room) -> None:
+    from quantumjob_worker import child, load  # noqa: PLC0415  loaded by now
+
+    load.prepare(start.formats)
     server = os.getpid()
     pid = os.fork()
     if pid == 0:

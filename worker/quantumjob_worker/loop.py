@@ -59,6 +59,8 @@ class Worker:
         reason = self._retirement.reason()
         if reason:
             log.info("the worker takes no other order", extra={"reason": reason})
+        else:
+            self._runner.warm_up()
         return self._client.next_order(ended, leaving=bool(reason))
 
     def _end_as(self, ended: Ended, message: str) -> Termination:

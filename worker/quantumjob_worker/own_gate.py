@@ -1,7 +1,4 @@
-"""A gate that an OpenQASM 3 text defines itself, whose definition is made only when it is looked at.
-
-The converter's own builder copies the whole definition, and those inside it, at each call: exponential when nested.
-"""
+"""A gate that an OpenQASM 3 text defines itself, whose definition is made only when it is looked at."""
 
 from __future__ import annotations
 
@@ -10,7 +7,6 @@ from typing import Any
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import Gate, Parameter
-from qiskit_qasm3_import.exceptions import ConversionError
 
 
 class OwnGate(Gate):  # type: ignore[misc]  # Qiskit has no types for mypy
@@ -27,17 +23,3 @@ class OwnGate(Gate):  # type: ignore[misc]  # Qiskit has no types for mypy
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> OwnGate:
         return OwnGate(self.name, self.body, self._order, self.params)
-
-
-class OwnGateBuilder:
-    """What the converter calls with the angles of a call."""
-
-    def __init__(self, name: str, body: QuantumCircuit, order: Sequence[Parameter]) -> None:
-        self._name = f"own_{name}"
-        self._body = body
-        self._order = order
-
-    def __call__(self, *params: Any) -> OwnGate:
-        if len(params) != len(self._order):
-            raise ConversionError("wrong number of parameters")
-        return OwnGate(self._name, self._body, self._order, params)

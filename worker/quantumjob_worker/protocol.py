@@ -1,6 +1,6 @@
 """What parent, fork server and child say to each other. Small enough to be read at once.
 
-    parent -> server   one packet a child: `Start` with its end of a socket pair as SCM_RIGHTS; or KILL
+    parent -> server   one packet a child: `Start` with its end of a socket pair as SCM_RIGHTS; or KILL; or WARM_UP
     server -> parent   one packet: `Ready` once, then an `End` for each child
     parent -> child    for each pub a `Task` and the circuit's bytes, each with its length before it, up to the end
     child -> parent    for each pub a `Report`, and each array that it saves, with its length before it
@@ -23,6 +23,8 @@ from quantumjob_contract.results import PubResult
 from quantumjob_contract.saved import Save
 
 KILL: Final = b"kill"
+WARM_UP: Final = b"warm up"
+"""Between two children: do once what each would else do again."""
 MAX_PACKET: Final = 4096
 LENGTH: Final = struct.Struct("!Q")
 
@@ -33,10 +35,12 @@ class Start(msgspec.Struct, frozen=True):
     seconds: float | None
     memory: int
     threads: int
+    formats: list[Format]
+    """Those of their circuits."""
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
-    """Everything is imported."""
+    """Qiskit and Aer are imported."""
 
     imported: str
     tasks: int

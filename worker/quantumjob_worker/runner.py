@@ -33,6 +33,7 @@ class Runner:
     def __init__(self, control: socket.socket, *, memory: int, threads: int) -> None:
         self._control = control
         self._imported = ""
+        self._used = self._warm = False
         self.memory = memory
         self.threads = threads
 
@@ -79,9 +80,13 @@ class Runner:
     ) -> protocol.End:
         """Pubs one after the other in one child, and how that ended. Reports are heard as they come, in that order."""
         self.wait(tick)
+        if self._used:
+            self.warm_up()
+        self._used = True
         ours, theirs = socket.socketpair()
         with ours:
-            start = protocol.Start(seconds=seconds, memory=self.memory, threads=self.threads)
+            formats = sorted({task.format for task, _ in pubs})
+            start = protocol.Start(seconds=seconds, memory=self.memory, threads=self.threads, formats=formats)
             with theirs:
                 self._send_start(msgspec.json.encode(start), theirs.fileno())
             with contextlib.suppress(ConnectionError):  # it may die while we still talk
@@ -90,6 +95,13 @@ class Runner:
                 )
                 ours.shutdown(socket.SHUT_WR)
             return self._listen(ours, len(pubs), tick, hear)
+
+    def warm_up(self) -> None:
+        """Have the fork server do once what each child does again. For when it has time, or more than one to start."""
+        if not self._warm:
+            self._warm = True
+            with contextlib.suppress(OSError):  # gone, as the next start finds out
+                self._control.send(protocol.WARM_UP)
 
     def kill(self) -> None:
         """End the running child, if there is one."""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from openqasm3 import ast
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
 from qiskit_qasm3_import import expression, types
 from qiskit_qasm3_import.converter import ConvertVisitor, GateBuilder
 from qiskit_qasm3_import.data import Scope, Symbol
-from qiskit_qasm3_import.exceptions import raise_from_node
+from qiskit_qasm3_import.exceptions import ConversionError, raise_from_node
 from qiskit_qasm3_import.state import LocalScope
 
 from quantumjob_contract.limits import MAX_OPERATIONS, MAX_QUBITS
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker.conditions import condition
 from quantumjob_worker.errors import PubFailed, too_large
-from quantumjob_worker.own_gate import OwnGateBuilder
+from quantumjob_worker.own_gate import OwnGate
 
 
 class BoundedVisitor(ConvertVisitor):
@@ -54,7 +56,7 @@ class BoundedVisitor(ConvertVisitor):
 
     def _define_gate(self, name: str, definition: Any, *rest: Any) -> Any:
         if isinstance(definition, GateBuilder):
-            definition = OwnGateBuilder(name, definition._definition, definition._order)  # noqa: SLF001
+            definition = _OwnGateBuilder(name, definition._definition, definition._order)  # noqa: SLF001
         return super()._define_gate(name, definition, *rest)
 
     def visit_QuantumGate(self, node: Any, context: Any) -> Any:  # noqa: N802
@@ -196,3 +198,20 @@ def _placed(failed: PubFailed, node: Any) -> PubFailed:
 
 _original_index = expression.ValueResolver._index_collection  # noqa: SLF001  the package has no hook for it
 expression.ValueResolver._index_collection = _checked_index  # type: ignore[method-assign]  # noqa: SLF001
+
+
+class _OwnGateBuilder:
+    """What the converter calls with the angles of a call.
+
+    Its own copies the whole definition, and those inside it, at each call: exponential when nested.
+    """
+
+    def __init__(self, name: str, body: QuantumCircuit, order: Sequence[Parameter]) -> None:
+        self._name = f"own_{name}"
+        self._body = body
+        self._order = order
+
+    def __call__(self, *params: Any) -> OwnGate:
+        if len(params) != len(self._order):
+            raise ConversionError("wrong number of parameters")
+        return OwnGate(self._name, self._body, self._order, params)

@@ -6,17 +6,21 @@ import io
 import random
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from qiskit import QuantumCircuit, qpy
+from qiskit import QuantumCircuit, qasm2, qasm3, qpy
 from worker_fakes import BELL
+from worker_servers import fork_server
 from worker_tasks import HEAD3, in_child, only, run, task
 
 from quantumjob_contract.exits import Exit
+from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker import child, protocol
-from quantumjob_worker.errors import OrderFailed
+from quantumjob_worker.errors import OrderFailed, WorkerExit
 from quantumjob_worker.protocol import LENGTH
 from quantumjob_worker.runner import Runner, explain
 from quantumjob_worker.sandbox import ADDRESS_ROOM
@@ -142,6 +146,41 @@ def test_an_error_while_a_child_runs_ends_the_child(hostile: Runner) -> None:
     report, end = in_child(hostile, "answer = 1")
     assert report is not None
     assert (report.trace, end.signal) == ("1", 0)
+
+
+@pytest.mark.parametrize("format_", ["OpenQASM2", "OpenQASM3", "QPY"])
+def test_the_first_child_does_without_a_warm_up(format_: Format) -> None:
+    """What it needs more than Qiskit it loads itself, behind its doors; the result is that of every other child."""
+    circuit = QuantumCircuit(2, 2)
+    circuit.h(0)
+    circuit.ch(0, 1)
+    circuit.measure([0, 1], [0, 1])
+    file = io.BytesIO()
+    qpy.dump(circuit, file, version=13)
+    source = {"OpenQASM2": qasm2.dumps(circuit), "OpenQASM3": qasm3.dumps(circuit), "QPY": file.getvalue()}[format_]
+    with fork_server() as fresh:
+        mapped = Path(f"/proc/{fresh.pid}/maps").read_text()  # type: ignore[attr-defined]
+        assert "controller_wrappers" in mapped, "Aer is there before any child is"
+        reports = [in_child(fresh, source, format_)[0] for _ in range(2)]
+    assert [report.result if report else None for report in reports] == [run(source, format_).result] * 2
+
+
+def test_the_parser_of_openqasm_3_is_imported_for_who_needs_it() -> None:
+    """In a process of its own: this one has it already."""
+    look = "import sys; from quantumjob_worker import child, load; load.prepare(sys.argv[1:])"
+    look += "; print('openqasm3' in sys.modules)"
+    for format_, expected in (("OpenQASM2", "False"), ("QPY", "False"), ("OpenQASM3", "True")):
+        found = subprocess.run([sys.executable, "-c", look, format_], capture_output=True, text=True, check=True)
+        assert found.stdout.strip() == expected
+
+
+def test_a_warm_up_that_leaves_a_thread_ends_the_server() -> None:
+    """A child would not have it, and might wait for it for ever."""
+    thread = "import threading, time\nfrom quantumjob_worker import child\n"
+    thread += "child.warm_up = lambda: threading.Thread(target=time.sleep, args=(60,), daemon=True).start()"
+    with pytest.raises(WorkerExit), fork_server(thread, code=1) as fresh:
+        for _ in range(2):
+            in_child(fresh, BELL)
 
 
 def test_the_warm_up_does_what_pubs_do_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:

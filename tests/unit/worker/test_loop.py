@@ -49,6 +49,18 @@ def test_a_shared_worker_takes_one_order_after_the_other(shared: Fake, carry_out
     assert set(shared.objects) == {last(uid) for uid in UIDS}
 
 
+def test_a_worker_warms_up_while_it_waits_and_not_before_its_only_order(
+    fake: Fake, shared: Fake, carry_out: Any
+) -> None:
+    runner = InProcess()
+    carry_out(runner)
+    assert runner.warmed == len(UIDS)
+    fake.make_order(job(BELL))
+    runner = InProcess()
+    carry_out(runner)
+    assert runner.warmed == 0
+
+
 def test_connections_are_kept_from_order_to_order(shared: Fake, carry_out: Any) -> None:
     carry_out()
     assert shared.connections == 2  # one to the operator, one to the store

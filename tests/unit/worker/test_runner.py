@@ -88,6 +88,20 @@ def test_an_order_that_is_stopped_while_qiskit_is_imported(importing: Importing)
     assert importing.runner.run(task(), b"", None, lambda: None)[1] == END
 
 
+def test_the_server_warms_up_before_its_second_child(importing: Importing) -> None:
+    """And once: the first child, often the only one, does without."""
+    importing.say(READY, END, END, END)
+    for _ in range(3):
+        importing.runner.run(task(), b"", None, lambda: None)
+    importing.runner.warm_up()
+    importing.theirs.settimeout(0.1)
+    packets = [importing.theirs.recv(protocol.MAX_PACKET) for _ in range(4)]
+    with pytest.raises(TimeoutError):
+        importing.theirs.recv(protocol.MAX_PACKET)
+    assert [packet == protocol.WARM_UP for packet in packets] == [False, True, False, False]
+    assert [msgspec.json.decode(packets[at], type=protocol.Start).formats for at in (0, 2, 3)] == [["OpenQASM2"]] * 3
+
+
 def test_a_server_that_dies_while_it_imports(importing: Importing) -> None:
     importing.theirs.close()
     with pytest.raises(WorkerExit) as end:

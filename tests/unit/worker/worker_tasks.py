@@ -73,6 +73,10 @@ class InProcess:
     def __init__(self, **ends: list[Any]) -> None:
         self.ends = {int(name[1:]): list(found) for name, found in ends.items()}
         self.seconds: list[tuple[int, float | None]] = []
+        self.warmed = 0
+
+    def warm_up(self) -> None:
+        self.warmed += 1
 
     def run(self, task: protocol.Task, circuit: bytes, seconds: float | None, tick: Callable[[], Any]) -> Any:
         self.seconds.append((task.index, seconds))
