@@ -15,6 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from quantumjob import errors, models
+from quantumjob.encoding import encoded
 
 JSON = dict[str, Any]
 T = TypeVar("T")
@@ -55,7 +56,7 @@ Call = Generator[Request, Answer, T]
 def submit(body: JSON, key: str | None = None) -> Call[models.Status]:
     """One job, however often it has to be sent: the key is made here, once."""
     headers = {"Idempotency-Key": key or secrets.token_hex(16), "Content-Type": "application/json"}
-    answer = yield Request("POST", "jobs", headers=headers, body=msgspec.json.encode(body))
+    answer = yield Request("POST", "jobs", headers=headers, body=encoded(body))
     return _read(answer, models.Status)
 
 

@@ -32,6 +32,15 @@ def packed(circuit: QuantumCircuit) -> bytes:
     return buffer.getvalue()
 
 
+def has_timed_delays(circuit: QuantumCircuit) -> bool:
+    """Whether it waits for a time in another unit than `dt`, inside control flow too."""
+    return any(
+        (instruction.name == "delay" and instruction.operation.unit != "dt")
+        or any(map(has_timed_delays, getattr(instruction.operation, "blocks", ())))
+        for instruction in circuit.data
+    )
+
+
 def placed(files: Sequence[bytes], upload: Callable[[bytes], str]) -> list[JSON]:
     """`circuit` of each pub; `upload` gives the key of what is too large to be inside, the largest first."""
     sizes = [4 * -(-len(data) // 3) for data in files]

@@ -121,7 +121,9 @@ def read(path: Path, what: str) -> str:
 
 
 def _authority(given: str | None) -> str | None:
-    if given is None or given.lstrip().startswith("-----BEGIN"):
+    if not given:
+        return None
+    if given.lstrip().startswith("-----BEGIN"):
         return given
     return read(Path(given), CA)
 

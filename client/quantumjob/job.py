@@ -63,7 +63,8 @@ class Job(BasePrimitiveJob[Finished, JobStatus]):  # type: ignore[misc]  # Qiski
         try:
             return PHASES.get(self.details().phase, JobStatus.RUNNING)
         except errors.NotFound:
-            return PHASES[self._client.stored(self.uid).outcome]
+            stored = self._client.stored(self.uid)
+            return PHASES["Cancelled" if stored.reason == "Cancelled" else stored.outcome]
 
     def result(self, timeout: float | None = None, *, bar: bool | None = None) -> Finished:
         """Wait for it, at most for these seconds, and read it. Raises WaitTimeout, JobFailed.
@@ -88,12 +89,15 @@ class Job(BasePrimitiveJob[Finished, JobStatus]):  # type: ignore[misc]  # Qiski
         return pub_results(found.pubs)
 
     def cancel(self) -> bool:
-        """Pubs that are done keep their results. False where it had ended."""
-        if self.details().finished:
-            return False
+        """Pubs that are done keep their results. False where it had ended. Raises NotFound where nothing is left."""
         try:
+            if self.details().finished:
+                return False
             self._client.cancel(self.name)
         except errors.Conflict:
+            return False
+        except errors.NotFound:
+            self._client.stored(self.uid)
             return False
         return True
 

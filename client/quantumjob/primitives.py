@@ -16,7 +16,7 @@ from quantumjob.client import Client
 from quantumjob.job import Job
 from quantumjob.pubs import estimator_pub, program, sampler_pub
 from quantumjob_contract import limits
-from quantumjob_contract.saved import Save, in_order
+from quantumjob_contract.saved import KINDS, Save, in_order
 
 JSON = dict[str, Any]
 
@@ -31,13 +31,23 @@ class _Submits:
         self.seed = seed
         """Of all random numbers; without one, each job has its own."""
         self._spec = dict(spec or {})
+        if "program" in self._spec:
+            raise ValueError("`spec` holds other fields than `program`, which is made of the pubs that are run.")
         self._labels = dict(labels or {})
 
     def _submit(self, primitive: str, made: Sequence[JSON], of: Sequence[QuantumCircuit], name: str | None) -> Job:
-        computed = program(primitive, made, [circuits.packed(circuit) for circuit in of], self.seed, self._upload)
+        computed = program(primitive, made, [self._packed(circuit) for circuit in of], self.seed, self._upload)
         body: JSON = {"spec": self._spec | {"program": computed}, "labels": self._labels}
         found = self._client.submit(body | ({} if name is None else {"name": name}))
         return Job(self._client, found.name, found.uid)
+
+    def _packed(self, circuit: QuantumCircuit) -> bytes:
+        if "noise" in self._spec.get("backend", {}) and circuits.has_timed_delays(circuit):
+            raise ValueError(
+                "Noise acts during a delay, and Qiskit's QPY, in which circuits are sent, loses a delay's unit. Write "
+                "the circuit as OpenQASM 3 (qiskit.qasm3.dumps), and submit that text by Client.submit."
+            )
+        return circuits.packed(circuit)
 
     def _upload(self, data: bytes) -> str:
         return self._client.upload(data).key
@@ -65,13 +75,22 @@ class Sampler(_Submits, BaseSamplerV2):  # type: ignore[misc]  # Qiskit has no a
         *,
         shots: int | None = None,
         name: str | None = None,
-        save: Iterable[Save] = (),
+        save: Save | Iterable[Save] = (),
     ) -> Job:
         """One QuantumJob for all pubs; `name` is its name. `save` names arrays that each pub's data has besides."""
         coerced = [SamplerPub.coerce(pub, self.default_shots if shots is None else shots) for pub in pubs]
-        wanted = in_order(save)
+        wanted = _kinds(save)
         made = [sampler_pub(pub) | ({"save": wanted} if wanted else {}) for pub in coerced]
         return self._submit("Sampler", made, [pub.circuit for pub in coerced], name)
+
+
+def _kinds(save: Save | Iterable[Save]) -> list[Save]:
+    """Raises ValueError."""
+    wanted: list[Any] = [save] if isinstance(save, str) else list(save)
+    for each in wanted:
+        if each not in KINDS:
+            raise ValueError(f"`save` takes {', '.join(KINDS)}, and not {each!r}.")
+    return in_order(wanted)
 
 
 class Estimator(_Submits, BaseEstimatorV2):  # type: ignore[misc]

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
 from qiskit.primitives.containers.bindings_array import BindingsArray
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.observables_array import ObservablesArray
@@ -14,6 +13,7 @@ from qiskit.primitives.containers.sampler_pub import SamplerPub
 from qiskit.quantum_info import SparseObservable, SparsePauliOp
 
 from quantumjob import circuits
+from quantumjob.encoding import encoded
 from quantumjob_contract import limits
 from quantumjob_contract.program import default_name
 
@@ -30,9 +30,9 @@ def program(
 ) -> JSON:
     """`spec.program` of these pubs and their circuits' QPY; `upload` stores what is too much, and gives its key."""
     listed: JSON
-    if len(pubs) > limits.MAX_PUBS or len(msgspec.json.encode(pubs)) > MAX_ARRAYS:
+    if len(pubs) > limits.MAX_PUBS or len(encoded(pubs)) > MAX_ARRAYS:
         lines = [{"circuit": circuits.inline(data)} | pub for pub, data in zip(pubs, files, strict=True)]
-        listed = {"pubsFrom": {"object": circuits.reference(b"\n".join(map(msgspec.json.encode, lines)), upload)}}
+        listed = {"pubsFrom": {"object": circuits.reference(b"\n".join(map(encoded, lines)), upload)}}
     else:
         placed = enumerate(zip(pubs, circuits.placed(files, upload), strict=True))
         listed = {"pubs": [{"name": default_name(i), "circuit": circuit} | pub for i, (pub, circuit) in placed]}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import ssl
+import weakref
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -16,7 +17,7 @@ import stamina
 
 from quantumjob import errors
 from quantumjob.calls import Answer, Call, Request
-from quantumjob.connection import Connection
+from quantumjob.connection import CA, Connection
 from quantumjob.received import Body
 
 T = TypeVar("T")
@@ -97,6 +98,7 @@ class Sync:
         self.where = where
         self._patience = patience
         self._http = httpx.Client(verify=_trust(where), transport=transport)
+        weakref.finalize(self, self._http.close)
 
     def run(self, call: Call[T]) -> T:
         """Raises QuantumJobError."""
@@ -201,5 +203,8 @@ def _trust(where: Connection) -> ssl.SSLContext:
     """What the system trusts, and the authority that was given."""
     context = ssl.create_default_context()
     if where.authority:
-        context.load_verify_locations(cadata=where.authority)
+        try:
+            context.load_verify_locations(cadata=where.authority)
+        except ssl.SSLError:
+            raise errors.NotConfigured(f"{CA} has no certificate that can be read.") from None
     return context

@@ -153,6 +153,9 @@ def flat(nested: Any) -> tuple[Shape, list[Any]]:
     return tuple(shape), leaves
 
 
+UNQUOTED: Final = "YAML takes an unquoted Y, y, N or n for one; write it in quotes"
+
+
 def _ragged() -> BadArray:
     return BadArray(" is ragged: lists at the same depth must have the same length")
 
@@ -168,6 +171,8 @@ def _number(leaf: Any, key: str) -> float:
 
 def _terms(leaf: Any) -> dict[str, float]:
     terms = {leaf: 1.0} if isinstance(leaf, str) else leaf
+    if isinstance(terms, bool) or (isinstance(terms, dict) and not {"true", "false"}.isdisjoint(terms)):
+        raise BadArray(f" has a boolean for a Pauli string: {UNQUOTED}")
     if not isinstance(terms, dict) or not terms:
         raise BadArray(" holds something that is neither a Pauli string nor a map from Pauli strings to weights")
     for pauli in terms:

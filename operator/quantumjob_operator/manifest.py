@@ -28,12 +28,16 @@ class Failure(NamedTuple):
     message: str
 
 
+def shortened(summary: str) -> str:
+    return summary if len(summary) <= SHORT_CHARS else f"{summary[: SHORT_CHARS - 1]}…"
+
+
 def build(gathered: Gathered, failure: Failure | None, times: dict[str, str]) -> Manifest:
     """The manifest: every pub of the program with its result or its error. `failure` explains missing pubs."""
     program = gathered.program
     pubs = [gathered.pubs.get(index) or _not_run(program.pub_name(index), failure) for index in range(program.total)]
     if len(pubs) > MAX_PUBS:
-        pubs = [msgspec.structs.replace(pub, summary=pub.summary[:SHORT_CHARS]) for pub in pubs]
+        pubs = [msgspec.structs.replace(pub, summary=shortened(pub.summary)) for pub in pubs]
     if len(gathered.pubs) == len(pubs):
         failure = None  # it came too late to cost anything
     succeeded = sum(pub.outcome == "Succeeded" for pub in pubs)

@@ -92,7 +92,9 @@ def is_suspended(job: JSON) -> bool:
 
 
 def suspended(name: str) -> Worker:
-    return Worker("waiting", Reason.QUEUED, f"Job {name} is suspended: Kueue holds it until there is room for it.")
+    return Worker(
+        "waiting", Reason.QUEUED, f"Job {name} is suspended: by Kueue, until there is room for it, or by hand."
+    )
 
 
 def is_out_of_memory(end: JSON) -> bool:

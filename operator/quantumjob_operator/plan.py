@@ -219,8 +219,10 @@ def _expected(view: View, worker: Worker, now: datetime) -> JSON:
     told = view.quantumjob["status"]
     if not (view.expected and view.done and worker.since):
         return {}
-    elapsed = (now - clock.parse(worker.since)).total_seconds()
-    end = now + timedelta(seconds=estimate.left(view.expected, view.done, total(view.quantumjob), elapsed))
+    since = clock.parse(worker.since)
+    left = estimate.left(view.expected, view.done, total(view.quantumjob), (now - since).total_seconds())
+    deadline = since + timedelta(seconds=view.quantumjob["spec"]["activeDeadlineSeconds"])
+    end = min(now + timedelta(seconds=left), max(now, deadline))
     return {"times": carried(view).get("times", told["times"]) | {"expected": clock.rfc3339(end)}}
 
 

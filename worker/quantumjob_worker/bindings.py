@@ -42,9 +42,9 @@ def resolve(circuit: QuantumCircuit, parameter_values: Mapping[str, Any]) -> Val
         values = np.array(column.values, dtype=float).reshape(points, len(column.names))
         given |= dict(zip(column.names, values.T, strict=True))
     if missing := [name for name in known if name not in given]:
-        raise PubFailed(
-            PubReason.UNBOUND_PARAMETERS, f"Parameters without a value: {_named(missing)}. Add them to parameterValues."
-        )
+        hint = f" A boolean is named in it: {arrays.UNQUOTED}." if {"true", "false"} & given.keys() else ""
+        told = f"Parameters without a value: {_named(missing)}. Add them to parameterValues.{hint}"
+        raise PubFailed(PubReason.UNBOUND_PARAMETERS, told)
     if unknown := [name for name in given if name not in known]:
         has = f"its parameters are: {_named(known)}" if known else "it has no parameters"
         raise PubFailed(

@@ -119,8 +119,7 @@ class Lines:
             return 1
 
     def __getitem__(self, index: int) -> Pub:
-        place = f"Line {index + 1} of {self._what} of pubsFrom"
-        rest = self._rest(index, place)
+        rest = self._rest(index)
         if isinstance(rest, Line):
             circuit = Circuit(format=rest.circuit.format, inline=rest.circuit.inline)
         else:
@@ -137,41 +136,48 @@ class Lines:
             precision=rest.precision,
             save=rest.save,
         )
-        if problem := self._problem(rest, pub, place):
-            raise PubFailed(PubReason.INVALID_PUB, problem)
+        if problem := self._problem(rest, pub):
+            raise PubFailed(PubReason.INVALID_PUB, f"{self._place(index)}{problem}")
         return pub
 
-    def _rest(self, index: int, place: str) -> Rest:
+    def _place(self, index: int) -> str:
+        """The line of a pub as an editor counts it, with those that are blank."""
+        start = self._spans[index].start if self._spans else 0
+        line = self._data.count(b"\n", 0, start) + 1 if self._spans else index + 1
+        return f"Line {line} of {self._what} of pubsFrom"
+
+    def _rest(self, index: int) -> Rest:
         """What the line says. Raises PubFailed."""
         if self._circuits is not None and not self._spans:
             return Rest()
         span = self._spans[index]
         if span.stop - span.start > limits.MAX_LINE_BYTES:
-            raise PubFailed(PubReason.INVALID_PUB, f"{place} has more than {limits.MAX_LINE_BYTES} bytes.")
+            raise PubFailed(PubReason.INVALID_PUB, f"{self._place(index)} has more than {limits.MAX_LINE_BYTES} bytes.")
         line = memoryview(self._data)[span]
         try:
             return decode(line, LINE) if self._circuits is None else decode(line, REST)
         except msgspec.DecodeError as error:
-            raise PubFailed(PubReason.INVALID_PUB, f"{place} is not a pub: {str(error)[:CAUSE_CHARS]}.") from None
+            told = f"{self._place(index)} is not a pub: {str(error)[:CAUSE_CHARS]}."
+            raise PubFailed(PubReason.INVALID_PUB, told) from None
 
-    def _problem(self, line: Rest, pub: Pub, place: str) -> str:
-        """What the schema and acceptance would say of it."""
+    def _problem(self, line: Rest, pub: Pub) -> str:
+        """What the schema and acceptance would say of it, after its place."""
         if names.PUB_NAME.fullmatch(pub.name) is None:
-            return f"{place}: name must be a DNS label: at most 63 lower-case letters, digits and '-'."
+            return ": name must be a DNS label: at most 63 lower-case letters, digits and '-'."
         if line.shots is not None and not 1 <= line.shots <= limits.MAX_SHOTS:
-            return f"{place}: shots must be from 1 to {limits.MAX_SHOTS}."
+            return f": shots must be from 1 to {limits.MAX_SHOTS}."
         if line.precision is not None and not 0 <= line.precision <= limits.MAX_PRECISION:
-            return f"{place}: precision must be from 0 to {limits.MAX_PRECISION}."
+            return f": precision must be from 0 to {limits.MAX_PRECISION}."
         if line.precision is not None and (line.shots is not None or self._primitive != "Estimator"):
-            return f"{place}: only an Estimator's pub has a precision, and then no shots."
+            return ": only an Estimator's pub has a precision, and then no shots."
         try:
             size = pub_rules.size(self._primitive, pub)
         except pub_rules.BadPub as bad:
-            return bad.told(place, pub.name)
+            return bad.told("", pub.name)
         if size.values > limits.MAX_LISTED_VALUES:
-            return f"{place} has {size.values} parameter values, the limit is {limits.MAX_LISTED_VALUES}: split it."
+            return f" has {size.values} parameter values, the limit is {limits.MAX_LISTED_VALUES}: split it."
         if size.terms > limits.MAX_TERMS:
-            return f"{place} has {size.terms} Pauli strings, the limit is {limits.MAX_TERMS}: split it."
+            return f" has {size.terms} Pauli strings, the limit is {limits.MAX_TERMS}: split it."
         return ""
 
 

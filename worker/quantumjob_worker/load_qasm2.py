@@ -41,6 +41,8 @@ def load(text: str) -> QuantumCircuit:
         return qasm2.loads(own_gates_renamed(scanned, _RESERVED), include_path=())
     except qasm2.QASM2ParseError as error:
         first = _explain(error)
+    except TypeError:  # of the class of a gate
+        raise PubFailed(PubReason.SYNTAX_ERROR, "A gate is given the wrong number of parameters.") from None
     try:
         return qasm2.loads(
             own_gates_renamed(scanned, _RESERVED | _LEGACY_NAMES), include_path=(), custom_instructions=LEGACY
@@ -66,7 +68,7 @@ def _explain(error: qasm2.QASM2ParseError) -> PubFailed:
     found = _PLACE.match(str(error.message))
     if found is None:
         return PubFailed(PubReason.SYNTAX_ERROR, "The text is not valid OpenQASM 2.")
-    line, column, message = int(found[1]), int(found[2]), found[3]
+    line, column, message = int(found[1]), int(found[2]) + 1, found[3]
     for key, reason, sentence in _SENTENCES:
         if key in message:
             return PubFailed(reason, sentence, line, column)

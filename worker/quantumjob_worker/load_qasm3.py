@@ -32,11 +32,24 @@ _SENTENCES: Final = (
     (
         "conditions must be",
         PubReason.UNSUPPORTED_FORMAT,
-        "A condition is of bits and registers, combined by operators, and compared with each other or with numbers.",
+        (
+            "A condition is of bits and registers, combined by operators and compared: a register with a number, a "
+            "single bit with true or false."
+        ),
     ),
     ("is not defined", PubReason.SYNTAX_ERROR, "A name is used that is not defined."),
     ("Undefined symbol", PubReason.SYNTAX_ERROR, "A name is used that is not defined."),
-    ("already", PubReason.SYNTAX_ERROR, "A name is defined twice."),
+    (
+        "already",
+        PubReason.SYNTAX_ERROR,
+        "A name is defined twice; the gates of stdgates.inc have theirs (x, y, t, p, …).",
+    ),
+    (
+        "cannot be resolved",
+        PubReason.UNSUPPORTED_FORMAT,
+        "Qiskit does not support this expression of OpenQASM 3. Write the number that it gives.",
+    ),
+    ("only indexing", PubReason.INVALID_CIRCUIT, "Only a register of qubits or bits has indices."),
     ("out of range", PubReason.INVALID_CIRCUIT, "An index is beyond the end of its register."),
     ("number of parameters", PubReason.SYNTAX_ERROR, "A gate is given the wrong number of parameters."),
     ("broadcast", PubReason.INVALID_CIRCUIT, "The registers of one statement differ in size."),

@@ -33,8 +33,8 @@ def decoded(data: bytes) -> NoiseModel:
     """The model that an object holds. Raises PubFailed."""
     try:
         return decode_model(data)
-    except ValueError:
-        raise _invalid("is not of the schema in docs/noise.md, or holds figures that cannot be") from None
+    except ValueError as error:  # it names fields, and no figure
+        raise _invalid(f"cannot be used ({error}); docs/noise.md has its schema") from None
 
 
 def _bytes(

@@ -192,7 +192,8 @@ class Shard:
         return PubError(
             PubReason.DEADLINE_EXCEEDED,
             f"The pub was given {given:.1f} s of the job's time and did not end in it. Raise "
-            "spec.activeDeadlineSeconds, or make the circuit or its shots smaller.",
+            "spec.activeDeadlineSeconds, or make the circuit or its shots smaller. Where its statevector does not fit, "
+            "more memory (spec.resources.limits.memory) may be what it needs.",
         )
 
     def _tick(self) -> float | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from openqasm3 import ast
 from qiskit import QuantumCircuit
-from qiskit.circuit import Parameter
+from qiskit.circuit import CircuitError, Parameter
 from qiskit_qasm3_import import expression, types
 from qiskit_qasm3_import.converter import ConvertVisitor, GateBuilder
 from qiskit_qasm3_import.data import Scope, Symbol
@@ -34,6 +34,12 @@ class BoundedVisitor(ConvertVisitor):
         """Product of the loops that we are in."""
         self._qubits = 0
         self._clbits = 0
+
+    def visit(self, node: Any, context: Any = None) -> Any:
+        try:
+            return super().visit(node, context)
+        except (TypeError, ArithmeticError, CircuitError) as error:
+            raise _placed(_told(error), node) from error
 
     def visit_QubitDeclaration(self, node: Any, context: Any) -> Any:  # noqa: N802  the visitor's own names
         self._qubits += self._size(node, node.size, context)
@@ -185,6 +191,25 @@ def _range(chosen: slice, size: int, node: Any) -> range:
     if indices and not (0 <= indices[0] < size and 0 <= indices[-1] < size):
         raise_from_node(node, "index out of range")
     return indices
+
+
+_SENTENCES: Final = (
+    ("argument", PubReason.SYNTAX_ERROR, "A gate is given the wrong number of parameters."),
+    ("label expects", PubReason.SYNTAX_ERROR, "A gate is given the wrong number of parameters."),
+    ("gate expectation", PubReason.SYNTAX_ERROR, "A gate is given the wrong number of qubits."),
+    ("duplicate", PubReason.INVALID_CIRCUIT, "A gate is applied to the same qubit twice."),
+    ("register size", PubReason.INVALID_CIRCUIT, "The registers of one statement differ in size."),
+)
+"""Of Qiskit's errors where it builds the circuit; the most particular last."""
+
+
+def _told(error: Exception) -> PubFailed:
+    if isinstance(error, ArithmeticError):
+        return PubFailed(PubReason.INVALID_CIRCUIT, "An angle has no finite value.")
+    for key, reason, sentence in reversed(_SENTENCES):
+        if key in str(error):
+            return PubFailed(reason, sentence)
+    return PubFailed(PubReason.INVALID_CIRCUIT, "Qiskit cannot build this statement.")
 
 
 def _place(node: Any) -> tuple[int | None, int | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 from pathlib import Path
@@ -123,6 +124,8 @@ def result(
         show.line(found.name)
     else:
         (outcomes.histogram if histogram else outcomes.table)(found.pubs)
+        if isinstance(found, models.Result) and found.outcome == "Failed":
+            show.line(found.message)
     return Exit.DONE if isinstance(found, models.Partial) or found.outcome == "Succeeded" else Exit.JOB_FAILED
 
 
@@ -154,14 +157,22 @@ def history(context: Context, limit: Limit = 20, namespace: Space = None, output
     """Finished jobs, newest first, also those that are deleted."""
     with context.obj.client(namespace) as client:
         jobs = client.history(limit)
-    rows = [(job.name, job.outcome, f"{job.succeeded}/{job.total}", show.age(job.stored), job.uid) for job in jobs]
-    answers.listed(output, jobs, ("NAME", "OUTCOME", "PUBS", "AGE", "UID"), rows)
+    rows = [
+        (job.name, job.outcome, f"{job.succeeded}/{job.total}", job.reason, show.age(job.stored), job.uid)
+        for job in jobs
+    ]
+    answers.listed(output, jobs, ("NAME", "OUTCOME", "PUBS", "REASON", "AGE", "UID"), rows)
+    if output is Output.TABLE and len(jobs) == limit:
+        sys.stderr.write(f"The newest {limit}: --limit shows more.\n")
     return Exit.DONE
 
 
 def run(arguments: list[str] | None = None, chosen: Chosen | None = None) -> int:
     """One command, to its exit code. What goes wrong is told in one line."""
     program = "kubectl quantumjob" if Path(sys.argv[0]).name == "kubectl-quantumjob" else "quantumjob"
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # bars, where the terminal has ASCII alone
     try:
         code = app(arguments, prog_name=program, standalone_mode=False, obj=chosen)
     except typer.TyperException as error:

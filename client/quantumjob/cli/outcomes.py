@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -33,7 +34,7 @@ def histogram(pubs: list[JSON]) -> None:
     for pub in pubs:
         for name, register in (pub.get("data") or {}).items():
             found = tally(register)
-            show.line(f"{pub['name']} {name}: {sum(found.values())} shots")
+            show.line(f"{pub['name']} {named(name, register)}: {sum(found.values())} shots")
             most = max(found.values(), default=1)
             shown, rest = common(found)
             for bits, times in shown:
@@ -60,6 +61,12 @@ def tally(register: JSON) -> dict[str, int]:
     return counts(msgspec.convert(register, Register))
 
 
+def named(register: str, found: JSON) -> str:
+    """And of how many points the counts are: a sweep's are those of all of them."""
+    points = math.prod(found.get("shape") or ())
+    return register if points == 1 else f"{register} ({points} points)"
+
+
 def common(found: dict[str, int]) -> tuple[list[tuple[str, int]], str]:
     """The most frequent outcomes, most frequent first, and what is said of the rest."""
     ordered = sorted(found.items(), key=lambda each: (-each[1], each[0]))
@@ -70,13 +77,15 @@ def common(found: dict[str, int]) -> tuple[list[tuple[str, int]], str]:
 def _rows(pub: JSON) -> Iterator[Row]:
     name = pub["name"]
     if error := pub.get("error"):
-        place = f" (line {error['line']})" if error.get("line") else ""
+        column = f", column {error['column']}" if error.get("column") else ""
+        place = f" (line {error['line']}{column})" if error.get("line") else ""
         yield name, "error", error["reason"], error["message"] + place
     for register, found in (pub.get("data") or {}).items():
         shown, rest = common(tally(found))
-        yield from ((name, register, bits, str(times)) for bits, times in shown)
+        of = named(register, found)
+        yield from ((name, of, bits, str(times)) for bits, times in shown)
         if rest:
-            yield name, register, rest, ""
+            yield name, of, rest, ""
     for array, about in (pub.get("arrays") or {}).items():
         yield name, array, str(about["shape"]), about["dtype"]
     if expectations := pub.get("expectations"):

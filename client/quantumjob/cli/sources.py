@@ -33,6 +33,8 @@ class Circuit(NamedTuple):
 def circuit(path: Path) -> Circuit:
     """By the file's suffix and, for OpenQASM, its header. Raises NotACircuit, OSError."""
     data = path.read_bytes()
+    if len(data) > limits.MAX_CIRCUIT_BYTES:
+        raise NotACircuit(f"{path} has {len(data)} bytes; the limit of a circuit is {limits.MAX_CIRCUIT_BYTES}.")
     if path.suffix == ".qpy":
         return Circuit(data, base64.b64encode(data).decode(), "QPY")
     if path.suffix != ".qasm":

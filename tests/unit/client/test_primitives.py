@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import gc
 import io
 from typing import Any
 
 import httpx
+import msgspec
 import numpy as np
 import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, qpy
@@ -98,8 +100,7 @@ def test_another_job_of_the_same_name_is_not_taken_for_it(client: Client, servic
     other = Sampler(client).run([bell()], shots=4, name="mine")
     other.result(30)
     assert Job.from_id(job.job_id(), client).result()[0].data.meas.num_shots == 3
-    with pytest.raises(errors.NotFound, match="another job"):
-        Job.from_id(job.job_id(), client).cancel()
+    assert not Job.from_id(job.job_id(), client).cancel(), "it has ended, and the other is none of its business"
 
 
 class Another:
@@ -203,6 +204,73 @@ def test_status_timeout_and_cancel(client: Client, service: Running) -> None:
     assert not job.cancel()
     with pytest.raises(JobFailed, match="It was cancelled"):
         job.result()
+
+
+def test_a_cancelled_job_is_still_one_when_it_is_deleted(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = Sampler(client).run([bell()])
+    job.result(30)
+    stored = client.stored(job.uid)
+    cancelled = msgspec.structs.replace(stored, outcome="Failed", reason="Cancelled")
+    monkeypatch.setattr(client, "stored", lambda _uid: cancelled)
+    client.delete(job.name)
+    assert job.cancelled()
+    assert not job.cancel()
+
+
+def test_numbers_of_numpy(client: Client) -> None:
+    """Where Python's are expected, and in `spec`."""
+    spec = {"backend": {"noise": {"depolarizing": {"oneQubit": np.float64(0.1)}}}, "parallelism": np.int64(1)}
+    sampler = Sampler(client, seed=np.int64(3), default_shots=np.int64(5), spec=spec)  # type: ignore[arg-type]
+    found = sampler.run([bell(), (bell(), None, np.int64(7))]).result(30)
+    assert [pub.data.meas.num_shots for pub in found] == [5, 7]
+    circuit = QuantumCircuit(1)
+    pubs = [(circuit, "Z", None, np.float64(0.01)), (circuit, "Z")]
+    values = Estimator(client, default_precision=1 / np.sqrt(4096)).run(pubs).result(30)
+    assert [pub.metadata["target_precision"] for pub in values] == [0.01, 1 / 64]
+
+
+def test_numbers_that_json_has_not(client: Client, service: Running) -> None:
+    """They would be null there, and null is what is left out."""
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        Estimator(client).run([(QuantumCircuit(1), "Z")], precision=float("nan"))
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        client.submit({"circuit": "", "shots": float("inf")})
+    with pytest.raises(TypeError, match="cannot hold a set"):
+        client.submit({"circuit": {"a"}})
+    assert not service.jobs()
+
+
+def test_what_would_be_ignored_is_an_error(client: Client) -> None:
+    for save in ("statevector", ["Statevector", "Foo"]):
+        with pytest.raises(ValueError, match="Statevector, DensityMatrix, Probabilities, and not"):
+            Sampler(client).run([bell()], save=save)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="other fields than `program`"):
+        Sampler(client, spec={"program": {"shots": 3}})
+
+
+def test_one_name_of_an_array_to_save(client: Client) -> None:
+    found = Sampler(client).run([bell()], save="Probabilities").result(30)
+    assert np.allclose(found[0].data.probabilities, [0.5, 0, 0, 0.5])
+
+
+def test_a_delay_with_noise_is_not_sent_without_its_unit(client: Client) -> None:
+    """Qiskit's QPY writes dt for each: a microsecond would be one dt."""
+    circuit = QuantumCircuit(1, 1)
+    with circuit.if_test((0, 0)):
+        circuit.delay(1, 0, "us")
+    circuit.measure(0, 0)
+    noise = {"backend": {"noise": {"readout": {"zeroAsOne": 0.1}}}}
+    with pytest.raises(ValueError, match="loses a delay's unit"):
+        Sampler(client, spec=noise).run([circuit])
+    assert Sampler(client).run([circuit], shots=3).result(30)[0].data.c.num_shots == 3
+
+
+def test_a_client_that_nobody_holds_closes_its_connections(service: Running) -> None:
+    client = Client(URL, token=TOKEN, namespace="team", transport=service.transport)
+    http = client._http
+    del client
+    gc.collect()
+    assert http.is_closed
 
 
 def test_a_bar_follows_a_job_to_its_end(

@@ -102,6 +102,8 @@ def test_shapes_are_those_of_an_observables_array(nested: Any) -> None:
         ("ZQ", "letters"),
         ({}, "neither"),
         (1, "neither"),
+        (True, "unquoted Y"),
+        ([{"true": 1}, "X"], "unquoted Y"),
         (["ZZ", ["ZZ"]], "ragged"),
         (["ZZ", "Z"], "one length"),
         ({"ZZ": "1"}, "finite"),

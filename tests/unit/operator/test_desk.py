@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -637,6 +638,17 @@ async def test_what_a_worker_says_ends_its_silence_as_one_of_the_crew(time: Any)
     assert crew.present("team", time.passes(LOST_SECONDS - 1)) == 1
     parts.alive(worker, "uid-one")
     assert crew.present("team", time.passes(LOST_SECONDS - 1)) == 1
+
+
+async def test_a_job_is_not_expected_to_end_after_its_deadline(time: Any) -> None:
+    pubs = [{"name": f"p{n}", "circuit": {"format": "OpenQASM3", "inline": "OPENQASM 3.0;"}} for n in range(16)]
+    parts = await small("one", program={"primitive": "Sampler", "shots": 100, "pubs": pubs}, activeDeadlineSeconds=100)
+    worker, given = parts.hire(), time.now
+    await parts.ask(worker)
+    time.passes(60)
+    parts.alive(worker, "uid-one", 2)
+    await parts.settle()
+    assert parts.kube.status("one")["times"]["expected"] == clock.rfc3339(given + timedelta(seconds=100))
 
 
 async def test_progress_moves_now_and_then(monkeypatch: pytest.MonkeyPatch, time: Any) -> None:

@@ -109,6 +109,12 @@ def test_openqasm_2_is_refused(source: str, reason: PubReason, line: int | None)
     assert "foo" not in found.message
 
 
+@pytest.mark.parametrize("head", [HEAD2 + "qreg q[1];", HEAD3 + "qubit[1] q;"])
+def test_columns_begin_at_one(head: str) -> None:
+    found = error(head + "\n   foo q[0];", "OpenQASM2" if "2.0" in head else "OpenQASM3")
+    assert (found.line, found.column) == (4, 4)
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
@@ -141,6 +147,32 @@ def test_openqasm_3_is_refused(source: str, reason: PubReason) -> None:
 @pytest.mark.parametrize("text", ["OPENQASM 4.0;", "OPENQASM 2.0;", 'OPENQASM "3";', "OPENQASM 3.0.0;"])
 def test_other_versions_of_openqasm_3_are_refused(text: str) -> None:
     assert error(text, "OpenQASM3").reason == PubReason.UNSUPPORTED_FORMAT
+
+
+@pytest.mark.parametrize(
+    ("source", "reason", "told", "column"),
+    [
+        ("rx q[0];", PubReason.SYNTAX_ERROR, "number of parameters", 1),
+        ("h(0.3) q[0];", PubReason.SYNTAX_ERROR, "number of parameters", 1),
+        ("rx(1, 2) q[0];", PubReason.SYNTAX_ERROR, "number of parameters", 1),
+        ("cx q[0];", PubReason.SYNTAX_ERROR, "number of qubits", 1),
+        ("cx q[0], q[0];", PubReason.INVALID_CIRCUIT, "same qubit twice", 1),
+        ("c = measure q;", PubReason.INVALID_CIRCUIT, "differ in size", 1),
+        ("if (c[0]) { rx(0/0) q[0]; }", PubReason.INVALID_CIRCUIT, "no finite value", 13),
+        ("rx(sin(1)) q[0];", PubReason.UNSUPPORTED_FORMAT, "this expression", 4),
+        ("bit t;", PubReason.SYNTAX_ERROR, "stdgates.inc", 1),
+        ("if (c[0] == 1) { x q[0]; }", PubReason.UNSUPPORTED_FORMAT, "true or false", 5),
+    ],
+)
+def test_common_mistakes_in_openqasm_3(source: str, reason: PubReason, told: str, column: int) -> None:
+    found = error(HEAD3 + "qubit[2] q; bit[3] c;\n" + source, "OpenQASM3")
+    assert (found.reason, found.line, found.column) == (reason, 4, column)
+    assert told in found.message
+
+
+def test_an_angle_that_is_missing_in_openqasm_2() -> None:
+    found = error(HEAD2 + "qreg q[1]; creg c[1]; rx q[0];")
+    assert (found.reason, "number of parameters" in found.message) == (PubReason.SYNTAX_ERROR, True)
 
 
 def test_nested_gate_definitions_are_counted_not_expanded() -> None:

@@ -126,6 +126,13 @@ def test_a_line_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[1].name == "pub-1"
 
 
+def test_lines_are_counted_as_an_editor_does() -> None:
+    lines = Lines("Sampler", listing(b""), b"\n".join([line(), b"", b" ", b"garbage", line()]))
+    with pytest.raises(PubFailed, match="Line 4 of the object"):
+        lines[1]
+    assert lines[2].name == "pub-2"
+
+
 def test_seeds_go_by_the_points_of_all_lines_before(fake: Fake, carry_out: Any) -> None:
     swept = json.dumps({"circuit": {"inline": ROTATED}, "parameterValues": {"a": [0.1, 0.2, 0.3]}}).encode()
     found = carried(fake, carry_out, listed(fake, swept, b"{", line()))

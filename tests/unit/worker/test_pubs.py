@@ -235,6 +235,7 @@ def test_a_parameter_anywhere(body: str) -> None:
     [
         ({}, PubReason.UNBOUND_PARAMETERS, "a, b"),
         ({"a": 1}, PubReason.UNBOUND_PARAMETERS, "value: b."),
+        ({"a": 1, "false": 1}, PubReason.UNBOUND_PARAMETERS, "unquoted Y, y, N or n"),
         ({"a, b, zeta": [1, 2, 3]}, PubReason.UNKNOWN_PARAMETERS, "zeta"),
         ({"a": 0, "b": 1}, PubReason.INVALID_CIRCUIT, "not a finite number"),
         ({"a": [1, 0], "b": [1, 1]}, PubReason.INVALID_CIRCUIT, "not a finite number"),

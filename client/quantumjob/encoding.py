@@ -1,0 +1,26 @@
+"""What goes to the service, as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def encoded(value: Any) -> bytes:
+    """UTF-8, NumPy's numbers and arrays as Python's. Raises ValueError where a number is none that JSON has."""
+    try:
+        return json.dumps(value, allow_nan=False, default=_python_s, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        raise ValueError("A text of the job has half a surrogate pair, which UTF-8 cannot hold.") from None
+    except ValueError as error:
+        if "JSON compliant" not in str(error):
+            raise
+        raise ValueError(
+            "A number of the job is NaN or infinite. JSON has no such number; give a finite one."
+        ) from None
+
+
+def _python_s(value: Any) -> Any:
+    if hasattr(value, "tolist"):  # without NumPy: the command line starts sooner
+        return value.tolist()
+    raise TypeError(f"A job cannot hold a {type(value).__name__}: {value!r}.")
