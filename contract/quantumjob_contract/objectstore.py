@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
@@ -50,8 +51,10 @@ class AsyncBucket:
         self.config = bucket.config
         self.presign = bucket.presign
         self.uri = bucket.uri
-        connector = aiohttp.TCPConnector(ssl=transfer.trust(self.config.ca_pem))
-        session = aiohttp.ClientSession(connector=connector, timeout=TIMEOUT)
+        context = ssl.create_default_context()
+        if self.config.ca_pem:
+            context.load_verify_locations(cadata=self.config.ca_pem)
+        session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context), timeout=TIMEOUT)
         self._http = RetryClient(session, retry_options=RETRIES)
 
     async def close(self) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import ssl
 from collections.abc import Sequence
 from enum import Enum
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -60,22 +58,32 @@ class Put(Enum):
     EXISTED = "existed"
 
 
-def trust(ca_pem: str = "") -> ssl.SSLContext:
-    """TLS that trusts the system's authorities, and those in `ca_pem`.
+class GivenFirst(ssl.SSLContext):
+    """Trusts the authorities that it was given, and the system's once a server has shown that those will not do.
 
-    Those of the system are found as needed, where it has them by hash: to load all takes longer than a small job.
+    To load the system's takes longer than a small job. The connection at which they turn out to be needed fails, and
+    its repeat succeeds.
     """
-    folder = ssl.get_default_verify_paths().capath
-    hashed = folder and "SSL_CERT_FILE" not in os.environ and any(Path(folder).glob("*.0"))
-    context = ssl.create_default_context(capath=folder if hashed else None)
-    if ca_pem:
-        context.load_verify_locations(cadata=ca_pem)
-    return context
+
+    _complete = False
+
+    def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
+        try:
+            return super().wrap_socket(*args, **kwargs)
+        except ssl.SSLCertVerificationError:
+            if not self._complete:
+                self.load_default_certs()
+                self._complete = True
+            raise
 
 
 def pool(ca_pem: str = "", *, size: int = 8, timeout: float = 30.0, alone: bool = False) -> urllib3.PoolManager:
     """An HTTP connection pool that trusts the authorities in `ca_pem`, and the system's unless those stand alone."""
-    context = ssl.create_default_context(cadata=ca_pem) if ca_pem and alone else trust(ca_pem)
+    if ca_pem and not alone:
+        context: ssl.SSLContext = GivenFirst(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=ca_pem)
+    else:
+        context = ssl.create_default_context(cadata=ca_pem or None)
     return urllib3.PoolManager(
         maxsize=size, retries=RETRIES, timeout=urllib3.Timeout(connect=5.0, read=timeout), ssl_context=context
     )

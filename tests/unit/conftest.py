@@ -15,9 +15,18 @@ from cryptography.x509.oid import NameOID
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with tls.crt and tls.key for localhost."""
-    folder = tmp_path_factory.mktemp("tls")
+    return _signed_by_itself(tmp_path_factory.mktemp("tls"), "server")
+
+
+@pytest.fixture(scope="session")
+def other_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with another key."""
+    return _signed_by_itself(tmp_path_factory.mktemp("other-tls"), "other")
+
+
+def _signed_by_itself(folder: Path, subject: str) -> Path:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
     now = dt.datetime.now(dt.UTC)
     made = (
         x509.CertificateBuilder()

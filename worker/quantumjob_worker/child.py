@@ -19,7 +19,7 @@ from quantumjob_contract.results import PubError, PubMetadata, PubResult
 from quantumjob_worker import clifford, load, normalise, profile, protocol, pubs, route, sandbox
 from quantumjob_worker.engines import engines
 from quantumjob_worker.engines.base import Run
-from quantumjob_worker.errors import PubFailed, describe, out_of_memory
+from quantumjob_worker.errors import Defect, PubFailed, describe, out_of_memory
 from quantumjob_worker.room import Room
 
 BELL: Final = b'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];h q[0];cx q[0],q[1];measure q->c;'
@@ -39,7 +39,11 @@ WARM_UP_NOISE: Final = NoiseModel(
 
 def first_run() -> None:
     """Once, in the fork server: the shortest, while the environment holds what libraries read at their first use."""
-    run(_task("OpenQASM2"), BELL)
+    report = run(_task("OpenQASM2"), BELL)
+    if report.result.error is not None:
+        defect = Defect("A Bell circuit does not run in this image; the worker's log says how.")
+        defect.add_note(report.trace)
+        raise defect
 
 
 def _task(format_: Format, noise: NoiseModel | None = None) -> protocol.Task:

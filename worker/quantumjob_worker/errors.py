@@ -45,6 +45,10 @@ class WorkerExit(Exception):
         self.message = message
 
 
+class Defect(Exception):
+    """The fork server cannot go on. The message is ours."""
+
+
 class Stopped(BaseException):
     """SIGTERM arrived. A BaseException, so that no handler of a library's errors takes it for one of its own."""
 

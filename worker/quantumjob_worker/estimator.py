@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +18,7 @@ from quantumjob_contract.backend import NoiseModel
 from quantumjob_contract.limits import TRAJECTORIES
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import Expectations, PubMetadata
-from quantumjob_worker import normalise, route, simulate
+from quantumjob_worker import endings, normalise, route, simulate
 from quantumjob_worker.bindings import Values, bound
 from quantumjob_worker.engines import aer
 from quantumjob_worker.errors import PubFailed
@@ -86,7 +86,13 @@ class Ready:
     def runs(self, plan: Plan) -> int:
         """How many runs were averaged; 0 where one is exact."""
         exact = self.errors is None or plan.method == "density_matrix"
-        return 0 if exact and normalise.ends_pure(self.circuit) else TRAJECTORIES
+        return 0 if exact and endings.is_pure(self.circuit) else TRAJECTORIES
+
+    def errors_of(self, paulis: list[str], table: Table, plan: Plan) -> Table:
+        """The standard errors of these means, at most: each run gives something between -1 and 1."""
+        runs = self.runs(plan)
+        exact = [not runs or self.known(pauli) is not None for pauli in paulis]
+        return np.where(exact, 0.0, np.sqrt(np.clip(1 - table**2, 0, None) / max(1, runs)))
 
 
 class Estimate:
@@ -109,7 +115,8 @@ class Estimate:
         """Values and standard errors, of the shape that Qiskit gives them, and how they were made. Raises PubFailed."""
         self._check_memory(task)
         table, plan = self._table(task)
-        shape, evs = self._weighted(table)
+        shape, evs = self._weighted(table, float)
+        _, stds = self._weighted(self._first.errors_of(self._paulis, table, plan), abs)
         precision = task.precision or 0.0
         if precision > 0:
             evs = np.random.default_rng(task.seed).normal(evs, precision)
@@ -117,7 +124,7 @@ class Estimate:
             raise PubFailed(PubReason.INVALID_OBSERVABLES, "An expectation value is beyond what a number can hold.")
         made = simulate.made(base, self._first.circuit, plan, plan.method)
         made = msgspec.structs.replace(made, shots=self._first.runs(plan))
-        return made, Expectations(shape=list(shape), evs=evs.tolist(), stds=[precision] * len(evs))
+        return made, Expectations(shape=list(shape), evs=evs.tolist(), stds=np.hypot(stds, precision).tolist())
 
     def _symbolic(self) -> Ready | None:
         if self._noise is not None and self._values.columns:
@@ -140,8 +147,10 @@ class Estimate:
             tables.append(table)
         return np.concatenate(tables), plan
 
-    def _weighted(self, table: Table) -> tuple[tuple[int, ...], NDArray[np.float64]]:
-        """Parameter values and observables, broadcast against each other: the shape, and the values in C order."""
+    def _weighted(
+        self, table: Table, weigh: Callable[[float], float]
+    ) -> tuple[tuple[int, ...], NDArray[np.float64]]:
+        """Parameter values and observables, broadcast against each other: the shape, and the sums in C order."""
         points, numbers = np.broadcast_arrays(
             np.arange(self._values.points).reshape(self._values.shape),
             np.arange(self._observables.size).reshape(self._observables.shape),
@@ -153,7 +162,7 @@ class Estimate:
         for number, places in enumerate(np.split(np.argsort(numbers, axis=None, kind="stable"), ends)):
             at = points.ravel()[places]
             for pauli, weight in observables[number].items():  # in order: a sum of floats depends on it
-                evs[places] += table[at, column[pauli]] * weight
+                evs[places] += table[at, column[pauli]] * weigh(weight)
         return points.shape, evs
 
     def _check_memory(self, task: Task) -> None:

@@ -23,6 +23,7 @@ from qiskit.circuit import (
 )
 from qiskit.circuit.annotated_operation import ControlModifier, InverseModifier, PowerModifier
 from qiskit.circuit.library import GlobalPhaseGate
+from qiskit.exceptions import QiskitError
 from qiskit.qasm2.parse import _DefinedGate, _U0Gate
 
 from quantumjob_contract.limits import MAX_OPERATIONS
@@ -30,6 +31,7 @@ from quantumjob_contract.reasons import PubReason
 from quantumjob_worker import genuine
 from quantumjob_worker.errors import PubFailed, too_large
 from quantumjob_worker.own_gate import OwnGate
+from quantumjob_worker.translate import translator
 
 WITHOUT_EFFECT: Final = (Delay, _U0Gate)
 """No sample of an ideal simulation depends on these; noise may strike during a delay. `u0(n)` would be n identities."""
@@ -55,6 +57,8 @@ class Flattener:
             self._append(flat, instruction)
             if instruction.name != "barrier":
                 fresh.difference_update(instruction.qubits)
+        if not any(instruction.name in genuine.CONTROL_FLOW for instruction in flat.data):
+            flat.data = [instruction for instruction in flat.data if instruction.name != "store"]  # nothing reads it
         return flat
 
     def _block(self, block: QuantumCircuit) -> QuantumCircuit:
@@ -144,12 +148,7 @@ class Flattener:
         if isinstance(operation, AnnotatedOperation):
             operation = self._without_modifiers(operation)
         definition = getattr(operation, "definition", None)
-        if definition is None:
-            raise PubFailed(
-                PubReason.INVALID_CIRCUIT,
-                "The circuit has an instruction without a definition, so what it does is not known.",
-            )
-        flat = self._block(definition)
+        flat = self._block(_synthesised(operation) if definition is None else definition)
         if key is not None:
             self._definitions[key] = flat
             self._kept_alive.append(operation)
@@ -174,6 +173,22 @@ class Flattener:
         if self._operations > 2 * MAX_OPERATIONS:  # inlining counts an operation at each level
             what = "operations or more, with all definitions and loops expanded"
             raise too_large(what, self._operations, MAX_OPERATIONS)
+
+
+def _synthesised(operation: Any) -> QuantumCircuit:
+    """By Qiskit's passes: some of its gates (a permutation, a Clifford) have no definition but what these know."""
+    whole = QuantumCircuit(operation.num_qubits, operation.num_clbits)
+    whole.append(operation, whole.qubits, whole.clbits)
+    try:
+        made = translator(genuine.basis("statevector")).run(whole)
+    except QiskitError:
+        made = whole
+    if any(instruction.name == operation.name for instruction in made.data):
+        raise PubFailed(
+            PubReason.INVALID_CIRCUIT,
+            "The circuit has an instruction without a definition, so what it does is not known. Transpile it first.",
+        )
+    return made
 
 
 def leaves_loop(block: QuantumCircuit) -> bool:

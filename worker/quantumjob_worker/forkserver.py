@@ -13,6 +13,7 @@ import signal
 import socket
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ import msgspec
 
 from quantumjob_worker import protocol, sandbox
 from quantumjob_worker.clock import now
+from quantumjob_worker.errors import DEFECT, Defect
 from quantumjob_worker.room import Room
 
 STOP_SECONDS: Final = 1.0
@@ -75,56 +77,69 @@ def _become_server(parent: int, control: socket.socket) -> None:
 
 
 def _serve(control: socket.socket) -> None:
-    gc.disable()
-    from quantumjob_worker import child  # noqa: PLC0415  the import is what this process is for
-
-    child.first_run()
-    os.environ.clear()  # who needed it has read it
-    _settle()
-    control.send(msgspec.json.encode(protocol.Ready(imported=now(), tasks=_tasks())))
     room = Room()
     try:
+        with _settled():
+            from quantumjob_worker import child  # noqa: PLC0415  the import is what this process is for
+
+            child.first_run()
+        control.send(msgspec.json.encode(protocol.Ready(imported=now())))
         while True:
             packet, fds, _, _ = socket.recv_fds(control, protocol.MAX_PACKET, 1)
             if not packet:
                 return
             if packet == protocol.WARM_UP:
                 _warm_up()
-            if not fds:
-                continue  # or KILL, of a child that was already gone
-            _run_child(control, msgspec.json.decode(packet, type=protocol.Start), fds[0], room)
+            elif fds:  # else it is KILL, of a child that was already gone
+                _run_child(control, msgspec.json.decode(packet, type=protocol.Start), fds[0], room)
+    except (OSError, MemoryError):
+        raise  # another pod may have better luck
+    except Exception as error:
+        what = str(error) if isinstance(error, Defect) else DEFECT
+        with contextlib.suppress(OSError):  # the parent is gone, which is then what failed
+            control.send(msgspec.json.encode(protocol.Broken(what)))
+        raise
     finally:
         room.remove()
 
 
 def _warm_up() -> None:
-    """Not before the first child: a worker that has no more than one pub does without."""
+    """Not before the first child: a worker that has no more than one pub does without, and so can all others."""
     from quantumjob_worker import child  # noqa: PLC0415  loaded by now
 
-    gc.disable()
-    child.warm_up()
-    _settle()
-    if _tasks() != 1:
-        raise RuntimeError("the warm-up has left a thread, which a child would not have")
+    try:
+        with _settled():
+            child.warm_up()
+    except Exception:  # noqa: BLE001  the pub that it fails with, if there is one, says so itself
+        traceback.print_exc()
 
 
-def _settle() -> None:
-    """What is here by now stays: no child is to touch it, as its memory would then be copied.
+@contextlib.contextmanager
+def _settled() -> Iterator[None]:
+    """What is made here stays: no child is to touch it, as its memory would then be copied.
 
     With the little garbage there is: to look for it in all that was imported takes longer than a pub.
     """
-    gc.freeze()
-    gc.enable()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
-def _tasks() -> int:
-    return len(list(Path("/proc/self/task").iterdir()))
+def _check_alone() -> None:
+    """A fork copies only the thread that calls it: a lock of another would never be given back."""
+    threads = len(list(Path("/proc/self/task").iterdir()))
+    if threads != 1:
+        raise Defect(f"The process that starts pubs has {threads} threads; it must have one.")
 
 
 def _run_child(control: socket.socket, start: protocol.Start, fd: int, room: Room) -> None:
     from quantumjob_worker import child, load  # noqa: PLC0415  loaded by now
 
     load.prepare(start.formats)
+    _check_alone()
     server = os.getpid()
     pid = os.fork()
     if pid == 0:

@@ -28,7 +28,7 @@ CONTROL_FLOW: Final = frozenset({"if_else", "while_loop", "for_loop", "switch_ca
 ERROR: Final = "qerror_loc"
 """A place where noise may strike: `noise` puts it there, and no format can hold one."""
 CLIFFORD: Final = frozenset({"id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "cx", "cy", "cz", "swap", "ecr"})
-MISBOUND: Final = frozenset({"cp", "crx", "cry", "crz", "cu1", "cu3", "mcphase"})
+MISBOUND: Final = frozenset({"cp", "crx", "cry", "crz", "cu", "cu1", "cu3", "mcphase"})
 """Gates whose angles Aer ignores, without an error, where they come as an array."""
 
 _CLASSES: Final[dict[str, type]] = {

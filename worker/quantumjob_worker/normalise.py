@@ -129,11 +129,6 @@ def compacted(circuit: QuantumCircuit, kept: list[int]) -> QuantumCircuit:
     return small
 
 
-def ends_pure(circuit: QuantumCircuit) -> bool:
-    """Whether each run ends in the same state: nothing is measured or reset on its way."""
-    return not any(instruction.name in {"measure", "reset"} for instruction in instructions(circuit))
-
-
 def has_control_flow(circuit: QuantumCircuit) -> bool:
     return any(instruction.name in genuine.CONTROL_FLOW for instruction in circuit.data)
 

@@ -18,7 +18,6 @@ _ONE_BIT: Final = frozenset(
     {"cx", "cy", "cz", "ch", "cp", "crx", "cry", "crz", "cu", "cu1", "cu3", "csx", "rzz", "rxx"}
 )
 """Gates that at most double a bond; others may quadruple it."""
-_NOT_GATES: Final = frozenset({"initialize", "store"})
 
 
 class Profile(NamedTuple):
@@ -50,13 +49,16 @@ def profile(circuit: QuantumCircuit, shots: int, *, clifford: bool = False, nois
     crossing = [0] * (circuit.num_qubits + 1)
     gates = long_gates = measurements = errors = 0
     measured: set[int] = set()
+    touched: set[int] = set()
     dynamic = False
     widest = 0
     for name, qubits in _operations(circuit, list(range(circuit.num_qubits))):
         if name == "barrier":
             continue
         names.add(name)
-        dynamic = dynamic or name == "reset" or not measured.isdisjoint(qubits)
+        again = name == "initialize" and not touched.isdisjoint(qubits)  # a reset is part of it
+        dynamic = dynamic or name == "reset" or again or not measured.isdisjoint(qubits)
+        touched.update(qubits)
         if name == "measure":
             measured.update(qubits)
             measurements += 1
@@ -87,7 +89,7 @@ def profile(circuit: QuantumCircuit, shots: int, *, clifford: bool = False, nois
         measurements=measurements,
         errors=errors,
         noise=noise,
-        plain=not (dynamic or flow or errors or noise) and widest <= FEW and names.isdisjoint(_NOT_GATES),
+        plain=not (dynamic or flow or errors or noise) and widest <= FEW and "initialize" not in names,
     )
 
 

@@ -1,7 +1,7 @@
 """What parent, fork server and child say to each other. Small enough to be read at once.
 
     parent -> server   one packet a child: `Start` with its end of a socket pair as SCM_RIGHTS; or KILL; or WARM_UP
-    server -> parent   one packet: `Ready` once, then an `End` for each child
+    server -> parent   one packet: `Ready` once, then an `End` for each child; or `Broken`, and no more
     parent -> child    for each pub a `Task` and the circuit's bytes, each with its length before it, up to the end
     child -> parent    for each pub a `Report`, and each array that it saves, with its length before it
 
@@ -43,8 +43,12 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
     """Qiskit and Aer are imported."""
 
     imported: str
-    tasks: int
-    """Threads of the server: must be 1, since a fork copies only the thread that calls it."""
+
+
+class Broken(msgspec.Struct, frozen=True, tag="broken"):
+    """The server ends, by a defect."""
+
+    message: str
 
 
 class End(msgspec.Struct, frozen=True, tag="end"):

@@ -27,6 +27,10 @@ Tick = Callable[[], float | None]
 None for never."""
 
 
+class ServerGone(WorkerExit):
+    """The fork server has ended, and its child with it."""
+
+
 class Runner:
     """Runs pubs, in one child of the fork server at a time."""
 
@@ -63,8 +67,6 @@ class Runner:
         message = self._message()
         if not isinstance(message, protocol.Ready):
             raise WorkerExit(Exit.INTERNAL, "The fork server did not say that it is ready.")
-        if message.tasks != 1:
-            raise WorkerExit(Exit.INTERNAL, f"The fork server has {message.tasks} threads; it must have one.")
         self._imported = message.imported
 
     def run(
@@ -112,7 +114,7 @@ class Runner:
         try:
             socket.send_fds(self._control, [packet], [fd])
         except OSError:
-            raise WorkerExit(Exit.TEMPORARY, SERVER_KILLED) from None
+            raise ServerGone(Exit.TEMPORARY, SERVER_KILLED) from None
 
     def _listen(self, ours: socket.socket, pubs: int, tick: Tick, hear: Hear) -> protocol.End:
         """Whatever error `tick` or `hear` raises, the child is gone by then, and its end has been heard."""
@@ -132,6 +134,8 @@ class Runner:
                     end = message if isinstance(message, protocol.End) else None
                 if wake is not None and time.monotonic() >= wake:
                     wake = _later(tick())
+        except ServerGone:
+            raise
         except Exception:
             self.kill()
             while end is None and not isinstance(self._message(), protocol.End):
@@ -155,13 +159,18 @@ class Runner:
         return bool(chunk)
 
     def _message(self) -> protocol.Ready | protocol.End:
-        try:
-            packet = self._control.recv(protocol.MAX_PACKET)
-        except ConnectionError:
-            packet = b""
+        packet = b""
+        with contextlib.suppress(ConnectionError):
+            try:
+                packet = self._control.recv(protocol.MAX_PACKET)
+            except ConnectionResetError:  # it left something unread; what it said before is still here
+                packet = self._control.recv(protocol.MAX_PACKET)
         if not packet:
-            raise WorkerExit(Exit.TEMPORARY, SERVER_KILLED)
-        return msgspec.json.decode(packet, type=protocol.Ready | protocol.End)
+            raise ServerGone(Exit.TEMPORARY, SERVER_KILLED)
+        message = msgspec.json.decode(packet, type=protocol.Ready | protocol.End | protocol.Broken)
+        if isinstance(message, protocol.Broken):
+            raise ServerGone(Exit.INTERNAL, message.message)
+        return message
 
 
 def _later(seconds: float | None) -> float | None:

@@ -10,7 +10,7 @@ from qiskit import QuantumCircuit
 from quantumjob_contract.limits import DEADLINE_SLACK, MAX_RESULT_BYTES
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubMetadata, Register, Why
-from quantumjob_worker import clifford, normalise, profile, route
+from quantumjob_worker import clifford, endings, profile, route
 from quantumjob_worker.engines import engines
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import PubFailed
@@ -55,7 +55,7 @@ def planned(
         circuit, shots, clifford=simple is not None, noise=errors.kind if errors is not None else ""
     )
     if averaged:
-        found = found._replace(dynamic=not normalise.ends_pure(circuit), shots=1)
+        found = found._replace(dynamic=not endings.is_pure(circuit), shots=1)
         found = found._replace(shots=shots if found.dynamic or found.errors else 1)
     allowed = [engine for engine in engines().values() if engine.precision != "single" or task.amplitudes == "single"]
     bids = (bid for engine in allowed if not averaged and (bid := engine.bid(found)) is not None)

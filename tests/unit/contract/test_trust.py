@@ -1,9 +1,11 @@
-"""Whom a connection trusts: a real handshake, in memory."""
+"""Whom a pool of connections trusts, at a real server."""
 
 from __future__ import annotations
 
 import ssl
-import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -11,53 +13,71 @@ import pytest
 from quantumjob_contract import transfer
 
 
-def handshake(certificate: Path, client: ssl.SSLContext) -> None:
-    """Raises SSLError where the client does not trust the server."""
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate / "tls.crt", certificate / "tls.key")
-    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
-    ends = [
-        client.wrap_bio(back, there, server_hostname="localhost"),
-        server.wrap_bio(there, back, server_side=True),
-    ]
-    while ends:
-        for end in list(ends):
-            try:
-                end.do_handshake()
-                ends.remove(end)
-            except ssl.SSLWantReadError:
-                continue
+class Hello(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 @pytest.fixture
-def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The system's folder of authorities, empty."""
-    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
-    return tmp_path
+def url(certificate: Path) -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), Hello)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "tls.crt", certificate / "tls.key")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"https://localhost:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def authority(certificate: Path) -> str:
+    return (certificate / "tls.crt").read_text()
+
+
+@pytest.fixture
+def another(other_certificate: Path) -> str:
+    return (other_certificate / "tls.crt").read_text()
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "RETRIES", transfer.RETRIES.new(total=1, backoff_factor=0))
+
+
+@pytest.fixture
+def system(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server's authority is one of the system's."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "tls.crt"))
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_an_authority_that_is_given_is_trusted(url: str, authority: str, alone: bool) -> None:
+    assert transfer.get(transfer.pool(authority, alone=alone), url, 10) == b"hello"
+
+
+def test_no_other_is_trusted(url: str, another: str) -> None:
+    for http in (transfer.pool(), transfer.pool(another), transfer.pool(another, alone=True)):
+        with pytest.raises(transfer.StoreUnavailable):
+            transfer.get(http, url, 10)
 
 
 @pytest.mark.usefixtures("system")
-def test_an_authority_that_is_given_is_trusted_and_no_other(certificate: Path) -> None:
-    handshake(certificate, transfer.trust((certificate / "tls.crt").read_text()))
-    with pytest.raises(ssl.SSLCertVerificationError):
-        handshake(certificate, transfer.trust())
+def test_the_system_s_are_trusted_beside_the_one_that_is_given(url: str, another: str) -> None:
+    assert transfer.get(transfer.pool(another), url, 10) == b"hello"
+    with pytest.raises(transfer.StoreUnavailable):
+        transfer.get(transfer.pool(another, alone=True), url, 10)
 
 
-def test_the_system_s_authorities_are_found_by_their_hashes(certificate: Path, system: Path) -> None:
-    file = certificate / "tls.crt"
-    name = subprocess.run(
-        ["openssl", "x509", "-hash", "-noout", "-in", file], capture_output=True, text=True, check=True
-    )
-    (system / f"{name.stdout.strip()}.0").symlink_to(file)
-    context = transfer.trust()
-    assert context.cert_store_stats()["x509_ca"] == 0, "none is loaded before it is needed"
-    handshake(certificate, context)
-
-
-def test_a_file_of_authorities_that_the_environment_names_is_read(
-    certificate: Path, system: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (system / "00000000.0").touch()
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "tls.crt"))
-    handshake(certificate, transfer.trust())
+@pytest.mark.usefixtures("system")
+def test_the_system_s_are_not_loaded_where_the_one_that_is_given_does(url: str, authority: str) -> None:
+    http = transfer.pool(authority)
+    assert transfer.get(http, url, 10) == b"hello"
+    assert http.connection_pool_kw["ssl_context"].cert_store_stats()["x509"] == 1

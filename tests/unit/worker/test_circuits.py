@@ -8,8 +8,11 @@ import io
 import msgspec
 import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, qpy
-from qiskit.circuit import Clbit, Parameter, Qubit
-from qiskit.circuit.library import UnitaryGate
+from qiskit.circuit import AnnotatedOperation, Clbit, Parameter, Qubit
+from qiskit.circuit.annotated_operation import InverseModifier, PowerModifier
+from qiskit.circuit.classical import expr, types
+from qiskit.circuit.library import PermutationGate, UnitaryGate
+from qiskit.quantum_info import Clifford
 from qiskit_aer.primitives import SamplerV2
 from worker_tasks import HEAD2, HEAD3, counts, error, run, task
 
@@ -213,6 +216,35 @@ def test_qpy_control_flow() -> None:
         circuit.rx(angle * 0, 1)
     circuit.measure(1, 1)
     assert list(counts(dumped(circuit), "QPY").values()) == [{"11": 100}]
+
+
+@pytest.mark.parametrize("method", ["automatic", "statevector", "stabilizer", "matrix_product_state"])
+def test_a_variable_that_nothing_reads(method: str) -> None:
+    """Beside a qubit that nothing touches, and in a circuit that stim may take."""
+    circuit = QuantumCircuit(2, 2)
+    number = circuit.add_var("number", expr.lift(0, types.Uint(4)))
+    circuit.x(0)
+    circuit.measure(0, 0)
+    circuit.store(number, expr.lift(3, types.Uint(4)))
+    circuit.measure(0, 1)
+    report = child.run(msgspec.structs.replace(task("QPY"), method=method), dumped(circuit))
+    assert report.result.data is not None, report.result.error
+    assert report.result.data["c"].counts == {"11": 100}
+
+
+def test_gates_whose_definition_only_qiskit_s_passes_know() -> None:
+    """On three qubits in turn: 1 goes to 2 by the permutation, and all are flipped by the Clifford."""
+    flip = QuantumCircuit(3)
+    flip.x([0, 1, 2])
+    turn = PermutationGate([2, 0, 1])
+    circuit = QuantumCircuit(3, 3)
+    circuit.x(1)
+    circuit.append(turn, [0, 1, 2])
+    circuit.append(AnnotatedOperation(turn, [InverseModifier(), PowerModifier(2)]), [0, 1, 2])
+    circuit.append(AnnotatedOperation(turn, PowerModifier(2)), [0, 1, 2])
+    circuit.append(Clifford(flip), [0, 1, 2])
+    circuit.measure([0, 1, 2], [0, 1, 2])
+    assert counts(dumped(circuit), "QPY")["c"] == {"011": 100}
 
 
 @pytest.mark.parametrize("before", [False, True])

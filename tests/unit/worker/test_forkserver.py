@@ -174,13 +174,38 @@ def test_the_parser_of_openqasm_3_is_imported_for_who_needs_it() -> None:
         assert found.stdout.strip() == expected
 
 
-def test_a_warm_up_that_leaves_a_thread_ends_the_server() -> None:
+def broken(runner: Runner) -> WorkerExit:
+    with pytest.raises(WorkerExit) as end:
+        for _ in range(2):
+            in_child(runner, BELL)
+    return end.value
+
+
+def test_a_thread_in_the_server_ends_the_worker() -> None:
     """A child would not have it, and might wait for it for ever."""
     thread = "import threading, time\nfrom quantumjob_worker import child\n"
     thread += "child.warm_up = lambda: threading.Thread(target=time.sleep, args=(60,), daemon=True).start()"
-    with pytest.raises(WorkerExit), fork_server(thread, code=1) as fresh:
-        for _ in range(2):
-            in_child(fresh, BELL)
+    with fork_server(thread, code=1) as fresh:
+        end = broken(fresh)
+    assert (end.code, "2 threads" in end.message) == (Exit.INTERNAL, True)
+
+
+def test_a_worker_goes_on_without_its_warm_up() -> None:
+    with fork_server("from quantumjob_worker import child\nchild.warm_up = lambda: 1 / 0") as fresh:
+        for _ in range(3):
+            report, _ = in_child(fresh, BELL)
+            assert report is not None
+            assert report.result.error is None
+
+
+def test_a_simulator_that_does_not_run_is_a_defect_of_the_worker() -> None:
+    """And no circuit's."""
+    with (
+        pytest.raises(WorkerExit) as end,
+        fork_server("from quantumjob_worker.engines import aer\naer.execute = lambda *a, **k: 1 / 0", code=1),
+    ):
+        pass
+    assert (end.value.code, "Bell" in end.value.message) == (Exit.INTERNAL, True)
 
 
 def test_the_warm_up_does_what_pubs_do_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -15,7 +16,6 @@ from qiskit.circuit import Parameter, ParameterVector
 from qiskit.circuit.library.standard_gates import get_standard_gate_name_mapping
 from qiskit.primitives import BitArray, PubResult
 from qiskit.quantum_info import Statevector
-from qiskit_aer import AerSimulator
 from qiskit_aer.primitives import EstimatorV2, SamplerV2
 from random_pubs import Drawn, dumped, estimator_pubs, sampler_pubs
 from worker_tasks import HEAD2, HEAD3, task
@@ -26,6 +26,8 @@ from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError, PubMetadata
 from quantumjob_worker import child, genuine, load, normalise, sweep
+from quantumjob_worker.bindings import Values
+from quantumjob_worker.engines.base import Run
 
 FALSE_ALARM = 1e-9
 """Probability that a right sampler fails one comparison of distributions."""
@@ -148,28 +150,32 @@ def test_the_bits_do_not_depend_on_how_a_sweep_is_cut(chunk: int, monkeypatch: p
     assert found.data.c.get_counts() == wanted.data.c.get_counts()
 
 
-@pytest.mark.parametrize("method", ["statevector", "matrix_product_state"])
+@pytest.mark.parametrize("others", [0.0, 0.3])
+@pytest.mark.parametrize("method", ["statevector", "density_matrix", "matrix_product_state"])
 @pytest.mark.parametrize("name", sorted(genuine.STANDARD))
-def test_every_gate_takes_its_angles_as_arrays(name: str, method: str) -> None:
-    """Aer ignores those of some, without an error: these are replaced."""
-    gate = get_standard_gate_name_mapping()[name].copy()
+def test_every_gate_takes_its_angles_as_arrays(name: str, method: str, others: float) -> None:
+    """Each alone, and all. Aer ignores those of some, without an error: these are replaced."""
+    gate = get_standard_gate_name_mapping()[name]
     if not gate.params or not gate.num_qubits:
         return
-    gate.params = list(ParameterVector("t", len(gate.params)))
-    circuit = QuantumCircuit(gate.num_qubits)
-    for qubit in circuit.qubits:
-        circuit.u(1.2, 0.7, 0.2, qubit)
-    circuit.append(gate, circuit.qubits)
-    for qubit in circuit.qubits:
-        circuit.u(0.9, 0.4, 0.8, qubit)
-    values = np.random.default_rng(5).uniform(0.3, 3, (2, len(gate.params)))
-    swept = normalise.for_sweep(circuit, method).copy()
-    swept.save_probabilities()
-    binds = {parameter: values[:, place].tolist() for place, parameter in enumerate(gate.params)}
-    found = AerSimulator(method=method).run(swept, parameter_binds=[binds]).result()
-    for point, angles in enumerate(values):
-        bound = circuit.assign_parameters(dict(zip(gate.params, angles, strict=True)))
-        assert np.allclose(found.data(point)["probabilities"], Statevector(bound).probabilities())
+    names = ParameterVector("t", len(gate.params))
+    for swept in (names, *([angle] for angle in names)):
+        given = [angle if angle in swept else others for angle in names]
+        circuit = QuantumCircuit(gate.num_qubits)
+        circuit.rx(Parameter("x"), 0)
+        for qubit in circuit.qubits:
+            circuit.u(1.2, 0.7, 0.2, qubit)
+        circuit.append(type(gate)(*given), circuit.qubits)
+        for qubit in circuit.qubits:
+            circuit.u(0.9, 0.4, 0.8, qubit)
+        points = np.random.default_rng(5).uniform(0.3, 3, (3, len(circuit.parameters)))
+        values = Values((3,), dict(zip(circuit.parameters, points.T, strict=True)))
+        ready = normalise.for_sweep(circuit, method).copy()
+        ready.save_probabilities()
+        parts = list(chain.from_iterable(sweep.chunks(ready, values, method, Run(1, 1, 1, 1 << 30), 1 << 10)))
+        for part, point in zip(parts, points, strict=True):
+            exact = Statevector(circuit.assign_parameters(point)).probabilities()
+            assert np.allclose(part["data"]["probabilities"], exact)
 
 
 def test_counts_are_of_all_points() -> None:
@@ -282,7 +288,22 @@ def test_an_estimator_averages_where_a_circuit_measures() -> None:
     wanted = estimator.run([(circuit, ["X", "Z"])]).result()[0]
     assert np.allclose(found.data.evs, wanted.data.evs)
     assert found.metadata["simulator_metadata"]["shots"] == 1024
+    assert np.allclose(found.data.stds, np.sqrt((1 - found.data.evs**2) / 1024)), "and not 0, as Aer says"
+    weighted = estimated(circuit, {"X": -3.0, "I": 5.0}, precision=0.1)
+    assert weighted.data.stds == pytest.approx(math.hypot(3 / 32, 0.1), rel=0.01)
     assert "shots" not in estimated(QuantumCircuit(1), "Z").metadata["simulator_metadata"]
+
+
+def test_an_initialize_that_resets_is_averaged() -> None:
+    """Half of a Bell pair begins anew: the other half is a coin."""
+    circuit = QuantumCircuit(2)
+    circuit.h(0)
+    circuit.cx(0, 1)
+    circuit.initialize([0, 1], 0)
+    found = estimated(circuit, ["ZI", "IZ"])
+    assert found.metadata["simulator_metadata"]["shots"] == 1024
+    assert np.allclose(found.data.evs, [0, -1], atol=5 / 32)
+    assert np.allclose(found.data.stds, [1 / 32, 0], atol=1e-3)
 
 
 def test_an_estimator_of_many_qubits() -> None:

@@ -20,7 +20,7 @@ from quantumjob_worker import alive, protocol
 from quantumjob_worker.errors import OrderFailed, Stopped, WorkerExit
 from quantumjob_worker.runner import Runner
 
-READY = protocol.Ready(imported="2026-01-01T00:00:00Z", tasks=1)
+READY = protocol.Ready(imported="2026-01-01T00:00:00Z")
 END = protocol.End(signal=9, timed_out=False, peak=0)
 MISSING = Circuit("OpenQASM2", object=ObjectRef("none"))
 

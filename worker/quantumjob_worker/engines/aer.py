@@ -126,7 +126,8 @@ def execute(
     call = _simulator(method)._execute_circuits_job  # noqa: SLF001
     result = call([circuit], [values] if values else None, options, format_result=False)
     parts: list[dict[str, Any]] = result["results"]
-    if not result["success"] or not all(part["success"] for part in parts):
+    points = len(next(iter(values.values()), (None,)))
+    if not result["success"] or len(parts) != points or not all(part["success"] for part in parts):
         statuses = [str(result["status"]), *(str(part["status"]) for part in parts)]
         if any("memory" in status.lower() or "bad_alloc" in status for status in statuses):
             raise PubFailed(PubReason.MEMORY_LIMIT, out_of_memory(run.memory))
