@@ -147,9 +147,7 @@ class Estimate:
             tables.append(table)
         return np.concatenate(tables), plan
 
-    def _weighted(
-        self, table: Table, weigh: Callable[[float], float]
-    ) -> tuple[tuple[int, ...], NDArray[np.float64]]:
+    def _weighted(self, table: Table, weigh: Callable[[float], float]) -> tuple[tuple[int, ...], NDArray[np.float64]]:
         """Parameter values and observables, broadcast against each other: the shape, and the sums in C order."""
         points, numbers = np.broadcast_arrays(
             np.arange(self._values.points).reshape(self._values.shape),
