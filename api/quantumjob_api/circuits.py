@@ -112,7 +112,8 @@ async def read(
 )
 async def upload(request: Request, service: Serving, token: Token, namespace: Namespace, key: Key) -> Response:
     """Needs the right to create quantumjobs in the namespace. A key is written once. The key `sha256/HEX` takes just
-    the bytes that have this sha256."""
+    the bytes that have this sha256. No call deletes a circuit: whoever has the bucket's credentials does, with an S3
+    client or by a lifecycle rule."""
     length = bodies.declared(request, limits.MAX_UPLOAD_BYTES)
     if length is None:
         raise Problem(Reason.LENGTH_REQUIRED, "Send the length of the body: Content-Length.", bodies.CLOSE)

@@ -86,9 +86,13 @@ def shape(schema: JSON) -> str:
 
 
 def bounds(parameter: JSON) -> str:
-    """The default, where there is one to tell of."""
-    default = parameter["schema"].get("default")
-    return "" if default is None else f" Default: `{json.dumps(default)}`."
+    """The default, and how much is taken at most."""
+    schema = parameter["schema"]
+    parts = [schema, *schema.get("anyOf", ())]
+    told = [f" Default: `{json.dumps(schema['default'])}`."] if schema.get("default") is not None else []
+    told += [f" At most {each['maximum']}." for each in parts if "maximum" in each]
+    told += [f" Up to {each['maxLength']} characters." for each in parts if "maxLength" in each]
+    return "".join(told)
 
 
 def errors() -> str:

@@ -30,7 +30,8 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[A-Za-z0-9._:/+=-]+$",
-        description="Sent again with the same body it gives the same job; with another, 409. Needs the right to list.",
+        description="Sent again with the same body it gives the same job; with another, 409. Holds until that job is "
+        "deleted: then it runs anew. Needs the right to list.",
     ),
 ]
 IfNoneMatch = Annotated[str | None, Header(max_length=1024, description="ETag that the caller has already.")]

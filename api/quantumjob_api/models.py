@@ -146,7 +146,11 @@ class Register(BaseModel):
 
     numBits: int  # noqa: N815  # as in JSON
     samples: str = Field(description="base64 of uint8 (*shape, shots, ceil(numBits / 8)), big-endian within a shot.")
-    counts: dict[str, int] | None = Field(None, description="By bit string, highest bit first; absent if too many.")
+    counts: dict[str, int] | None = Field(
+        None,
+        description="By bit string, highest bit first, over all points together (those of one are in `samples`); "
+        "absent if too many.",
+    )
     shape: list[int] = Field([], description="Of the pub's parameter values; absent where there is one point.")
 
 
@@ -181,7 +185,10 @@ class Stored(BaseModel):
     total: int
     succeeded: int
     failed: int
-    times: dict[str, str]
+    times: dict[str, str] = Field(
+        description="As `kubectl explain quantumjob.status.times` has them, and `created`. A shared worker may have "
+        "`started` and `imported` before that."
+    )
     versions: dict[str, str]
     segments: list[StoredObject]
     arrays: list[StoredArrays] = Field(description="Objects with the arrays that pubs have saved.")

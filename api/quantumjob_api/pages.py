@@ -12,7 +12,7 @@ from quantumjob_api.problems import Problem, Reason
 
 MAX_TOKEN: Final = 4096
 
-Limit = Annotated[int, Query(ge=1, le=200, description="Items of a page, at most.")]
+Limit = Annotated[int, Query(ge=1, le=200, description="Items of a page.")]
 Continue = Annotated[
     str | None,
     Query(

@@ -27,7 +27,9 @@ SegmentName = Annotated[
     str, Path(pattern=r"^(last|[0-9]{6}(\.npz)?)$", description="Segment of the shard, or its arrays.")
 ]
 SEGMENT: dict[int | str, JSON] = {
-    200: content(BINARY, "The object as its worker wrote it."),
+    200: content(
+        BINARY, "The object as its worker wrote it. With `redirect` too, where it is small and lies in the manifest."
+    ),
     206: content(BINARY, "The bytes that Range names.", {"Content-Range": "Which bytes, of how many."}),
     307: described("Where it can be fetched for five minutes.", {"Location": "A presigned URL of the store's."}),
 }

@@ -23,7 +23,13 @@ Range = Annotated[
     str | None,
     Header(alias="Range", description="One range of bytes, as `bytes=0-1023`; any other is ignored.", max_length=64),
 ]
-Redirect = Annotated[bool, Query(description="Answer with 307 to a URL of the store's that is valid for five minutes.")]
+Redirect = Annotated[
+    bool,
+    Query(
+        description="Answer with 307 to a URL of the store's that is valid for five minutes. It has the store's name "
+        "as this service knows it, which may mean nothing outside the cluster."
+    ),
+]
 
 
 class Held(StreamingResponse):

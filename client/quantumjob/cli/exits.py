@@ -17,7 +17,7 @@ class Exit(IntEnum):
     """The command, or a file that it names, cannot be read."""
     NOT_FOUND = 3
     NOT_ALLOWED = 4
-    """No token, none that is valid, or one without the right."""
+    """No token, none that is valid, or one without the right; no URL, a bad one, or a CA file that cannot be read."""
     REFUSED = 5
     """What was sent is not accepted, or the job is not in a state for it."""
     UNAVAILABLE = 6
