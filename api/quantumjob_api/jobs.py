@@ -182,7 +182,7 @@ async def status(
     def wanted(job: JSON) -> bool:
         return views.is_finished(job) if if_none_match is None else not views.is_named(views.etag(job), if_none_match)
 
-    if wait and not wanted(job):
+    if wait and not wanted(job) and not views.is_finished(job):  # what is finished changes no more
         with service.waiting.take(namespace, weight(job)):
             job = light(job)
             states = waiting.states(service.kube, token, namespace, name, job, wait)

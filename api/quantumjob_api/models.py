@@ -13,6 +13,12 @@ from quantumjob_contract.program import Format
 LABEL: Final = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 SUBDOMAIN: Final = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$"
 UID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+IN_WORDS: Final = {
+    LABEL: "must be of lower-case letters, digits and '-', at most 63, and begin and end with a letter or digit",
+    SUBDOMAIN: "must be of lower-case letters, digits, '-' and '.', and begin and end with a letter or digit",
+    UID: "must be a UID, as jobs and the history have them",
+}
+"""What is said of a text that does not match."""
 SHA256: Final = r"^[0-9a-f]{64}$"
 NAME_LENGTH: Final = 63
 

@@ -11,7 +11,7 @@ import msgspec
 from pydantic import ValidationError
 
 from quantumjob_api import idempotency
-from quantumjob_api.models import Full, Short
+from quantumjob_api.models import IN_WORDS, Full, Short
 from quantumjob_api.problems import Problem, Reason
 from quantumjob_contract import limits, names
 from quantumjob_contract.transfer import sha256
@@ -46,8 +46,8 @@ def parse(data: bytes) -> Sent:
         known = idempotency.fingerprint(body)
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):  # too deep, or a number too large
         raise Problem(Reason.INVALID_REQUEST, "The body must be JSON in UTF-8.") from None
-    if not isinstance(body, dict):
-        raise Problem(Reason.INVALID_REQUEST, "The body must be an object with `spec` or `circuit`.")
+    if not isinstance(body, dict) or ("spec" in body) == ("circuit" in body):
+        raise Problem(Reason.INVALID_REQUEST, "The body must be an object with `spec` or `circuit`, one of the two.")
     try:
         return Sent((Full if "spec" in body else Short).model_validate(body), known)
     except ValidationError as error:
@@ -56,9 +56,16 @@ def parse(data: bytes) -> Sent:
 
 def invalid(errors: Any) -> Problem:
     """What a validation found, without what was sent."""
-    found = [{"at": ".".join(str(part) for part in each["loc"]), "message": each["msg"]} for each in errors]
+    found = [{"at": ".".join(str(part) for part in each["loc"]), "message": _said(each)} for each in errors]
     told = "; ".join(f"{each['at']}: {each['message']}" for each in found[:5])
     return Problem(Reason.INVALID_REQUEST, told, errors=found[:20])
+
+
+def _said(error: Any) -> str:
+    """Of a form that does not fit, in words."""
+    if error["type"] != "string_pattern_mismatch":
+        return str(error["msg"])
+    return IN_WORDS.get(error["ctx"]["pattern"], "has a letter that cannot be here, or not the form that is wanted")
 
 
 def plan(given: Sent, namespace: str, key: str | None) -> Plan:

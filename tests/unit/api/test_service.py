@@ -208,6 +208,25 @@ async def test_waiting_ends_when_the_job_does(client: httpx.AsyncClient, kube: F
     assert (await waiting).json()["phase"] == "Succeeded"
 
 
+async def test_what_is_finished_is_not_waited_for(client: httpx.AsyncClient, kube: FakeKube) -> None:
+    await client.post(JOBS, json=BODY | {"name": "bell"}, headers=ALL)
+    await kube.set_status("team", "bell", **DONE)
+    found = await client.get(f"{JOBS}/bell", headers=ALL)
+    again = await client.get(f"{JOBS}/bell?wait=60", headers=ALL | {"If-None-Match": found.headers["ETag"]})
+    assert again.status_code == 304
+    assert "watch team" not in kube.calls
+
+
+async def test_a_name_that_cannot_be_is_told_in_words(client: httpx.AsyncClient) -> None:
+    for answer in (
+        await client.post(JOBS, json=BODY | {"name": "Bad_Name"}, headers=ALL),
+        await client.get(f"{JOBS}/Bad_Name", headers=ALL),
+    ):
+        assert answer.status_code == 422
+        assert "lower-case letters" in answer.json()["detail"]
+        assert "pattern" not in answer.text
+
+
 async def test_waiting_for_any_change(client: httpx.AsyncClient, kube: FakeKube) -> None:
     made = await client.post(JOBS, json=BODY | {"name": "bell"}, headers=ALL)
     known = ALL | {"If-None-Match": made.headers["ETag"]}

@@ -84,6 +84,12 @@ def test_what_is_no_submission_is_refused(body: bytes) -> None:
     assert caught.value.reason is Reason.INVALID_REQUEST
 
 
+@pytest.mark.parametrize("body", [b"{}", b'{"spec": {}, "circuit": "x"}', b"[]", b"null"])
+def test_one_of_spec_and_circuit(body: bytes) -> None:
+    with pytest.raises(Problem, match="one of the two"):
+        submission.parse(body)
+
+
 def test_a_refusal_does_not_repeat_what_was_sent() -> None:
     with pytest.raises(Problem) as caught:
         submission.parse(b'{"circuit": "x", "shots": "secret"}')
