@@ -153,6 +153,9 @@ def _pages(path: str, kind: type[M], limit: int | None) -> Call[list[M]]:
 
 
 def _job(name: str) -> str:
+    """Raises NotFound."""
+    if "/" in name:  # on its way it would be taken for a path
+        raise errors.NotFound(404, "NotFound", f"No job can be called {name}.")
     return f"jobs/{quote(name, safe='')}"
 
 

@@ -20,6 +20,8 @@ from quantumjob_contract.program import default_name
 JSON = dict[str, Any]
 MAX_ARRAYS: Final = 256 * limits.KIB
 """Bytes of all parameter values and observables in a QuantumJob: all of it has to fit 1.5 MiB."""
+RESERVED: Final = frozenset({"shape", "ndim", "size", "items", "keys", "values", "self"})
+"""Names that a DataBin has for itself."""
 _PAULIS: Final = re.compile(r"[IXYZ]+")
 _MEANT: Final = re.compile(r"\s.*|.*\s|.*,.*|.*\[\d*:\d+\]", re.DOTALL)
 """Names of parameters that would be read as several, or without their spaces."""
@@ -40,7 +42,10 @@ def program(
 
 
 def sampler_pub(pub: SamplerPub) -> JSON:
-    """All but its circuit."""
+    """All but its circuit. Raises ValueError."""
+    for register in pub.circuit.cregs:
+        if register.name in RESERVED:
+            raise ValueError(f"Rename the register {register.name!r}: Qiskit's results cannot hold one of that name.")
     return {"shots": pub.shots} | _values(pub.parameter_values)
 
 

@@ -6,6 +6,7 @@ No circuit is parsed here, and of an object's lines only where they begin is kep
 from __future__ import annotations
 
 import base64
+import codecs
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
@@ -101,7 +102,7 @@ class Lines:
         self._primitive = primitive
         self._shots = listed.shots
         self._circuits = Circuits(data) if listed.format == "QPY" else None
-        self._data = parameters if listed.format == "QPY" else data
+        self._data = (parameters if listed.format == "QPY" else data).removeprefix(codecs.BOM_UTF8)
         self._what = "the parameters" if listed.format == "QPY" else "the object"
         self._spans = list(spans(self._data))
 

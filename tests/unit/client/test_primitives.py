@@ -22,7 +22,7 @@ from qiskit_aer.primitives import EstimatorV2, SamplerV2
 from rich.console import Console
 
 from quantumjob import Client, Estimator, Job, JobFailed, Sampler, WaitTimeout, circuits, errors, models, progress
-from quantumjob.pubs import estimator_pub, program, sampler_pub
+from quantumjob.pubs import RESERVED, estimator_pub, program, sampler_pub
 from quantumjob_contract import limits
 from support.service import TOKEN, URL, Running
 
@@ -246,6 +246,21 @@ def test_what_would_be_ignored_is_an_error(client: Client) -> None:
             Sampler(client).run([bell()], save=save)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="other fields than `program`"):
         Sampler(client, spec={"program": {"shots": 3}})
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_a_register_that_no_result_can_hold(client: Client, service: Running, name: str) -> None:
+    """Qiskit says so when the result is made, which would be after the run."""
+    circuit = QuantumCircuit(QuantumRegister(1), ClassicalRegister(1, name))
+    circuit.measure(0, 0)
+    with pytest.raises(ValueError, match=f"Rename the register '{name}'"):
+        Sampler(client).run([circuit])
+    assert not service.jobs()
+
+
+def test_a_name_with_a_slash_is_no_job_s(client: Client) -> None:
+    with pytest.raises(errors.NotFound, match="bell/result"):
+        client.status("bell/result")
 
 
 def test_one_name_of_an_array_to_save(client: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 from typing import Any
@@ -127,7 +128,8 @@ def test_a_line_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_lines_are_counted_as_an_editor_does() -> None:
-    lines = Lines("Sampler", listing(b""), b"\n".join([line(), b"", b" ", b"garbage", line()]))
+    lines = Lines("Sampler", listing(b""), codecs.BOM_UTF8 + b"\n".join([line(), b"", b" ", b"garbage", line()]))
+    assert lines[0].name == "pub-0"
     with pytest.raises(PubFailed, match="Line 4 of the object"):
         lines[1]
     assert lines[2].name == "pub-2"
