@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import msgspec
 import urllib3
 
 from quantumjob_contract import transfer
@@ -33,8 +34,10 @@ def decoded(data: bytes) -> NoiseModel:
     """The model that an object holds. Raises PubFailed."""
     try:
         return decode_model(data)
-    except ValueError as error:  # it names fields, and no figure
-        raise _invalid(f"cannot be used ({error}); docs/noise.md has its schema") from None
+    except msgspec.MsgspecError:  # its text may quote the object
+        raise _invalid("is not of the schema in docs/noise.md") from None
+    except ValueError as error:
+        raise _invalid(f"cannot be: {error}") from None
 
 
 def _bytes(

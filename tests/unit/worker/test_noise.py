@@ -22,7 +22,8 @@ from quantumjob_contract.backend import (
 )
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import Why
-from quantumjob_worker import child, normalise
+from quantumjob_worker import child, noise_source, normalise
+from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.noise import Errors
 from quantumjob_worker.runner import Runner
 
@@ -270,3 +271,17 @@ def test_stim_in_a_child_behind_shut_doors(runner: Runner) -> None:
     assert report is not None, end
     assert report.result.metadata.engine.startswith("stim "), report.result.error
     assert report.result.metadata.why == Why.CLIFFORD
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b'{"version": 1, "secret-of-mine": 1}', "is not of the schema"),
+        (b'{"version": 1, "readout": {"zeroAsOne": "secret-of-mine"}}', "is not of the schema"),
+        (b'{"version": 1, "qubits": {"secret-of-mine": {}}}', "a key of qubits is not the index of a qubit"),
+    ],
+)
+def test_what_is_wrong_with_a_noise_model_is_told_without_quoting_it(data: bytes, told: str) -> None:
+    with pytest.raises(PubFailed, match=told) as failed:
+        noise_source.decoded(data)
+    assert "secret" not in failed.value.error.message
