@@ -38,7 +38,7 @@ WARM_UP_NOISE: Final = NoiseModel(
 
 
 def first_run() -> None:
-    """Once, in the fork server: the shortest, while the environment holds what libraries read at their first use."""
+    """Once, in the fork server: the shortest. It loads what every run needs, and shows that the simulator runs."""
     report = run(_task("OpenQASM2"), BELL)
     if report.result.error is not None:
         defect = Defect("A Bell circuit does not run in this image; the worker's log says how.")

@@ -57,8 +57,8 @@ class Flattener:
             self._append(flat, instruction)
             if instruction.name != "barrier":
                 fresh.difference_update(instruction.qubits)
-        if not any(instruction.name in genuine.CONTROL_FLOW for instruction in flat.data):
-            flat.data = [instruction for instruction in flat.data if instruction.name != "store"]  # nothing reads it
+        if circuit.num_vars and not any(map(_reads_variables, flat.data)):
+            flat.data = [instruction for instruction in flat.data if instruction.name != "store"]
         return flat
 
     def _block(self, block: QuantumCircuit) -> QuantumCircuit:
@@ -173,6 +173,13 @@ class Flattener:
         if self._operations > 2 * MAX_OPERATIONS:  # inlining counts an operation at each level
             what = "operations or more, with all definitions and loops expanded"
             raise too_large(what, self._operations, MAX_OPERATIONS)
+
+
+def _reads_variables(instruction: CircuitInstruction) -> bool:
+    """Whether what a result shows may depend on one: a decision, or a bit that is set."""
+    if instruction.name == "store":
+        return not getattr(instruction.operation.lvalue, "standalone", False)
+    return instruction.name in genuine.CONTROL_FLOW
 
 
 def _synthesised(operation: Any) -> QuantumCircuit:

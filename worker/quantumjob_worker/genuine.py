@@ -25,6 +25,8 @@ from qiskit_aer.noise.noise_model import QuantumErrorLocation
 
 STANDARD: Final = frozenset(get_standard_gate_name_mapping()) - {"delay", "reset", "measure"}
 CONTROL_FLOW: Final = frozenset({"if_else", "while_loop", "for_loop", "switch_case"})
+CLASSICAL: Final = CONTROL_FLOW | {"store"}
+"""What only Aer has: decisions, and bits and variables that are set."""
 ERROR: Final = "qerror_loc"
 """A place where noise may strike: `noise` puts it there, and no format can hold one."""
 CLIFFORD: Final = frozenset({"id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "cx", "cy", "cz", "swap", "ecr"})

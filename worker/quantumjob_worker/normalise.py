@@ -107,8 +107,8 @@ def instructions(circuit: QuantumCircuit) -> Iterator[CircuitInstruction]:
 
 
 def used(circuit: QuantumCircuit) -> list[int]:
-    """Indices of the qubits that something touches; all of them where there is control flow."""
-    if has_control_flow(circuit):
+    """Indices of the qubits that something touches; all of them where there is control flow, or a variable is set."""
+    if any(instruction.name in genuine.CLASSICAL for instruction in circuit.data):
         return list(range(circuit.num_qubits))
     found = {qubit for instruction in circuit.data if instruction.name != "barrier" for qubit in instruction.qubits}
     return [index for index, qubit in enumerate(circuit.qubits) if qubit in found]

@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 
 from qiskit import QuantumCircuit
 
-from quantumjob_worker.genuine import CONTROL_FLOW, ERROR
+from quantumjob_worker.genuine import CLASSICAL, CONTROL_FLOW, ERROR
 
 Noise = Literal["", "readout", "pauli", "general"]
 """None, of measurements only, depolarizing too, or decay too."""
@@ -75,7 +75,7 @@ def profile(circuit: QuantumCircuit, shots: int, *, clifford: bool = False, nois
             crossing[max(qubits)] -= weight
     width = circuit.num_qubits
     bonds = (min(bits, cut, width - cut) for cut, bits in enumerate(accumulate(crossing[:-1]), start=1))
-    flow = not names.isdisjoint(CONTROL_FLOW)
+    flow = not names.isdisjoint(CLASSICAL)
     return Profile(
         qubits=width,
         clbits=circuit.num_clbits,

@@ -219,7 +219,7 @@ def _unseen(circuit: QuantumCircuit) -> QuantumCircuit:
     for instruction in circuit.data:
         if instruction.name == "measure":
             channels._append(CircuitInstruction(DEPHASING, instruction.qubits, ()))  # noqa: SLF001
-        else:
+        elif instruction.name != "store":
             channels._append(instruction)  # noqa: SLF001  append() checks each argument again
     return channels
 

@@ -264,6 +264,18 @@ def test_a_variable_that_nothing_reads(method: str) -> None:
     assert report.result.data["c"].counts == {"11": 100}
 
 
+@pytest.mark.parametrize("wide", [1, 14])
+def test_a_bit_that_is_set_is_not_lost(wide: int) -> None:
+    """Also where the circuit without it would go to stim."""
+    circuit = QuantumCircuit(wide + 1, 2)
+    number = circuit.add_var("number", expr.lift(0, types.Uint(4)))
+    circuit.x(range(wide))
+    circuit.measure(0, 0)
+    circuit.store(number, expr.lift(3, types.Uint(4)))
+    circuit.store(circuit.clbits[1], expr.lift(True))
+    assert counts(dumped(circuit), "QPY")["c"] == {"11": 100}
+
+
 def test_gates_whose_definition_only_qiskit_s_passes_know() -> None:
     """On three qubits in turn: 1 goes to 2 by the permutation, and all are flipped by the Clifford."""
     flip = QuantumCircuit(3)
