@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import ssl
@@ -59,17 +60,28 @@ class Listener:
                 logger.warning("A connection cannot be accepted", extra={"cause": str(error)})
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
+            try:
+                await self._room()
+            except asyncio.CancelledError:
+                accepted.close()
+                raise
             made = self._protocol(
                 config=self._config, server_state=self.server.server_state, app_state=self.server.lifespan.state
             )
             starting = loop.create_task(self._start(accepted, made))
             self._starting.add(starting)
             starting.add_done_callback(self._starting.discard)
-            if not self._connections.opened(made, starting.cancel):
-                starting.cancel()
-                accepted.close()
+            self._connections.opened(made, starting.cancel, loop.time())
             # One that waits is accepted at once: without this nobody else would have a turn until none waits.
             await asyncio.sleep(0)
+
+    async def _room(self) -> None:
+        """Until there is room for one more; whoever else comes waits in the socket's backlog."""
+        loop = asyncio.get_running_loop()
+        while delay := self._connections.delay(loop.time()):
+            self._connections.changed.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._connections.changed.wait(), delay)
 
     async def _start(self, accepted: socket.socket, made: Bounded) -> None:
         """Hand the connection to its protocol, after the handshake where there is TLS."""

@@ -1,7 +1,8 @@
 """Connections: bounded in number, in the time and the size of a request's head, before any of our code sees a request.
 
 uvicorn bounds none of these (its limit_concurrency answers 503 to everybody once many connections are open, idle ones
-too). Here the connection that has been idle longest makes room for a new one.
+too). Here the connection that has been idle longest makes room for a new one, once it has had its moment to speak; a
+new one waits for that to be accepted.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from quantumjob_api import metrics
 
 HEAD_SECONDS: Final = 10.0
 """From the first byte of a request, or from the connection, to the end of its head; and for a TLS handshake."""
+MOMENT_SECONDS: Final = 0.5
+"""For which a connection may be idle, however many others want its place."""
 HEAD_BYTES: Final = 64 * 1024
 PIPELINED: Final = 8
 """Requests that a client may send before it has its answers."""
@@ -29,25 +32,31 @@ class Connections:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._idle: dict[object, Callable[[], object]] = {}
+        self._idle: dict[object, tuple[float, Callable[[], object]]] = {}
+        """Since when, and what closes it."""
         self._busy: set[object] = set()
+        self.changed = asyncio.Event()
+        """One has become idle, or has left."""
 
-    def opened(self, who: object, close: Callable[[], object]) -> bool:
-        """Whether there is room, made by closing the one that has been idle longest if need be."""
+    def delay(self, now: float) -> float:
+        """Seconds for which there is no room for one more, if nobody leaves. Times are those of the event loop."""
+        if len(self._idle) + len(self._busy) < self._limit:
+            return 0.0
+        since, _ = next(iter(self._idle.values()), (now, None))
+        return max(0.0, since + MOMENT_SECONDS - now)
+
+    def opened(self, who: object, close: Callable[[], object], now: float) -> None:
+        """After a delay of 0. The one that has been idle longest is closed if need be."""
         if len(self._idle) + len(self._busy) >= self._limit:
-            if not self._idle:
-                metrics.CLOSED.labels("full").inc()
-                return False
-            oldest = next(iter(self._idle))
             metrics.CLOSED.labels("idle").inc()
-            self._idle.pop(oldest)()
-        self.idle(who, close)
-        return True
+            _, close_oldest = self._idle.pop(next(iter(self._idle)))
+            close_oldest()
+        self.idle(who, close, now)
 
-    def idle(self, who: object, close: Callable[[], object]) -> None:
+    def idle(self, who: object, close: Callable[[], object], now: float) -> None:
         self._busy.discard(who)
         self._idle.pop(who, None)
-        self._idle[who] = close
+        self._idle[who] = (now, close)
         self._count()
 
     def busy(self, who: object) -> None:
@@ -60,6 +69,7 @@ class Connections:
         self._count()
 
     def _count(self) -> None:
+        self.changed.set()
         metrics.CONNECTIONS.set(len(self._idle) + len(self._busy))
 
 
@@ -78,7 +88,7 @@ class Bounded(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._raw = transport
         self._cycles = []
-        self.registry.idle(self, transport.abort)
+        self.registry.idle(self, transport.abort, self.loop.time())
         super().connection_made(transport)
         self._arm()
 
@@ -112,7 +122,7 @@ class Bounded(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         if self._raw is not None and not self._raw.is_closing():
-            self.registry.idle(self, self._raw.abort)
+            self.registry.idle(self, self._raw.abort, self.loop.time())
         self._cycles = [cycle for cycle in self._cycles if not cycle.response_complete]
         super().on_response_complete()
         if self._is_at_work():  # one that was sent before the answer

@@ -11,10 +11,12 @@ from typing import Final
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-MAX_CONNECTIONS: Final = 64
-"""At a time; for one more the oldest is closed. Whoever has a right to ask does so in a moment."""
+MAX_CONNECTIONS: Final = 256
+"""At a time; for one more the oldest is closed, once it has had its moment."""
+MOMENT_SECONDS: Final = 0.25
+"""Whoever has a right to ask does so in that time; no connection is closed before, and a new one waits."""
 PAUSE_SECONDS: Final = 0.1
-"""After an accept that failed: the process has no descriptor left."""
+"""At the most between two looks whether there is room, and after an accept that failed for want of descriptors."""
 
 
 def application(
@@ -60,11 +62,19 @@ async def served(app: web.Application, listening: socket.socket) -> AsyncIterato
 async def _accept(runner: web.AppRunner, listening: socket.socket) -> None:
     loop, server = asyncio.get_running_loop(), runner.server
     assert server is not None  # noqa: S101  # it is set up
+    opened: dict[web.RequestHandler, float] = {}
     while True:
+        opened = {each: since for each, since in opened.items() if each.transport is not None}
+        if len(opened) >= MAX_CONNECTIONS:
+            oldest, since = next(iter(opened.items()))
+            if (left := since + MOMENT_SECONDS - loop.time()) > 0:
+                await asyncio.sleep(min(left, PAUSE_SECONDS))
+            else:
+                oldest.force_close()
+            continue
         try:
             accepted, _ = await loop.sock_accept(listening)
-            await loop.connect_accepted_socket(server, accepted)
+            _, made = await loop.connect_accepted_socket(server, accepted)
+            opened[made] = loop.time()
         except OSError:
             await asyncio.sleep(PAUSE_SECONDS)
-        for oldest in server.connections[:-MAX_CONNECTIONS]:
-            oldest.force_close()

@@ -121,15 +121,30 @@ def test_idle_connections_make_room(run: Callable[[Scenario], None]) -> None:
     run(scenario)
 
 
+def test_whoever_comes_has_a_moment_to_speak(run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many others come before it has: they wait until it, or the moment, is over."""
+
+    async def scenario(served: Served) -> None:
+        monkeypatch.setattr(protocol, "MOMENT_SECONDS", 3600)
+        coming = [asyncio.create_task(served.connect()) for _ in range(ROOM * 3)]
+        for each in coming:
+            reader, writer = await each
+            writer.write(GET)
+            assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
+            writer.close()
+
+    run(scenario)
+
+
 def test_others_have_a_turn_between_two_connections(
     run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many wait to be accepted, and whoever sees to it that more do."""
     turns, seen = 0, []
 
-    def opened(*_: object) -> bool:
+    def delay(*_: object) -> float:
         seen.append(turns)
-        return False
+        return 0.0
 
     async def tick() -> None:
         nonlocal turns
@@ -138,7 +153,7 @@ def test_others_have_a_turn_between_two_connections(
             await asyncio.sleep(0)
 
     async def scenario(served: Served) -> None:
-        monkeypatch.setattr(protocol.Connections, "opened", opened)
+        monkeypatch.setattr(protocol.Connections, "delay", delay)
         address = ("127.0.0.1", served.listener.socket.getsockname()[1])
         ticking = asyncio.create_task(tick())
         waiting = [socket.create_connection(address) for _ in range(20)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tracemalloc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from quantumjob_api import bodies, pages, problems, streams, tokens, views
 from quantumjob_api.problems import STATUS, Problem, Reason
-from quantumjob_api.protocol import Connections
+from quantumjob_api.protocol import MOMENT_SECONDS, Connections
 from quantumjob_api.room import Room
 from support.kube import quantumjob
 
@@ -122,20 +122,29 @@ async def test_an_object_that_is_not_what_it_should_be_never_ends() -> None:
     assert (caught.value.reason, got) == (Reason.NOT_VERIFIED, [b"abc"])
 
 
-def test_the_connection_that_is_idle_longest_makes_room() -> None:
+def test_the_connection_that_is_idle_longest_makes_room_once_it_had_its_moment() -> None:
     closed: list[str] = []
     connections = Connections(2)
-    assert connections.opened("a", lambda: closed.append("a"))
-    assert connections.opened("b", lambda: closed.append("b"))
+
+    def close(who: str) -> Callable[[], None]:
+        return lambda: closed.append(who)
+
+    for at, who in ((0.0, "a"), (0.1, "b")):
+        assert connections.delay(at) == 0
+        connections.opened(who, close(who), at)
+    assert connections.delay(0.1) == pytest.approx(MOMENT_SECONDS - 0.1)
     connections.busy("a")
-    connections.idle("a", lambda: closed.append("a"))
-    assert connections.opened("c", lambda: closed.append("c"))
+    assert connections.delay(0.1) == pytest.approx(MOMENT_SECONDS)
+    connections.idle("a", close("a"), 0.2)
+    assert connections.delay(0.1 + MOMENT_SECONDS) == 0
+    connections.opened("c", close("c"), 0.1 + MOMENT_SECONDS)
     assert closed == ["b"]
     for who in ("a", "c"):
         connections.busy(who)
-    assert not connections.opened("d", lambda: closed.append("d"))
+    assert connections.delay(9.0) == MOMENT_SECONDS, "none is idle"
     connections.closed("a")
-    assert connections.opened("d", lambda: closed.append("d"))
+    assert connections.delay(9.0) == 0
+    connections.opened("d", close("d"), 9.0)
     assert closed == ["b"]
 
 

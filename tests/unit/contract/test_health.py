@@ -27,3 +27,18 @@ async def test_silent_connections_keep_no_probe_out(monkeypatch: pytest.MonkeyPa
             assert await silent[0][0].read() == b""
         for _, writer in silent:
             writer.close()
+
+
+async def test_whoever_comes_has_a_moment_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many others come before it has: they wait until it, or the moment, is over."""
+    monkeypatch.setattr(health, "MAX_CONNECTIONS", 4)
+    monkeypatch.setattr(health, "MOMENT_SECONDS", 3600)
+    app = health.application(CollectorRegistry(), lambda: "", lambda: "")
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    async with health.served(app, listening), asyncio.timeout(20):
+        slow = [await asyncio.open_connection("127.0.0.1", port) for _ in range(12)]
+        for reader, writer in slow:
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert (await reader.read()).startswith(b"HTTP/1.1 200")
+            writer.close()
