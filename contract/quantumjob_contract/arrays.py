@@ -20,6 +20,7 @@ from quantumjob_contract import limits
 Shape = tuple[int, ...]
 SMALLEST_WEIGHT: Final = 1e-8
 """Qiskit takes weights up to this for zero."""
+UNQUOTED: Final = "YAML takes an unquoted Y, y, N or n for one; write it in quotes"
 _SLICE: Final = re.compile(r"(.+)\[(\d{0,6}):(\d{1,6})\]")
 _PAULIS: Final = re.compile(r"[IXYZ]+")
 
@@ -151,9 +152,6 @@ def flat(nested: Any) -> tuple[Shape, list[Any]]:
     if any(isinstance(leaf, list) for leaf in leaves):
         raise _ragged()
     return tuple(shape), leaves
-
-
-UNQUOTED: Final = "YAML takes an unquoted Y, y, N or n for one; write it in quotes"
 
 
 def _ragged() -> BadArray:

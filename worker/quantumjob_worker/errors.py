@@ -59,6 +59,19 @@ def too_large(what: str, figure: int, limit: int) -> PubFailed:
     return PubFailed(PubReason.CIRCUIT_TOO_LARGE, f"The circuit has {told} {what}; the limit is {limit}.")
 
 
+Sentences = tuple[tuple[str, PubReason, str], ...]
+"""Words of a library's message, which quotes the circuit, and ours for what it says; the most particular first."""
+
+
+def in_our_words(
+    message: str, sentences: Sentences, otherwise: PubFailed, line: int | None = None, column: int | None = None
+) -> PubFailed:
+    for words, reason, sentence in sentences:
+        if words in message:
+            return PubFailed(reason, sentence, line, column)
+    return otherwise
+
+
 def describe(failed: BaseException) -> str:
     """Types and code lines of an exception, none of its text: that may quote the circuit."""
     frames = traceback.extract_tb(failed.__traceback__)

@@ -15,7 +15,7 @@ from qiskit_qasm3_import.state import add_dummy_parameter_reference
 
 from quantumjob_contract.limits import MAX_QUBITS
 from quantumjob_contract.reasons import PubReason
-from quantumjob_worker.errors import PubFailed
+from quantumjob_worker.errors import PubFailed, Sentences, in_our_words
 from quantumjob_worker.tokens import syntax_error, tokenise
 from quantumjob_worker.visitor import BoundedVisitor
 
@@ -23,7 +23,7 @@ MAX_DEPTH: Final = 64
 """Of brackets: the parser recurses some 20 frames for each."""
 _PLACE: Final = re.compile(r"(?:L(\d+):C|(\d+),)(\d+): (.*)", re.DOTALL)
 
-_SENTENCES: Final = (
+_SENTENCES: Final[Sentences] = (
     ("is not supported", PubReason.UNSUPPORTED_FORMAT, "Qiskit does not support this statement of OpenQASM 3."),
     ("not currently supported", PubReason.UNSUPPORTED_FORMAT, "Qiskit does not support this part of OpenQASM 3."),
     ("are not supported", PubReason.UNSUPPORTED_FORMAT, "Qiskit does not support this statement of OpenQASM 3."),
@@ -116,10 +116,8 @@ def _explain(error: Exception) -> PubFailed:
     if found is None:
         return PubFailed(PubReason.SYNTAX_ERROR, "The text is not valid OpenQASM 3.", *_offending(error))
     line, column = int(found[1] or found[2]), int(found[3]) + 1
-    for key, reason, sentence in _SENTENCES:
-        if key in found[4]:
-            return PubFailed(reason, sentence, line, column)
-    return PubFailed(PubReason.SYNTAX_ERROR, "The text is not valid OpenQASM 3 here.", line, column)
+    otherwise = PubFailed(PubReason.SYNTAX_ERROR, "The text is not valid OpenQASM 3 here.", line, column)
+    return in_our_words(found[4], _SENTENCES, otherwise, line, column)
 
 
 def _offending(error: Exception) -> tuple[int | None, int | None]:

@@ -18,7 +18,7 @@ from qiskit_qasm3_import.state import LocalScope
 from quantumjob_contract.limits import MAX_OPERATIONS, MAX_QUBITS
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker.conditions import condition
-from quantumjob_worker.errors import PubFailed, too_large
+from quantumjob_worker.errors import PubFailed, Sentences, in_our_words, too_large
 from quantumjob_worker.own_gate import OwnGate
 
 
@@ -129,6 +129,23 @@ class BoundedVisitor(ConvertVisitor):
             self._repeats = outer
 
 
+class _OwnGateBuilder:
+    """What the converter calls with the angles of a call.
+
+    Its own copies the whole definition, and those inside it, at each call: exponential when nested.
+    """
+
+    def __init__(self, name: str, body: QuantumCircuit, order: Sequence[Parameter]) -> None:
+        self._name = f"own_{name}"
+        self._body = body
+        self._order = order
+
+    def __call__(self, *params: Any) -> OwnGate:
+        if len(params) != len(self._order):
+            raise ConversionError("wrong number of parameters")
+        return OwnGate(self._name, self._body, self._order, params)
+
+
 def _loop_range(values: slice, node: Any) -> range:
     if values.start is None or values.stop is None:
         raise_from_node(node, "for-loop ranges must have a start and end")
@@ -193,23 +210,21 @@ def _range(chosen: slice, size: int, node: Any) -> range:
     return indices
 
 
-_SENTENCES: Final = (
-    ("argument", PubReason.SYNTAX_ERROR, "A gate is given the wrong number of parameters."),
-    ("label expects", PubReason.SYNTAX_ERROR, "A gate is given the wrong number of parameters."),
-    ("gate expectation", PubReason.SYNTAX_ERROR, "A gate is given the wrong number of qubits."),
-    ("duplicate", PubReason.INVALID_CIRCUIT, "A gate is applied to the same qubit twice."),
+_SENTENCES: Final[Sentences] = (
     ("register size", PubReason.INVALID_CIRCUIT, "The registers of one statement differ in size."),
+    ("duplicate", PubReason.INVALID_CIRCUIT, "A gate is applied to the same qubit twice."),
+    ("gate expectation", PubReason.SYNTAX_ERROR, "A gate is given the wrong number of qubits."),
+    ("label expects", PubReason.SYNTAX_ERROR, "A gate is given the wrong number of parameters."),
+    ("argument", PubReason.SYNTAX_ERROR, "A gate is given the wrong number of parameters."),
 )
-"""Of Qiskit's errors where it builds the circuit; the most particular last."""
+"""Of Qiskit's errors where it builds the circuit."""
 
 
 def _told(error: Exception) -> PubFailed:
     if isinstance(error, ArithmeticError):
         return PubFailed(PubReason.INVALID_CIRCUIT, "An angle has no finite value.")
-    for key, reason, sentence in reversed(_SENTENCES):
-        if key in str(error):
-            return PubFailed(reason, sentence)
-    return PubFailed(PubReason.INVALID_CIRCUIT, "Qiskit cannot build this statement.")
+    otherwise = PubFailed(PubReason.INVALID_CIRCUIT, "Qiskit cannot build this statement.")
+    return in_our_words(str(error), _SENTENCES, otherwise)
 
 
 def _place(node: Any) -> tuple[int | None, int | None]:
@@ -223,20 +238,3 @@ def _placed(failed: PubFailed, node: Any) -> PubFailed:
 
 _original_index = expression.ValueResolver._index_collection  # noqa: SLF001  the package has no hook for it
 expression.ValueResolver._index_collection = _checked_index  # type: ignore[method-assign]  # noqa: SLF001
-
-
-class _OwnGateBuilder:
-    """What the converter calls with the angles of a call.
-
-    Its own copies the whole definition, and those inside it, at each call: exponential when nested.
-    """
-
-    def __init__(self, name: str, body: QuantumCircuit, order: Sequence[Parameter]) -> None:
-        self._name = f"own_{name}"
-        self._body = body
-        self._order = order
-
-    def __call__(self, *params: Any) -> OwnGate:
-        if len(params) != len(self._order):
-            raise ConversionError("wrong number of parameters")
-        return OwnGate(self._name, self._body, self._order, params)
