@@ -10,6 +10,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction, Gate
 from qiskit.circuit.library import CXGate, CZGate, HGate, SdgGate, SGate, SXdgGate, SXGate, XGate, YGate, ZGate
 
+from quantumjob_worker import genuine
 from quantumjob_worker.genuine import CLIFFORD, CONTROL_FLOW, ERROR
 
 KEPT: Final = CLIFFORD | {
@@ -28,7 +29,7 @@ _Y: Final = ((), (ZGate(), HGate()), (YGate(),), (HGate(), ZGate()))
 
 def rewritten(circuit: QuantumCircuit) -> QuantumCircuit | None:
     """The circuit in Clifford gates by name; None where it has others."""
-    names = {instruction.name for instruction in circuit.data}
+    names = genuine.names(circuit)
     if names <= KEPT:
         return circuit
     if not names <= KEPT | CONTROL_FLOW | _ROTATIONS.keys():

@@ -49,6 +49,8 @@ class Flattener:
 
     def flatten(self, circuit: QuantumCircuit) -> QuantumCircuit:
         """The circuit, all of whose instructions are genuine. A reset of a qubit that is still fresh is left out."""
+        if len(circuit.data) <= MAX_OPERATIONS and all(map(genuine.is_plain, circuit.data)):
+            return circuit.copy()
         flat = circuit.copy_empty_like()
         fresh = set(circuit.qubits)
         for instruction in circuit.data:

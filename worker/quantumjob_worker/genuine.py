@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Final
 
+from qiskit import QuantumCircuit
 from qiskit.circuit import (
     Barrier,
     BreakLoopOp,
@@ -66,6 +67,18 @@ def is_genuine(instruction: CircuitInstruction) -> bool:
         return False
     operation: Any = instruction.operation
     return getattr(operation, "base_class", type(operation)) is expected
+
+
+def is_plain(instruction: CircuitInstruction) -> bool:
+    """Whether it is a standard gate, a measurement or a barrier: what most circuits are of, and nothing is done to."""
+    if instruction.is_standard_gate():
+        return bool(instruction.qubits)
+    return instruction.name in {"measure", "barrier"} and is_genuine(instruction)
+
+
+def names(circuit: QuantumCircuit) -> set[str]:
+    """Of all instructions, without those inside control flow. Much cheaper than to go through them."""
+    return set(circuit.count_ops())
 
 
 @cache

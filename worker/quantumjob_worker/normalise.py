@@ -84,6 +84,10 @@ def for_method(circuit: QuantumCircuit, method: str, *, keep_phase: bool = False
 
 
 def _is_runnable(circuit: QuantumCircuit, allowed: frozenset[str]) -> bool:
+    """Unless there is control flow, its names and its own instructions tell."""
+    names = genuine.names(circuit)
+    if names.isdisjoint(genuine.CONTROL_FLOW):
+        return names <= allowed and all(map(genuine.is_genuine, circuit.data))
     return all(instruction.name in allowed and genuine.is_genuine(instruction) for instruction in instructions(circuit))
 
 
@@ -108,9 +112,14 @@ def instructions(circuit: QuantumCircuit) -> Iterator[CircuitInstruction]:
 
 def used(circuit: QuantumCircuit) -> list[int]:
     """Indices of the qubits that something touches; all of them where there is control flow, or a variable is set."""
-    if any(instruction.name in genuine.CLASSICAL for instruction in circuit.data):
+    if not genuine.CLASSICAL.isdisjoint(genuine.names(circuit)):
         return list(range(circuit.num_qubits))
-    found = {qubit for instruction in circuit.data if instruction.name != "barrier" for qubit in instruction.qubits}
+    found: set[Qubit] = set()
+    for instruction in circuit.data:
+        if instruction.name != "barrier":
+            found.update(instruction.qubits)
+            if len(found) == circuit.num_qubits:  # most are known after a few gates
+                break
     return [index for index, qubit in enumerate(circuit.qubits) if qubit in found]
 
 
@@ -130,15 +139,15 @@ def compacted(circuit: QuantumCircuit, kept: list[int]) -> QuantumCircuit:
 
 
 def has_control_flow(circuit: QuantumCircuit) -> bool:
-    return any(instruction.name in genuine.CONTROL_FLOW for instruction in circuit.data)
+    return not genuine.CONTROL_FLOW.isdisjoint(genuine.names(circuit))
 
 
 def has_loops(circuit: QuantumCircuit) -> bool:
-    return any(instruction.name in LOOPS for instruction in instructions(circuit))
+    return has_control_flow(circuit) and any(instruction.name in LOOPS for instruction in instructions(circuit))
 
 
 def _check_measured(circuit: QuantumCircuit) -> None:
-    if not any(instruction.name == "measure" for instruction in instructions(circuit)):
+    if "measure" not in genuine.names(circuit) and not any(each.name == "measure" for each in instructions(circuit)):
         raise PubFailed(
             PubReason.NO_MEASUREMENT, "The circuit measures nothing, so there is nothing to sample. Add measurements."
         )

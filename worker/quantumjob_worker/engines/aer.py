@@ -12,11 +12,13 @@ import qiskit_aer
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 from qiskit_aer import AerSimulator
+from qiskit_aer.backends.aer_compiler import generate_aer_config
 
 from quantumjob_contract.limits import MIB
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker import normalise, route
 from quantumjob_worker.costs import available
+from quantumjob_worker.engines.assembly import assembled
 from quantumjob_worker.engines.base import Bits, Run, Sampled, packed_bytes
 from quantumjob_worker.errors import PubFailed, out_of_memory
 from quantumjob_worker.profile import Profile
@@ -122,9 +124,7 @@ def execute(
         options["enable_truncation"] = False  # it leaves out the end of a loop that nothing measured follows
     if run.errors is not None:
         options["noise_model"] = run.errors.aer
-    # As run().result() does it, but in this thread, and without the objects that those make of the answer.
-    call = _simulator(method)._execute_circuits_job  # noqa: SLF001
-    result = call([circuit], [values] if values else None, options, format_result=False)
+    result = _answer(_simulator(method), circuit, values, options)
     parts: list[dict[str, Any]] = result["results"]
     points = len(next(iter(values.values()), (None,)))
     if not result["success"] or len(parts) != points or not all(part["success"] for part in parts):
@@ -136,6 +136,21 @@ def execute(
             f"Qiskit Aer could not run the circuit by the method {method}. Check that it runs with Aer on its own.",
         )
     return parts
+
+
+def _answer(
+    simulator: AerSimulator,
+    circuit: QuantumCircuit,
+    values: Mapping[Parameter, Sequence[float]],
+    options: dict[str, Any],
+) -> dict[str, Any]:
+    """As run().result() has it, but in this thread, and without the objects that those make of it."""
+    ready = assembled(circuit) if not values and "noise_model" not in options else None
+    if ready is None:
+        binds = [values] if values else None
+        return simulator._execute_circuits_job([circuit], binds, options, format_result=False)  # type: ignore[no-any-return]  # noqa: SLF001
+    config = generate_aer_config([circuit], simulator.options, **options)
+    return simulator._execute_circuits([ready], None, config)  # type: ignore[no-any-return]  # noqa: SLF001
 
 
 @cache

@@ -1,0 +1,37 @@
+"""From a circuit of plain gates to what Aer's simulator takes, in one walk.
+
+Aer's own way there makes a Python object of each gate and asks it for conditions, which costs a small circuit as much
+as its simulation. Whatever is not plain is left to it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qiskit import QuantumCircuit
+from qiskit_aer.backends.backend_utils import CircuitHeader
+from qiskit_aer.backends.controller_wrappers import AerCircuit
+
+UNCONDITIONAL: Final = -1
+
+
+def assembled(circuit: QuantumCircuit) -> AerCircuit | None:
+    """Of a circuit in gates that Aer knows; None where it has more than gates, measurements and barriers."""
+    if circuit.num_vars or circuit.parameters:
+        return None
+    qubit = {bit: index for index, bit in enumerate(circuit.qubits)}
+    clbit = {bit: index for index, bit in enumerate(circuit.clbits)}
+    made = AerCircuit()
+    for instruction in circuit.data:
+        name = instruction.name
+        qubits = [qubit[bit] for bit in instruction.qubits]
+        if instruction.is_standard_gate():
+            made.gate(name, qubits, instruction.params, [], UNCONDITIONAL, None, instruction.label or name)
+        elif name == "measure":
+            made.measure(qubits, [clbit[bit] for bit in instruction.clbits], [])
+        elif name != "barrier":
+            return None
+    made.num_qubits, made.num_memory = circuit.num_qubits, circuit.num_clbits
+    made.global_phase_angle = float(circuit.global_phase)
+    made.set_header(CircuitHeader(n_qubits=circuit.num_qubits, memory_slots=circuit.num_clbits))
+    return made
