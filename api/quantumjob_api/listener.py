@@ -61,10 +61,13 @@ class Listener:
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
             try:
-                await self._room()
+                wanted = await self._room()
             except asyncio.CancelledError:
                 accepted.close()
                 raise
+            if not wanted:
+                accepted.close()
+                return
             made = self._protocol(
                 config=self._config, server_state=self.server.server_state, app_state=self.server.lifespan.state
             )
@@ -75,13 +78,17 @@ class Listener:
             # One that waits is accepted at once: without this nobody else would have a turn until none waits.
             await asyncio.sleep(0)
 
-    async def _room(self) -> None:
-        """Until there is room for one more; whoever else comes waits in the socket's backlog."""
+    async def _room(self) -> bool:
+        """Until there is room for one more; whoever else comes waits in the socket's backlog.
+
+        False where the service ends: it has closed its connections, and would wait for this one.
+        """
         loop = asyncio.get_running_loop()
         while delay := self._connections.delay(loop.time()):
             self._connections.changed.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._connections.changed.wait(), delay)
+        return not self.server.should_exit
 
     async def _start(self, accepted: socket.socket, made: Bounded) -> None:
         """Hand the connection to its protocol, after the handshake where there is TLS."""

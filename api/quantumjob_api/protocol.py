@@ -18,7 +18,8 @@ from quantumjob_api import metrics
 HEAD_SECONDS: Final = 10.0
 """From the first byte of a request, or from the connection, to the end of its head; and for a TLS handshake."""
 MOMENT_SECONDS: Final = 0.5
-"""For which a connection may be idle, however many others want its place."""
+"""Of each connection from its beginning, however many others want its place: its time to speak. A thousand that say
+nothing can come in a second."""
 HEAD_BYTES: Final = 64 * 1024
 PIPELINED: Final = 8
 """Requests that a client may send before it has its answers."""
@@ -33,7 +34,7 @@ class Connections:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._idle: dict[object, tuple[float, Callable[[], object]]] = {}
-        """Since when, and what closes it."""
+        """When each began, and what closes it; the one that has been idle longest first."""
         self._busy: set[object] = set()
         self.changed = asyncio.Event()
         """One has become idle, or has left."""
@@ -42,21 +43,21 @@ class Connections:
         """Seconds for which there is no room for one more, if nobody leaves. Times are those of the event loop."""
         if len(self._idle) + len(self._busy) < self._limit:
             return 0.0
-        since, _ = next(iter(self._idle.values()), (now, None))
-        return max(0.0, since + MOMENT_SECONDS - now)
+        begun, _ = next(iter(self._idle.values()), (now, None))
+        return max(0.0, begun + MOMENT_SECONDS - now)
 
-    def opened(self, who: object, close: Callable[[], object], now: float) -> None:
+    def opened(self, who: object, close: Callable[[], object], begun: float) -> None:
         """After a delay of 0. The one that has been idle longest is closed if need be."""
         if len(self._idle) + len(self._busy) >= self._limit:
             metrics.CLOSED.labels("idle").inc()
             _, close_oldest = self._idle.pop(next(iter(self._idle)))
             close_oldest()
-        self.idle(who, close, now)
+        self.idle(who, close, begun)
 
-    def idle(self, who: object, close: Callable[[], object], now: float) -> None:
+    def idle(self, who: object, close: Callable[[], object], begun: float) -> None:
         self._busy.discard(who)
         self._idle.pop(who, None)
-        self._idle[who] = (now, close)
+        self._idle[who] = (begun, close)
         self._count()
 
     def busy(self, who: object) -> None:
@@ -82,13 +83,15 @@ class Bounded(HttpToolsProtocol):
     _in_head = True
     _head_bytes = 0
     _raw: asyncio.Transport | None = None
+    _begun = 0.0
     _cycles: list[RequestResponseCycle]
     """Requests without their answer."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._raw = transport
         self._cycles = []
-        self.registry.idle(self, transport.abort, self.loop.time())
+        self._begun = self.loop.time()
+        self.registry.idle(self, transport.abort, self._begun)
         super().connection_made(transport)
         self._arm()
 
@@ -122,7 +125,7 @@ class Bounded(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         if self._raw is not None and not self._raw.is_closing():
-            self.registry.idle(self, self._raw.abort, self.loop.time())
+            self.registry.idle(self, self._raw.abort, self._begun)
         self._cycles = [cycle for cycle in self._cycles if not cycle.response_complete]
         super().on_response_complete()
         if self._is_at_work():  # one that was sent before the answer

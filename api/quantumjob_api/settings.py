@@ -29,7 +29,8 @@ class Settings(BaseSettings):
     port: int = 8443
     health_port: int = 8080
     max_connections: int = Field(default=512, ge=1)
-    """Connections open at a time; for one more the one that is idle longest, for half a second at least, goes."""
+    """Connections open at a time; for one more the one that is idle longest goes. More than
+    max_requests, else clients wait without an answer while all are at work."""
     max_requests: int = Field(default=256, ge=1)
     """Requests at work at a time, those that wait for a job included; one more is answered with 503."""
     max_waiting: int = Field(default=192, ge=1)

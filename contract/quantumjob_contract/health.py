@@ -14,7 +14,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 MAX_CONNECTIONS: Final = 256
 """At a time; for one more the oldest is closed, once it has had its moment."""
 MOMENT_SECONDS: Final = 0.25
-"""Whoever has a right to ask does so in that time; no connection is closed before, and a new one waits."""
+"""Whoever has a right to ask does so in that time; no connection is closed before, and a new one waits: a thousand a
+second can come."""
+TURN_SECONDS: Final = 0.001
+"""After a stall, for what has come meanwhile to be read and answered before anything is closed."""
 PAUSE_SECONDS: Final = 0.1
 """At the most between two looks whether there is room, and after an accept that failed for want of descriptors."""
 
@@ -62,19 +65,19 @@ async def served(app: web.Application, listening: socket.socket) -> AsyncIterato
 async def _accept(runner: web.AppRunner, listening: socket.socket) -> None:
     loop, server = asyncio.get_running_loop(), runner.server
     assert server is not None  # noqa: S101  # it is set up
-    opened: dict[web.RequestHandler, float] = {}
+    opened: dict[asyncio.Transport, float] = {}
     while True:
-        opened = {each: since for each, since in opened.items() if each.transport is not None}
+        opened = {each: since for each, since in opened.items() if not each.is_closing()}
         if len(opened) >= MAX_CONNECTIONS:
             oldest, since = next(iter(opened.items()))
-            if (left := since + MOMENT_SECONDS - loop.time()) > 0:
-                await asyncio.sleep(min(left, PAUSE_SECONDS))
-            else:
-                oldest.force_close()
+            left = since + MOMENT_SECONDS - loop.time()
+            await asyncio.sleep(min(max(left, TURN_SECONDS), PAUSE_SECONDS))
+            if left <= 0:
+                oldest.abort()  # to close it would wait for a client that takes no answer
             continue
         try:
             accepted, _ = await loop.sock_accept(listening)
-            _, made = await loop.connect_accepted_socket(server, accepted)
-            opened[made] = loop.time()
+            transport, _ = await loop.connect_accepted_socket(server, accepted)
+            opened[transport] = loop.time()
         except OSError:
             await asyncio.sleep(PAUSE_SECONDS)

@@ -136,6 +136,65 @@ def test_whoever_comes_has_a_moment_to_speak(run: Callable[[Scenario], None], mo
     run(scenario)
 
 
+def test_those_who_ask_again_and_again_keep_nobody_out(
+    run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The moment is one's own once, not after each answer."""
+
+    async def again(served: Served) -> None:
+        reader, writer = await served.connect()
+        try:
+            while True:
+                writer.write(GET)
+                await reader.readuntil(b"hello")
+                await asyncio.sleep(0.02)  # much less than the moment
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.transport.abort()
+
+    async def scenario(served: Served) -> None:
+        monkeypatch.setattr(protocol, "MOMENT_SECONDS", 0.2)
+        asking = [asyncio.create_task(again(served)) for _ in range(ROOM)]
+        while served.asked < 10 * ROOM:
+            await asyncio.sleep(0)
+        assert (await served.ask()).startswith(b"HTTP/1.1 200")
+        for each in asking:
+            each.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+    run(scenario)
+
+
+def test_one_that_waits_for_room_does_not_keep_the_service_from_ending(
+    run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made after the others were closed, it would be waited for, as long as the service waits for anything."""
+    delays: list[float] = []
+    delay = protocol.Connections.delay
+
+    def noted(self: protocol.Connections, now: float) -> float:
+        delays.append(delay(self, now))
+        return delays[-1]
+
+    async def scenario(served: Served) -> None:
+        monkeypatch.setattr(protocol, "MOMENT_SECONDS", 3600)
+        monkeypatch.setattr(protocol, "HEAD_SECONDS", 3600)
+        monkeypatch.setattr(protocol.Connections, "delay", noted)
+        held = [await served.connect() for _ in range(ROOM)]
+        port = served.listener.socket.getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)  # without TLS: it would wait for a handshake
+        while not any(delays):
+            await asyncio.sleep(0)
+        served.listener.server.should_exit = True
+        assert await ended(reader)
+        assert served.listener.server.server_state.connections == set()
+        for _, each in [*held, (reader, writer)]:
+            each.close()
+
+    run(scenario)
+
+
 def test_others_have_a_turn_between_two_connections(
     run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
