@@ -49,7 +49,7 @@ class Flattener:
 
     def flatten(self, circuit: QuantumCircuit) -> QuantumCircuit:
         """The circuit, all of whose instructions are genuine. A reset of a qubit that is still fresh is left out."""
-        if len(circuit.data) <= MAX_OPERATIONS and all(map(genuine.is_plain, circuit.data)):
+        if len(circuit.data) <= MAX_OPERATIONS and _is_flat(circuit):
             return circuit.copy()
         flat = circuit.copy_empty_like()
         fresh = set(circuit.qubits)
@@ -175,6 +175,11 @@ class Flattener:
         if self._operations > 2 * MAX_OPERATIONS:  # inlining counts an operation at each level
             what = "operations or more, with all definitions and loops expanded"
             raise too_large(what, self._operations, MAX_OPERATIONS)
+
+
+def _is_flat(circuit: QuantumCircuit) -> bool:
+    """Whether there is nothing to do, as for most."""
+    return genuine.names(circuit) <= genuine.PLAIN and all(map(genuine.is_plain, circuit.data))
 
 
 def _reads_variables(instruction: CircuitInstruction) -> bool:

@@ -25,6 +25,8 @@ from qiskit_aer.backends.backend_utils import BASIS_GATES
 from qiskit_aer.noise.noise_model import QuantumErrorLocation
 
 STANDARD: Final = frozenset(get_standard_gate_name_mapping()) - {"delay", "reset", "measure"}
+PLAIN: Final = STANDARD | {"measure", "barrier"}
+"""What most circuits are of: nothing is done to these."""
 CONTROL_FLOW: Final = frozenset({"if_else", "while_loop", "for_loop", "switch_case"})
 CLASSICAL: Final = CONTROL_FLOW | {"store"}
 """What only Aer has: decisions, and bits and variables that are set."""
@@ -70,10 +72,10 @@ def is_genuine(instruction: CircuitInstruction) -> bool:
 
 
 def is_plain(instruction: CircuitInstruction) -> bool:
-    """Whether it is a standard gate, a measurement or a barrier: what most circuits are of, and nothing is done to."""
+    """Whether it is what its name in PLAIN says, on some qubits."""
     if instruction.is_standard_gate():
         return bool(instruction.qubits)
-    return instruction.name in {"measure", "barrier"} and is_genuine(instruction)
+    return instruction.name in PLAIN and is_genuine(instruction)
 
 
 def names(circuit: QuantumCircuit) -> set[str]:

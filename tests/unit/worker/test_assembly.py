@@ -12,10 +12,12 @@ from qiskit.circuit.classical import expr
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit_aer import AerSimulator
 
+from quantumjob_contract.reasons import PubReason
 from quantumjob_worker import genuine
 from quantumjob_worker.engines import aer
 from quantumjob_worker.engines.assembly import assembled
 from quantumjob_worker.engines.base import Run
+from quantumjob_worker.errors import PubFailed
 
 SHOTS = 200
 METHODS = ("statevector", "density_matrix", "stabilizer", "matrix_product_state")
@@ -38,7 +40,7 @@ def own_memory(circuit: QuantumCircuit, method: str) -> list[str]:
 
 @pytest.mark.parametrize(("name", "method"), GATES)
 def test_every_gate(name: str, method: str) -> None:
-    """With angles that all show, between gates that make them show, and called something else."""
+    """With angles that all show, between gates that make them show; a label makes no difference."""
     gate = get_standard_gate_name_mapping()[name].to_mutable()
     first = math.pi / 2 if method == "stabilizer" else 0.3
     gate.params = [first + 0.4 * at for at in range(len(gate.params))]
@@ -116,3 +118,14 @@ def test_what_is_not_plain_is_left_to_aer(more: Callable[[QuantumCircuit], objec
     assert assembled(circuit) is not None
     more(circuit)
     assert assembled(circuit) is None
+
+
+def test_a_run_that_fails_says_why() -> None:
+    circuit = QuantumCircuit(24, 1)
+    circuit.h(range(24))
+    for qubit in circuit.qubits:
+        circuit.measure(qubit, 0)
+    assert assembled(circuit) is not None
+    with pytest.raises(PubFailed) as caught:
+        aer.execute(circuit, {}, "statevector", Run(shots=1, seed=1, threads=1, memory=1 << 20))
+    assert caught.value.error.reason == PubReason.MEMORY_LIMIT

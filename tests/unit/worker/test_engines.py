@@ -20,9 +20,9 @@ from random_pubs import dumped
 
 from quantumjob_contract.backend import Depolarizing, NoiseModel, Readout, Relaxation
 from quantumjob_contract.counts import counts
-from quantumjob_contract.results import PubMetadata, Register
+from quantumjob_contract.results import PubMetadata, Register, Why
 from quantumjob_worker import child, clifford, normalise, profile, route, simulate
-from quantumjob_worker.engines import engines, qsim
+from quantumjob_worker.engines import aer, engines, qsim
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.noise import Errors
 from quantumjob_worker.protocol import Task
@@ -251,3 +251,30 @@ def test_a_package_that_is_for_another_machine_is_left_alone(monkeypatch: pytest
     assert qsim.installed() == []
     monkeypatch.setattr(qsim, "PACKAGE", "no_such_package")
     assert qsim.installed() == []
+
+
+def test_a_trial_that_fails_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its beginning shows it, though Aer leaves out of that what no measurement would show."""
+    ran: list[tuple[str, int]] = []
+    run = aer._run
+
+    def noted(circuit: QuantumCircuit, method: str, *rest: Any, **options: Any) -> Any:
+        ran.append((method, circuit.size()))
+        return run(circuit, method, *rest, **options)
+
+    monkeypatch.setattr(aer, "_run", noted)
+    rng = np.random.default_rng(5)
+    circuit = QuantumCircuit(12)
+    for _ in range(24):
+        for qubit in circuit.qubits:
+            circuit.u(*rng.uniform(0, math.tau, 3), qubit)
+        order = rng.permutation(12).tolist()
+        for pair in zip(order[::2], order[1::2], strict=True):
+            circuit.cx(*pair)
+    circuit.measure_all()
+    plan = Plan("aer", "matrix_product_state", Why.FASTEST, bond_limit=16, otherwise="statevector")
+    sampled = engines()["aer"].sample(circuit, plan, Run(shots=100, seed=1, threads=1, memory=1 << 30))
+    assert sampled.method == "statevector"
+    (trial, beginning), (method, whole) = ran
+    assert (trial, method) == ("matrix_product_state", "statevector")
+    assert beginning < whole / 4

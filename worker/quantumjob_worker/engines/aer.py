@@ -71,8 +71,8 @@ def _carry_out(circuit: QuantumCircuit, plan: Plan, run: Run) -> tuple[str, list
     if plan.bond_limit is None:
         return plan.method, _run(translated, plan.method, run)[0]
     limits = {"mps_log_data": True, "matrix_product_state_max_bond_dimension": plan.bond_limit}
-    for part in (_beginning(translated, PROBE_PART), translated):
-        memory, log = _run(part, plan.method, run, **limits)
+    for part, shots in ((_beginning(translated, PROBE_PART), 1), (translated, run.shots)):
+        memory, log = _run(part, plan.method, run._replace(shots=shots), **limits)
         if reached(log, plan.bond_limit):
             break
     else:
@@ -88,11 +88,14 @@ def reached(log: str, limit: int) -> bool:
 
 
 def _beginning(circuit: QuantumCircuit, part: int) -> QuantumCircuit:
+    """The first gates, and all measurements: Aer leaves out what no measurement shows."""
     gates = [instruction for instruction in circuit.data if instruction.name != "measure"]
     start = circuit.copy_empty_like()
     for instruction in gates[: len(gates) // part]:
         start._append(instruction)  # noqa: SLF001  append() checks each argument again
-    start.measure(0, 0)  # Aer warns of a circuit without
+    for instruction in circuit.data:
+        if instruction.name == "measure":
+            start._append(instruction)  # noqa: SLF001
     return start
 
 

@@ -12,12 +12,15 @@ from qiskit import QuantumCircuit
 from qiskit_aer.backends.backend_utils import CircuitHeader
 from qiskit_aer.backends.controller_wrappers import AerCircuit
 
+from quantumjob_worker import genuine
+
+KNOWN: Final = genuine.PLAIN & genuine.allowed("automatic")
 UNCONDITIONAL: Final = -1
 
 
 def assembled(circuit: QuantumCircuit) -> AerCircuit | None:
-    """Of a circuit in gates that Aer knows; None where it has more than gates, measurements and barriers."""
-    if circuit.num_vars or circuit.parameters:
+    """None where there is more than standard gates that Aer knows, without parameters, measurements and barriers."""
+    if circuit.num_vars or circuit.parameters or not genuine.names(circuit) <= KNOWN:
         return None
     qubit = {bit: index for index, bit in enumerate(circuit.qubits)}
     clbit = {bit: index for index, bit in enumerate(circuit.clbits)}
