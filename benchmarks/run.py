@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final, TypeVar
 
 from benchmarks import operator_usage
-from benchmarks.figures.basic import Floor
-from benchmarks.figures.parts import Alone
 from benchmarks.figures.run import Figures, Operator
 from benchmarks.measure import alone, many, programs, service, small, together
 from benchmarks.measure.backlog import backlog
@@ -29,7 +26,10 @@ def measure(bench: Bench, chosen: Namespace) -> Figures:
         return work() if name in chosen.only else None
 
     begun = operator_usage.read()
-    floor, found, verified = _floor(bench, chosen)
+    if "alone" in chosen.only:
+        floor, found, verified = alone.alone(bench, chosen.runs, chosen.warm_up)
+    else:
+        floor, found, verified = alone.floor(bench, chosen.runs), None, 0
     return Figures(
         floor=floor,
         alone=found,
@@ -37,7 +37,7 @@ def measure(bench: Bench, chosen: Namespace) -> Figures:
         many=part("many", lambda: many.dedicated(bench, chosen.many)),
         standing=part("standing", lambda: small.standing(bench, chosen.standing)),
         series=part("series", lambda: small.series(bench, chosen.series, chosen.at_once)),
-        burst=part("burst", lambda: small.burst(bench, chosen.burst)),
+        burst=part("burst", lambda: small.burst(bench, chosen.burst, chosen.many)),
         mixed=part("mixed", lambda: together.mixed(bench, chosen.small, chosen.long)),
         crowd=part("crowd", lambda: together.crowd(bench, chosen.crowd, chosen.few)),
         operator=_operator(bench, begun),
@@ -45,17 +45,6 @@ def measure(bench: Bench, chosen: Namespace) -> Figures:
         rest=part("rest", lambda: service.rest(bench, chosen.submits, chosen.submitters, chosen.submits_at_once)),
         backlog=part("backlog", lambda: backlog(bench, chosen.finished, chosen.waiting, chosen.runs)),
     )
-
-
-def _floor(bench: Bench, chosen: Namespace) -> tuple[Floor, Alone | None, int]:
-    """Raw Jobs one at a time, always; at once, where something is compared with that."""
-    if "alone" in chosen.only:
-        floor, found, verified = alone.alone(bench, chosen.runs, chosen.warm_up)
-    else:
-        floor, found, verified = alone.floor(bench, chosen.runs), None, 0
-    if not {"many", "burst"}.isdisjoint(chosen.only):
-        floor = replace(floor, many=many.raw_jobs(bench, chosen.many))
-    return floor, found, verified
 
 
 def _operator(bench: Bench, begun: Usage) -> Operator:

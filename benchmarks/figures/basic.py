@@ -39,6 +39,9 @@ class Rate:
     def each_second(self) -> float:
         return self.count / self.seconds
 
+    def __add__(self, other: Rate) -> Rate:
+        return Rate(self.count + other.count, self.seconds + other.seconds)
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -62,8 +65,6 @@ class Floor:
 
     singles: list[float]
     """One at a time, create to Complete."""
-    many: Rate | None = None
-    """All at once; None where nothing of this run is compared with it."""
 
     @property
     def seconds(self) -> float:

@@ -41,11 +41,11 @@ class Many:
     cost: Cost
     cleaning: Cost
     """To see them deleted."""
+    raw: Rate
+    """Raw Jobs all at once, before and after these."""
 
-    def targets(self, floor: Floor) -> list[Target]:
-        if floor.many is None:
-            return []
-        ratio = self.rate.each_second / floor.many.each_second
+    def targets(self, _: Floor) -> list[Target]:
+        ratio = self.rate.each_second / self.raw.each_second
         return [Target(f"rate of {self.rate.count} dedicated at once / raw Jobs", ratio, 0.9, at_most=False)]
 
 
@@ -79,19 +79,17 @@ class Burst:
     writes: Writes
     client_ms: float
     """Processor time of the benchmark itself, which competes with what it measures."""
+    raw: Rate
+    """Raw Jobs all at once, before and after these."""
 
     @property
     def rate(self) -> Rate:
         return rate(self.singles)
 
-    def targets(self, floor: Floor) -> list[Target]:
-        count, found = len(self.singles), []
-        if floor.many is not None:
-            ratio = self.rate.each_second / floor.many.each_second
-            name = f"rate of {count} at once from no worker / {floor.many.count} raw Jobs at once"
-            found = [Target(name, ratio, 20, at_most=False)]
+    def targets(self, _: Floor) -> list[Target]:
+        count, ratio = len(self.singles), self.rate.each_second / self.raw.each_second
         return [
-            *found,
+            Target(f"rate of {count} at once from no worker / raw Jobs at once", ratio, 20, at_most=False),
             Target(f"of these {count}, verified in the completed bucket", self.verified, count, "jobs", at_most=False),
             Target(f"operator's CPU a job, {count} at once", self.cost.each, BURST_CPU_MS, "ms"),
         ]

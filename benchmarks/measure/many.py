@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from benchmarks.figures.basic import Rate
+from collections.abc import Callable
+from typing import TypeVar
+
+from benchmarks.figures.basic import Cost, Rate
 from benchmarks.figures.parts import Many
 from benchmarks.figures.single import rate
 from benchmarks.measure.alone import settle
 from benchmarks.measure.bench import Bench, singles
 from benchmarks.spaces import DEDICATED, Space, Subject, raw
 from benchmarks.watching import Ended
+
+T = TypeVar("T")
+
+
+def beside_raw(bench: Bench, count: int, work: Callable[[], T]) -> tuple[T, Rate]:
+    """What that gives, and the rate of raw Jobs right before and after it: a machine's speed changes within minutes."""
+    before = raw_jobs(bench, count)
+    given = work()
+    return given, before + raw_jobs(bench, count)
 
 
 def raw_jobs(bench: Bench, count: int) -> Rate:
@@ -21,17 +33,21 @@ def raw_jobs(bench: Bench, count: int) -> Rate:
 
 
 def dedicated(bench: Bench, count: int) -> Many:
-    bench.say(f"{count} dedicated QuantumJobs at once")
-    space = bench.cluster.fresh()
+    def work() -> tuple[Rate, Cost, Cost]:
+        bench.say(f"{count} dedicated QuantumJobs at once")
+        space = bench.cluster.fresh()
 
-    def work() -> Rate:
-        created, ended = at_once(space, DEDICATED, count, "dedicated")
-        settle(space, list(ended.values()))
-        return rate(singles(created, ended))
+        def complete() -> Rate:
+            created, ended = at_once(space, DEDICATED, count, "dedicated")
+            settle(space, list(ended.values()))
+            return rate(singles(created, ended))
 
-    found, cost = bench.cost(work, count)
-    _, cleaning = bench.cost(space.clean, count)
-    return Many(found, cost, cleaning)
+        found, cost = bench.cost(complete, count)
+        _, cleaning = bench.cost(space.clean, count)
+        return found, cost, cleaning
+
+    (found, cost, cleaning), raw = beside_raw(bench, count, work)
+    return Many(found, cost, cleaning, raw)
 
 
 def at_once(space: Space, subject: Subject, count: int, prefix: str) -> tuple[dict[str, float], dict[str, Ended]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from benchmarks.figures.basic import Cost, Rate
 from benchmarks.figures.parts import Burst, Standing
 from benchmarks.figures.single import Single, rate
 from benchmarks.measure.bench import Bench, singles, verified
+from benchmarks.measure.many import beside_raw
 from benchmarks.spaces import BELL, WAIT_SECONDS, Cluster, Space
 from benchmarks.watching import Ended, now
 from quantumjob_operator.kube import QUANTUMJOBS
@@ -70,8 +73,14 @@ def series(bench: Bench, count: int, at_once: int) -> Cost:
     return cost
 
 
-def burst(bench: Bench, count: int) -> Burst:
+def burst(bench: Bench, count: int, raw_jobs: int) -> Burst:
     """From no worker at all: the namespace is new."""
+    made, raw = beside_raw(bench, raw_jobs, lambda: _burst(bench, count))
+    return made(raw)
+
+
+def _burst(bench: Bench, count: int) -> Callable[[Rate], Burst]:
+    """All but the raw Jobs beside it."""
     bench.say(f"{count} at once, from no worker")
     space = bench.cluster.fresh()
     wanted = [f"burst-{index}" for index in range(count)]
@@ -85,4 +94,4 @@ def burst(bench: Bench, count: int) -> Burst:
     bench.say(f"{rate(singles(created, ended)).each_second:.1f} a second; reading {count} results back")
     read_back = verified(list(ended.values()))
     space.clean()
-    return Burst(singles(created, ended), creation, read_back, cost, writes, client_ms)
+    return partial(Burst, singles(created, ended), creation, read_back, cost, writes, client_ms)

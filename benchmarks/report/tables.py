@@ -64,22 +64,29 @@ def _spread(name: str, found: list[float], floor: Floor) -> tuple[str, ...]:
 
 
 def rates(figures: Figures) -> Table | None:
-    """All at once: every kind against raw Jobs."""
-    many = figures.floor.many
-    if many is None:
+    """All at once: every kind against the raw Jobs right before and after it."""
+    rows = []
+    if figures.many:
+        rows += _beside("dedicated QuantumJobs", figures.many.rate, figures.many.raw)
+    if figures.burst:
+        rows += _beside("shared QuantumJobs, from no worker", figures.burst.rate, figures.burst.raw)
+    if not rows:
         return None
-    kinds = [
-        *([("dedicated QuantumJobs", figures.many.rate)] if figures.many else []),
-        *([("shared QuantumJobs, from no worker", figures.burst.rate)] if figures.burst else []),
-        ("raw Jobs", many),
-    ]
-    rows = [_rate(name, each, many) for name, each in kinds]
     return Table("At once", ("", "of", "seconds, first create to last complete", "a second", "ratio"), rows)
 
 
-def _rate(name: str, found: Rate, floor: Rate) -> tuple[str, ...]:
-    ratio = found.each_second / floor.each_second
-    return name, f"{found.count:,}", f"{found.seconds:.1f}", f"{found.each_second:.2f}", f"{ratio:.2f}"
+def _beside(name: str, found: Rate, raw: Rate) -> list[tuple[str, ...]]:
+    both = {name: found, "raw Jobs, half before and half after these": raw}
+    return [
+        (
+            kind,
+            f"{each.count:,}",
+            f"{each.seconds:.1f}",
+            f"{each.each_second:.2f}",
+            f"{each.each_second / raw.each_second:.2f}",
+        )
+        for kind, each in both.items()
+    ]
 
 
 def burst(found: Burst) -> Table:

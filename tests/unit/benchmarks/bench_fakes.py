@@ -19,6 +19,7 @@ from benchmarks.figures.together import Backlog, Company, Crowd, Mixed
 from benchmarks.machine import Machine
 
 CREATED = 1_700_000_000.0
+RAW = Rate(60, 40.0)
 
 
 def single(seconds: float = 1.5, without: str = "", created: float = CREATED) -> Single:
@@ -34,7 +35,7 @@ def single(seconds: float = 1.5, without: str = "", created: float = CREATED) ->
 def burst(ms: float = 3500.0) -> Burst:
     singles = [single(seconds, created=CREATED + 0.5) for seconds in (1.5, 3.5, 9.5)]
     writes = Counter({("quantumjobs/status", "APPLY"): 6, ("events", "POST"): 3})
-    return Burst([single(), *singles], Rate(4, 0.8), 4, Cost(ms, 1000), writes, 5.0)
+    return Burst([single(), *singles], Rate(4, 0.8), 4, Cost(ms, 1000), writes, 5.0, RAW)
 
 
 def standing() -> Standing:
@@ -70,11 +71,11 @@ def rest() -> Rest:
 
 def figures(**changes: Any) -> Figures:
     found = Figures(
-        floor=Floor([3.0, 3.0], Rate(60, 40.0)),
+        floor=Floor([3.0, 3.0]),
         operator=Operator(1.0, 85.0, 90.0, jobs=1_500, restarted=False, others=0),
         verified=4,
         alone=Alone([single(), single()], [single(1.2), single(1.2)]),
-        many=Many(Rate(60, 50.0), Cost(540, 60), Cost(60, 60)),
+        many=Many(Rate(60, 50.0), Cost(540, 60), Cost(60, 60), RAW),
         standing=standing(),
         series=Cost(1500, 200),
         burst=burst(),

@@ -1,7 +1,7 @@
 """Figures: ratios, targets, stages, and what a process's files say."""
 
 import pytest
-from bench_fakes import backlog, burst, figures, mixed, single, standing
+from bench_fakes import backlog, figures, mixed, single, standing
 from benchmarks import operator_usage
 from benchmarks.figures.basic import Cost, Floor, Rate, Target, percentile
 from benchmarks.figures.rest import Reading, rest_since
@@ -11,7 +11,7 @@ from benchmarks.figures.together import NEVER, Crowd
 
 STAT = "1 (python (x) y) S 0 1 1 0 -1 4194560 18384 0 5 0 65 14 3 1 20 0 5 0 {started} 405721088 21267 18446\n"
 STATUS = "Name:\tpython\nVmHWM:\t   90112 kB\nVmRSS:\t   81920 kB\n"
-FLOOR = Floor([3.0, 2.0, 4.0], Rate(60, 40.0))
+FLOOR = Floor([3.0, 2.0, 4.0])
 
 
 def usage(started: int = 435404) -> operator_usage.Usage:
@@ -51,6 +51,10 @@ def test_a_percentile_is_one_of_the_values() -> None:
     assert percentile([3.0], 0.5) == 3
 
 
+def test_rates_are_pooled_by_their_time() -> None:
+    assert (Rate(60, 30.0) + Rate(60, 90.0)).each_second == 1.0
+
+
 def test_costs_add_up_by_their_jobs() -> None:
     both = Cost(1500, 200) + Cost(3500, 1000)
     assert round(both.each, 2) == 4.17
@@ -69,7 +73,7 @@ def test_targets_compare_with_the_floor_of_the_same_run() -> None:
     ]
     assert [each.name for each in found if not each.met] == [
         "rate of 60 dedicated at once / raw Jobs",
-        "rate of 4 at once from no worker / 60 raw Jobs at once",
+        "rate of 4 at once from no worker / raw Jobs at once",
         "median of 3 small ones with a long one (last) / without",
     ]
 
@@ -77,7 +81,6 @@ def test_targets_compare_with_the_floor_of_the_same_run() -> None:
 def test_parts_that_were_not_asked_for_have_no_targets() -> None:
     only = figures(alone=None, many=None, series=None, burst=None, mixed=None, crowd=None, rest=None, backlog=None)
     assert len(targets(only)) == 3
-    assert burst().targets(Floor([3.0])) == burst().targets(FLOOR)[1:]
 
 
 def test_latencies_are_divided_by_the_median_of_raw_jobs() -> None:
