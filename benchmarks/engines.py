@@ -1,8 +1,9 @@
 """`python -m benchmarks.engines`: a mixed suite by the router of this project, and by Aer with default options.
 
-Each run is a process of its own with a limit of time, for Aer cannot be interrupted. Timed is what a caller waits for:
-from a circuit in memory to samples; the best of many runs in a few processes, of both sides by turns, since a machine's
-speed changes. A ratio above 1 is in favour of the second.
+Each run is a process of its own with a limit of time, for Aer cannot be interrupted. Timed is what a caller waits for,
+from a circuit in memory to samples: the best of a process's runs, and of five processes of each side, by turns, the one
+in the middle, for a machine's speed changes and a process has luck with its memory. A ratio above 1 is in favour of the
+second.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from qiskit import QuantumCircuit
 SHOTS: Final = 1024
 LIMIT_SECONDS: Final = 60
 MEMORY: Final = 4 << 30
-REPEAT_SECONDS: Final = 1.0
-TURNS: Final = 3
+REPEAT_SECONDS: Final = 0.5
+TURNS: Final = 5
 
 
 def ghz(qubits: int) -> QuantumCircuit:
@@ -138,7 +139,7 @@ def by_router(circuit: QuantumCircuit, amplitudes: Literal["double", "single"] =
         parse_seconds=LIMIT_SECONDS,
         amplitudes=amplitudes,
     )
-    metadata, _ = simulate.sample(normalise.normalise(circuit.copy()), task, PubMetadata(1, SHOTS))
+    metadata, _ = simulate.sample(normalise.normalise(circuit), task, PubMetadata(1, SHOTS))
     return f"{metadata.engine.split()[0]} {metadata.method}, {metadata.why}"
 
 
@@ -173,16 +174,14 @@ def measured(who: str, family: str, width: int) -> dict[str, Any]:
     return json.loads(done.stdout) if done.returncode == 0 else {"seconds": None, "how": "refused"}
 
 
-def best_of_turns(first: str, second: str, family: str, width: int) -> list[dict[str, Any]]:
-    """Both sides' best; a side that does not come to an end has one turn."""
-    found = [measured(who, family, width) for who in (first, second)]
-    for _ in range(TURNS - 1):
-        again = [
-            measured(who, family, width) if one["seconds"] else one
-            for who, one in zip((first, second), found, strict=True)
-        ]
-        found = [min(pair, key=lambda one: one["seconds"] or math.inf) for pair in zip(found, again, strict=True)]
-    return found
+def by_turns(first: str, second: str, family: str, width: int) -> list[dict[str, Any]]:
+    """Of both sides the turn in the middle; a side that does not come to an end has one."""
+    turns: dict[str, list[dict[str, Any]]] = {first: [], second: []}
+    for _ in range(TURNS):
+        for who, found in turns.items():
+            if not found or found[-1]["seconds"]:
+                found.append(measured(who, family, width))
+    return [sorted(found, key=lambda one: one["seconds"] or math.inf)[len(found) // 2] for found in turns.values()]
 
 
 def compare(suite: dict[Callable[[int], QuantumCircuit], tuple[int, ...]], first: str, second: str) -> None:
@@ -193,7 +192,7 @@ def compare(suite: dict[Callable[[int], QuantumCircuit], tuple[int, ...]], first
     ratios = []
     for make, widths in suite.items():
         for width in widths:
-            both = best_of_turns(first, second, make.__name__, width)
+            both = by_turns(first, second, make.__name__, width)
             ratio = ""
             if all(found["seconds"] for found in both):
                 ratios.append(both[0]["seconds"] / both[1]["seconds"])
