@@ -90,12 +90,10 @@ def reached(log: str, limit: int) -> bool:
 def _beginning(circuit: QuantumCircuit, part: int) -> QuantumCircuit:
     """The first gates, and all measurements: Aer leaves out what no measurement shows."""
     gates = [instruction for instruction in circuit.data if instruction.name != "measure"]
+    measurements = [instruction for instruction in circuit.data if instruction.name == "measure"]
     start = circuit.copy_empty_like()
-    for instruction in gates[: len(gates) // part]:
+    for instruction in gates[: len(gates) // part] + measurements:
         start._append(instruction)  # noqa: SLF001  append() checks each argument again
-    for instruction in circuit.data:
-        if instruction.name == "measure":
-            start._append(instruction)  # noqa: SLF001
     return start
 
 
