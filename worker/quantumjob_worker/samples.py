@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -25,19 +25,22 @@ def joined(parts: list[dict[str, Register]], shape: Sequence[int]) -> dict[str, 
 
 
 def _joined(parts: list[Register], shape: Sequence[int]) -> Register:
-    found: Counter[str] | None = Counter()
-    for part in parts:
-        if found is not None:
-            found = None if part.counts is None else found + Counter(part.counts)
-        if found is not None and len(found) > MAX_OUTCOMES:
-            found = None
     samples = b"".join(base64.b64decode(part.samples) for part in parts)
     return Register(
         num_bits=parts[0].num_bits,
         samples=base64.b64encode(samples).decode(),
-        counts=None if found is None else dict(sorted(found.items())),
+        counts=_added(part.counts for part in parts),
         shape=list(shape),
     )
+
+
+def _added(parts: Iterable[Mapping[str, int] | None]) -> dict[str, int] | None:
+    found: Counter[str] = Counter()
+    for part in parts:
+        found.update(part or {})
+        if part is None or len(found) > MAX_OUTCOMES:
+            return None
+    return dict(sorted(found.items()))
 
 
 def result_bytes(circuit: QuantumCircuit, shots: int) -> int:

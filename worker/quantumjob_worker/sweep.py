@@ -7,7 +7,9 @@ from itertools import chain
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
 from qiskit.exceptions import QiskitError
 
 from quantumjob_contract import seeds
@@ -16,7 +18,8 @@ from quantumjob_contract.results import PubMetadata, Register
 from quantumjob_worker import normalise, simulate
 from quantumjob_worker.bindings import Angles, Values, bound
 from quantumjob_worker.engines import aer, engines
-from quantumjob_worker.engines.base import Run
+from quantumjob_worker.engines.base import Bits, Run
+from quantumjob_worker.engines.state import Steps
 from quantumjob_worker.noise import Errors
 from quantumjob_worker.protocol import Task
 from quantumjob_worker.route import Plan
@@ -77,12 +80,19 @@ def chunks(
     `circuit` is in the method's gates; a point's result takes `point_bytes`.
     """
     angles = Angles(circuit)
-    each = point_bytes + OPERATION_BYTES * len(circuit.data)
-    size = max(1, min(CHUNK, run.memory // CHUNK_PART // each)) if angles.differ else 1
-    for start in range(0, values.points, size):
-        points = range(start, min(start + size, values.points))
-        seeded = run._replace(seed=seeds.point_seed(run.seed, start))
+    fitting = _fitting(point_bytes + OPERATION_BYTES * len(circuit.data), run)
+    for points in _ranges(values.points, fitting if angles.differ else 1):
+        seeded = run._replace(seed=seeds.point_seed(run.seed, points.start))
         yield aer.execute(angles.circuit, angles.at(values, points), method, seeded, **options)
+
+
+def _fitting(point_bytes: int, run: Run) -> int:
+    """How many points a call may have."""
+    return max(1, min(CHUNK, run.memory // CHUNK_PART // point_bytes))
+
+
+def _ranges(points: int, size: int) -> Iterator[range]:
+    return (range(start, min(start + size, points)) for start in range(0, points, size))
 
 
 def _each(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run) -> Iterator[dict[str, Register]]:
@@ -94,10 +104,21 @@ def _each(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run) -> Iter
 
 def _together(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run) -> Iterator[dict[str, Register]]:
     point_bytes = run.shots * (simulate.SHOT_BYTES + circuit.num_clbits)
+    angles = Angles(normalise.for_method(circuit, plan.method))
+    if (steps := aer.on_state(angles.circuit, plan, run)) is not None:
+        for points in _ranges(values.points, _fitting(point_bytes, run)):
+            yield registers(circuit, np.concatenate(list(_on_state(steps, angles.at(values, points), points, run))))
+        return
     translated = normalise.for_sweep(circuit, plan.method)
     for parts in chunks(translated, values, plan.method, run, point_bytes, memory=True):
         memory = list(chain.from_iterable(part["data"]["memory"] for part in parts))
         yield registers(circuit, aer.from_hex(memory, circuit.num_clbits))
+
+
+def _on_state(steps: Steps, angles: dict[Parameter, list[float]], points: range, run: Run) -> Iterator[Bits]:
+    for place, point in enumerate(points):
+        at = {angle: column[place] for angle, column in angles.items()}
+        yield steps.sample(run.shots, seeds.point_seed(run.seed, point), at)
 
 
 def _symbolic(circuit: QuantumCircuit) -> QuantumCircuit | None:

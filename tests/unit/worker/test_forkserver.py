@@ -202,7 +202,7 @@ def test_a_simulator_that_does_not_run_is_a_defect_of_the_worker() -> None:
     """And no circuit's."""
     with (
         pytest.raises(WorkerExit) as end,
-        fork_server("from quantumjob_worker.engines import aer\naer.execute = lambda *a, **k: 1 / 0", code=1),
+        fork_server("from quantumjob_worker.engines.state import Steps\nSteps.sample = lambda *a: 1 / 0", code=1),
     ):
         pass
     assert (end.value.code, "Bell" in end.value.message) == (Exit.INTERNAL, True)

@@ -1,0 +1,182 @@
+"""Circuits on Aer's state against Aer's simulator: the same bits from the same seed."""
+
+from __future__ import annotations
+
+import base64
+import math
+import resource
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from qiskit import ClassicalRegister, QuantumCircuit
+from qiskit.circuit import Clbit, Parameter
+from qiskit.circuit.classical import expr
+from qiskit.circuit.library import get_standard_gate_name_mapping
+from qiskit_aer import AerSimulator
+
+from quantumjob_contract.backend import Depolarizing, NoiseModel
+from quantumjob_contract.results import Why
+from quantumjob_worker import genuine
+from quantumjob_worker.bindings import Values
+from quantumjob_worker.engines import aer, engines
+from quantumjob_worker.engines.base import Run
+from quantumjob_worker.engines.state import FUSED, GATES, Steps
+from quantumjob_worker.noise import Errors
+from quantumjob_worker.route import Plan
+from quantumjob_worker.sweep import _together
+
+PLAN = Plan("aer", "statevector", Why.SMALL)
+STANDARD = get_standard_gate_name_mapping()
+
+
+def own_bits(circuit: QuantumCircuit, shots: int, seed: int) -> list[int]:
+    """Of each shot, as whoever has Aer alone gets them."""
+    answer = AerSimulator(method="statevector").run(circuit, shots=shots, seed_simulator=seed, memory=True).result()
+    return [int(number, 16) for number in answer.data()["memory"]]
+
+
+def bits(circuit: QuantumCircuit, shots: int, seed: int) -> list[int]:
+    """The same by the engine, which must take the way that is tested here."""
+    run = Run(shots=shots, seed=seed, threads=1, memory=1 << 30)
+    assert aer.on_state(circuit, PLAN, run) is not None
+    sampled = engines()["aer"].sample(circuit, PLAN, run)
+    return [int.from_bytes(shot.tobytes(), "big") for shot in sampled.bits]
+
+
+def test_every_gate_that_the_simulator_knows_is_known() -> None:
+    assert GATES.keys() == genuine.STANDARD & genuine.basis("statevector")
+
+
+@pytest.mark.parametrize("name", sorted(GATES))
+def test_every_gate(name: str) -> None:
+    """With angles that all show, in both directions, between gates that make them show."""
+    gate = STANDARD[name]
+    circuit = QuantumCircuit(gate.num_qubits, gate.num_qubits)
+    for turn in (1, -1):
+        circuit.u(0.4, 0.7, 0.2, circuit.qubits)
+        circuit.sx(0)
+        circuit.append(gate.base_class(*(0.3 + 0.4 * at for at in range(len(gate.params)))), circuit.qubits[::turn])
+    circuit.u(0.9, 0.1, 0.5, circuit.qubits)
+    circuit.measure(circuit.qubits, circuit.clbits)
+    assert bits(circuit, 2000, 7) == own_bits(circuit, 2000, 7)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_circuit(seed: int) -> None:
+    """All widths, gates on any qubits, measured in any order into some of the bits."""
+    rng = np.random.default_rng(seed)
+    qubits = seed % (FUSED - 1) + 1
+    bits_of_it = qubits + int(rng.integers(0, 10))
+    circuit = QuantumCircuit(qubits, bits_of_it, global_phase=0.3)
+    circuit.u(*rng.uniform(0, math.tau, 3), circuit.qubits)
+    for name in rng.choice(sorted(GATES), 30):
+        gate = STANDARD[str(name)]
+        if gate.num_qubits <= qubits:
+            angles = rng.uniform(0, math.tau, len(gate.params))
+            circuit.append(gate.base_class(*angles), rng.permutation(qubits)[: gate.num_qubits].tolist())
+    circuit.measure(rng.permutation(qubits).tolist(), rng.permutation(bits_of_it)[:qubits].tolist())
+    shots = int(rng.choice([1, 2, 1000, 20_000]))
+    assert bits(circuit, shots, seed) == own_bits(circuit, shots, seed)
+
+
+def twice(circuit: QuantumCircuit) -> None:
+    """A qubit into two bits, a bit from two qubits, barriers, a bit of no measurement."""
+    circuit.h([0, 1])
+    circuit.barrier()
+    circuit.measure(0, 3)
+    circuit.barrier()
+    circuit.x(1)
+    circuit.measure(0, 1)
+    circuit.measure([0, 1], [4, 4])
+
+
+def shared(circuit: QuantumCircuit) -> None:
+    """Two registers over the same bits, in opposite orders."""
+    loose = [Clbit(), Clbit()]
+    circuit.add_bits(loose)
+    circuit.add_register(ClassicalRegister(name="p", bits=loose), ClassicalRegister(name="q", bits=loose[::-1]))
+    circuit.h(0)
+    circuit.cx(0, 1)
+    circuit.x(1)
+    circuit.measure([0, 1], loose)
+
+
+@pytest.mark.parametrize("build", [twice, shared])
+def test_every_shape(build: Callable[[QuantumCircuit], None]) -> None:
+    circuit = QuantumCircuit(2, 5)
+    build(circuit)
+    assert bits(circuit, 500, 3) == own_bits(circuit, 500, 3)
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 100])
+def test_a_sweep_is_one_call_of_the_simulator(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its angles may be expressions, shared by gates, or numbers."""
+    monkeypatch.setattr("quantumjob_worker.sweep.CHUNK", chunk)
+    a, b = Parameter("a"), Parameter("b")
+    circuit = QuantumCircuit(3, 3)
+    circuit.ry(a, [0, 1])
+    circuit.cp(a * b + 1, 0, 1)
+    circuit.rzz(b, 1, 2)
+    circuit.cu(0.1, a, b, 0.4, 2, 0)
+    circuit.rx(1.5, 2)
+    circuit.measure([2, 1, 0], [0, 1, 2])
+    columns = {a: np.linspace(0.1, 3, 7), b: np.linspace(2, -1, 7)}
+    run = Run(shots=50, seed=11, threads=1, memory=1 << 30)
+    found = [part["c"] for part in _together(circuit, Values((7,), columns), PLAN, run)]
+    whole = b"".join(base64.b64decode(register.samples) for register in found)
+    binds = {name: column.tolist() for name, column in columns.items()}
+    plain = circuit.decompose("cp").decompose("cu")  # the simulator ignores arrays of angles of these
+    answer = AerSimulator(method="statevector").run(
+        plain, parameter_binds=[binds], shots=50, seed_simulator=11, memory=True
+    )
+    own = [int(number, 16) for point in answer.result().results for number in point.data.memory]
+    assert list(whole) == own
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        lambda circuit: circuit.h(0),
+        lambda circuit: circuit.reset(0),
+        lambda circuit: circuit.initialize([1, 0], 0),
+        lambda circuit: circuit.unitary([[0, 1], [1, 0]], 0),
+        lambda circuit: circuit.mcx([0, 1, 2, 3], 4),
+        lambda circuit: circuit.ch(0, 1),
+        lambda circuit: circuit.add_var("v", expr.lift(False)),
+        lambda circuit: circuit.save_statevector(),
+        lambda circuit: circuit.if_test((circuit.clbits[0], 1), QuantumCircuit(5, 1), circuit.qubits, circuit.clbits),
+        lambda circuit: circuit.add_bits([*QuantumCircuit(1).qubits]),
+        lambda circuit: circuit.add_bits([*QuantumCircuit(FUSED - 5).qubits]),
+    ],
+)
+def test_what_is_more_is_left_to_the_simulator(more: Callable[[QuantumCircuit], object]) -> None:
+    circuit = QuantumCircuit(5, 1)
+    for qubit in circuit.qubits:
+        circuit.measure(qubit, 0)
+    assert Steps.of(circuit) is not None
+    more(circuit)
+    assert Steps.of(circuit) is None
+
+
+def test_noise_and_other_methods_are_left_to_the_simulator() -> None:
+    circuit = QuantumCircuit(1, 1)
+    circuit.measure(0, 0)
+    run = Run(shots=1, seed=1, threads=1, memory=1 << 30)
+    assert aer.on_state(circuit, PLAN, run) is not None
+    noise = NoiseModel(depolarizing=Depolarizing(0.1, 0.1))
+    assert aer.on_state(circuit, PLAN, run._replace(errors=Errors(noise))) is None
+    assert aer.on_state(circuit, PLAN._replace(method="density_matrix"), run) is None
+
+
+def test_states_are_given_back() -> None:
+    """Each of these takes 128 KiB."""
+    circuit = QuantumCircuit(13)
+    circuit.measure_all()
+    steps = Steps.of(circuit)
+    assert steps is not None
+    steps.sample(1, 1, {})
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for seed in range(1000):
+        steps.sample(1, seed, {})
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16 << 10, "KiB"
