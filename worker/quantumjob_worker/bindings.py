@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -90,6 +90,11 @@ class Angles:
         for expression, name in self._expressions.items():
             found[name] = _finite(columns[expression].tolist() if expression in columns else _rows(expression, columns))
         return found
+
+    def each(self, values: Values, points: range) -> Iterator[dict[Parameter, float]]:
+        """The same at one point after the other."""
+        found = self.at(values, points)
+        return ({angle: column[place] for angle, column in found.items()} for place in range(len(points)))
 
     def _named(self, angle: Any) -> Any:
         if not isinstance(angle, ParameterExpression) or not angle.parameters:

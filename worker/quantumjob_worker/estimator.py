@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -19,13 +19,15 @@ from quantumjob_contract.limits import TRAJECTORIES
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import Expectations, PubMetadata
 from quantumjob_worker import endings, normalise, route, simulate
-from quantumjob_worker.bindings import Values, bound
+from quantumjob_worker.bindings import Angles, Values, bound
 from quantumjob_worker.engines import aer
+from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.noise import Errors
+from quantumjob_worker.paulis import Masks
 from quantumjob_worker.protocol import Task
 from quantumjob_worker.route import Plan
-from quantumjob_worker.sweep import chunks
+from quantumjob_worker.sweep import CHUNK, chunks, ranges
 
 VALUE_BYTES: Final = 256
 """What Aer and Python hold for one value of one point."""
@@ -58,9 +60,12 @@ class Ready:
         saving = normalise.for_sweep(circuit, method).copy()
         for pauli in paulis:
             # On all qubits: else Aer leaves out gates that reach others, a cx from the part that is asked about, too.
-            operator = Pauli("".join(pauli[-1 - index] for index in reversed(self._kept)))
-            saving.save_expectation_value(operator, list(self._kept.values()), label=pauli)
+            saving.save_expectation_value(Pauli(self._here(pauli)), list(self._kept.values()), label=pauli)
         return saving
+
+    def _here(self, pauli: str) -> str:
+        """Its letters at the qubits that are kept."""
+        return "".join(pauli[-1 - index] for index in reversed(self._kept))
 
     def measure(self, paulis: list[str], values: Values, task: Task) -> tuple[Table, Plan]:
         """The value of each Pauli string at each point, and how it was found. Raises PubFailed."""
@@ -68,20 +73,32 @@ class Ready:
         plan, runnable, run = simulate.planned(
             self.circuit, task, self.errors, shots=TRAJECTORIES, points=values.points, averaged=True
         )
-        limits: dict[str, Any] = {}
         if plan.otherwise is not None:
             plan = plan._replace(method=plan.otherwise, bond_limit=None)
-        elif plan.bond_limit is not None:
-            limits = {"mps_log_data": True, "matrix_product_state_max_bond_dimension": plan.bond_limit}
         if len(known) == len(paulis):
             return np.tile([known[pauli] for pauli in paulis], (values.points, 1)), plan
-        saving = self.saving(runnable, (pauli for pauli in paulis if pauli not in known), plan.method)
-        rows: list[list[float]] = []
+        found = self._found(runnable, [pauli for pauli in paulis if pauli not in known], values, plan, run)
+        return np.array([[at[pauli] for pauli in paulis] for at in (known | each for each in found)]), plan
+
+    def _found(
+        self, circuit: QuantumCircuit, paulis: list[str], values: Values, plan: Plan, run: Run
+    ) -> Iterator[dict[str, float]]:
+        """The values of these at each point. Raises PubFailed."""
+        angles = Angles(normalise.for_method(circuit, plan.method))
+        if (steps := aer.on_state(angles.circuit, plan, run)) is not None and not steps.measured:
+            masks = {pauli: Masks.of(self._here(pauli)) for pauli in paulis}
+            for points in ranges(values.points, CHUNK):
+                for vector in map(steps.vector, angles.each(values, points)):
+                    yield {pauli: mask.value(vector, steps.qubits) for pauli, mask in masks.items()}
+            return
+        limits: dict[str, Any] = {}
+        if plan.bond_limit is not None:
+            limits = {"mps_log_data": True, "matrix_product_state_max_bond_dimension": plan.bond_limit}
+        saving = self.saving(circuit, paulis, plan.method)
         for parts in chunks(saving, values, plan.method, run, len(paulis) * VALUE_BYTES, **limits):
             if limits and any(aer.reached(aer.mps_log(part), plan.bond_limit or 0) for part in parts):
                 raise PubFailed(PubReason.MEMORY_LIMIT, route.nothing_fits(saving.num_qubits, run.memory))
-            rows += ([(known | part["data"])[pauli] for pauli in paulis] for part in parts)
-        return np.array(rows), plan
+            yield from (part["data"] for part in parts)
 
     def runs(self, plan: Plan) -> int:
         """How many runs were averaged; 0 where one is exact."""

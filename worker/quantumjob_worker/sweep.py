@@ -9,7 +9,6 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.circuit import Parameter
 from qiskit.exceptions import QiskitError
 
 from quantumjob_contract import seeds
@@ -18,8 +17,7 @@ from quantumjob_contract.results import PubMetadata, Register
 from quantumjob_worker import normalise, simulate
 from quantumjob_worker.bindings import Angles, Values, bound
 from quantumjob_worker.engines import aer, engines
-from quantumjob_worker.engines.base import Bits, Run
-from quantumjob_worker.engines.state import Steps
+from quantumjob_worker.engines.base import Run
 from quantumjob_worker.noise import Errors
 from quantumjob_worker.protocol import Task
 from quantumjob_worker.route import Plan
@@ -81,7 +79,7 @@ def chunks(
     """
     angles = Angles(circuit)
     fitting = _fitting(point_bytes + OPERATION_BYTES * len(circuit.data), run)
-    for points in _ranges(values.points, fitting if angles.differ else 1):
+    for points in ranges(values.points, fitting if angles.differ else 1):
         seeded = run._replace(seed=seeds.point_seed(run.seed, points.start))
         yield aer.execute(angles.circuit, angles.at(values, points), method, seeded, **options)
 
@@ -91,7 +89,8 @@ def _fitting(point_bytes: int, run: Run) -> int:
     return max(1, min(CHUNK, run.memory // CHUNK_PART // point_bytes))
 
 
-def _ranges(points: int, size: int) -> Iterator[range]:
+def ranges(points: int, size: int) -> Iterator[range]:
+    """The points in parts of this size."""
     return (range(start, min(start + size, points)) for start in range(0, points, size))
 
 
@@ -106,19 +105,15 @@ def _together(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run) -> 
     point_bytes = run.shots * (simulate.SHOT_BYTES + circuit.num_clbits)
     angles = Angles(normalise.for_method(circuit, plan.method))
     if (steps := aer.on_state(angles.circuit, plan, run)) is not None:
-        for points in _ranges(values.points, _fitting(point_bytes, run)):
-            yield registers(circuit, np.concatenate(list(_on_state(steps, angles.at(values, points), points, run))))
+        for points in ranges(values.points, _fitting(point_bytes, run)):
+            at = zip(points, angles.each(values, points), strict=True)
+            bits = [steps.sample(run.shots, seeds.point_seed(run.seed, point), angle) for point, angle in at]
+            yield registers(circuit, np.concatenate(bits))
         return
     translated = normalise.for_sweep(circuit, plan.method)
     for parts in chunks(translated, values, plan.method, run, point_bytes, memory=True):
         memory = list(chain.from_iterable(part["data"]["memory"] for part in parts))
         yield registers(circuit, aer.from_hex(memory, circuit.num_clbits))
-
-
-def _on_state(steps: Steps, angles: dict[Parameter, list[float]], points: range, run: Run) -> Iterator[Bits]:
-    for place, point in enumerate(points):
-        at = {angle: column[place] for angle, column in angles.items()}
-        yield steps.sample(run.shots, seeds.point_seed(run.seed, point), at)
 
 
 def _symbolic(circuit: QuantumCircuit) -> QuantumCircuit | None:

@@ -13,6 +13,7 @@ from qiskit import ClassicalRegister, QuantumCircuit
 from qiskit.circuit import Clbit, Parameter
 from qiskit.circuit.classical import expr
 from qiskit.circuit.library import get_standard_gate_name_mapping
+from qiskit.quantum_info import Statevector
 from qiskit_aer import AerSimulator
 
 from quantumjob_contract.backend import Depolarizing, NoiseModel
@@ -62,22 +63,37 @@ def test_every_gate(name: str) -> None:
     assert bits(circuit, 2000, 7) == own_bits(circuit, 2000, 7)
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_any_circuit(seed: int) -> None:
-    """All widths, gates on any qubits, measured in any order into some of the bits."""
+def drawn(seed: int, qubits: int) -> QuantumCircuit:
+    """Random gates on random qubits."""
     rng = np.random.default_rng(seed)
-    qubits = seed % (FUSED - 1) + 1
-    bits_of_it = qubits + int(rng.integers(0, 10))
-    circuit = QuantumCircuit(qubits, bits_of_it, global_phase=0.3)
+    circuit = QuantumCircuit(qubits, global_phase=0.3)
     circuit.u(*rng.uniform(0, math.tau, 3), circuit.qubits)
     for name in rng.choice(sorted(GATES), 30):
         gate = STANDARD[str(name)]
         if gate.num_qubits <= qubits:
             angles = rng.uniform(0, math.tau, len(gate.params))
             circuit.append(gate.base_class(*angles), rng.permutation(qubits)[: gate.num_qubits].tolist())
-    circuit.measure(rng.permutation(qubits).tolist(), rng.permutation(bits_of_it)[:qubits].tolist())
+    return circuit
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_circuit(seed: int) -> None:
+    """All widths, gates on any qubits, measured in any order into some of the bits."""
+    rng = np.random.default_rng(seed)
+    qubits = seed % (FUSED - 1) + 1
+    circuit = drawn(seed, qubits)
+    circuit.add_register(ClassicalRegister(qubits + int(rng.integers(0, 10))))
+    circuit.measure(rng.permutation(qubits).tolist(), rng.permutation(circuit.num_clbits)[:qubits].tolist())
     shots = int(rng.choice([1, 2, 1000, 20_000]))
     assert bits(circuit, shots, seed) == own_bits(circuit, shots, seed)
+
+
+@pytest.mark.parametrize("seed", range(FUSED - 1))
+def test_the_state_at_the_end(seed: int) -> None:
+    circuit = drawn(seed, seed + 1)
+    steps = Steps.of(circuit)
+    assert steps is not None
+    assert np.isclose(abs(np.vdot(Statevector(circuit).data, steps.vector({}))), 1)
 
 
 def twice(circuit: QuantumCircuit) -> None:

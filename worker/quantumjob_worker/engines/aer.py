@@ -54,7 +54,7 @@ class Aer:
 
 
 def on_state(circuit: QuantumCircuit, plan: Plan, run: Run) -> Steps | None:
-    """The steps of an ideal circuit that is quicker without the simulator; None where there is more to it."""
+    """The steps of a circuit that is quicker without the simulator; None where there is more to it."""
     return Steps.of(circuit) if plan.method == "statevector" and run.errors is None else None
 
 

@@ -1,7 +1,7 @@
-"""A small circuit of plain gates on Aer's state itself: the bits that Aer's simulator gives, in half its time or less.
+"""A small circuit of plain gates on Aer's state itself: what Aer's simulator gives, in half its time or less.
 
-The simulator makes a text of each shot by a stream, counts it and lists it, and an object of each gate, all of which
-costs more than the simulation. Whatever is not plain, not measured whole, or larger, is left to it.
+The simulator makes a text of each shot by a stream, counts it and lists it, and an object of each gate and of each
+value that is saved, all of which costs more than the simulation. Whatever is not plain, or larger, is left to it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 from qiskit.circuit.library.standard_gates import get_standard_gate_name_mapping
@@ -103,7 +104,7 @@ class Steps(NamedTuple):
 
     @classmethod
     def of(cls, circuit: QuantumCircuit) -> Self | None:
-        """None where there is more than the gates above on a few qubits that are all measured after them.
+        """None where there is more than the gates above on a few qubits, all of which are measured at last, or none.
 
         Each angle is a number, or a parameter alone.
         """
@@ -126,21 +127,30 @@ class Steps(NamedTuple):
                 gates.append(Step(GATES[instruction.name], on, angles))
             elif instruction.name != "barrier":
                 return None
-        if len(done) < circuit.num_qubits:
+        if done and len(done) < circuit.num_qubits:
             return None
         return cls(gates, measured, circuit.num_qubits, circuit.num_clbits)
 
     def sample(self, shots: int, seed: int, at: Mapping[Any, float]) -> Bits:
         """Bits of the shots, in the simulator's order, where the parameters have these values."""
+        state = self._done(at)
+        state.set_seed(seed)
+        return self._packed(state.sample_memory(range(self.qubits), shots))
+
+    def vector(self, at: Mapping[Any, float]) -> NDArray[np.complex128]:
+        """Of shape (2**qubits,), up to a global phase, where the parameters have these values."""
+        vector: NDArray[np.complex128] = self._done(at).move_to_ndarray()
+        return vector
+
+    def _done(self, at: Mapping[Any, float]) -> State:
         state = State()
         state.configure("method", "statevector")
         state.configure("parallel_state_update", "1")  # threads, else those of the machine
         state.allocate_qubits(self.qubits)
         state.initialize()
-        state.set_seed(seed)
         for apply, on, angles in self.gates:
             apply(state, on, *(at.get(angle, angle) for angle in angles))
-        return self._packed(state.sample_memory(range(self.qubits), shots))
+        return state
 
     def _packed(self, memory: list[str]) -> Bits:
         """Of each shot a digit for each qubit, qubit 0 the last; the simulator takes the shots from the last on."""
