@@ -91,10 +91,10 @@ class Angles:
             found[name] = _finite(columns[expression].tolist() if expression in columns else _rows(expression, columns))
         return found
 
-    def each(self, values: Values, points: range) -> Iterator[dict[Parameter, float]]:
-        """The same at one point after the other."""
-        found = self.at(values, points)
-        return ({angle: column[place] for angle, column in found.items()} for place in range(len(points)))
+    def each(self, values: Values, points: range) -> Iterator[dict[ParameterExpression, float]]:
+        """The same at one point after the other, by the angles that the circuit had. Raises PubFailed."""
+        rows = zip(*self.at(values, points).values(), strict=True) if self.differ else ((),) * len(points)
+        return (dict(zip(self._expressions, row, strict=True)) for row in rows)
 
     def _named(self, angle: Any) -> Any:
         if not isinstance(angle, ParameterExpression) or not angle.parameters:

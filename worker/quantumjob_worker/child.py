@@ -23,13 +23,15 @@ from quantumjob_worker.errors import Defect, PubFailed, describe, out_of_memory
 from quantumjob_worker.room import Room
 
 BELL: Final = b'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];h q[0];cx q[0],q[1];measure q->c;'
+HALF: Final = BELL.replace(b"measure q->c", b"measure q[0]->c[0]")
+"""Not measured whole, so that Aer's simulator runs it, and not its state alone."""
 WARM_UP: Final[tuple[tuple[Format, bytes], ...]] = (
     ("OpenQASM2", b'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];ch q[0],q[1];measure q->c;'),
     ("OpenQASM3", b'OPENQASM 3.0;include "stdgates.inc";qubit[2] q;bit[2] c;h q[0];ch q[0],q[1];c=measure q;'),
     ("OpenQASM2", BELL),
 )
-WARM_UP_SWEEP: Final = b'OPENQASM 3.0;include "stdgates.inc";input float a;qubit[2] q;bit c;rx(a) q[0];c=measure q[0];'
-
+WARM_UP_SWEEP: Final = b'OPENQASM 3.0;include "stdgates.inc";input float a;qubit q;bit c;rx(a) q;c=measure q;'
+WARM_UP_HALF: Final = b'OPENQASM 3.0;include "stdgates.inc";input float a;qubit[2] q;bit c;rx(a) q;c=measure q[0];'
 WARM_UP_ESTIMATE: Final = b'OPENQASM 3.0;include "stdgates.inc";input float a;qubit[2] q;rx(a) q[0];cx q[0],q[1];'
 """Nothing is measured: else each of its points would be run a thousand times."""
 WARM_UP_NOISE: Final = NoiseModel(
@@ -38,12 +40,13 @@ WARM_UP_NOISE: Final = NoiseModel(
 
 
 def first_run() -> None:
-    """Once, in the fork server: the shortest. It loads what every run needs, and shows that the simulator runs."""
-    report = run(_task("OpenQASM2"), BELL)
-    if report.result.error is not None:
-        defect = Defect("A Bell circuit does not run in this image; the worker's log says how.")
-        defect.add_note(report.trace)
-        raise defect
+    """Once, in the fork server: the shortest. It loads what every run needs, and shows that Aer runs, by both ways."""
+    for text in (BELL, HALF):
+        report = run(_task("OpenQASM2"), text)
+        if report.result.error is not None:
+            defect = Defect("A Bell circuit does not run in this image; the worker's log says how.")
+            defect.add_note(report.trace)
+            raise defect
 
 
 def _task(format_: Format, noise: NoiseModel | None = None) -> protocol.Task:
@@ -67,7 +70,8 @@ def warm_up() -> None:
             task = _task(format_, noise)
             msgspec.json.encode(run(protocol.TASK.decode(msgspec.json.encode(task)), text))
     sweep = msgspec.structs.replace(_task("OpenQASM3"), parameter_values={"a": [0.1, 0.2]})
-    run(sweep, WARM_UP_SWEEP)
+    for text in (WARM_UP_SWEEP, WARM_UP_HALF):
+        run(sweep, text)
     run(msgspec.structs.replace(sweep, save=["Statevector", "DensityMatrix", "Probabilities"]), WARM_UP_SWEEP)
     run(msgspec.structs.replace(sweep, primitive="Estimator", observables="ZZ", shots=0), WARM_UP_ESTIMATE)
 

@@ -84,8 +84,9 @@ class Ready:
         self, circuit: QuantumCircuit, paulis: list[str], values: Values, plan: Plan, run: Run
     ) -> Iterator[dict[str, float]]:
         """The values of these at each point. Raises PubFailed."""
-        angles = Angles(normalise.for_method(circuit, plan.method))
-        if (steps := aer.on_state(angles.circuit, plan, run)) is not None and not steps.measured:
+        translated = normalise.for_method(circuit, plan.method)
+        if (steps := aer.on_state(translated, plan, run)) is not None and not steps.measured:
+            angles = Angles(translated)
             masks = {pauli: Masks.of(self._here(pauli)) for pauli in paulis}
             for points in ranges(values.points, CHUNK):
                 for vector in map(steps.vector, angles.each(values, points)):
@@ -94,7 +95,7 @@ class Ready:
         limits: dict[str, Any] = {}
         if plan.bond_limit is not None:
             limits = {"mps_log_data": True, "matrix_product_state_max_bond_dimension": plan.bond_limit}
-        saving = self.saving(circuit, paulis, plan.method)
+        saving = self.saving(translated, paulis, plan.method)
         for parts in chunks(saving, values, plan.method, run, len(paulis) * VALUE_BYTES, **limits):
             if limits and any(aer.reached(aer.mps_log(part), plan.bond_limit or 0) for part in parts):
                 raise PubFailed(PubReason.MEMORY_LIMIT, route.nothing_fits(saving.num_qubits, run.memory))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from qiskit._accelerate.pauli_expval import expval_pauli_no_x, expval_pauli_with_x
+
+X: Final = str.maketrans("IXYZ", "0110")
+Z: Final = str.maketrans("IXYZ", "0011")
 
 
 class Masks(NamedTuple):
@@ -27,7 +30,3 @@ class Masks(NamedTuple):
             return float(expval_pauli_no_x(vector, qubits, self.z))
         phase = (-1j) ** (self.x & self.z).bit_count()
         return float(expval_pauli_with_x(vector, qubits, self.z, self.x, phase, self.x.bit_length() - 1))
-
-
-X = str.maketrans("IXYZ", "0110")
-Z = str.maketrans("IXYZ", "0011")

@@ -13,6 +13,7 @@ from quantumjob_contract.results import PubMetadata, Register, Why
 from quantumjob_worker import clifford, endings, profile, route
 from quantumjob_worker.engines import engines
 from quantumjob_worker.engines.base import Run
+from quantumjob_worker.engines.state import SERIAL
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.noise import Errors
 from quantumjob_worker.profile import Profile
@@ -22,8 +23,6 @@ from quantumjob_worker.samples import registers, result_bytes
 
 SHOT_BYTES: Final = 200
 """What Aer and Python hold for one shot besides its bits."""
-SERIAL: Final = 14
-"""Below this many qubits Aer updates and samples a statevector by one thread, however many it has."""
 
 
 def sample(

@@ -103,14 +103,15 @@ def _each(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run) -> Iter
 
 def _together(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run) -> Iterator[dict[str, Register]]:
     point_bytes = run.shots * (simulate.SHOT_BYTES + circuit.num_clbits)
-    angles = Angles(normalise.for_method(circuit, plan.method))
-    if (steps := aer.on_state(angles.circuit, plan, run)) is not None:
+    translated = normalise.for_method(circuit, plan.method)
+    if (steps := aer.on_state(translated, plan, run)) is not None:
+        angles = Angles(translated)
         for points in ranges(values.points, _fitting(point_bytes, run)):
             at = zip(points, angles.each(values, points), strict=True)
             bits = [steps.sample(run.shots, seeds.point_seed(run.seed, point), angle) for point, angle in at]
             yield registers(circuit, np.concatenate(bits))
         return
-    translated = normalise.for_sweep(circuit, plan.method)
+    translated = normalise.for_sweep(translated, plan.method)
     for parts in chunks(translated, values, plan.method, run, point_bytes, memory=True):
         memory = list(chain.from_iterable(part["data"]["memory"] for part in parts))
         yield registers(circuit, aer.from_hex(memory, circuit.num_clbits))

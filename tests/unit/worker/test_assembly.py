@@ -129,21 +129,3 @@ def test_a_run_that_fails_says_why() -> None:
     with pytest.raises(PubFailed) as caught:
         aer.execute(circuit, {}, "statevector", Run(shots=1, seed=1, threads=1, memory=1 << 20))
     assert caught.value.error.reason == PubReason.MEMORY_LIMIT
-
-
-@pytest.mark.parametrize(("phases", "fused"), [(True, False), (False, True)])
-def test_gates_are_fused_where_that_is_quicker(phases: bool, fused: bool) -> None:
-    """And the bits are Aer's own in any case."""
-    circuit = QuantumCircuit(15)
-    circuit.h(circuit.qubits)
-    for target in range(15):
-        for control in range(target):
-            if phases:
-                circuit.cp(math.pi / 2 ** (target - control), control, target)
-            else:
-                circuit.cx(control, target)
-        circuit.ry(0.3, target)
-    circuit.measure_all()
-    assert memory(circuit, "statevector") == own_memory(circuit, "statevector")
-    (part,) = aer.execute(circuit, {}, "statevector", Run(shots=1, seed=7, threads=1, memory=1 << 30))
-    assert part["metadata"]["fusion"]["enabled"] is fused

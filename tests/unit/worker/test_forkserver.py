@@ -198,11 +198,12 @@ def test_a_worker_goes_on_without_its_warm_up() -> None:
             assert report.result.error is None
 
 
-def test_a_simulator_that_does_not_run_is_a_defect_of_the_worker() -> None:
+@pytest.mark.parametrize("broken", ["aer.execute = lambda *a, **k: 1 / 0", "aer.Steps.sample = lambda *a: 1 / 0"])
+def test_a_simulator_that_does_not_run_is_a_defect_of_the_worker(broken: str) -> None:
     """And no circuit's."""
     with (
         pytest.raises(WorkerExit) as end,
-        fork_server("from quantumjob_worker.engines.state import Steps\nSteps.sample = lambda *a: 1 / 0", code=1),
+        fork_server(f"from quantumjob_worker.engines import aer\n{broken}", code=1),
     ):
         pass
     assert (end.value.code, "Bell" in end.value.message) == (Exit.INTERNAL, True)

@@ -6,23 +6,24 @@ import base64
 import math
 import resource
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from qiskit import ClassicalRegister, QuantumCircuit
-from qiskit.circuit import Clbit, Parameter
-from qiskit.circuit.classical import expr
+from qiskit.circuit import Clbit, Gate, Parameter, Qubit
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.quantum_info import Statevector
 from qiskit_aer import AerSimulator
 
 from quantumjob_contract.backend import Depolarizing, NoiseModel
+from quantumjob_contract.limits import MAX_SEED
 from quantumjob_contract.results import Why
 from quantumjob_worker import genuine
 from quantumjob_worker.bindings import Values
 from quantumjob_worker.engines import aer, engines
 from quantumjob_worker.engines.base import Run
-from quantumjob_worker.engines.state import FUSED, GATES, Steps
+from quantumjob_worker.engines.state import GATES, SERIAL, Steps
 from quantumjob_worker.noise import Errors
 from quantumjob_worker.route import Plan
 from quantumjob_worker.sweep import _together
@@ -80,7 +81,7 @@ def drawn(seed: int, qubits: int) -> QuantumCircuit:
 def test_any_circuit(seed: int) -> None:
     """All widths, gates on any qubits, measured in any order into some of the bits."""
     rng = np.random.default_rng(seed)
-    qubits = seed % (FUSED - 1) + 1
+    qubits = seed % (SERIAL - 1) + 1
     circuit = drawn(seed, qubits)
     circuit.add_register(ClassicalRegister(qubits + int(rng.integers(0, 10))))
     circuit.measure(rng.permutation(qubits).tolist(), rng.permutation(circuit.num_clbits)[:qubits].tolist())
@@ -88,7 +89,7 @@ def test_any_circuit(seed: int) -> None:
     assert bits(circuit, shots, seed) == own_bits(circuit, shots, seed)
 
 
-@pytest.mark.parametrize("seed", range(FUSED - 1))
+@pytest.mark.parametrize("seed", range(SERIAL - 1))
 def test_the_state_at_the_end(seed: int) -> None:
     circuit = drawn(seed, seed + 1)
     steps = Steps.of(circuit)
@@ -125,10 +126,10 @@ def test_every_shape(build: Callable[[QuantumCircuit], None]) -> None:
     assert bits(circuit, 500, 3) == own_bits(circuit, 500, 3)
 
 
-@pytest.mark.parametrize("chunk", [1, 3, 100])
-def test_a_sweep_is_one_call_of_the_simulator(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its angles may be expressions, shared by gates, or numbers."""
-    monkeypatch.setattr("quantumjob_worker.sweep.CHUNK", chunk)
+@pytest.mark.parametrize("memory", [1 << 10, 1 << 17, 1 << 30])
+@pytest.mark.parametrize("seed", [11, MAX_SEED])
+def test_a_sweep_is_one_call_of_the_simulator(memory: int, seed: int) -> None:
+    """Its angles may be expressions, shared by gates, or numbers; in chunks of one point, of three, and whole."""
     a, b = Parameter("a"), Parameter("b")
     circuit = QuantumCircuit(3, 3)
     circuit.ry(a, [0, 1])
@@ -138,41 +139,67 @@ def test_a_sweep_is_one_call_of_the_simulator(chunk: int, monkeypatch: pytest.Mo
     circuit.rx(1.5, 2)
     circuit.measure([2, 1, 0], [0, 1, 2])
     columns = {a: np.linspace(0.1, 3, 7), b: np.linspace(2, -1, 7)}
-    run = Run(shots=50, seed=11, threads=1, memory=1 << 30)
+    run = Run(shots=50, seed=seed, threads=1, memory=memory)
     found = [part["c"] for part in _together(circuit, Values((7,), columns), PLAN, run)]
+    assert len(found) == {1 << 10: 7, 1 << 17: 3, 1 << 30: 1}[memory]
     whole = b"".join(base64.b64decode(register.samples) for register in found)
     binds = {name: column.tolist() for name, column in columns.items()}
     plain = circuit.decompose("cp").decompose("cu")  # the simulator ignores arrays of angles of these
     answer = AerSimulator(method="statevector").run(
-        plain, parameter_binds=[binds], shots=50, seed_simulator=11, memory=True
+        plain, parameter_binds=[binds], shots=50, seed_simulator=seed, memory=True
     )
     own = [int(number, 16) for point in answer.result().results for number in point.data.memory]
     assert list(whole) == own
 
 
+def measured(circuit: QuantumCircuit) -> QuantumCircuit:
+    """Each qubit into the same bit."""
+    for qubit in circuit.qubits:
+        circuit.measure(qubit, circuit.clbits[0])
+    return circuit
+
+
 @pytest.mark.parametrize(
     "more",
     [
-        lambda circuit: circuit.h(0),
         lambda circuit: circuit.reset(0),
         lambda circuit: circuit.initialize([1, 0], 0),
         lambda circuit: circuit.unitary([[0, 1], [1, 0]], 0),
         lambda circuit: circuit.mcx([0, 1, 2, 3], 4),
         lambda circuit: circuit.ch(0, 1),
-        lambda circuit: circuit.add_var("v", expr.lift(False)),
+        lambda circuit: circuit.cx(0, 1, ctrl_state=0),
         lambda circuit: circuit.save_statevector(),
         lambda circuit: circuit.if_test((circuit.clbits[0], 1), QuantumCircuit(5, 1), circuit.qubits, circuit.clbits),
-        lambda circuit: circuit.add_bits([*QuantumCircuit(1).qubits]),
-        lambda circuit: circuit.add_bits([*QuantumCircuit(FUSED - 5).qubits]),
     ],
 )
 def test_what_is_more_is_left_to_the_simulator(more: Callable[[QuantumCircuit], object]) -> None:
     circuit = QuantumCircuit(5, 1)
-    for qubit in circuit.qubits:
-        circuit.measure(qubit, 0)
-    assert Steps.of(circuit) is not None
+    assert Steps.of(measured(circuit.copy())) is not None
     more(circuit)
+    assert Steps.of(measured(circuit)) is None
+
+
+def test_what_only_bears_a_known_name_is_left_to_the_simulator() -> None:
+    circuit = QuantumCircuit(1, 1)
+    circuit.append(Gate("h", 1, []), [0])
+    assert Steps.of(measured(circuit)) is None
+
+
+def test_what_follows_on_a_measurement_is_left_to_the_simulator() -> None:
+    circuit = measured(QuantumCircuit(5, 1))
+    circuit.h(0)
     assert Steps.of(circuit) is None
+
+
+def test_what_is_not_measured_whole_is_left_to_the_simulator() -> None:
+    circuit = measured(QuantumCircuit(4, 1))
+    circuit.add_bits([Qubit()])
+    assert Steps.of(circuit) is None
+
+
+@pytest.mark.parametrize(("qubits", "taken"), [(SERIAL - 1, True), (SERIAL, False)])
+def test_what_is_wider_is_left_to_the_simulator(qubits: int, taken: bool) -> None:
+    assert (Steps.of(measured(QuantumCircuit(qubits, 1))) is not None) is taken
 
 
 def test_noise_and_other_methods_are_left_to_the_simulator() -> None:
@@ -185,14 +212,24 @@ def test_noise_and_other_methods_are_left_to_the_simulator() -> None:
     assert aer.on_state(circuit, PLAN._replace(method="density_matrix"), run) is None
 
 
+def resident() -> int:
+    """Bytes of this process now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
 def test_states_are_given_back() -> None:
     """Each of these takes 128 KiB."""
     circuit = QuantumCircuit(13)
     circuit.measure_all()
     steps = Steps.of(circuit)
     assert steps is not None
-    steps.sample(1, 1, {})
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for seed in range(1000):
-        steps.sample(1, seed, {})
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16 << 10, "KiB"
+
+    def rounds(count: int) -> None:
+        for seed in range(count):
+            steps.sample(1, seed, {})
+            steps.vector({})
+
+    rounds(10)
+    before = resident()
+    rounds(500)
+    assert resident() - before < 16 << 20

@@ -29,9 +29,6 @@ PROBE_PART: Final = 8
 """A run with a bond limit is first tried on this part of the circuit: one that will not do shows it early."""
 CHUNK: Final = 1 << 14
 """Shots whose numbers are turned to bytes at a time."""
-QUARTERS: Final = ("cp", "cu1", "cz")
-"""Gates that change a quarter of the amplitudes. A circuit of them, as a Fourier transform is, takes half the time when
-each is done alone [m]."""
 
 
 class Aer:
@@ -133,8 +130,6 @@ def execute(
         "max_memory_mb": max(1, available(run.memory) // MIB),
         "max_parallel_threads": run.threads,
     }
-    if method == "statevector" and run.errors is None and _is_quick_unfused(circuit):
-        options["fusion_enable"] = False
     if normalise.has_loops(circuit):
         options["enable_truncation"] = False  # it leaves out the end of a loop that nothing measured follows
     if run.errors is not None:
@@ -151,12 +146,6 @@ def execute(
             f"Qiskit Aer could not run the circuit by the method {method}. Check that it runs with Aer on its own.",
         )
     return parts
-
-
-def _is_quick_unfused(circuit: QuantumCircuit) -> bool:
-    """Whether most gates are such as change few amplitudes, so that Aer loses by making larger ones of them."""
-    names: dict[str, int] = circuit.count_ops()
-    return 2 * sum(names.get(name, 0) for name in QUARTERS) >= sum(names.values())
 
 
 def _answer(
