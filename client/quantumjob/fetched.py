@@ -26,10 +26,15 @@ def primitive_result(found: Result, read: Callable[[Arrays], bytes]) -> Finished
     }
     if errors or len(pubs) < found.total:
         raise JobFailed(found.reason, found.message, errors)
+    return PrimitiveResult(list(stored_results(found, read).values()), metadata={"version": 2})
+
+
+def stored_results(found: Result, read: Callable[[Arrays], bytes]) -> dict[int, PubResult]:
+    """The pubs of a finished job that have a result, by their index; `read` as above."""
     values: Values = {}
     for stored in found.arrays:
         values |= saved_arrays(read(stored), stored.pubs)
-    return PrimitiveResult([pub_result(pub, values.get(pub.index)) for pub in pubs], metadata={"version": 2})
+    return {pub.index: pub_result(pub, values.get(pub.index)) for pub in _read(found.pubs) if pub.error is None}
 
 
 def pub_results(pubs: Iterable[JSON]) -> dict[int, PubResult]:

@@ -11,7 +11,7 @@ from qiskit.providers import JobStatus
 
 from quantumjob import errors, models, progress
 from quantumjob.client import Client
-from quantumjob.fetched import Finished, primitive_result, pub_results
+from quantumjob.fetched import Finished, primitive_result, pub_results, stored_results
 
 UID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PHASES: Final = {
@@ -76,16 +76,20 @@ class Job(BasePrimitiveJob[Finished, JobStatus]):  # type: ignore[misc]  # Qiski
         return self._result
 
     def partial_result(self) -> dict[int, PubResult]:
-        """The pubs that are done so far, by their index, without the arrays that they save.
+        """The pubs that have a result, by their index: of a finished job all of them, whichever others failed.
 
-        What they say is verified when the job ends.
+        While it runs they are those that are done so far, not verified yet, and without the arrays that they save.
         """
         found: models.Partial | None = None
+        finished = False
         with contextlib.suppress(errors.NotFound):
-            self.details()
+            finished = self.details().finished
             found = self._client.partial_result(self.name)
         if found is None or found.uid != self.uid:
-            return pub_results(self._client.stored(self.uid).pubs)
+            return stored_results(self._client.stored(self.uid), self._client.arrays)
+        if finished:
+            with contextlib.suppress(errors.NotFound):  # it may have ended without any
+                return stored_results(self._client.stored(self.uid), self._client.arrays)
         return pub_results(found.pubs)
 
     def cancel(self) -> bool:

@@ -14,7 +14,7 @@ from qiskit.primitives.containers.sampler_pub import SamplerPub
 from quantumjob import circuits
 from quantumjob.client import Client
 from quantumjob.job import Job
-from quantumjob.pubs import estimator_pub, program, sampler_pub
+from quantumjob.pubs import estimator_pub, made_of_each, program, sampler_pub
 from quantumjob_contract import limits
 from quantumjob_contract.saved import KINDS, Save, in_order
 
@@ -78,9 +78,10 @@ class Sampler(_Submits, BaseSamplerV2):  # type: ignore[misc]  # Qiskit has no a
         save: Save | Iterable[Save] = (),
     ) -> Job:
         """One QuantumJob for all pubs; `name` is its name. `save` names arrays that each pub's data has besides."""
-        coerced = [SamplerPub.coerce(pub, self.default_shots if shots is None else shots) for pub in pubs]
+        default = self.default_shots if shots is None else shots
+        coerced = made_of_each(pubs, lambda pub: SamplerPub.coerce(pub, default))
         wanted = _kinds(save)
-        made = [sampler_pub(pub) | ({"save": wanted} if wanted else {}) for pub in coerced]
+        made = [pub | ({"save": wanted} if wanted else {}) for pub in made_of_each(coerced, sampler_pub)]
         return self._submit("Sampler", made, [pub.circuit for pub in coerced], name)
 
 
@@ -111,6 +112,6 @@ class Estimator(_Submits, BaseEstimatorV2):  # type: ignore[misc]
 
     def run(self, pubs: Iterable[EstimatorPubLike], *, precision: float | None = None, name: str | None = None) -> Job:
         """One QuantumJob for all pubs; `name` is its name."""
-        coerced = [EstimatorPub.coerce(pub, self.default_precision if precision is None else precision) for pub in pubs]
-        made = [estimator_pub(pub) for pub in coerced]
-        return self._submit("Estimator", made, [pub.circuit for pub in coerced], name)
+        default = self.default_precision if precision is None else precision
+        coerced = made_of_each(pubs, lambda pub: EstimatorPub.coerce(pub, default))
+        return self._submit("Estimator", made_of_each(coerced, estimator_pub), [pub.circuit for pub in coerced], name)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+import numpy as np
 from qiskit.primitives.containers.bindings_array import BindingsArray
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.observables_array import ObservablesArray
@@ -22,6 +23,8 @@ MAX_ARRAYS: Final = 256 * limits.KIB
 """Bytes of all parameter values and observables in a QuantumJob: all of it has to fit 1.5 MiB."""
 RESERVED: Final = frozenset({"shape", "ndim", "size", "items", "keys", "values", "self"})
 """Names that a DataBin has for itself."""
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 _PAULIS: Final = re.compile(r"[IXYZ]+")
 _MEANT: Final = re.compile(r"\s.*|.*\s|.*,.*|.*\[\d*:\d+\]", re.DOTALL)
 """Names of parameters that would be read as several, or without their spaces."""
@@ -39,6 +42,17 @@ def program(
         placed = enumerate(zip(pubs, circuits.placed(files, upload), strict=True))
         listed = {"pubs": [{"name": default_name(i), "circuit": circuit} | pub for i, (pub, circuit) in placed]}
     return {"primitive": primitive} | listed | ({} if seed is None else {"seed": seed})
+
+
+def made_of_each(given: Iterable[Given], make: Callable[[Given], Made]) -> list[Made]:
+    """What is made of each pub; an error of Qiskit's or ours tells of which it is."""
+    made = []
+    for index, pub in enumerate(given):
+        try:
+            made.append(make(pub))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"Pub {index}: {error}") from error
+    return made
 
 
 def sampler_pub(pub: SamplerPub) -> JSON:
@@ -66,6 +80,11 @@ def parameter_values(given: BindingsArray) -> JSON:
     for name in (name for names in given.data for name in names):
         if _MEANT.fullmatch(name):
             raise ValueError(f"Rename the parameter {name!r}: no comma, slice, or space at an end can be in its name.")
+    if 0 in given.shape:
+        raise ValueError(f"Parameter values of shape {given.shape} are of no point at all: leave the pub out.")
+    for names, values in given.data.items():
+        if not np.isfinite(values).all():
+            raise ValueError(f"A value of {', '.join(names)} is NaN or infinite. Give a finite one.")
     return {", ".join(names): values.tolist() for names, values in given.data.items()}
 
 

@@ -41,11 +41,13 @@ def resolve(circuit: QuantumCircuit, parameter_values: Mapping[str, Any]) -> Val
     for column in columns:
         values = np.array(column.values, dtype=float).reshape(points, len(column.names))
         given |= dict(zip(column.names, values.T, strict=True))
+    unknown = [name for name in given if name not in known]
     if missing := [name for name in known if name not in given]:
         hint = f" A boolean is named in it: {arrays.UNQUOTED}." if {"true", "false"} & given.keys() else ""
-        told = f"Parameters without a value: {_named(missing)}. Add them to parameterValues.{hint}"
+        other = f", which has values of {_named(unknown)}, that the circuit does not have" if unknown else ""
+        told = f"Parameters without a value: {_named(missing)}. Add them to parameterValues{other}.{hint}"
         raise PubFailed(PubReason.UNBOUND_PARAMETERS, told)
-    if unknown := [name for name in given if name not in known]:
+    if unknown:
         has = f"its parameters are: {_named(known)}" if known else "it has no parameters"
         raise PubFailed(
             PubReason.UNKNOWN_PARAMETERS, f"The circuit does not have the parameters {_named(unknown)}; {has}."

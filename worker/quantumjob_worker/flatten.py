@@ -36,6 +36,20 @@ from quantumjob_worker.translate import translator
 WITHOUT_EFFECT: Final = (Delay, _U0Gate)
 """No sample of an ideal simulation depends on these; noise may strike during a delay. `u0(n)` would be n identities."""
 
+_NOISE: Final = "The circuit has noise among its gates. Leave it out, and declare it in spec.backend.noise."
+OF_AER: Final = {
+    "kraus": _NOISE,
+    "superop": _NOISE,
+    "quantum_channel": _NOISE,
+    "roerror": _NOISE,
+    "save_": "The circuit has one of Aer's instructions that save. Leave it out; a pub keeps its state by `save`.",
+    "set_": "The circuit has one of Aer's instructions that set the state. Leave it out; `initialize` does that.",
+}
+"""What to do about instructions that only Aer knows, by how their names begin."""
+UNDEFINED: Final = (
+    "The circuit has an instruction without a definition, so what it does is not known. Transpile it first."
+)
+
 
 class Flattener:
     """Flattens one circuit; counts what it appends."""
@@ -198,10 +212,8 @@ def _synthesised(operation: Any) -> QuantumCircuit:
     except QiskitError:
         made = whole
     if any(instruction.name == operation.name for instruction in made.data):
-        raise PubFailed(
-            PubReason.INVALID_CIRCUIT,
-            "The circuit has an instruction without a definition, so what it does is not known. Transpile it first.",
-        )
+        told = next((told for name, told in OF_AER.items() if operation.name.startswith(name)), UNDEFINED)
+        raise PubFailed(PubReason.INVALID_CIRCUIT, told)
     return made
 
 

@@ -158,7 +158,9 @@ class Lines:
         try:
             return decode(line, LINE) if self._circuits is None else decode(line, REST)
         except msgspec.DecodeError as error:
-            told = f"{self._place(index)} is not a pub: {str(error)[:CAUSE_CHARS]}."
+            found = bytes(line)
+            hint = " JSON has neither NaN nor Infinity." if b"NaN" in found or b"Infinity" in found else ""
+            told = f"{self._place(index)} is not a pub: {str(error)[:CAUSE_CHARS]}.{hint}"
             raise PubFailed(PubReason.INVALID_PUB, told) from None
 
     def _problem(self, line: Rest, pub: Pub) -> str:

@@ -23,6 +23,8 @@ from quantumjob_worker.stores import FETCH_SECONDS, backoff
 
 STORE_SECONDS: Final = 600.0
 """How long a store that does not answer is tried with a segment, where the job has no deadline."""
+UNBOUNDED: Final = (b"while", b"WhileLoop")
+"""One of these is in a circuit with a loop that may not end, as text or QPY. Its pub comes after its neighbours."""
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,8 @@ class Shard:
         self._budget = budget
         self._signs = signs
         self._pace = batches.Pace()
+        self._late: set[int] = set()
+        """Pubs that were put behind the others."""
         self._left = 0
         """Pubs without a result."""
         self.computed = 0
@@ -120,6 +124,10 @@ class Shard:
             except PubFailed as failed:
                 times = PubTimes(load=time.monotonic() - began, run=0.0)
                 self._keep(self._source.failed(index, failed.error), times)
+                continue
+            if queue and index not in self._late and any(mark in ready.data for mark in UNBOUNDED):
+                self._late.add(index)
+                queue.append(index)
                 continue
             found.append(ready)
             size += ready.bytes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gc
 import io
+import math
 from typing import Any
 
 import httpx
@@ -233,6 +234,14 @@ def test_numbers_that_json_has_not(client: Client, service: Running) -> None:
     """They would be null there, and null is what is left out."""
     with pytest.raises(ValueError, match="NaN or infinite"):
         Estimator(client).run([(QuantumCircuit(1), "Z")], precision=float("nan"))
+    swept = QuantumCircuit(1, 1)
+    swept.rx(Parameter("a"), 0)
+    with pytest.raises(ValueError, match="Pub 1: A value of a is NaN or infinite"):
+        Sampler(client).run([(swept, [0.1]), (swept, [math.inf])])
+    with pytest.raises(ValueError, match=r"Pub 0: Parameter values of shape \(0,\) are of no point"):
+        Sampler(client).run([(swept, np.zeros((0, 1)))])
+    with pytest.raises(TypeError, match="Pub 1: "):
+        Estimator(client).run([(swept, "Z", [0.1]), (swept, "Z", [0.1j])])
     with pytest.raises(ValueError, match="NaN or infinite"):
         client.submit({"circuit": "", "shots": float("inf")})
     with pytest.raises(TypeError, match="cannot hold a set"):
@@ -528,7 +537,13 @@ def test_a_service_that_gives_other_arrays(client: Client, service: Running) -> 
         client.arrays(stored)
 
 
-def test_results_so_far_are_without_arrays(client: Client) -> None:
-    job = Sampler(client).run([bell()], shots=5, save=["Statevector"])
-    job.result(30)
-    assert list(job.partial_result()[0].data) == ["meas"]
+def test_a_pub_that_fails_does_not_cost_the_others_their_arrays(client: Client) -> None:
+    measured = QuantumCircuit(1, 1)
+    measured.measure(0, 0)
+    measured.h(0)
+    job = Sampler(client).run([bell(), measured], shots=5, save=["Statevector"])
+    with pytest.raises(JobFailed, match="NotPure"):
+        job.result(30)
+    assert {index: list(pub.data) for index, pub in job.partial_result().items()} == {0: ["meas", "statevector"]}
+    client.delete(job.name)
+    assert {index: list(pub.data) for index, pub in job.partial_result().items()} == {0: ["meas", "statevector"]}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import msgspec
 import pytest
+from qiskit import QuantumCircuit
+from random_pubs import dumped
 from worker_fakes import BELL, Fake, job
 from worker_tasks import task
 
 from quantumjob_contract.exits import Exit
+from quantumjob_contract.program import Circuit
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker import batches, protocol
 from quantumjob_worker.errors import OrderFailed
@@ -116,3 +120,32 @@ def test_pace() -> None:
     assert pace.pubs == 1
     pace.took(2.0, 0)
     assert pace.pubs == 1
+
+
+UNENDING = "OPENQASM 3.0; qubit q; bit c; while (!c) { c = measure q; }"
+
+
+def test_what_may_not_end_comes_after_its_neighbours(fake: Fake, runner: Runner, carry_out: Any) -> None:
+    circuit = QuantumCircuit(1, 1)
+    with circuit.while_loop((circuit.clbits[0], 0)):
+        circuit.h(0)
+        circuit.measure(0, 0)
+    looped = Circuit("QPY", base64.b64encode(dumped(circuit)).decode())
+    fake.make_order(job(Circuit("OpenQASM3", UNENDING), looped, *[BELL] * 3), seconds_left=12)
+    order: list[int] = []
+    real = runner.run_together
+
+    def noted(pubs: Any, *rest: Any) -> Any:
+        order.extend(task.index for task, _ in pubs)
+        return real(pubs, *rest)
+
+    runner.run_together = noted  # type: ignore[method-assign]
+    try:
+        carry_out(runner)
+    finally:
+        runner.run_together = real  # type: ignore[method-assign]
+    assert order[:4] == [2, 3, 4, 0]
+    found = fake.all_results()
+    assert {index for index, result in found.items() if result.error is None} == {1, 2, 3, 4}
+    assert found[0].error is not None
+    assert found[0].error.reason == PubReason.DEADLINE_EXCEEDED

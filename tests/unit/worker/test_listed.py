@@ -212,12 +212,14 @@ def test_circuits_of_one_qpy_file(fake: Fake, carry_out: Any) -> None:
 
 def test_what_belongs_to_them(fake: Fake, carry_out: Any) -> None:
     beside = b'{"shots": 7, "name": "first"}\n{}\n{"circuit": {"inline": "x"}}\n{"parameterValues": {"a": 1}}'
-    found = carried_qpy(fake, carry_out, in_qpy(fake, 4, beside))
+    beside += b'\n{"parameterValues": {"a": NaN}}'
+    found = carried_qpy(fake, carry_out, in_qpy(fake, 5, beside))
     assert (found[0].name, found[0].metadata.shots) == ("first", 7)
     assert (found[1].name, found[1].metadata.shots) == ("pub-1", 100)
     reasons = [found[index].error and found[index].error.reason for index in range(4)]  # type: ignore[union-attr]
     assert reasons == [None, None, PubReason.INVALID_PUB, PubReason.UNKNOWN_PARAMETERS]
     assert "Line 3 of the parameters" in found[2].error.message  # type: ignore[union-attr]
+    assert found[4].error.message.endswith("JSON has neither NaN nor Infinity.")  # type: ignore[union-attr]
 
 
 def test_a_qpy_file_whose_table_is_damaged(fake: Fake, carry_out: Any) -> None:

@@ -12,10 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit, transpile
-from qiskit.circuit import Parameter, ParameterVector
+from qiskit.circuit import Gate, Instruction, Parameter, ParameterVector
 from qiskit.circuit.library.standard_gates import get_standard_gate_name_mapping
 from qiskit.primitives import BitArray, PubResult
-from qiskit.quantum_info import Statevector
+from qiskit.quantum_info import Kraus, Statevector
+from qiskit_aer.library import SaveStatevector, SetStatevector
+from qiskit_aer.noise import depolarizing_error
 from qiskit_aer.primitives import EstimatorV2, SamplerV2
 from random_pubs import Drawn, dumped, estimator_pubs, sampler_pubs
 from worker_tasks import HEAD2, HEAD3, task
@@ -236,6 +238,11 @@ def test_a_parameter_anywhere(body: str) -> None:
         ({}, PubReason.UNBOUND_PARAMETERS, "a, b"),
         ({"a": 1}, PubReason.UNBOUND_PARAMETERS, "value: b."),
         ({"a": 1, "false": 1}, PubReason.UNBOUND_PARAMETERS, "unquoted Y, y, N or n"),
+        (
+            {"a": 1, "beta": 2},
+            PubReason.UNBOUND_PARAMETERS,
+            "value: b. Add them to parameterValues, which has values of beta",
+        ),
         ({"a, b, zeta": [1, 2, 3]}, PubReason.UNKNOWN_PARAMETERS, "zeta"),
         ({"a": 0, "b": 1}, PubReason.INVALID_CIRCUIT, "not a finite number"),
         ({"a": [1, 0], "b": [1, 1]}, PubReason.INVALID_CIRCUIT, "not a finite number"),
@@ -253,6 +260,25 @@ def test_values_that_do_not_fit(values: dict[str, Any], reason: PubReason, told:
 def test_values_for_a_circuit_without_parameters() -> None:
     error = refused(HEAD2 + "qreg q[1]; creg c[1]; measure q->c;", "OpenQASM2", parameter_values={"a": 1})
     assert error.reason == PubReason.UNKNOWN_PARAMETERS
+
+
+@pytest.mark.parametrize(
+    ("instruction", "told"),
+    [
+        (Kraus([[[1, 0], [0, 0.6]], [[0, 0.8], [0, 0]]]).to_instruction(), "spec.backend.noise"),
+        (depolarizing_error(0.3, 1).to_instruction(), "spec.backend.noise"),
+        (SaveStatevector(1), "`save`"),
+        (SetStatevector([1, 0]), "`initialize`"),
+        (Gate("mine", 1, []), "Transpile it first"),
+    ],
+)
+def test_what_only_aer_knows(instruction: Instruction, told: str) -> None:
+    circuit = QuantumCircuit(1, 1)
+    circuit.append(instruction, [0])
+    circuit.measure(0, 0)
+    error = refused(dumped(circuit), "QPY")
+    assert error.reason == PubReason.INVALID_CIRCUIT
+    assert told in error.message
 
 
 def test_a_sweep_whose_result_would_be_too_large() -> None:
