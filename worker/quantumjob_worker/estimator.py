@@ -197,6 +197,8 @@ def coerced(nested: Any, qubits: int) -> ObservablesArray:
         found = ObservablesArray.coerce(nested)
     except (TypeError, ValueError):
         raise PubFailed(PubReason.INVALID_OBSERVABLES, "Qiskit does not take these observables.") from None
+    if any(pauli.strip("IXYZ") for terms in found.ravel() for pauli in terms):  # Qiskit takes projectors, too
+        raise PubFailed(PubReason.INVALID_OBSERVABLES, "A Pauli string is of the letters I, X, Y and Z.")
     if found.num_qubits != qubits:
         raise PubFailed(
             PubReason.INVALID_OBSERVABLES,

@@ -296,6 +296,14 @@ def test_observables_that_do_not_fit(observables: Any) -> None:
     assert error.reason == PubReason.INVALID_OBSERVABLES
 
 
+@pytest.mark.parametrize("letters", ["0+", "-Z", "Zr"])
+def test_projectors_are_no_pauli_strings(letters: str) -> None:
+    """Acceptance refuses them; in the child they would be read as something else."""
+    circuit = QuantumCircuit(2)
+    error = refused(dumped(circuit), "QPY", shots=0, precision=0.0, primitive="Estimator", observables=letters)
+    assert error.reason == PubReason.INVALID_OBSERVABLES
+
+
 def test_an_estimator_looks_at_qubits_that_nothing_touches() -> None:
     circuit = QuantumCircuit(40)
     circuit.x(3)
