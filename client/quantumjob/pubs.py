@@ -41,7 +41,9 @@ def program(
     else:
         placed = enumerate(zip(pubs, circuits.placed(files, upload), strict=True))
         listed = {"pubs": [{"name": default_name(i), "circuit": circuit} | pub for i, (pub, circuit) in placed]}
-    return {"primitive": primitive} | listed | ({} if seed is None else {"seed": seed})
+    shots = {pub.get("shots") for pub in pubs}
+    common = {"shots": shots.pop()} if len(shots) == 1 and None not in shots else {}  # kubectl shows them
+    return {"primitive": primitive} | common | listed | ({} if seed is None else {"seed": seed})
 
 
 def made_of_each(given: Iterable[Given], make: Callable[[Given], Made]) -> list[Made]:

@@ -378,6 +378,13 @@ def test_a_large_sweep_is_listed_by_an_object() -> None:
     assert b"0.123456789" in uploaded[0]
 
 
+@pytest.mark.parametrize(("shots", "shown"), [([5, 5], 5), ([5, 6], None), ([None, None], None)])
+def test_shots_that_all_have_are_the_job_s(shots: list[int | None], shown: int | None) -> None:
+    """`kubectl get` shows those."""
+    pubs = [{} if each is None else {"shots": each} for each in shots]
+    assert program("Sampler", pubs, [b"x", b"y"], None, lambda _data: "key").get("shots") == shown
+
+
 def test_qpy_is_of_the_oldest_version_that_holds_the_circuit() -> None:
     assert circuits.packed(bell())[6] == qpy.QPY_COMPATIBILITY_VERSION
     stretched = QuantumCircuit(1)
