@@ -26,20 +26,26 @@ def primitive_result(found: Result, read: Callable[[Arrays], bytes]) -> Finished
     }
     if errors or len(pubs) < found.total:
         raise JobFailed(found.reason, found.message, errors)
-    return PrimitiveResult(list(stored_results(found, read).values()), metadata={"version": 2})
+    return PrimitiveResult(list(_with_arrays(pubs, found.arrays, read).values()), metadata={"version": 2})
 
 
 def stored_results(found: Result, read: Callable[[Arrays], bytes]) -> dict[int, PubResult]:
     """The pubs of a finished job that have a result, by their index; `read` as above."""
-    values: Values = {}
-    for stored in found.arrays:
-        values |= saved_arrays(read(stored), stored.pubs)
-    return {pub.index: pub_result(pub, values.get(pub.index)) for pub in _read(found.pubs) if pub.error is None}
+    return _with_arrays(_read(found.pubs), found.arrays, read)
 
 
 def pub_results(pubs: Iterable[JSON]) -> dict[int, PubResult]:
     """Those that have a result, by their index, without the arrays that they have saved."""
     return {pub.index: pub_result(pub) for pub in _read(pubs) if pub.error is None}
+
+
+def _with_arrays(
+    pubs: Iterable[Stored], arrays: Iterable[Arrays], read: Callable[[Arrays], bytes]
+) -> dict[int, PubResult]:
+    values: Values = {}
+    for stored in arrays:
+        values |= saved_arrays(read(stored), stored.pubs)
+    return {pub.index: pub_result(pub, values.get(pub.index)) for pub in pubs if pub.error is None}
 
 
 def _read(pubs: Iterable[JSON]) -> list[Stored]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -87,20 +88,26 @@ def test_cpu_time_is_counted_from_pub_to_pub(hostile: Runner) -> None:
     assert (len(heard), end.signal) == (3, 0)
 
 
-def test_many_small_pubs_take_few_children(fake: Fake, runner: Runner, carry_out: Any) -> None:
-    fake.make_order(job(*[BELL, NO_CIRCUIT] * 3, *[BELL] * 60))
-    sent: list[int] = []
+def children(runner: Runner, carry_out: Any) -> list[list[int]]:
+    """The pubs of each child that the order takes, in turn."""
+    sent: list[list[int]] = []
     real = runner.run_together
 
-    def counted(pubs: Any, *rest: Any) -> Any:
-        sent.append(len(pubs))
+    def noted(pubs: Any, *rest: Any) -> Any:
+        sent.append([task.index for task, _ in pubs])
         return real(pubs, *rest)
 
-    runner.run_together = counted  # type: ignore[method-assign]
+    runner.run_together = noted  # type: ignore[method-assign]
     try:
         carry_out(runner)
     finally:
         runner.run_together = real  # type: ignore[method-assign]
+    return sent
+
+
+def test_many_small_pubs_take_few_children(fake: Fake, runner: Runner, carry_out: Any) -> None:
+    fake.make_order(job(*[BELL, NO_CIRCUIT] * 3, *[BELL] * 60))
+    sent = list(map(len, children(runner, carry_out)))
     found = fake.all_results()
     errors = {index: result.error.reason for index, result in found.items() if result.error}
     assert errors == dict.fromkeys([1, 3, 5], PubReason.SYNTAX_ERROR)
@@ -132,18 +139,7 @@ def test_what_may_not_end_comes_after_its_neighbours(fake: Fake, runner: Runner,
         circuit.measure(0, 0)
     looped = Circuit("QPY", base64.b64encode(dumped(circuit)).decode())
     fake.make_order(job(Circuit("OpenQASM3", UNENDING), looped, *[BELL] * 3), seconds_left=12)
-    order: list[int] = []
-    real = runner.run_together
-
-    def noted(pubs: Any, *rest: Any) -> Any:
-        order.extend(task.index for task, _ in pubs)
-        return real(pubs, *rest)
-
-    runner.run_together = noted  # type: ignore[method-assign]
-    try:
-        carry_out(runner)
-    finally:
-        runner.run_together = real  # type: ignore[method-assign]
+    order = list(chain.from_iterable(children(runner, carry_out)))
     assert order[:4] == [2, 3, 4, 0]
     found = fake.all_results()
     assert {index for index, result in found.items() if result.error is None} == {1, 2, 3, 4}
