@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 CACHE := $(or $(QUANTUMJOB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/quantumjob)
-VENV := $(CACHE)/venv-$(shell sha256sum setup.cfg | cut -c1-12)
+VENV := $(CACHE)/venv-$(shell python3 hack/requirements operator worker api client dev qsim | sha256sum | cut -c1-12)
 BIN := $(VENV)/bin
 SOURCES := contract operator worker api client hack tests benchmarks examples
 export PYTHONPATH := contract:operator:worker:api:client:tests:hack
