@@ -16,7 +16,7 @@ from quantumjob_contract.limits import MIB
 from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError, PubMetadata, PubResult
-from quantumjob_worker import clifford, load, normalise, profile, protocol, pubs, route, sandbox
+from quantumjob_worker import clifford, loaders, normalise, profile, protocol, pubs, route, sandbox
 from quantumjob_worker.engines import engines
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import Defect, PubFailed, describe, out_of_memory
@@ -59,7 +59,7 @@ def _task(format_: Format, noise: NoiseModel | None = None) -> protocol.Task:
 def warm_up() -> None:
     """Once, in the fork server: what every child would else do again."""
     for format_, text in WARM_UP:
-        circuit = normalise.normalise(load.load(format_, text))
+        circuit = normalise.normalise(loaders.load(format_, text))
         for method in route.METHODS:
             normalise.for_method(circuit, method)
         found = profile.profile(circuit, 16, clifford=clifford.rewritten(circuit) is not None)

@@ -30,7 +30,7 @@ from quantumjob_contract.limits import MAX_OPERATIONS
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker import genuine
 from quantumjob_worker.errors import PubFailed, too_large
-from quantumjob_worker.own_gate import OwnGate
+from quantumjob_worker.loaders.qasm3_gates import OwnGate
 from quantumjob_worker.translate import translator
 
 WITHOUT_EFFECT: Final = (Delay, _U0Gate)

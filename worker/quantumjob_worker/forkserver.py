@@ -136,9 +136,12 @@ def _check_alone() -> None:
 
 
 def _run_child(control: socket.socket, start: protocol.Start, fd: int, room: Room) -> None:
-    from quantumjob_worker import child, load  # noqa: PLC0415  loaded by now
+    from quantumjob_worker import (
+        child,  # noqa: PLC0415  loaded by now
+        loaders,  # noqa: PLC0415  loaded by now
+    )
 
-    load.prepare(start.formats)
+    loaders.prepare(start.formats)
     _check_alone()
     server = os.getpid()
     pid = os.fork()

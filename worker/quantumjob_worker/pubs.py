@@ -11,7 +11,7 @@ from qiskit import QuantumCircuit
 from quantumjob_contract.limits import MAX_METADATA_BYTES, MAX_METADATA_DEPTH
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubMetadata, PubResult
-from quantumjob_worker import bindings, load, normalise, simulate
+from quantumjob_worker import bindings, loaders, normalise, simulate
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.estimator import Estimate
 from quantumjob_worker.noise import Errors
@@ -25,7 +25,7 @@ class Prepared:
 
     def __init__(self, task: Task, data: bytes) -> None:
         """Load the circuit, and bind its parameters as far as that is done once. Raises PubFailed."""
-        circuit = load.load(task.format, data)
+        circuit = loaders.load(task.format, data)
         values = bindings.resolve(circuit, task.parameter_values)
         self._task = task
         self._base = PubMetadata(

@@ -113,10 +113,10 @@ def test_a_qubit_that_waits_for_others_does_not_decay() -> None:
 
 
 def struck(source: str | QuantumCircuit, model: NoiseModel) -> int:
-    from quantumjob_worker import load
+    from quantumjob_worker import loaders
 
     errors = Errors(model)
-    circuit = load.load("OpenQASM3", (HEAD3 + source).encode()) if isinstance(source, str) else source
+    circuit = loaders.load("OpenQASM3", (HEAD3 + source).encode()) if isinstance(source, str) else source
     return sum(part.name == "qerror_loc" for part in normalise.instructions(normalise.normalise(circuit, errors)))
 
 

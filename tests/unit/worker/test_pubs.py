@@ -27,7 +27,7 @@ from quantumjob_contract.backend import Depolarizing, NoiseModel
 from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError, PubMetadata
-from quantumjob_worker import child, genuine, load, normalise, sweep
+from quantumjob_worker import child, genuine, loaders, normalise, sweep
 from quantumjob_worker.bindings import Values
 from quantumjob_worker.engines.base import Run
 
@@ -435,7 +435,7 @@ def test_a_program_that_was_not_checked_is_no_crash() -> None:
 
 def test_loading_keeps_only_the_inputs() -> None:
     text = "input float a; qubit q; bit c; for int i in [0:1] { rx(i) q; if (c) { break; } } c = measure q;"
-    circuit = load.load("OpenQASM3", (HEAD3 + text).encode())
+    circuit = loaders.load("OpenQASM3", (HEAD3 + text).encode())
     assert [parameter.name for parameter in circuit.parameters] == ["a"]
 
 

@@ -23,7 +23,7 @@ from quantumjob_contract.program import Circuit
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.reference import ObjectRef
 from quantumjob_contract.results import Expectations
-from quantumjob_worker import assignment, load, orders_client
+from quantumjob_worker import assignment, loaders, orders_client
 from quantumjob_worker.errors import Stopped, WorkerExit
 from quantumjob_worker.orders_client import OrdersClient
 
@@ -62,7 +62,7 @@ def test_a_sweep_takes_a_step_of_the_seed_for_each_point(fake: Fake, carry_out: 
     carry_out()
     found = fake.all_results()
     assert [found[i].metadata.seed for i in range(3)] == [7, 7 + 3 * 2113, 7 + 4 * 2113]
-    swept, bell = load.load("OpenQASM3", SWEPT.encode()), load.load("OpenQASM2", BELL.encode())
+    swept, bell = loaders.load("OpenQASM3", SWEPT.encode()), loaders.load("OpenQASM2", BELL.encode())
     sampler = SamplerV2(seed=7, options={"backend_options": {"method": "statevector"}})
     wanted = sampler.run([(swept, [0.1, 0.2, 0.3]), bell, (swept, 0.1)], shots=100).result()
     for index, theirs in enumerate(wanted):

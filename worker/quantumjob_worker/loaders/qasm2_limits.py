@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from quantumjob_contract.limits import MAX_OPERATIONS, MAX_QUBITS
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker.errors import PubFailed, too_large
-from quantumjob_worker.tokens import place
+from quantumjob_worker.loaders.lexer import place
 
 MAX_DEPTH: Final = 100
 """Of parentheses. The parser recurses, and a stack that overflows ends the process."""

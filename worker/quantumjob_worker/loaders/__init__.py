@@ -8,9 +8,9 @@ from qiskit import QuantumCircuit
 
 from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
-from quantumjob_worker import load_qasm2, load_qpy
 from quantumjob_worker.errors import PubFailed
-from quantumjob_worker.tokens import decode
+from quantumjob_worker.loaders import qasm2, qpy
+from quantumjob_worker.loaders.lexer import decode
 
 
 def load(format_: Format, data: bytes) -> QuantumCircuit:
@@ -18,13 +18,13 @@ def load(format_: Format, data: bytes) -> QuantumCircuit:
     if not data.strip():
         raise PubFailed(PubReason.CIRCUIT_EMPTY, "The circuit is empty.")
     if format_ == "QPY":
-        return load_qpy.load(data)
+        return qpy.load(data)
     text = decode(data)
     if format_ == "OpenQASM2":
-        return load_qasm2.load(text)
-    from quantumjob_worker import load_qasm3  # noqa: PLC0415  see `prepare`
+        return qasm2.load(text)
+    from quantumjob_worker.loaders import qasm3  # noqa: PLC0415  see `prepare`
 
-    return load_qasm3.load(text)
+    return qasm3.load(text)
 
 
 def prepare(formats: Iterable[Format]) -> None:
@@ -33,4 +33,4 @@ def prepare(formats: Iterable[Format]) -> None:
     Not with the rest: the parser of OpenQASM 3 takes a tenth as long as all of Qiskit and Aer.
     """
     if "OpenQASM3" in formats:
-        from quantumjob_worker import load_qasm3  # noqa: F401, PLC0415
+        from quantumjob_worker.loaders import qasm3  # noqa: F401, PLC0415

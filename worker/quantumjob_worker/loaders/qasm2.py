@@ -9,7 +9,7 @@ from qiskit import QuantumCircuit, qasm2
 
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker.errors import PubFailed, Sentences, in_our_words
-from quantumjob_worker.scan_qasm2 import Scanned, scan
+from quantumjob_worker.loaders.qasm2_limits import Scanned, scan
 
 LEGACY: Final = qasm2.LEGACY_CUSTOM_INSTRUCTIONS
 _LEGACY_NAMES: Final = frozenset(custom.name for custom in LEGACY)

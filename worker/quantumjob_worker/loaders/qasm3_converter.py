@@ -17,9 +17,9 @@ from qiskit_qasm3_import.state import LocalScope
 
 from quantumjob_contract.limits import MAX_OPERATIONS, MAX_QUBITS
 from quantumjob_contract.reasons import PubReason
-from quantumjob_worker.conditions import condition
 from quantumjob_worker.errors import PubFailed, Sentences, in_our_words, too_large
-from quantumjob_worker.own_gate import OwnGate
+from quantumjob_worker.loaders.qasm3_conditions import condition
+from quantumjob_worker.loaders.qasm3_gates import OwnGate
 
 
 class BoundedVisitor(ConvertVisitor):

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from quantumjob_contract.limits import MAX_OPERATIONS
 from quantumjob_contract.reasons import PubReason
-from quantumjob_worker import load_qasm2, load_qasm3
 from quantumjob_worker.errors import PubFailed
-from quantumjob_worker.scan_qasm2 import scan
-from quantumjob_worker.tokens import place, tokenise
+from quantumjob_worker.loaders import qasm2, qasm3
+from quantumjob_worker.loaders.lexer import place, tokenise
+from quantumjob_worker.loaders.qasm2_limits import scan
 
 
 def test_comments_hide_nothing_and_lines_stay() -> None:
@@ -34,7 +34,7 @@ def test_whole_registers_multiply() -> None:
 
 def test_own_gates_are_renamed_everywhere_but_in_strings() -> None:
     scanned = scan('include "qelib1.inc"; gate ch a,b {} gate two a,b {ch a,b;} qreg q[2]; ch q[0],q[1];')
-    text = load_qasm2.own_gates_renamed(scanned, frozenset({"ch"}))
+    text = qasm2.own_gates_renamed(scanned, frozenset({"ch"}))
     assert text == scanned.text.replace("ch ", "own_ch_gate ")
 
 
@@ -44,7 +44,7 @@ def test_own_gates_are_renamed_everywhere_but_in_strings() -> None:
 def test_hostile_repetitions_end(piece: str) -> None:
     """Quadratic work would not end within the suite's patience."""
     text = piece * 300_000
-    for check in (scan, load_qasm3.scan):
+    for check in (scan, qasm3.scan):
         try:
             check(text)
         except PubFailed as failed:
@@ -53,7 +53,7 @@ def test_hostile_repetitions_end(piece: str) -> None:
 
 @given(st.text(alphabet='ab0 ;{}[]()"/*\n$.', max_size=60))
 def test_no_text_breaks_the_scans(text: str) -> None:
-    for check in (scan, load_qasm3.scan):
+    for check in (scan, qasm3.scan):
         try:
             check(text)
         except PubFailed as failed:

@@ -16,8 +16,8 @@ from qiskit_qasm3_import.state import add_dummy_parameter_reference
 from quantumjob_contract.limits import MAX_QUBITS
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker.errors import PubFailed, Sentences, in_our_words
-from quantumjob_worker.tokens import syntax_error, tokenise
-from quantumjob_worker.visitor import BoundedVisitor
+from quantumjob_worker.loaders.lexer import syntax_error, tokenise
+from quantumjob_worker.loaders.qasm3_converter import BoundedVisitor
 
 MAX_DEPTH: Final = 64
 """Of brackets: the parser recurses some 20 frames for each."""
