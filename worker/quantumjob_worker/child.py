@@ -16,10 +16,11 @@ from quantumjob_contract.limits import MIB
 from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError, PubMetadata, PubResult
-from quantumjob_worker import clifford, loaders, normalise, profile, protocol, pubs, route, sandbox
+from quantumjob_worker import loaders, protocol, pubs, route, sandbox
 from quantumjob_worker.engines import engines
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import Defect, PubFailed, describe, out_of_memory
+from quantumjob_worker.passes import features, normalize, to_clifford
 from quantumjob_worker.room import Room
 
 BELL: Final = b'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];h q[0];cx q[0],q[1];measure q->c;'
@@ -59,10 +60,10 @@ def _task(format_: Format, noise: NoiseModel | None = None) -> protocol.Task:
 def warm_up() -> None:
     """Once, in the fork server: what every child would else do again."""
     for format_, text in WARM_UP:
-        circuit = normalise.normalise(loaders.load(format_, text))
+        circuit = normalize.normalise(loaders.load(format_, text))
         for method in route.METHODS:
-            normalise.for_method(circuit, method)
-        found = profile.profile(circuit, 16, clifford=clifford.rewritten(circuit) is not None)
+            normalize.for_method(circuit, method)
+        found = features.profile(circuit, 16, clifford=to_clifford.rewritten(circuit) is not None)
         for engine in engines().values():
             if (plan := engine.bid(found)) is not None:
                 engine.sample(circuit, plan, Run(shots=16, seed=1, threads=1, memory=MIB << 10))

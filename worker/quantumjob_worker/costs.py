@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from quantumjob_contract.limits import MIB
-from quantumjob_worker.profile import Profile
+from quantumjob_worker.passes.features import Profile
 
 CALL_SECONDS: Final = 4e-4
 """One call of Aer, whatever it runs."""

@@ -18,12 +18,13 @@ from quantumjob_contract.backend import NoiseModel
 from quantumjob_contract.limits import TRAJECTORIES
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import Expectations, PubMetadata
-from quantumjob_worker import endings, normalise, route, simulate
-from quantumjob_worker.bindings import Angles, Values, bound
+from quantumjob_worker import route, simulate
 from quantumjob_worker.engines import aer
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import PubFailed
-from quantumjob_worker.noise import Errors
+from quantumjob_worker.passes import final_measurements, normalize
+from quantumjob_worker.passes.bind_parameters import Angles, Values, bound
+from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.paulis import Masks
 from quantumjob_worker.protocol import Task
 from quantumjob_worker.route import Plan
@@ -43,10 +44,10 @@ class Ready:
 
     def __init__(self, circuit: QuantumCircuit, noise: NoiseModel | None) -> None:
         self.errors = None if noise is None else Errors(noise)
-        whole = normalise.inlined(circuit, self.errors)
-        self._kept = {index: place for place, index in enumerate(normalise.kept(whole, self.errors))}
+        whole = normalize.inlined(circuit, self.errors)
+        self._kept = {index: place for place, index in enumerate(normalize.kept(whole, self.errors))}
         """Of each qubit that is used, which one it is now."""
-        self.circuit = normalise.compacted(whole, list(self._kept))
+        self.circuit = normalize.compacted(whole, list(self._kept))
 
     def known(self, pauli: str) -> float | None:
         """The value of a Pauli string that needs no run: a qubit that nothing touches is 0."""
@@ -57,7 +58,7 @@ class Ready:
 
     def saving(self, circuit: QuantumCircuit, paulis: Iterable[str], method: str) -> QuantumCircuit:
         """The circuit that ends with saving the values of these, in the method's gates."""
-        saving = normalise.for_sweep(circuit, method).copy()
+        saving = normalize.for_sweep(circuit, method).copy()
         for pauli in paulis:
             # On all qubits: else Aer leaves out gates that reach others, a cx from the part that is asked about, too.
             saving.save_expectation_value(Pauli(self._here(pauli)), list(self._kept.values()), label=pauli)
@@ -84,7 +85,7 @@ class Ready:
         self, circuit: QuantumCircuit, paulis: list[str], values: Values, plan: Plan, run: Run
     ) -> Iterator[dict[str, float]]:
         """The values of these at each point. Raises PubFailed."""
-        translated = normalise.for_method(circuit, plan.method)
+        translated = normalize.for_method(circuit, plan.method)
         if (steps := aer.on_state(translated, plan, run)) is not None and not steps.measured:
             angles = Angles(translated)
             masks = {pauli: Masks.of(self._here(pauli)) for pauli in paulis}
@@ -104,7 +105,7 @@ class Ready:
     def runs(self, plan: Plan) -> int:
         """How many runs were averaged; 0 where one is exact."""
         exact = self.errors is None or plan.method == "density_matrix"
-        return 0 if exact and endings.is_pure(self.circuit) else TRAJECTORIES
+        return 0 if exact and final_measurements.is_pure(self.circuit) else TRAJECTORIES
 
     def errors_of(self, paulis: list[str], table: Table, plan: Plan) -> Table:
         """The standard errors of these means, at most: each run gives something between -1 and 1."""
@@ -151,7 +152,7 @@ class Estimate:
             ready = Ready(self._loaded.copy(), self._noise)
         except (TypeError, ValueError, ArithmeticError, QiskitError):
             return None
-        flow = normalise.has_control_flow(ready.circuit)
+        flow = normalize.has_control_flow(ready.circuit)
         return None if flow and ready.circuit.parameters else ready
 
     def _table(self, task: Task) -> tuple[Table, Plan]:

@@ -11,10 +11,11 @@ from qiskit import QuantumCircuit
 from quantumjob_contract.limits import MAX_METADATA_BYTES, MAX_METADATA_DEPTH
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubMetadata, PubResult
-from quantumjob_worker import bindings, loaders, normalise, simulate
+from quantumjob_worker import loaders, simulate
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.estimator import Estimate
-from quantumjob_worker.noise import Errors
+from quantumjob_worker.passes import bind_parameters, normalize
+from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.protocol import Task
 from quantumjob_worker.saving import Saving
 from quantumjob_worker.sweep import Sweep
@@ -26,7 +27,7 @@ class Prepared:
     def __init__(self, task: Task, data: bytes) -> None:
         """Load the circuit, and bind its parameters as far as that is done once. Raises PubFailed."""
         circuit = loaders.load(task.format, data)
-        values = bindings.resolve(circuit, task.parameter_values)
+        values = bind_parameters.resolve(circuit, task.parameter_values)
         self._task = task
         self._base = PubMetadata(
             seed=task.seed, shots=task.shots, target_precision=task.precision, circuit_metadata=_metadata(circuit)
@@ -43,7 +44,7 @@ class Prepared:
             self._work = Sweep(circuit, values, task.noise)
         else:
             self._errors = None if task.noise is None else Errors(task.noise)
-            self._work = normalise.normalise(bindings.bound(circuit, values, 0), self._errors)
+            self._work = normalize.normalise(bind_parameters.bound(circuit, values, 0), self._errors)
 
     def run(self) -> tuple[PubResult, list[memoryview]]:
         """The result, and the arrays that belong to it. Raises PubFailed."""

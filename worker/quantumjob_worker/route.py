@@ -14,7 +14,7 @@ from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import Why
 from quantumjob_worker import costs
 from quantumjob_worker.costs import available
-from quantumjob_worker.profile import Profile
+from quantumjob_worker.passes.features import Profile
 
 METHODS: Final[tuple[Method, ...]] = ("statevector", "density_matrix", "stabilizer", "matrix_product_state")
 """Those that `automatic` chooses from."""

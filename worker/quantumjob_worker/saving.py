@@ -21,12 +21,13 @@ from quantumjob_contract.limits import MAX_SAVED_BYTES
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubMetadata, Why
 from quantumjob_contract.saved import KINDS, Save, SavedArray
-from quantumjob_worker import bindings, costs, endings, normalise, profile, route, simulate
-from quantumjob_worker.bindings import Values, bound
+from quantumjob_worker import costs, route, simulate
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import PubFailed
-from quantumjob_worker.noise import Errors
-from quantumjob_worker.profile import Profile
+from quantumjob_worker.passes import bind_parameters, features, final_measurements, normalize
+from quantumjob_worker.passes.bind_parameters import Values, bound
+from quantumjob_worker.passes.features import Profile
+from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.protocol import Task
 from quantumjob_worker.route import Plan
 from quantumjob_worker.sweep import chunks
@@ -45,30 +46,30 @@ class End:
 
     def __init__(self, circuit: QuantumCircuit, noise: NoiseModel | None) -> None:
         """`circuit` is as it was loaded. Raises PubFailed."""
-        flat = normalise.flattened(circuit, keep_delays=noise is not None)
-        self.measures = any(found.name == "measure" for found in normalise.instructions(flat))
-        short = endings.before_measurements(flat)
+        flat = normalize.flattened(circuit, keep_delays=noise is not None)
+        self.measures = any(found.name == "measure" for found in normalize.instructions(flat))
+        short = final_measurements.before_measurements(flat)
         self.phase = short.global_phase
         short.global_phase = 0
         self.errors = None if noise is None else Errors(noise)
-        self.circuit = normalise.dressed(short, self.errors)
+        self.circuit = normalize.dressed(short, self.errors)
         if self.errors is not None:
             self.errors.place(range(circuit.num_qubits))
-        self.decides = normalise.has_control_flow(short)
+        self.decides = normalize.has_control_flow(short)
         """Something depends on a measurement, so that each run is another."""
-        self.pure = endings.is_pure(short) and (self.errors is None or self.errors.kind == "readout")
+        self.pure = final_measurements.is_pure(short) and (self.errors is None or self.errors.kind == "readout")
         self.method = "statevector" if self.pure else "density_matrix"
 
     def figures(self, shots: int) -> Profile:
         """What its run costs goes by these; it is one run, unless something is decided on its way."""
         noise = "" if self.errors is None else self.errors.kind
-        found = profile.profile(self.circuit, shots if self.decides else 1, noise=noise)
+        found = features.profile(self.circuit, shots if self.decides else 1, noise=noise)
         return found._replace(dynamic=self.decides)
 
     def states(self, values: Values, run: Run) -> Iterator[State]:
         """At each point. Raises PubFailed."""
-        circuit = normalise.for_sweep(self.circuit, self.method, keep_phase=True)
-        factors = np.exp(1j * bindings.evaluated(self.phase + circuit.global_phase, values))
+        circuit = normalize.for_sweep(self.circuit, self.method, keep_phase=True)
+        factors = np.exp(1j * bind_parameters.evaluated(self.phase + circuit.global_phase, values))
         saving = circuit if self.pure or self.decides else _unseen(circuit)
         saving = saving.copy()
         saving.global_phase = 0

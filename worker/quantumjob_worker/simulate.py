@@ -10,13 +10,14 @@ from qiskit import QuantumCircuit
 from quantumjob_contract.limits import DEADLINE_SLACK, MAX_RESULT_BYTES
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubMetadata, Register, Why
-from quantumjob_worker import clifford, endings, profile, route
+from quantumjob_worker import route
 from quantumjob_worker.engines import engines
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.engines.state import SERIAL
 from quantumjob_worker.errors import PubFailed
-from quantumjob_worker.noise import Errors
-from quantumjob_worker.profile import Profile
+from quantumjob_worker.passes import features, final_measurements, to_clifford
+from quantumjob_worker.passes.features import Profile
+from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.protocol import Task
 from quantumjob_worker.route import Plan
 from quantumjob_worker.samples import registers, result_bytes
@@ -49,12 +50,12 @@ def planned(
     `averaged` where something is asked of the state at the end: a measurement before it needs a run for each shot,
     and only Aer answers.
     """
-    simple = clifford.rewritten(circuit)
-    found = profile.profile(
+    simple = to_clifford.rewritten(circuit)
+    found = features.profile(
         circuit, shots, clifford=simple is not None, noise=errors.kind if errors is not None else ""
     )
     if averaged:
-        found = found._replace(dynamic=not endings.is_pure(circuit), shots=1)
+        found = found._replace(dynamic=not final_measurements.is_pure(circuit), shots=1)
         found = found._replace(shots=shots if found.dynamic or found.errors else 1)
     allowed = [engine for engine in engines().values() if engine.precision != "single" or task.amplitudes == "single"]
     bids = (bid for engine in allowed if not averaged and (bid := engine.bid(found)) is not None)

@@ -14,11 +14,12 @@ from qiskit.exceptions import QiskitError
 from quantumjob_contract import seeds
 from quantumjob_contract.backend import NoiseModel
 from quantumjob_contract.results import PubMetadata, Register
-from quantumjob_worker import normalise, simulate
-from quantumjob_worker.bindings import Angles, Values, bound
+from quantumjob_worker import simulate
 from quantumjob_worker.engines import aer, engines
 from quantumjob_worker.engines.base import Run
-from quantumjob_worker.noise import Errors
+from quantumjob_worker.passes import normalize
+from quantumjob_worker.passes.bind_parameters import Angles, Values, bound
+from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.protocol import Task
 from quantumjob_worker.route import Plan
 from quantumjob_worker.samples import joined, registers
@@ -47,13 +48,13 @@ class Sweep:
         if self.template is not None:
             return bound(self.template, self.values, point), None
         errors = None if self._noise is None else Errors(self._noise)
-        return normalise.normalise(bound(self._circuit, self.values, point), errors), errors
+        return normalize.normalise(bound(self._circuit, self.values, point), errors), errors
 
     def sample(self, task: Task, base: PubMetadata) -> tuple[PubMetadata, dict[str, Register]]:
         """Samples of all points, and how they were made. Raises PubFailed."""
         first, errors = self.at(0)
         simulate.check_result(first, task, self.values.points)
-        if self.template is not None and not normalise.has_control_flow(self.template):
+        if self.template is not None and not normalize.has_control_flow(self.template):
             plan, runnable, run = simulate.planned(
                 self.template, task, None, shots=task.shots, points=self.values.points
             )
@@ -103,7 +104,7 @@ def _each(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run) -> Iter
 
 def _together(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run) -> Iterator[dict[str, Register]]:
     point_bytes = run.shots * (simulate.SHOT_BYTES + circuit.num_clbits)
-    translated = normalise.for_method(circuit, plan.method)
+    translated = normalize.for_method(circuit, plan.method)
     if (steps := aer.on_state(translated, plan, run)) is not None:
         angles = Angles(translated)
         for points in ranges(values.points, _fitting(point_bytes, run)):
@@ -111,7 +112,7 @@ def _together(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run) -> 
             bits = [steps.sample(run.shots, seeds.point_seed(run.seed, point), angle) for point, angle in at]
             yield registers(circuit, np.concatenate(bits))
         return
-    translated = normalise.for_sweep(translated, plan.method)
+    translated = normalize.for_sweep(translated, plan.method)
     for parts in chunks(translated, values, plan.method, run, point_bytes, memory=True):
         memory = list(chain.from_iterable(part["data"]["memory"] for part in parts))
         yield registers(circuit, aer.from_hex(memory, circuit.num_clbits))
@@ -119,6 +120,6 @@ def _together(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run) -> 
 
 def _symbolic(circuit: QuantumCircuit) -> QuantumCircuit | None:
     try:
-        return normalise.normalise(circuit.copy())
+        return normalize.normalise(circuit.copy())
     except (TypeError, ValueError, ArithmeticError, QiskitError):  # a modifier of an angle that is not known yet
         return None

@@ -13,15 +13,17 @@ from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit_aer import AerSimulator
 
 from quantumjob_contract.reasons import PubReason
-from quantumjob_worker import genuine
 from quantumjob_worker.engines import aer
 from quantumjob_worker.engines.assembly import assembled
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import PubFailed
+from quantumjob_worker.passes import instruction_sets
 
 SHOTS = 200
 METHODS = ("statevector", "density_matrix", "stabilizer", "matrix_product_state")
-GATES = [(name, method) for method in METHODS for name in sorted(genuine.STANDARD & genuine.basis(method))]
+GATES = [
+    (name, method) for method in METHODS for name in sorted(instruction_sets.STANDARD & instruction_sets.basis(method))
+]
 
 
 def memory(circuit: QuantumCircuit, method: str) -> list[str]:

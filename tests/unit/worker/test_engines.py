@@ -21,10 +21,11 @@ from random_pubs import dumped
 from quantumjob_contract.backend import Depolarizing, NoiseModel, Readout, Relaxation
 from quantumjob_contract.counts import counts
 from quantumjob_contract.results import PubMetadata, Register, Why
-from quantumjob_worker import child, clifford, normalise, profile, route, simulate
+from quantumjob_worker import child, route, simulate
 from quantumjob_worker.engines import aer, engines, qsim
 from quantumjob_worker.engines.base import Run
-from quantumjob_worker.noise import Errors
+from quantumjob_worker.passes import features, normalize, to_clifford
+from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.protocol import Task
 from quantumjob_worker.route import Plan
 from quantumjob_worker.samples import registers
@@ -47,9 +48,11 @@ def sampled(
     method: str, circuit: QuantumCircuit, *, shots: int = SHOTS, seed: int = 1, noise: NoiseModel | None = None
 ) -> Counter[str]:
     errors = None if noise is None else Errors(noise)
-    normal = normalise.normalise(circuit.copy(), errors)
-    simple = clifford.rewritten(normal)
-    found = profile.profile(normal, shots, clifford=simple is not None, noise=errors.kind if errors is not None else "")
+    normal = normalize.normalise(circuit.copy(), errors)
+    simple = to_clifford.rewritten(normal)
+    found = features.profile(
+        normal, shots, clifford=simple is not None, noise=errors.kind if errors is not None else ""
+    )
     plan = engines()[method].bid(found) if method in engines() else route.choose(found, MEMORY, method)  # type: ignore[arg-type]
     assert isinstance(plan, Plan), plan
     runnable = simple if plan.method == "stabilizer" and simple is not None else normal
@@ -168,7 +171,7 @@ def task(**changes: Any) -> Task:
 
 
 def simulated(circuit: QuantumCircuit, **changes: Any) -> tuple[PubMetadata, dict[str, Register]]:
-    return simulate.sample(normalise.normalise(circuit.copy()), task(**changes), PubMetadata(3, SHOTS))
+    return simulate.sample(normalize.normalise(circuit.copy()), task(**changes), PubMetadata(3, SHOTS))
 
 
 def entangled(qubits: int) -> QuantumCircuit:

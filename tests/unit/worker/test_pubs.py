@@ -27,9 +27,10 @@ from quantumjob_contract.backend import Depolarizing, NoiseModel
 from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError, PubMetadata
-from quantumjob_worker import child, genuine, loaders, normalise, sweep
-from quantumjob_worker.bindings import Values
+from quantumjob_worker import child, loaders, sweep
 from quantumjob_worker.engines.base import Run
+from quantumjob_worker.passes import instruction_sets, normalize
+from quantumjob_worker.passes.bind_parameters import Values
 
 FALSE_ALARM = 1e-9
 """Probability that a right sampler fails one comparison of distributions."""
@@ -154,7 +155,7 @@ def test_the_bits_do_not_depend_on_how_a_sweep_is_cut(chunk: int, monkeypatch: p
 
 @pytest.mark.parametrize("others", [0.0, 0.3])
 @pytest.mark.parametrize("method", ["statevector", "density_matrix", "matrix_product_state"])
-@pytest.mark.parametrize("name", sorted(genuine.STANDARD))
+@pytest.mark.parametrize("name", sorted(instruction_sets.STANDARD))
 def test_every_gate_takes_its_angles_as_arrays(name: str, method: str, others: float) -> None:
     """Each alone, and all. Aer ignores those of some, without an error: these are replaced."""
     gate = get_standard_gate_name_mapping()[name]
@@ -172,7 +173,7 @@ def test_every_gate_takes_its_angles_as_arrays(name: str, method: str, others: f
             circuit.u(0.9, 0.4, 0.8, qubit)
         points = np.random.default_rng(5).uniform(0.3, 3, (3, len(circuit.parameters)))
         values = Values((3,), dict(zip(circuit.parameters, points.T, strict=True)))
-        ready = normalise.for_sweep(circuit, method).copy()
+        ready = normalize.for_sweep(circuit, method).copy()
         ready.save_probabilities()
         parts = list(chain.from_iterable(sweep.chunks(ready, values, method, Run(1, 1, 1, 1 << 30), 1 << 10)))
         for part, point in zip(parts, points, strict=True):

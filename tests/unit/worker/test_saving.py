@@ -27,7 +27,8 @@ from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError, PubResult
 from quantumjob_contract.saved import KINDS, Save, SavedArray
-from quantumjob_worker import child, endings, protocol
+from quantumjob_worker import child, protocol
+from quantumjob_worker.passes import final_measurements
 from quantumjob_worker.reports import MOST, Reports, is_sound
 
 ALL: tuple[Save, ...] = tuple(KINDS)
@@ -248,9 +249,9 @@ def test_a_measurement_is_not_final_where_a_store_may_read_it() -> None:
     circuit = QuantumCircuit(1, 1)
     flag = circuit.add_var("flag", False)
     circuit.measure(0, 0)
-    assert endings.final_measurements(circuit) == [False, True]
+    assert final_measurements.final_measurements(circuit) == [False, True]
     circuit.store(flag, circuit.clbits[0])
-    assert endings.final_measurements(circuit) == [False, False, False]
+    assert final_measurements.final_measurements(circuit) == [False, False, False]
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,12 @@ from qiskit_aer import AerSimulator
 from quantumjob_contract.backend import Depolarizing, NoiseModel
 from quantumjob_contract.limits import MAX_SEED
 from quantumjob_contract.results import Why
-from quantumjob_worker import genuine
-from quantumjob_worker.bindings import Values
 from quantumjob_worker.engines import aer, engines
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.engines.state import GATES, SERIAL, Steps
-from quantumjob_worker.noise import Errors
+from quantumjob_worker.passes import instruction_sets
+from quantumjob_worker.passes.bind_parameters import Values
+from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.route import Plan
 from quantumjob_worker.sweep import _together
 
@@ -47,7 +47,7 @@ def bits(circuit: QuantumCircuit, shots: int, seed: int) -> list[int]:
 
 
 def test_every_gate_that_the_simulator_knows_is_known() -> None:
-    assert GATES.keys() == genuine.STANDARD & genuine.basis("statevector")
+    assert GATES.keys() == instruction_sets.STANDARD & instruction_sets.basis("statevector")
 
 
 @pytest.mark.parametrize("name", sorted(GATES))

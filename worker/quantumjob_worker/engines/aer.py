@@ -16,13 +16,14 @@ from qiskit_aer.backends.aer_compiler import generate_aer_config
 
 from quantumjob_contract.limits import MIB
 from quantumjob_contract.reasons import PubReason
-from quantumjob_worker import normalise, route
+from quantumjob_worker import route
 from quantumjob_worker.costs import available
 from quantumjob_worker.engines.assembly import assembled
 from quantumjob_worker.engines.base import Bits, Run, Sampled, packed_bytes
 from quantumjob_worker.engines.state import Steps
 from quantumjob_worker.errors import PubFailed, out_of_memory
-from quantumjob_worker.profile import Profile
+from quantumjob_worker.passes import normalize
+from quantumjob_worker.passes.features import Profile
 from quantumjob_worker.route import Plan
 
 PROBE_PART: Final = 8
@@ -44,7 +45,7 @@ class Aer:
     def sample(self, circuit: QuantumCircuit, plan: Plan, run: Run) -> Sampled:
         if plan.bond_limit is not None:
             return _tried(circuit, plan, plan.bond_limit, run)
-        translated = normalise.for_method(circuit, plan.method)
+        translated = normalize.for_method(circuit, plan.method)
         steps = on_state(translated, plan, run)
         bits = _run(translated, plan.method, run)[0] if steps is None else steps.sample(run.shots, run.seed, {})
         return Sampled(bits, plan.method)
@@ -78,7 +79,7 @@ class _Binary(dict[str, bytes]):
 
 def _tried(circuit: QuantumCircuit, plan: Plan, limit: int, run: Run) -> Sampled:
     """As a matrix product state where the limit holds, else as the plan has it."""
-    translated = normalise.for_method(circuit, plan.method)
+    translated = normalize.for_method(circuit, plan.method)
     limits = {"mps_log_data": True, "matrix_product_state_max_bond_dimension": limit}
     for part, shots in ((_beginning(translated, PROBE_PART), 1), (translated, run.shots)):
         bits, log = _run(part, plan.method, run._replace(shots=shots), **limits)
@@ -88,7 +89,7 @@ def _tried(circuit: QuantumCircuit, plan: Plan, limit: int, run: Run) -> Sampled
         return Sampled(bits, plan.method)
     if plan.otherwise is None:
         raise PubFailed(PubReason.MEMORY_LIMIT, route.nothing_fits(circuit.num_qubits, run.memory))
-    return Sampled(_run(normalise.for_method(circuit, plan.otherwise), plan.otherwise, run)[0], plan.otherwise)
+    return Sampled(_run(normalize.for_method(circuit, plan.otherwise), plan.otherwise, run)[0], plan.otherwise)
 
 
 def reached(log: str, limit: int) -> bool:
@@ -130,7 +131,7 @@ def execute(
         "max_memory_mb": max(1, available(run.memory) // MIB),
         "max_parallel_threads": run.threads,
     }
-    if normalise.has_loops(circuit):
+    if normalize.has_loops(circuit):
         options["enable_truncation"] = False  # it leaves out the end of a loop that nothing measured follows
     if run.errors is not None:
         options["noise_model"] = run.errors.aer

@@ -12,15 +12,15 @@ from qiskit import QuantumCircuit
 from qiskit_aer.backends.backend_utils import CircuitHeader
 from qiskit_aer.backends.controller_wrappers import AerCircuit
 
-from quantumjob_worker import genuine
+from quantumjob_worker.passes import instruction_sets
 
-KNOWN: Final = genuine.PLAIN & genuine.allowed("automatic")
+KNOWN: Final = instruction_sets.PLAIN & instruction_sets.allowed("automatic")
 UNCONDITIONAL: Final = -1
 
 
 def assembled(circuit: QuantumCircuit) -> AerCircuit | None:
     """None where there is more than standard gates that Aer knows, without parameters, measurements and barriers."""
-    if circuit.num_vars or circuit.parameters or not genuine.names(circuit) <= KNOWN:
+    if circuit.num_vars or circuit.parameters or not instruction_sets.names(circuit) <= KNOWN:
         return None
     qubit = {bit: index for index, bit in enumerate(circuit.qubits)}
     clbit = {bit: index for index, bit in enumerate(circuit.clbits)}

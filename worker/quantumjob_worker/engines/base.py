@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
-from quantumjob_worker.noise import Errors
-from quantumjob_worker.profile import Profile
+from quantumjob_worker.passes.features import Profile
+from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.route import Plan
 
 Bits = NDArray[np.uint8]

@@ -16,9 +16,9 @@ from qiskit.circuit import CircuitInstruction
 
 from quantumjob_contract.results import Why
 from quantumjob_worker.engines.base import Bits, Run, Sampled, packed_bytes
-from quantumjob_worker.genuine import ERROR
-from quantumjob_worker.noise import Errors
-from quantumjob_worker.profile import Profile
+from quantumjob_worker.passes.features import Profile
+from quantumjob_worker.passes.insert_noise import Errors
+from quantumjob_worker.passes.instruction_sets import ERROR
 from quantumjob_worker.route import Plan
 
 BITS: Final = 1 << 22

@@ -15,9 +15,9 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterExpression
 from qiskit_aer.backends.controller_wrappers import AerStateWrapper as State
 
-from quantumjob_worker import genuine
 from quantumjob_worker.engines.base import Bits, packed_bytes
 from quantumjob_worker.engines.gates import GATES, Apply
+from quantumjob_worker.passes import instruction_sets
 
 SERIAL: Final = 15
 """Below this many qubits Aer updates and samples a statevector by one thread, however many it has, and fuses no gates.
@@ -48,7 +48,7 @@ class Steps(NamedTuple):
     @classmethod
     def of(cls, circuit: QuantumCircuit) -> Self | None:
         """None where there is more than GATES on a few qubits, all of which are measured at last, or none."""
-        if circuit.num_qubits >= SERIAL or not genuine.names(circuit) <= KNOWN:
+        if circuit.num_qubits >= SERIAL or not instruction_sets.names(circuit) <= KNOWN:
             return None
         qubit = {bit: index for index, bit in enumerate(circuit.qubits)}
         clbit = {bit: index for index, bit in enumerate(circuit.clbits)}

@@ -14,12 +14,12 @@ from qiskit.circuit import CircuitInstruction, Qubit
 
 from quantumjob_contract.limits import MAX_QUBITS
 from quantumjob_contract.reasons import PubReason
-from quantumjob_worker import genuine
 from quantumjob_worker.errors import PubFailed, too_large
-from quantumjob_worker.flatten import Flattener
-from quantumjob_worker.noise import Errors
-from quantumjob_worker.operands import check_operands
-from quantumjob_worker.translate import translator
+from quantumjob_worker.passes import instruction_sets
+from quantumjob_worker.passes.basis_translation import translator
+from quantumjob_worker.passes.inline_definitions import Flattener
+from quantumjob_worker.passes.insert_noise import Errors
+from quantumjob_worker.passes.validate import check_operands
 
 LOOPS: Final = ("while_loop", "for_loop")
 
@@ -69,7 +69,7 @@ def for_method(circuit: QuantumCircuit, method: str, *, keep_phase: bool = False
 
     What the translation adds to the global phase is left out, unless it is to be kept.
     """
-    allowed = genuine.allowed(method)
+    allowed = instruction_sets.allowed(method)
     if _is_runnable(circuit, allowed):
         return circuit
     translated = translator(allowed).run(circuit)
@@ -85,17 +85,20 @@ def for_method(circuit: QuantumCircuit, method: str, *, keep_phase: bool = False
 
 def _is_runnable(circuit: QuantumCircuit, allowed: frozenset[str]) -> bool:
     """Unless there is control flow, its names and its own instructions tell."""
-    names = genuine.names(circuit)
-    if names.isdisjoint(genuine.CONTROL_FLOW):
-        return names <= allowed and all(map(genuine.is_genuine, circuit.data))
-    return all(instruction.name in allowed and genuine.is_genuine(instruction) for instruction in instructions(circuit))
+    names = instruction_sets.names(circuit)
+    if names.isdisjoint(instruction_sets.CONTROL_FLOW):
+        return names <= allowed and all(map(instruction_sets.is_genuine, circuit.data))
+    return all(
+        instruction.name in allowed and instruction_sets.is_genuine(instruction)
+        for instruction in instructions(circuit)
+    )
 
 
 def for_sweep(circuit: QuantumCircuit, method: str, *, keep_phase: bool = False) -> QuantumCircuit:
     """In gates whose angles this method of Aer's takes as arrays. Raises PubFailed where that cannot be."""
     circuit = for_method(circuit, method, keep_phase=keep_phase)
-    if any(each.name in genuine.MISBOUND and each.is_parameterized() for each in circuit.data):
-        circuit = translator(genuine.allowed(method) - genuine.MISBOUND).run(circuit)
+    if any(each.name in instruction_sets.MISBOUND and each.is_parameterized() for each in circuit.data):
+        circuit = translator(instruction_sets.allowed(method) - instruction_sets.MISBOUND).run(circuit)
         if not keep_phase:
             circuit.global_phase = 0
     return circuit
@@ -105,14 +108,14 @@ def instructions(circuit: QuantumCircuit) -> Iterator[CircuitInstruction]:
     """All instructions, those inside control flow too."""
     for instruction in circuit.data:
         yield instruction
-        if instruction.name in genuine.CONTROL_FLOW:
+        if instruction.name in instruction_sets.CONTROL_FLOW:
             for block in instruction.operation.blocks:
                 yield from instructions(block)
 
 
 def used(circuit: QuantumCircuit) -> list[int]:
     """Indices of the qubits that something touches; all of them where there is control flow, or a variable is set."""
-    if not genuine.CLASSICAL.isdisjoint(genuine.names(circuit)):
+    if not instruction_sets.CLASSICAL.isdisjoint(instruction_sets.names(circuit)):
         return list(range(circuit.num_qubits))
     found: set[Qubit] = set()
     for instruction in circuit.data:
@@ -139,7 +142,7 @@ def compacted(circuit: QuantumCircuit, kept: list[int]) -> QuantumCircuit:
 
 
 def has_control_flow(circuit: QuantumCircuit) -> bool:
-    return not genuine.CONTROL_FLOW.isdisjoint(genuine.names(circuit))
+    return not instruction_sets.CONTROL_FLOW.isdisjoint(instruction_sets.names(circuit))
 
 
 def has_loops(circuit: QuantumCircuit) -> bool:
@@ -147,7 +150,9 @@ def has_loops(circuit: QuantumCircuit) -> bool:
 
 
 def _check_measured(circuit: QuantumCircuit) -> None:
-    if "measure" not in genuine.names(circuit) and not any(each.name == "measure" for each in instructions(circuit)):
+    if "measure" not in instruction_sets.names(circuit) and not any(
+        each.name == "measure" for each in instructions(circuit)
+    ):
         raise PubFailed(
             PubReason.NO_MEASUREMENT, "The circuit measures nothing, so there is nothing to sample. Add measurements."
         )

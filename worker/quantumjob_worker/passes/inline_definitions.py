@@ -28,10 +28,10 @@ from qiskit.qasm2.parse import _DefinedGate, _U0Gate
 
 from quantumjob_contract.limits import MAX_OPERATIONS
 from quantumjob_contract.reasons import PubReason
-from quantumjob_worker import genuine
 from quantumjob_worker.errors import PubFailed, too_large
 from quantumjob_worker.loaders.qasm3_gates import OwnGate
-from quantumjob_worker.translate import translator
+from quantumjob_worker.passes import instruction_sets
+from quantumjob_worker.passes.basis_translation import translator
 
 WITHOUT_EFFECT: Final = (Delay, _U0Gate)
 """No sample of an ideal simulation depends on these; noise may strike during a delay. `u0(n)` would be n identities."""
@@ -68,7 +68,11 @@ class Flattener:
         flat = circuit.copy_empty_like()
         fresh = set(circuit.qubits)
         for instruction in circuit.data:
-            if instruction.name == "reset" and instruction.qubits[0] in fresh and genuine.is_genuine(instruction):
+            if (
+                instruction.name == "reset"
+                and instruction.qubits[0] in fresh
+                and instruction_sets.is_genuine(instruction)
+            ):
                 continue
             self._append(flat, instruction)
             if instruction.name != "barrier":
@@ -109,11 +113,11 @@ class Flattener:
         qubits, clbits = list(instruction.qubits), list(instruction.clbits)
         if isinstance(operation, BoxOp):
             self._inline(target, self._block(operation.blocks[0]), qubits, clbits)
-        elif not genuine.is_genuine(instruction):
+        elif not instruction_sets.is_genuine(instruction):
             self._inline(target, self._definition(operation), qubits, clbits)
         elif isinstance(operation, ForLoopOp) and not leaves_loop(operation.blocks[0]):
             self._unroll(target, operation, qubits, clbits)
-        elif instruction.name in genuine.CONTROL_FLOW:
+        elif instruction.name in instruction_sets.CONTROL_FLOW:
             self._count(1)
             times = len(operation.params[0]) if isinstance(operation, ForLoopOp) else 1
             before = self._operations
@@ -137,7 +141,7 @@ class Flattener:
         self, target: QuantumCircuit, flat: QuantumCircuit, qubits: Sequence[Qubit], clbits: Sequence[Clbit]
     ) -> None:
         self._count(len(flat.data))
-        if any(instruction.name in genuine.CONTROL_FLOW for instruction in flat.data):
+        if any(instruction.name in instruction_sets.CONTROL_FLOW for instruction in flat.data):
             target.compose(flat, qubits, clbits, inplace=True, copy=False, inline_captures=True)
             return
         if isinstance(flat.global_phase, ParameterExpression) or flat.global_phase:
@@ -193,14 +197,16 @@ class Flattener:
 
 def _is_flat(circuit: QuantumCircuit) -> bool:
     """Whether there is nothing to do, as for most."""
-    return genuine.names(circuit) <= genuine.PLAIN and all(map(genuine.is_plain, circuit.data))
+    return instruction_sets.names(circuit) <= instruction_sets.PLAIN and all(
+        map(instruction_sets.is_plain, circuit.data)
+    )
 
 
 def _reads_variables(instruction: CircuitInstruction) -> bool:
     """Whether what a result shows may depend on one: a decision, or a bit that is set."""
     if instruction.name == "store":
         return not getattr(instruction.operation.lvalue, "standalone", False)
-    return instruction.name in genuine.CONTROL_FLOW
+    return instruction.name in instruction_sets.CONTROL_FLOW
 
 
 def _synthesised(operation: Any) -> QuantumCircuit:
@@ -208,7 +214,7 @@ def _synthesised(operation: Any) -> QuantumCircuit:
     whole = QuantumCircuit(operation.num_qubits, operation.num_clbits)
     whole.append(operation, whole.qubits, whole.clbits)
     try:
-        made = translator(genuine.basis("statevector")).run(whole)
+        made = translator(instruction_sets.basis("statevector")).run(whole)
     except QiskitError:
         made = whole
     if any(instruction.name == operation.name for instruction in made.data):

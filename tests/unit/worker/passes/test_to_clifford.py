@@ -13,8 +13,8 @@ from qiskit import QuantumCircuit
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.quantum_info import Operator
 
-from quantumjob_worker import clifford
 from quantumjob_worker.engines.stabilizers import written
+from quantumjob_worker.passes import to_clifford
 
 GATES = get_standard_gate_name_mapping()
 QUARTERS = {"rz": 1, "p": 1, "u1": 1, "rx": 1, "ry": 1, "u": 3, "u3": 3, "u2": 2, "r": 2, "rzz": 1, "rxx": 1, "ryy": 1}
@@ -34,9 +34,9 @@ def single(name: str, turns: tuple[int, ...]) -> QuantumCircuit:
 def test_quarter_turns() -> None:
     for name, turns in CASES:
         circuit = single(name, turns)
-        found = clifford.rewritten(circuit)
+        found = to_clifford.rewritten(circuit)
         assert found is not None, (name, turns)
-        assert {instruction.name for instruction in found.data} <= clifford.KEPT
+        assert {instruction.name for instruction in found.data} <= to_clifford.KEPT
         assert Operator(found).equiv(Operator(circuit)), (name, turns)
 
 
@@ -45,7 +45,7 @@ def test_other_angles_are_not_taken(name: str) -> None:
     gate = type(GATES[name])(*([1.0] * len(GATES[name].params)))
     circuit = QuantumCircuit(gate.num_qubits)
     circuit.append(gate, circuit.qubits)
-    assert clifford.rewritten(circuit) is None
+    assert to_clifford.rewritten(circuit) is None
 
 
 @pytest.mark.parametrize("name", ["t", "ccx", "crz", "csx", "ch"])
@@ -53,7 +53,7 @@ def test_other_gates_are_not_taken(name: str) -> None:
     gate = type(GATES[name])(*([math.pi] * len(GATES[name].params)))
     circuit = QuantumCircuit(gate.num_qubits)
     circuit.append(gate, circuit.qubits)
-    assert clifford.rewritten(circuit) is None
+    assert to_clifford.rewritten(circuit) is None
 
 
 def test_blocks_are_rewritten() -> None:
@@ -61,15 +61,15 @@ def test_blocks_are_rewritten() -> None:
     circuit.measure(0, 0)
     with circuit.if_test((circuit.clbits[0], 1)):
         circuit.rz(math.pi / 2, 1)
-    found = clifford.rewritten(circuit)
+    found = to_clifford.rewritten(circuit)
     assert found is not None
     assert [part.name for part in found.data[1].operation.blocks[0].data] == ["s"]
     with circuit.if_test((circuit.clbits[0], 1)):
         circuit.t(1)
-    assert clifford.rewritten(circuit) is None
+    assert to_clifford.rewritten(circuit) is None
 
 
-PLAIN = [*sorted(clifford.KEPT & GATES.keys() - {"measure", "reset"}), "pauli"]
+PLAIN = [*sorted(to_clifford.KEPT & GATES.keys() - {"measure", "reset"}), "pauli"]
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

@@ -22,9 +22,10 @@ from quantumjob_contract.backend import (
 )
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import Why
-from quantumjob_worker import child, noise_source, normalise
+from quantumjob_worker import child, noise_source
 from quantumjob_worker.errors import PubFailed
-from quantumjob_worker.noise import Errors
+from quantumjob_worker.passes import normalize
+from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.runner import Runner
 
 METHODS = ["statevector", "density_matrix", "matrix_product_state"]
@@ -117,7 +118,7 @@ def struck(source: str | QuantumCircuit, model: NoiseModel) -> int:
 
     errors = Errors(model)
     circuit = loaders.load("OpenQASM3", (HEAD3 + source).encode()) if isinstance(source, str) else source
-    return sum(part.name == "qerror_loc" for part in normalise.instructions(normalise.normalise(circuit, errors)))
+    return sum(part.name == "qerror_loc" for part in normalize.instructions(normalize.normalise(circuit, errors)))
 
 
 @pytest.mark.parametrize(

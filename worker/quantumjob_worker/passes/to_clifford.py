@@ -10,8 +10,8 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction, Gate
 from qiskit.circuit.library import CXGate, CZGate, HGate, SdgGate, SGate, SXdgGate, SXGate, XGate, YGate, ZGate
 
-from quantumjob_worker import genuine
-from quantumjob_worker.genuine import CLIFFORD, CONTROL_FLOW, ERROR
+from quantumjob_worker.passes import instruction_sets
+from quantumjob_worker.passes.instruction_sets import CLIFFORD, CONTROL_FLOW, ERROR
 
 KEPT: Final = CLIFFORD | {
     "iswap", "dcx", "pauli", "measure", "reset", "barrier", "store", "break_loop", "continue_loop", ERROR,
@@ -29,7 +29,7 @@ _Y: Final = ((), (ZGate(), HGate()), (YGate(),), (HGate(), ZGate()))
 
 def rewritten(circuit: QuantumCircuit) -> QuantumCircuit | None:
     """The circuit in Clifford gates by name; None where it has others."""
-    names = genuine.names(circuit)
+    names = instruction_sets.names(circuit)
     if names <= KEPT:
         return circuit
     if not names <= KEPT | CONTROL_FLOW | _ROTATIONS.keys():

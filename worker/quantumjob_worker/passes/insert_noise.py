@@ -17,11 +17,11 @@ from qiskit_aer.noise.noise_model import QuantumErrorLocation
 
 from quantumjob_contract.backend import NoiseModel, Relaxation
 from quantumjob_contract.reasons import PubReason
-from quantumjob_worker.endings import final_measurements
 from quantumjob_worker.errors import PubFailed
-from quantumjob_worker.genuine import CONTROL_FLOW
-from quantumjob_worker.profile import Noise
-from quantumjob_worker.translate import translator
+from quantumjob_worker.passes.basis_translation import translator
+from quantumjob_worker.passes.features import Noise
+from quantumjob_worker.passes.final_measurements import final_measurements
+from quantumjob_worker.passes.instruction_sets import CONTROL_FLOW
 
 IDEAL: Final = frozenset({"barrier", "reset", "initialize", "store", "break_loop", "continue_loop"})
 """What has no noise: preparation is ideal."""

@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 
 from qiskit import QuantumCircuit
 
-from quantumjob_worker.genuine import CLASSICAL, CONTROL_FLOW, ERROR
+from quantumjob_worker.passes.instruction_sets import CLASSICAL, CONTROL_FLOW, ERROR
 
 Noise = Literal["", "readout", "pauli", "general"]
 """None, of measurements only, depolarizing too, or decay too."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qiskit import QuantumCircuit
 
-from quantumjob_worker.genuine import CONTROL_FLOW
+from quantumjob_worker.passes.instruction_sets import CONTROL_FLOW
 
 
 def final_measurements(circuit: QuantumCircuit) -> list[bool]:
