@@ -16,12 +16,13 @@ from quantumjob_contract.limits import MIB
 from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError, PubMetadata, PubResult
-from quantumjob_worker import loaders, protocol, pubs, route, sandbox
+from quantumjob_worker import loaders, protocol, pubs, sandbox
 from quantumjob_worker.engines import engines
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import Defect, PubFailed, describe, out_of_memory
 from quantumjob_worker.passes import features, normalize, to_clifford
 from quantumjob_worker.room import Room
+from quantumjob_worker.routing import router
 
 BELL: Final = b'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];h q[0];cx q[0],q[1];measure q->c;'
 HALF: Final = BELL.replace(b"measure q->c", b"measure q[0]->c[0]")
@@ -61,7 +62,7 @@ def warm_up() -> None:
     """Once, in the fork server: what every child would else do again."""
     for format_, text in WARM_UP:
         circuit = normalize.normalise(loaders.load(format_, text))
-        for method in route.METHODS:
+        for method in router.METHODS:
             normalize.for_method(circuit, method)
         found = features.profile(circuit, 16, clifford=to_clifford.rewritten(circuit) is not None)
         for engine in engines().values():

@@ -18,7 +18,7 @@ from quantumjob_contract.backend import NoiseModel
 from quantumjob_contract.limits import TRAJECTORIES
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import Expectations, PubMetadata
-from quantumjob_worker import route, simulate
+from quantumjob_worker import simulate
 from quantumjob_worker.engines import aer
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import PubFailed
@@ -27,7 +27,8 @@ from quantumjob_worker.passes.bind_parameters import Angles, Values, bound
 from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.paulis import Masks
 from quantumjob_worker.protocol import Task
-from quantumjob_worker.route import Plan
+from quantumjob_worker.routing import router
+from quantumjob_worker.routing.router import Plan
 from quantumjob_worker.sweep import CHUNK, chunks, ranges
 
 VALUE_BYTES: Final = 256
@@ -99,7 +100,7 @@ class Ready:
         saving = self.saving(translated, paulis, plan.method)
         for parts in chunks(saving, values, plan.method, run, len(paulis) * VALUE_BYTES, **limits):
             if limits and any(aer.reached(aer.mps_log(part), plan.bond_limit or 0) for part in parts):
-                raise PubFailed(PubReason.MEMORY_LIMIT, route.nothing_fits(saving.num_qubits, run.memory))
+                raise PubFailed(PubReason.MEMORY_LIMIT, router.nothing_fits(saving.num_qubits, run.memory))
             yield from (part["data"] for part in parts)
 
     def runs(self, plan: Plan) -> int:

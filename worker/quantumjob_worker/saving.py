@@ -21,7 +21,7 @@ from quantumjob_contract.limits import MAX_SAVED_BYTES
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubMetadata, Why
 from quantumjob_contract.saved import KINDS, Save, SavedArray
-from quantumjob_worker import costs, route, simulate
+from quantumjob_worker import simulate
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.passes import bind_parameters, features, final_measurements, normalize
@@ -29,7 +29,8 @@ from quantumjob_worker.passes.bind_parameters import Values, bound
 from quantumjob_worker.passes.features import Profile
 from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.protocol import Task
-from quantumjob_worker.route import Plan
+from quantumjob_worker.routing import cost_model, router
+from quantumjob_worker.routing.router import Plan
 from quantumjob_worker.sweep import chunks
 
 COPIES: Final = 2
@@ -151,14 +152,14 @@ class Saving:
     def _planned(self) -> Plan:
         end, task = self.first, self._task
         found = end.figures(task.shots)
-        seconds = costs.statevector_seconds if end.pure else costs.density_matrix_seconds
+        seconds = cost_model.statevector_seconds if end.pure else cost_model.density_matrix_seconds
         needed = COPIES * _state_bytes(end.method, found.qubits)
         needed += saved.nbytes(task.save, self._values.points, found.qubits)
-        if needed > costs.available(task.memory):
+        if needed > cost_model.available(task.memory):
             raise PubFailed(
                 PubReason.MEMORY_LIMIT,
-                f"To save {', '.join(task.save)} by the method {end.method} the circuit needs {route.size(needed)}; "
-                f"the pod's memory limit leaves {route.size(costs.available(task.memory))}. "
+                f"To save {', '.join(task.save)} by the method {end.method} the circuit needs {router.size(needed)}; "
+                f"the pod's memory limit leaves {router.size(cost_model.available(task.memory))}. "
                 "Raise spec.resources.limits.memory, or use fewer qubits.",
             )
         plan = Plan("aer", end.method, Why.SAVED, seconds(found), needed)
@@ -192,8 +193,8 @@ def check_bytes(wanted: Sequence[Save], points: int, qubits: int) -> None:
         at = f" at {points} points" if points > 1 else ""
         raise PubFailed(
             PubReason.RESULT_TOO_LARGE,
-            f"{', '.join(wanted)} of {qubits} qubits{at} would be {route.size(size)}; the limit is "
-            f"{route.size(MAX_SAVED_BYTES)}. Save less, split the pub, or use fewer qubits.",
+            f"{', '.join(wanted)} of {qubits} qubits{at} would be {router.size(size)}; the limit is "
+            f"{router.size(MAX_SAVED_BYTES)}. Save less, split the pub, or use fewer qubits.",
         )
 
 
@@ -226,4 +227,4 @@ def _unseen(circuit: QuantumCircuit) -> QuantumCircuit:
 
 
 def _state_bytes(method: str, qubits: int) -> int:
-    return costs.statevector_bytes(qubits) if method == "statevector" else costs.density_matrix_bytes(qubits)
+    return cost_model.statevector_bytes(qubits) if method == "statevector" else cost_model.density_matrix_bytes(qubits)

@@ -10,7 +10,6 @@ from qiskit import QuantumCircuit
 from quantumjob_contract.limits import DEADLINE_SLACK, MAX_RESULT_BYTES
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubMetadata, Register, Why
-from quantumjob_worker import route
 from quantumjob_worker.engines import engines
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.engines.state import SERIAL
@@ -19,7 +18,8 @@ from quantumjob_worker.passes import features, final_measurements, to_clifford
 from quantumjob_worker.passes.features import Profile
 from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.protocol import Task
-from quantumjob_worker.route import Plan
+from quantumjob_worker.routing import router
+from quantumjob_worker.routing.router import Plan
 from quantumjob_worker.samples import registers, result_bytes
 
 SHOT_BYTES: Final = 200
@@ -59,8 +59,8 @@ def planned(
         found = found._replace(shots=shots if found.dynamic or found.errors else 1)
     allowed = [engine for engine in engines().values() if engine.precision != "single" or task.amplitudes == "single"]
     bids = (bid for engine in allowed if not averaged and (bid := engine.bid(found)) is not None)
-    plan = route.choose(found, task.memory, task.method, bids)
-    if isinstance(plan, route.Refusal):
+    plan = router.choose(found, task.memory, task.method, bids)
+    if isinstance(plan, router.Refusal):
         raise PubFailed(plan.reason, plan.message)
     check_time(plan, task, points)
     threads = threads_for(plan.method, found, task)

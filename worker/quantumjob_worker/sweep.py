@@ -21,7 +21,7 @@ from quantumjob_worker.passes import normalize
 from quantumjob_worker.passes.bind_parameters import Angles, Values, bound
 from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.protocol import Task
-from quantumjob_worker.route import Plan
+from quantumjob_worker.routing.router import Plan
 from quantumjob_worker.samples import joined, registers
 
 CHUNK: Final = 100

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from quantumjob_contract import limits
-from quantumjob_worker import costs
 from quantumjob_worker.cgroup import memory_budget
+from quantumjob_worker.routing import cost_model
 
 TEXT = (Path(__file__).parents[3] / "docs/limits.md").read_text()
 UNITS = {"": 1, " KiB": limits.KIB, " MiB": limits.MIB}
@@ -25,6 +25,6 @@ def test_every_limit_is_in_the_table_with_its_value() -> None:
 
 def test_widths_by_memory_are_those_of_the_cost_model() -> None:
     for gib, state, matrix in re.findall(r"^\| (\d+) GiB \| (\d+) qubits \| (\d+) qubits \|", TEXT, re.MULTILINE):
-        room = costs.available(memory_budget(int(gib) << 30))
-        assert costs.statevector_bytes(int(state)) <= room < costs.statevector_bytes(int(state) + 1)
-        assert costs.density_matrix_bytes(int(matrix)) <= room < costs.density_matrix_bytes(int(matrix) + 1)
+        room = cost_model.available(memory_budget(int(gib) << 30))
+        assert cost_model.statevector_bytes(int(state)) <= room < cost_model.statevector_bytes(int(state) + 1)
+        assert cost_model.density_matrix_bytes(int(matrix)) <= room < cost_model.density_matrix_bytes(int(matrix) + 1)

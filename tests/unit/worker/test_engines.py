@@ -21,13 +21,14 @@ from random_pubs import dumped
 from quantumjob_contract.backend import Depolarizing, NoiseModel, Readout, Relaxation
 from quantumjob_contract.counts import counts
 from quantumjob_contract.results import PubMetadata, Register, Why
-from quantumjob_worker import child, route, simulate
+from quantumjob_worker import child, simulate
 from quantumjob_worker.engines import aer, engines, qsim
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.passes import features, normalize, to_clifford
 from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.protocol import Task
-from quantumjob_worker.route import Plan
+from quantumjob_worker.routing import router
+from quantumjob_worker.routing.router import Plan
 from quantumjob_worker.samples import registers
 
 SHOTS = 4000
@@ -53,7 +54,7 @@ def sampled(
     found = features.profile(
         normal, shots, clifford=simple is not None, noise=errors.kind if errors is not None else ""
     )
-    plan = engines()[method].bid(found) if method in engines() else route.choose(found, MEMORY, method)  # type: ignore[arg-type]
+    plan = engines()[method].bid(found) if method in engines() else router.choose(found, MEMORY, method)  # type: ignore[arg-type]
     assert isinstance(plan, Plan), plan
     runnable = simple if plan.method == "stabilizer" and simple is not None else normal
     run = Run(shots=shots, seed=seed, threads=1, memory=MEMORY, errors=errors)

@@ -19,7 +19,8 @@ from test_names import NAMES
 from worker_tasks import task
 
 from quantumjob_contract.program import Format
-from quantumjob_worker import child, route
+from quantumjob_worker import child
+from quantumjob_worker.routing import router
 
 QUBITS = 3
 PLACES = ["q[0]", "q[1]", "w[0]"]
@@ -177,7 +178,7 @@ def compare(source: bytes, calls: list[Any], format_: Format, *, clifford: bool)
 @pytest.fixture(autouse=True, scope="module")
 def _nothing_is_quick() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(route, "QUICK_SECONDS", -1.0)
+        patch.setattr(router, "QUICK_SECONDS", -1.0)
         yield
 
 

@@ -25,7 +25,7 @@ from quantumjob_worker.engines.state import GATES, SERIAL, Steps
 from quantumjob_worker.passes import instruction_sets
 from quantumjob_worker.passes.bind_parameters import Values
 from quantumjob_worker.passes.insert_noise import Errors
-from quantumjob_worker.route import Plan
+from quantumjob_worker.routing.router import Plan
 from quantumjob_worker.sweep import _together
 
 PLAN = Plan("aer", "statevector", Why.SMALL)

@@ -16,15 +16,15 @@ from qiskit_aer.backends.aer_compiler import generate_aer_config
 
 from quantumjob_contract.limits import MIB
 from quantumjob_contract.reasons import PubReason
-from quantumjob_worker import route
-from quantumjob_worker.costs import available
 from quantumjob_worker.engines.assembly import assembled
 from quantumjob_worker.engines.base import Bits, Run, Sampled, packed_bytes
 from quantumjob_worker.engines.state import Steps
 from quantumjob_worker.errors import PubFailed, out_of_memory
 from quantumjob_worker.passes import normalize
 from quantumjob_worker.passes.features import Profile
-from quantumjob_worker.route import Plan
+from quantumjob_worker.routing import router
+from quantumjob_worker.routing.cost_model import available
+from quantumjob_worker.routing.router import Plan
 
 PROBE_PART: Final = 8
 """A run with a bond limit is first tried on this part of the circuit: one that will not do shows it early."""
@@ -88,7 +88,7 @@ def _tried(circuit: QuantumCircuit, plan: Plan, limit: int, run: Run) -> Sampled
     else:
         return Sampled(bits, plan.method)
     if plan.otherwise is None:
-        raise PubFailed(PubReason.MEMORY_LIMIT, route.nothing_fits(circuit.num_qubits, run.memory))
+        raise PubFailed(PubReason.MEMORY_LIMIT, router.nothing_fits(circuit.num_qubits, run.memory))
     return Sampled(_run(normalize.for_method(circuit, plan.otherwise), plan.otherwise, run)[0], plan.otherwise)
 
 

@@ -10,7 +10,7 @@ from qiskit import QuantumCircuit
 
 from quantumjob_worker.passes.features import Profile
 from quantumjob_worker.passes.insert_noise import Errors
-from quantumjob_worker.route import Plan
+from quantumjob_worker.routing.router import Plan
 
 Bits = NDArray[np.uint8]
 """Of shape (shots, bytes): the classical bits of each shot, bit 0 the lowest of the last byte, as in Qiskit."""

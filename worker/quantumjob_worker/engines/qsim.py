@@ -22,7 +22,7 @@ from quantumjob_contract.results import Why
 from quantumjob_worker.engines.base import Bits, Run, Sampled, packed_bytes
 from quantumjob_worker.errors import PubFailed, out_of_memory
 from quantumjob_worker.passes.features import Profile
-from quantumjob_worker.route import Plan
+from quantumjob_worker.routing.router import Plan
 
 PACKAGE: Final = "qsimcirq"
 BUILDS: Final = ("avx2", "avx2", "sse", "basic")

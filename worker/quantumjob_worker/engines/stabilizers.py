@@ -19,7 +19,7 @@ from quantumjob_worker.engines.base import Bits, Run, Sampled, packed_bytes
 from quantumjob_worker.passes.features import Profile
 from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.passes.instruction_sets import ERROR
-from quantumjob_worker.route import Plan
+from quantumjob_worker.routing.router import Plan
 
 BITS: Final = 1 << 22
 """Measured bits that are unpacked at a time. A constant, for the random numbers of readout errors go by it."""

@@ -13,7 +13,7 @@ from test_names import NAMES
 from test_right_answers import OTHER_NAMES, Gate, compare, empty, programs
 
 from quantumjob_contract.program import Format
-from quantumjob_worker import route
+from quantumjob_worker.routing import router
 
 EXAMPLES = 6
 ANY_NAMES = sorted({*NAMES, *OTHER_NAMES} - {"store"})
@@ -79,7 +79,7 @@ def check(program: Any, format_: Format, *, clifford: bool) -> None:
 @pytest.fixture(autouse=True, scope="module")
 def _nothing_is_quick() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(route, "QUICK_SECONDS", -1.0)
+        patch.setattr(router, "QUICK_SECONDS", -1.0)
         yield
 
 

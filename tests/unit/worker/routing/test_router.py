@@ -10,10 +10,10 @@ from qiskit import QuantumCircuit
 
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import Why
-from quantumjob_worker.costs import largest_bond, mps_bytes, probe_bond, statevector_bytes
 from quantumjob_worker.engines.stabilizers import Stim
 from quantumjob_worker.passes.features import Profile, profile
-from quantumjob_worker.route import Plan, Refusal, choose
+from quantumjob_worker.routing.cost_model import largest_bond, mps_bytes, probe_bond, statevector_bytes
+from quantumjob_worker.routing.router import Plan, Refusal, choose
 
 GIB = 1 << 30
 MIB = 1 << 20

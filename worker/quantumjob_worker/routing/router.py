@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 from quantumjob_contract.backend import Method
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import Why
-from quantumjob_worker import costs
-from quantumjob_worker.costs import available
 from quantumjob_worker.passes.features import Profile
+from quantumjob_worker.routing import cost_model
+from quantumjob_worker.routing.cost_model import available
 
 METHODS: Final[tuple[Method, ...]] = ("statevector", "density_matrix", "stabilizer", "matrix_product_state")
 """Those that `automatic` chooses from."""
@@ -64,7 +64,7 @@ def choose(circuit: Profile, memory: int, method: Method = "automatic", bids: It
 
 def nothing_fits(qubits: int, memory: int) -> str:
     return (
-        f"A statevector of {qubits} qubits needs {size(costs.statevector_bytes(qubits))}; the pod's memory limit "
+        f"A statevector of {qubits} qubits needs {size(cost_model.statevector_bytes(qubits))}; the pod's memory limit "
         f"leaves {size(available(memory))}, and the circuit is too entangled for a matrix product state. "
         "Raise spec.resources.limits.memory, or use fewer qubits."
     )
@@ -85,7 +85,7 @@ def _automatic(circuit: Profile, room: int) -> Plan | None:
         return best
     if best is None:
         return _as_far_as_it_goes(circuit, room, Why.ONLY_FIT)
-    bond = costs.probe_bond(best.seconds / max(1, circuit.long_gates))
+    bond = cost_model.probe_bond(best.seconds / max(1, circuit.long_gates))
     if _is_logged(circuit) and bond >= SMALLEST_PROBE and best.method != "matrix_product_state":
         return best._replace(method="matrix_product_state", bond_limit=bond, otherwise=best.method)
     return best
@@ -98,16 +98,16 @@ def _exact_methods(circuit: Profile, room: int) -> dict[str, Plan]:
             "aer",
             "statevector",
             Why.FASTEST,
-            costs.statevector_seconds(circuit),
-            costs.statevector_bytes(circuit.qubits),
+            cost_model.statevector_seconds(circuit),
+            cost_model.statevector_bytes(circuit.qubits),
         )
     ]
     if circuit.errors:
-        needed = costs.density_matrix_bytes(circuit.qubits)
-        plans.append(Plan("aer", "density_matrix", Why.FASTEST, costs.density_matrix_seconds(circuit), needed))
+        needed = cost_model.density_matrix_bytes(circuit.qubits)
+        plans.append(Plan("aer", "density_matrix", Why.FASTEST, cost_model.density_matrix_seconds(circuit), needed))
     if circuit.clifford and circuit.noise != "general":
-        needed = costs.stabilizer_bytes(circuit.qubits)
-        plans.append(Plan("aer", "stabilizer", Why.CLIFFORD, costs.stabilizer_seconds(circuit), needed))
+        needed = cost_model.stabilizer_bytes(circuit.qubits)
+        plans.append(Plan("aer", "stabilizer", Why.CLIFFORD, cost_model.stabilizer_seconds(circuit), needed))
     if (mps := _bounded_mps(circuit, room)) is not None:
         plans.append(mps)
     return {plan.method: plan for plan in plans if plan.needed <= room}
@@ -118,15 +118,15 @@ def _bounded_mps(circuit: Profile, room: int) -> Plan | None:
     if circuit.bond_bits >= 30:
         return None
     bond = 1 << circuit.bond_bits
-    needed = costs.mps_bytes(circuit.qubits, bond)
+    needed = cost_model.mps_bytes(circuit.qubits, bond)
     if needed > room:
         return None
-    return Plan("aer", "matrix_product_state", Why.FASTEST, costs.mps_seconds(circuit, bond), needed)
+    return Plan("aer", "matrix_product_state", Why.FASTEST, cost_model.mps_seconds(circuit, bond), needed)
 
 
 def _as_far_as_it_goes(circuit: Profile, room: int, why: Why) -> Plan | None:
     """As a matrix product state, with the largest bonds that fit; it may turn out that they do not do."""
-    limit = min(costs.largest_bond(circuit.qubits, room), costs.LARGEST_BOND)
+    limit = min(cost_model.largest_bond(circuit.qubits, room), cost_model.LARGEST_BOND)
     if limit < 2:
         return None
     return Plan("aer", "matrix_product_state", why, bond_limit=limit if _is_logged(circuit) else None)
@@ -134,7 +134,7 @@ def _as_far_as_it_goes(circuit: Profile, room: int, why: Why) -> Plan | None:
 
 def _is_logged(circuit: Profile) -> bool:
     runs_once = not circuit.dynamic and not circuit.errors
-    return runs_once and circuit.long_gates * (40 + 4 * circuit.qubits) <= costs.LOG_BYTES
+    return runs_once and circuit.long_gates * (40 + 4 * circuit.qubits) <= cost_model.LOG_BYTES
 
 
 def _requested(circuit: Profile, room: int, method: Method) -> Plan | Refusal:
@@ -142,11 +142,15 @@ def _requested(circuit: Profile, room: int, method: Method) -> Plan | Refusal:
         return Refusal(PubReason.METHOD_UNSUITABLE, f"{message} Leave spec.backend.method out, or name another.")
     if method == "matrix_product_state":
         plan = _bounded_mps(circuit, room) or _as_far_as_it_goes(circuit, room, Why.REQUESTED)
-        return plan._replace(why=Why.REQUESTED) if plan else _no_room(costs.mps_bytes(circuit.qubits, 2), room, method)
+        return (
+            plan._replace(why=Why.REQUESTED)
+            if plan
+            else _no_room(cost_model.mps_bytes(circuit.qubits, 2), room, method)
+        )
     needed, seconds = {
-        "statevector": (costs.statevector_bytes(circuit.qubits), costs.statevector_seconds(circuit)),
-        "density_matrix": (costs.density_matrix_bytes(circuit.qubits), costs.density_matrix_seconds(circuit)),
-        "stabilizer": (costs.stabilizer_bytes(circuit.qubits), costs.stabilizer_seconds(circuit)),
+        "statevector": (cost_model.statevector_bytes(circuit.qubits), cost_model.statevector_seconds(circuit)),
+        "density_matrix": (cost_model.density_matrix_bytes(circuit.qubits), cost_model.density_matrix_seconds(circuit)),
+        "stabilizer": (cost_model.stabilizer_bytes(circuit.qubits), cost_model.stabilizer_seconds(circuit)),
     }.get(method, (0, math.inf))
     if needed > room:
         return _no_room(needed, room, method)
