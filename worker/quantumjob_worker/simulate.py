@@ -11,8 +11,8 @@ from quantumjob_contract.limits import DEADLINE_SLACK, MAX_RESULT_BYTES
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubMetadata, Register, Why
 from quantumjob_worker.engines import engines
+from quantumjob_worker.engines.aer_state import SERIAL
 from quantumjob_worker.engines.base import Run
-from quantumjob_worker.engines.state import SERIAL
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.passes import features, final_measurements, to_clifford
 from quantumjob_worker.passes.features import Profile

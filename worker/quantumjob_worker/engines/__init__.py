@@ -10,7 +10,7 @@ from typing import Final
 from quantumjob_worker.engines import qsim
 from quantumjob_worker.engines.aer import Aer
 from quantumjob_worker.engines.base import Engine
-from quantumjob_worker.engines.stabilizers import Stim
+from quantumjob_worker.engines.stim import Stim
 
 GROUP: Final = "quantumjobs.engines"
 

@@ -16,9 +16,9 @@ from qiskit_aer.backends.aer_compiler import generate_aer_config
 
 from quantumjob_contract.limits import MIB
 from quantumjob_contract.reasons import PubReason
-from quantumjob_worker.engines.assembly import assembled
+from quantumjob_worker.engines.aer_assembly import assembled
+from quantumjob_worker.engines.aer_state import Steps
 from quantumjob_worker.engines.base import Bits, Run, Sampled, packed_bytes
-from quantumjob_worker.engines.state import Steps
 from quantumjob_worker.errors import PubFailed, out_of_memory
 from quantumjob_worker.passes import normalize
 from quantumjob_worker.passes.features import Profile

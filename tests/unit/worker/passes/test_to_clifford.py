@@ -13,7 +13,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.quantum_info import Operator
 
-from quantumjob_worker.engines.stabilizers import written
+from quantumjob_worker.engines.stim import written
 from quantumjob_worker.passes import to_clifford
 
 GATES = get_standard_gate_name_mapping()

@@ -20,8 +20,8 @@ from quantumjob_contract.backend import Depolarizing, NoiseModel
 from quantumjob_contract.limits import MAX_SEED
 from quantumjob_contract.results import Why
 from quantumjob_worker.engines import aer, engines
+from quantumjob_worker.engines.aer_state import GATES, SERIAL, Steps
 from quantumjob_worker.engines.base import Run
-from quantumjob_worker.engines.state import GATES, SERIAL, Steps
 from quantumjob_worker.passes import instruction_sets
 from quantumjob_worker.passes.bind_parameters import Values
 from quantumjob_worker.passes.insert_noise import Errors

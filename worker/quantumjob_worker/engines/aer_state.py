@@ -15,8 +15,8 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterExpression
 from qiskit_aer.backends.controller_wrappers import AerStateWrapper as State
 
+from quantumjob_worker.engines.aer_state_gates import GATES, Apply
 from quantumjob_worker.engines.base import Bits, packed_bytes
-from quantumjob_worker.engines.gates import GATES, Apply
 from quantumjob_worker.passes import instruction_sets
 
 SERIAL: Final = 15

@@ -150,7 +150,7 @@ def test_the_same_seed_gives_the_same_bits(method: str, noise: NoiseModel | None
 
 def test_stim_unpacks_many_shots_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     circuit, _ = CIRCUITS["clifford, measured and reset"]
-    monkeypatch.setattr("quantumjob_worker.engines.stabilizers.BITS", 1000)
+    monkeypatch.setattr("quantumjob_worker.engines.stim.BITS", 1000)
     assert surprise(sampled("stim", circuit, noise=PAULI), distribution(circuit, PAULI)) > ALARM
 
 

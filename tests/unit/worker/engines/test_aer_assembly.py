@@ -14,7 +14,7 @@ from qiskit_aer import AerSimulator
 
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker.engines import aer
-from quantumjob_worker.engines.assembly import assembled
+from quantumjob_worker.engines.aer_assembly import assembled
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.passes import instruction_sets
