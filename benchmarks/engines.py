@@ -125,8 +125,8 @@ def by_aer(circuit: QuantumCircuit) -> str:
 
 def by_router(circuit: QuantumCircuit, amplitudes: Literal["double", "single"] = "double") -> str:
     from quantumjob_contract.results import PubMetadata  # noqa: PLC0415
-    from quantumjob_worker import simulate  # noqa: PLC0415
     from quantumjob_worker.passes import normalize  # noqa: PLC0415
+    from quantumjob_worker.primitives import sampler  # noqa: PLC0415
     from quantumjob_worker.protocol import Task  # noqa: PLC0415
 
     task = Task(
@@ -140,7 +140,7 @@ def by_router(circuit: QuantumCircuit, amplitudes: Literal["double", "single"] =
         parse_seconds=LIMIT_SECONDS,
         amplitudes=amplitudes,
     )
-    metadata, _ = simulate.sample(normalize.normalise(circuit), task, PubMetadata(1, SHOTS))
+    metadata, _ = sampler.sample(normalize.normalise(circuit), task, PubMetadata(1, SHOTS))
     return f"{metadata.engine.split()[0]} {metadata.method}, {metadata.why}"
 
 

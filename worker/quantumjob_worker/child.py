@@ -16,11 +16,12 @@ from quantumjob_contract.limits import MIB
 from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError, PubMetadata, PubResult
-from quantumjob_worker import loaders, protocol, pubs, sandbox
+from quantumjob_worker import loaders, protocol, sandbox
 from quantumjob_worker.engines import engines
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import Defect, PubFailed, describe, out_of_memory
 from quantumjob_worker.passes import features, normalize, to_clifford
+from quantumjob_worker.primitives import pub
 from quantumjob_worker.room import Room
 from quantumjob_worker.routing import router
 
@@ -105,7 +106,7 @@ def run(task: protocol.Task, data: bytes) -> protocol.Report:
     result = None
     arrays: list[memoryview] = []
     try:
-        prepared = pubs.Prepared(task, data)
+        prepared = pub.Prepared(task, data)
         sandbox.limit_cpu(None)
         loaded = time.perf_counter()
         result, arrays = prepared.run()

@@ -25,8 +25,8 @@ from quantumjob_worker.engines.base import Run
 from quantumjob_worker.passes import instruction_sets
 from quantumjob_worker.passes.bind_parameters import Values
 from quantumjob_worker.passes.insert_noise import Errors
+from quantumjob_worker.primitives.sweep import _together
 from quantumjob_worker.routing.router import Plan
-from quantumjob_worker.sweep import _together
 
 PLAN = Plan("aer", "statevector", Why.SMALL)
 STANDARD = get_standard_gate_name_mapping()

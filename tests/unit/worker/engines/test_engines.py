@@ -21,15 +21,16 @@ from random_pubs import dumped
 from quantumjob_contract.backend import Depolarizing, NoiseModel, Readout, Relaxation
 from quantumjob_contract.counts import counts
 from quantumjob_contract.results import PubMetadata, Register, Why
-from quantumjob_worker import child, simulate
+from quantumjob_worker import child
 from quantumjob_worker.engines import aer, engines, qsim
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.passes import features, normalize, to_clifford
 from quantumjob_worker.passes.insert_noise import Errors
+from quantumjob_worker.primitives import sampler
+from quantumjob_worker.primitives.bit_arrays import registers
 from quantumjob_worker.protocol import Task
 from quantumjob_worker.routing import router
 from quantumjob_worker.routing.router import Plan
-from quantumjob_worker.samples import registers
 
 SHOTS = 4000
 MEMORY = 1 << 30
@@ -172,7 +173,7 @@ def task(**changes: Any) -> Task:
 
 
 def simulated(circuit: QuantumCircuit, **changes: Any) -> tuple[PubMetadata, dict[str, Register]]:
-    return simulate.sample(normalize.normalise(circuit.copy()), task(**changes), PubMetadata(3, SHOTS))
+    return sampler.sample(normalize.normalise(circuit.copy()), task(**changes), PubMetadata(3, SHOTS))
 
 
 def entangled(qubits: int) -> QuantumCircuit:

@@ -14,15 +14,15 @@ from qiskit.exceptions import QiskitError
 from quantumjob_contract import seeds
 from quantumjob_contract.backend import NoiseModel
 from quantumjob_contract.results import PubMetadata, Register
-from quantumjob_worker import simulate
 from quantumjob_worker.engines import aer, engines
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.passes import normalize
 from quantumjob_worker.passes.bind_parameters import Angles, Values, bound
 from quantumjob_worker.passes.insert_noise import Errors
+from quantumjob_worker.primitives import sampler
+from quantumjob_worker.primitives.bit_arrays import joined, registers
 from quantumjob_worker.protocol import Task
 from quantumjob_worker.routing.router import Plan
-from quantumjob_worker.samples import joined, registers
 
 CHUNK: Final = 100
 """Points in one call: more of them are slower, since Aer makes a circuit of each before it runs the first [m]."""
@@ -53,21 +53,21 @@ class Sweep:
     def sample(self, task: Task, base: PubMetadata) -> tuple[PubMetadata, dict[str, Register]]:
         """Samples of all points, and how they were made. Raises PubFailed."""
         first, errors = self.at(0)
-        simulate.check_result(first, task, self.values.points)
+        sampler.check_result(first, task, self.values.points)
         if self.template is not None and not normalize.has_control_flow(self.template):
-            plan, runnable, run = simulate.planned(
+            plan, runnable, run = sampler.planned(
                 self.template, task, None, shots=task.shots, points=self.values.points
             )
             if plan.bond_limit is None:
                 together = _together if plan.engine == aer.Aer.name else _each
                 parts = list(together(runnable, self.values, plan, run))
-                return simulate.made(base, self.template, plan, plan.method), joined(parts, self.values.shape)
-        metadata, part = simulate.sample(first, task, base, errors)
+                return sampler.made(base, self.template, plan, plan.method), joined(parts, self.values.shape)
+        metadata, part = sampler.sample(first, task, base, errors)
         parts = [part]
         for point in range(1, self.values.points):
             seeded = msgspec.structs.replace(task, seed=seeds.point_seed(task.seed, point))
             circuit, errors = self.at(point)
-            parts.append(simulate.sample(circuit, seeded, base, errors)[1])
+            parts.append(sampler.sample(circuit, seeded, base, errors)[1])
         return metadata, joined(parts, self.values.shape)
 
 
@@ -103,7 +103,7 @@ def _each(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run) -> Iter
 
 
 def _together(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run) -> Iterator[dict[str, Register]]:
-    point_bytes = run.shots * (simulate.SHOT_BYTES + circuit.num_clbits)
+    point_bytes = run.shots * (sampler.SHOT_BYTES + circuit.num_clbits)
     translated = normalize.for_method(circuit, plan.method)
     if (steps := aer.on_state(translated, plan, run)) is not None:
         angles = Angles(translated)

@@ -21,17 +21,17 @@ from quantumjob_contract.limits import MAX_SAVED_BYTES
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubMetadata, Why
 from quantumjob_contract.saved import KINDS, Save, SavedArray
-from quantumjob_worker import simulate
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.passes import bind_parameters, features, final_measurements, normalize
 from quantumjob_worker.passes.bind_parameters import Values, bound
 from quantumjob_worker.passes.features import Profile
 from quantumjob_worker.passes.insert_noise import Errors
+from quantumjob_worker.primitives import sampler
+from quantumjob_worker.primitives.sweep import chunks
 from quantumjob_worker.protocol import Task
 from quantumjob_worker.routing import cost_model, router
 from quantumjob_worker.routing.router import Plan
-from quantumjob_worker.sweep import chunks
 
 COPIES: Final = 2
 """Of the state: Aer's, and the one that it hands over."""
@@ -125,7 +125,7 @@ class Saving:
 
     def made(self, base: PubMetadata) -> PubMetadata:
         """How the result of a pub without samples was made."""
-        return simulate.made(base, self.first.circuit, self._plan, self._plan.method)
+        return sampler.made(base, self.first.circuit, self._plan, self._plan.method)
 
     def _states(self) -> Iterator[State]:
         if self._together is not None:
@@ -137,7 +137,7 @@ class Saving:
 
     def _run(self, end: End, seed: int) -> Run:
         found = end.figures(self._task.shots)
-        threads = simulate.threads_for(end.method, found, self._task)
+        threads = sampler.threads_for(end.method, found, self._task)
         return Run(found.shots, seed, threads, self._task.memory, end.errors)
 
     def _symbolic(self) -> End | None:
@@ -163,7 +163,7 @@ class Saving:
                 "Raise spec.resources.limits.memory, or use fewer qubits.",
             )
         plan = Plan("aer", end.method, Why.SAVED, seconds(found), needed)
-        simulate.check_time(plan, task, self._values.points)
+        sampler.check_time(plan, task, self._values.points)
         return plan
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from qiskit.quantum_info import Operator, Pauli, random_statevector
 
-from quantumjob_worker.paulis import Masks
+from quantumjob_worker.primitives.pauli_expectation import Masks
 
 
 @pytest.mark.parametrize("pauli", ["".join(letters) for letters in product("IXYZ", repeat=3)])

@@ -11,14 +11,15 @@ from qiskit import QuantumCircuit
 from quantumjob_contract.limits import MAX_METADATA_BYTES, MAX_METADATA_DEPTH
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubMetadata, PubResult
-from quantumjob_worker import loaders, simulate
+from quantumjob_worker import loaders
 from quantumjob_worker.errors import PubFailed
-from quantumjob_worker.estimator import Estimate
 from quantumjob_worker.passes import bind_parameters, normalize
 from quantumjob_worker.passes.insert_noise import Errors
+from quantumjob_worker.primitives import sampler
+from quantumjob_worker.primitives.estimator import Estimate
+from quantumjob_worker.primitives.saved_state import Saving
+from quantumjob_worker.primitives.sweep import Sweep
 from quantumjob_worker.protocol import Task
-from quantumjob_worker.saving import Saving
-from quantumjob_worker.sweep import Sweep
 
 
 class Prepared:
@@ -64,7 +65,7 @@ class Prepared:
         if isinstance(work, Sweep):
             metadata, registers = work.sample(task, self._base)
         else:
-            metadata, registers = simulate.sample(work, task, self._base, self._errors)
+            metadata, registers = sampler.sample(work, task, self._base, self._errors)
             if self._shape:  # one point, in an array of one or more dimensions
                 shape = list(self._shape)
                 registers = {name: msgspec.structs.replace(found, shape=shape) for name, found in registers.items()}

@@ -18,18 +18,18 @@ from quantumjob_contract.backend import NoiseModel
 from quantumjob_contract.limits import TRAJECTORIES
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import Expectations, PubMetadata
-from quantumjob_worker import simulate
 from quantumjob_worker.engines import aer
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.passes import final_measurements, normalize
 from quantumjob_worker.passes.bind_parameters import Angles, Values, bound
 from quantumjob_worker.passes.insert_noise import Errors
-from quantumjob_worker.paulis import Masks
+from quantumjob_worker.primitives import sampler
+from quantumjob_worker.primitives.pauli_expectation import Masks
+from quantumjob_worker.primitives.sweep import CHUNK, chunks, ranges
 from quantumjob_worker.protocol import Task
 from quantumjob_worker.routing import router
 from quantumjob_worker.routing.router import Plan
-from quantumjob_worker.sweep import CHUNK, chunks, ranges
 
 VALUE_BYTES: Final = 256
 """What Aer and Python hold for one value of one point."""
@@ -72,7 +72,7 @@ class Ready:
     def measure(self, paulis: list[str], values: Values, task: Task) -> tuple[Table, Plan]:
         """The value of each Pauli string at each point, and how it was found. Raises PubFailed."""
         known = {pauli: value for pauli in paulis if (value := self.known(pauli)) is not None}
-        plan, runnable, run = simulate.planned(
+        plan, runnable, run = sampler.planned(
             self.circuit, task, self.errors, shots=TRAJECTORIES, points=values.points, averaged=True
         )
         if plan.otherwise is not None:
@@ -142,7 +142,7 @@ class Estimate:
             evs = np.random.default_rng(task.seed).normal(evs, precision)
         if not np.isfinite(evs).all():
             raise PubFailed(PubReason.INVALID_OBSERVABLES, "An expectation value is beyond what a number can hold.")
-        made = simulate.made(base, self._first.circuit, plan, plan.method)
+        made = sampler.made(base, self._first.circuit, plan, plan.method)
         made = msgspec.structs.replace(made, shots=self._first.runs(plan))
         return made, Expectations(shape=list(shape), evs=evs.tolist(), stds=np.hypot(stds, precision).tolist())
 

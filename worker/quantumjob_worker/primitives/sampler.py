@@ -17,10 +17,10 @@ from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.passes import features, final_measurements, to_clifford
 from quantumjob_worker.passes.features import Profile
 from quantumjob_worker.passes.insert_noise import Errors
+from quantumjob_worker.primitives.bit_arrays import registers, result_bytes
 from quantumjob_worker.protocol import Task
 from quantumjob_worker.routing import router
 from quantumjob_worker.routing.router import Plan
-from quantumjob_worker.samples import registers, result_bytes
 
 SHOT_BYTES: Final = 200
 """What Aer and Python hold for one shot besides its bits."""

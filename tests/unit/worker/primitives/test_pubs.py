@@ -27,10 +27,11 @@ from quantumjob_contract.backend import Depolarizing, NoiseModel
 from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError, PubMetadata
-from quantumjob_worker import child, loaders, sweep
+from quantumjob_worker import child, loaders
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.passes import instruction_sets, normalize
 from quantumjob_worker.passes.bind_parameters import Values
+from quantumjob_worker.primitives import sweep
 
 FALSE_ALARM = 1e-9
 """Probability that a right sampler fails one comparison of distributions."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from quantumjob_contract.limits import MAX_OUTCOMES
-from quantumjob_worker.samples import counts
+from quantumjob_worker.primitives.bit_arrays import counts
 
 
 @pytest.mark.parametrize("bits", [1, 7, 8, 9, 12, 13, 16, 17, 31])
