@@ -20,8 +20,8 @@ from fuzz.table import Tally, show
 from fuzz.targets import TARGETS
 from fuzz.verdict import judge
 from quantumjob_contract.limits import MIB
-from quantumjob_worker import cgroup, forkserver
-from quantumjob_worker.runner import Runner
+from quantumjob_worker.isolation import cgroup, fork_server
+from quantumjob_worker.isolation.runner import Runner
 
 POD: Final = 1024 * MIB
 """The memory limit of a pod whose job does not say otherwise."""
@@ -44,12 +44,12 @@ class Workers:
 
     def restart(self) -> None:
         self.stop()
-        self.pid, self.control = forkserver.start()
+        self.pid, self.control = fork_server.start()
         self.runner = Runner(self.control, memory=cgroup.memory_budget(POD), threads=cgroup.threads())
 
     def stop(self) -> None:
         if self.control is not None:
-            forkserver.stop(self.pid, self.control)
+            fork_server.stop(self.pid, self.control)
 
     def harmed(self) -> str:
         """What the cases so far have done to a neighbour or to this process; empty where nothing."""

@@ -15,9 +15,10 @@ from fuzz.targets import TARGETS, Made, Refused
 from quantumjob_contract.limits import MIB
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError
-from quantumjob_worker import protocol, reports, sandbox
+from quantumjob_worker import protocol
 from quantumjob_worker.errors import PubFailed, WorkerExit
-from quantumjob_worker.runner import Runner, explain
+from quantumjob_worker.isolation import limits, report_stream
+from quantumjob_worker.isolation.runner import Runner, explain
 
 SHARE_SECONDS: Final = 10.0
 """What a pub is given of its job's time."""
@@ -71,7 +72,7 @@ def judge(runner: Runner, target: str, data: bytes) -> Verdict:
 def _judge_run(runner: Runner, made: Made, data: bytes, began: float) -> Verdict:
     task = msgspec.structs.replace(made[0], memory=runner.memory, threads=runner.threads, seconds_left=SHARE_SECONDS)
     report, end = runner.run(task, made[1], SHARE_SECONDS, lambda: None)
-    if report is not None and not reports.is_sound(report, task):
+    if report is not None and not report_stream.is_sound(report, task):
         report = None
     seconds = time.monotonic() - began
     error = _error(report, end, task)
@@ -100,7 +101,7 @@ def _error(report: protocol.Report | None, end: protocol.End, task: protocol.Tas
 
 def _most(runner: Runner) -> int:
     """What the limit of a child's address space lets it have, with all that it shares."""
-    return runner.memory + sandbox.ADDRESS_ROOM + runner.threads * 16 * MIB + 512 * MIB
+    return runner.memory + limits.ADDRESS_ROOM + runner.threads * 16 * MIB + 512 * MIB
 
 
 def _quoted(error: PubError, data: bytes) -> str:

@@ -13,9 +13,9 @@ from typing import NoReturn
 from quantumjob_contract import names
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.results import Termination
-from quantumjob_worker import forkserver
 from quantumjob_worker.clock import now
 from quantumjob_worker.errors import DEFECT, Stopped, WorkerExit, describe
+from quantumjob_worker.isolation import fork_server
 
 MAX_TERMINATION = 4096
 """Bytes that Kubernetes keeps of a termination message."""
@@ -27,7 +27,7 @@ def main() -> int:
     """The exit code, one of `Exit`."""
     started = now()
     signal.signal(signal.SIGTERM, _stop)
-    server, control = forkserver.start()
+    server, control = fork_server.start()
     signal.signal(signal.SIGCHLD, _reap)
     try:
         code, message = Exit.DONE, _work(server, control, started)
@@ -39,7 +39,7 @@ def main() -> int:
         log.critical("a defect of the worker", extra={"trace": describe(error)})
         code, message = Exit.INTERNAL, Termination("Internal", DEFECT)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    forkserver.stop(server, control)
+    fork_server.stop(server, control)
     log.info("worker ends", extra={"exit": int(code), "reason": message.reason, "detail": message.message})
     _leave(message)
     return int(code)

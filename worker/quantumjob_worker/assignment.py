@@ -18,10 +18,10 @@ from quantumjob_contract.results import Provenance
 from quantumjob_worker.alive import SignsOfLife
 from quantumjob_worker.budget import Budget, run_seconds
 from quantumjob_worker.errors import OrderFailed, Stopped
+from quantumjob_worker.isolation.runner import Runner
 from quantumjob_worker.listed import pubs_of
 from quantumjob_worker.orders_client import OrdersClient
 from quantumjob_worker.ready import Source
-from quantumjob_worker.runner import Runner
 from quantumjob_worker.segments import Segments
 from quantumjob_worker.shard import STORE_SECONDS, Shard
 from quantumjob_worker.stores import FETCH_SECONDS, patiently

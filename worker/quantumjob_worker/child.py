@@ -16,13 +16,14 @@ from quantumjob_contract.limits import MIB
 from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError, PubMetadata, PubResult
-from quantumjob_worker import loaders, protocol, sandbox
+from quantumjob_worker import loaders, protocol
 from quantumjob_worker.engines import engines
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import Defect, PubFailed, describe, out_of_memory
+from quantumjob_worker.isolation import limits
+from quantumjob_worker.isolation.scratch_dir import Room
 from quantumjob_worker.passes import features, normalize, to_clifford
 from quantumjob_worker.primitives import pub
-from quantumjob_worker.room import Room
 from quantumjob_worker.routing import router
 
 BELL: Final = b'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];h q[0];cx q[0],q[1];measure q->c;'
@@ -84,16 +85,16 @@ def main(sock: socket.socket, start: protocol.Start, room: Room) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     os.setsid()
-    sandbox.silence(0, 1, 2)
+    limits.silence(0, 1, 2)
     os.chdir(room.path)
     tempfile.tempdir = room.path
     pairs = protocol.receive_pairs(sock)
-    sandbox.volunteer_for_oom()
-    sandbox.limit_memory(start.memory, start.threads)
+    limits.volunteer_for_oom()
+    limits.limit_memory(start.memory, start.threads)
     room.shut()
     for head, circuit in pairs:
         task = protocol.TASK.decode(head)
-        sandbox.limit_cpu(task.parse_seconds)
+        limits.limit_cpu(task.parse_seconds)
         protocol.send_report(sock, run(task, circuit))
 
 
@@ -107,7 +108,7 @@ def run(task: protocol.Task, data: bytes) -> protocol.Report:
     arrays: list[memoryview] = []
     try:
         prepared = pub.Prepared(task, data)
-        sandbox.limit_cpu(None)
+        limits.limit_cpu(None)
         loaded = time.perf_counter()
         result, arrays = prepared.run()
     except PubFailed as failed:

@@ -12,9 +12,9 @@ from quantumjob_contract.results import Provenance, Termination
 from quantumjob_worker.assignment import Assignment
 from quantumjob_worker.clock import now
 from quantumjob_worker.errors import DEFECT, OrderFailed, Stopped, WorkerExit
+from quantumjob_worker.isolation.runner import Runner
 from quantumjob_worker.orders_client import OrdersClient
 from quantumjob_worker.retirement import Retirement
-from quantumjob_worker.runner import Runner
 from quantumjob_worker.stores import Pools
 
 log = logging.getLogger(__name__)

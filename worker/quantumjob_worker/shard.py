@@ -11,13 +11,14 @@ from typing import Final, Protocol
 from quantumjob_contract import transfer
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError, PubResult, PubTimes
-from quantumjob_worker import batches, protocol, reports
+from quantumjob_worker import batches, protocol
 from quantumjob_worker.alive import SignsOfLife
 from quantumjob_worker.budget import Budget
 from quantumjob_worker.errors import PubFailed
+from quantumjob_worker.isolation import report_stream
+from quantumjob_worker.isolation.report_stream import Hear
+from quantumjob_worker.isolation.runner import Tick, explain
 from quantumjob_worker.ready import Ready, Source
-from quantumjob_worker.reports import Hear
-from quantumjob_worker.runner import Tick, explain
 from quantumjob_worker.segments import Segments
 from quantumjob_worker.stores import FETCH_SECONDS, backoff
 
@@ -146,7 +147,7 @@ class Shard:
             nonlocal heard
             each = batch[heard]
             heard += 1
-            if report.result.error is None and reports.is_sound(report, each.task):
+            if report.result.error is None and report_stream.is_sound(report, each.task):
                 self._keep_report(each, report)
             else:
                 alone.append(each)
@@ -162,7 +163,7 @@ class Shard:
         report, end = self._runner.run(ready.task, ready.data, seconds, self._tick)
         took = time.monotonic() - began
         self._pace.took(took, 1)
-        if report is not None and not end.signal and reports.is_sound(report, ready.task):
+        if report is not None and not end.signal and report_stream.is_sound(report, ready.task):
             if report.trace:
                 log.warning("a pub's child failed", extra={"pub": ready.index, "trace": report.trace})
             self._keep_report(ready, report)

@@ -15,12 +15,12 @@ from pythonjsonlogger.json import JsonFormatter
 from quantumjob_contract import names
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.results import Termination
-from quantumjob_worker import cgroup, sandbox
 from quantumjob_worker.errors import WorkerExit
+from quantumjob_worker.isolation import cgroup, limits
+from quantumjob_worker.isolation.runner import Runner
 from quantumjob_worker.loop import Worker
 from quantumjob_worker.orders_client import OrdersClient
 from quantumjob_worker.retirement import Retirement
-from quantumjob_worker.runner import Runner
 
 PACKAGES: Final = ("quantumjob", "qiskit", "qiskit-aer", "qiskit-qasm3-import", "stim", "numpy")
 
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 def work(server: int, control: socket.socket, started: str) -> Termination:
     """Everything between the start and the end. Raises WorkerExit and Stopped."""
     set_up_logging()
-    walls = sandbox.describe()
+    walls = limits.describe()
     for wall in ("landlock", "seccomp"):
         if wall not in walls:
             log.warning("this kernel has no %s: pubs are parted from the worker by less", wall)

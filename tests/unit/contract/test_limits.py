@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from quantumjob_contract import limits
-from quantumjob_worker.cgroup import memory_budget
+from quantumjob_worker.isolation.cgroup import memory_budget
 from quantumjob_worker.routing import cost_model
 
 TEXT = (Path(__file__).parents[3] / "docs/limits.md").read_text()

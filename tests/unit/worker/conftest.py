@@ -12,10 +12,10 @@ from worker_servers import HOSTILE, fork_server
 from worker_tasks import ABOUT, InProcess
 
 from quantumjob_worker import orders_client, shard, stores
+from quantumjob_worker.isolation.runner import Runner
 from quantumjob_worker.loop import Worker
 from quantumjob_worker.orders_client import OrdersClient
 from quantumjob_worker.retirement import Retirement
-from quantumjob_worker.runner import Runner
 
 
 @pytest.fixture(scope="session")

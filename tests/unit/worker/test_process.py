@@ -16,7 +16,7 @@ from worker_tasks import HEAD3
 from quantumjob_contract import keys, names
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.program import Circuit
-from quantumjob_worker import sandbox
+from quantumjob_worker.isolation import limits
 
 ENDLESS = HEAD3 + "qubit q; bit b; x q; b = measure q; while (b) {x q; x q; b = measure q;}"
 
@@ -48,7 +48,7 @@ def test_a_job_from_start_to_end(fake: Fake, tmp_path: Path) -> None:
     assert (process.returncode, out) == (Exit.DONE, ""), err
     found = fake.all_results()
     assert [found[i].error is None for i in range(3)] == [True, False, True]
-    assert fake.segment(keys.LAST).provenance.sandbox == sandbox.describe()
+    assert fake.segment(keys.LAST).provenance.sandbox == limits.describe()
     lines = [json.loads(line) for line in err.splitlines()]
     assert lines[-1]["reason"] == "Done"
     for secret in ("secret", "http:", "qreg"):

@@ -33,7 +33,8 @@ SECONDS: Final = 450.0
 """Until the deadline: almost three seconds for each pub at first. What hangs has one share, and no second one here."""
 WORKER: Final = """
 import sys
-from quantumjob_worker import budget, cgroup
+from quantumjob_worker import budget
+from quantumjob_worker.isolation import cgroup
 from quantumjob_worker.__main__ import main
 cgroup.memory_limit = lambda: 1 << 30
 budget.WORTH_A_RETRY = 1e9

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from quantumjob_worker.runner import Runner
+from quantumjob_worker.isolation.runner import Runner
 
 SERVER = """
 import os, socket, sys
-from quantumjob_worker import forkserver
+from quantumjob_worker.isolation import fork_server
 control = socket.socket(fileno=int(sys.argv[1]))
 forkserver._become_server(os.getppid(), control)
 {patch}

@@ -8,7 +8,7 @@ from typing import Any
 from quantumjob_contract.program import Format
 from quantumjob_contract.results import PubError, Register
 from quantumjob_worker import child, protocol
-from quantumjob_worker.runner import Runner
+from quantumjob_worker.isolation.runner import Runner
 
 DIED = protocol.End(signal=11, timed_out=False, peak=0)
 LATE = protocol.End(signal=9, timed_out=True, peak=0)

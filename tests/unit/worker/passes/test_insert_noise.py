@@ -24,9 +24,9 @@ from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import Why
 from quantumjob_worker import child, noise_source
 from quantumjob_worker.errors import PubFailed
+from quantumjob_worker.isolation.runner import Runner
 from quantumjob_worker.passes import normalize
 from quantumjob_worker.passes.insert_noise import Errors
-from quantumjob_worker.runner import Runner
 
 METHODS = ["statevector", "density_matrix", "matrix_product_state"]
 PAULI_METHODS = [*METHODS, "stabilizer", "stim"]

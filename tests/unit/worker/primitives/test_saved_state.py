@@ -28,8 +28,8 @@ from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError, PubResult
 from quantumjob_contract.saved import KINDS, Save, SavedArray
 from quantumjob_worker import child, protocol
+from quantumjob_worker.isolation.report_stream import MOST, Reports, is_sound
 from quantumjob_worker.passes import final_measurements
-from quantumjob_worker.reports import MOST, Reports, is_sound
 
 ALL: tuple[Save, ...] = tuple(KINDS)
 MIXED: tuple[Save, ...] = ("DensityMatrix", "Probabilities")

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 
-from quantumjob_worker import landlock, sandbox, seccomp
+from quantumjob_worker.isolation import landlock, limits, seccomp
 
 
 class Room:
@@ -19,7 +19,7 @@ class Room:
     def __init__(self) -> None:
         self._landlock = landlock.abi()
         self._seccomp = seccomp.available()
-        self._libraries = sandbox.library_paths()
+        self._libraries = limits.library_paths()
         self._open()
 
     @property

@@ -18,7 +18,7 @@ from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError
 from quantumjob_worker import protocol
 from quantumjob_worker.errors import WorkerExit
-from quantumjob_worker.reports import Hear, Reports
+from quantumjob_worker.isolation.report_stream import Hear, Reports
 
 CHUNK: Final = 1 << 18
 SERVER_KILLED: Final = "The process that starts pubs was killed, most likely for want of memory."

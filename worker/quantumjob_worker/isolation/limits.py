@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from quantumjob_contract.limits import MIB
-from quantumjob_worker import landlock, seccomp
-from quantumjob_worker.kernel import PR_SET_PDEATHSIG, libc
+from quantumjob_worker.isolation import landlock, seccomp
+from quantumjob_worker.isolation.syscalls import PR_SET_PDEATHSIG, libc
 
 ADDRESS_ROOM: Final = 256 * MIB
 """Address space, not memory: BLAS buffers and stacks are reserved whole (160 MiB [m]), and without them it crashes."""

@@ -18,7 +18,7 @@ from quantumjob_contract.program import Circuit
 from quantumjob_contract.reference import ObjectRef
 from quantumjob_worker import alive, protocol
 from quantumjob_worker.errors import OrderFailed, Stopped, WorkerExit
-from quantumjob_worker.runner import Runner
+from quantumjob_worker.isolation.runner import Runner
 
 READY = protocol.Ready(imported="2026-01-01T00:00:00Z")
 END = protocol.End(signal=9, timed_out=False, peak=0)

@@ -21,9 +21,9 @@ from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker import child, protocol
 from quantumjob_worker.errors import OrderFailed, WorkerExit
+from quantumjob_worker.isolation.limits import ADDRESS_ROOM
+from quantumjob_worker.isolation.runner import Runner, explain
 from quantumjob_worker.protocol import LENGTH
-from quantumjob_worker.runner import Runner, explain
-from quantumjob_worker.sandbox import ADDRESS_ROOM
 
 
 def test_a_result_is_the_same_in_every_child(runner: Runner) -> None:

@@ -13,7 +13,7 @@ import struct
 from functools import cache
 from typing import Final, NamedTuple
 
-from quantumjob_worker.kernel import checked, libc, no_new_privileges
+from quantumjob_worker.isolation.syscalls import checked, libc, no_new_privileges
 
 PR_SET_SECCOMP: Final = 22
 MODE_FILTER: Final = 2

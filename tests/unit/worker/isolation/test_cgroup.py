@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from quantumjob_contract.limits import MIB
-from quantumjob_worker import cgroup
+from quantumjob_worker.isolation import cgroup
 
 
 def write(root: Path, files: dict[str, str]) -> Path:

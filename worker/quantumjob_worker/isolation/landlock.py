@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterable
 from typing import Final
 
-from quantumjob_worker.kernel import checked, libc, no_new_privileges
+from quantumjob_worker.isolation.syscalls import checked, libc, no_new_privileges
 
 CREATE_RULESET: Final = 444
 ADD_RULE: Final = 445

@@ -12,9 +12,9 @@ import pytest
 from worker_fakes import BELL
 from worker_tasks import in_child
 
-from quantumjob_worker import landlock, room, sandbox, seccomp
-from quantumjob_worker.forkserver import ENVIRONMENT
-from quantumjob_worker.runner import Runner
+from quantumjob_worker.isolation import landlock, limits, scratch_dir, seccomp
+from quantumjob_worker.isolation.fork_server import ENVIRONMENT
+from quantumjob_worker.isolation.runner import Runner
 
 LANDLOCKED = pytest.mark.skipif(not landlock.abi(), reason="this kernel has no Landlock")
 FILTERED = pytest.mark.skipif(not seccomp.available(), reason="this kernel has no seccomp, or we no filter for it")
@@ -78,7 +78,7 @@ def test_what_another_pub_wrote_is_out_of_reach_and_gone(hostile: Runner) -> Non
     first = trace(hostile, "import os; open('own', 'w').write('x'); answer = os.path.realpath('own')")
     assert not Path(first).exists()
     assert not Path(first).parent.exists()
-    other = room.Room()
+    other = scratch_dir.Room()
     try:
         (Path(other.path) / "theirs").write_text("secret")
         refused(hostile, f"answer = open({other.path + '/theirs'!r}).read()")
@@ -100,7 +100,7 @@ def test_the_room_of_a_child_that_is_killed_is_taken_away(hostile: Runner) -> No
 @pytest.mark.parametrize("deed", ["nested", "unreadable", "renamed"])
 def test_a_room_is_made_anew_after_any_change(deed: str) -> None:
     """As where the kernel has neither wall, so that a child could do this."""
-    ours = room.Room()
+    ours = scratch_dir.Room()
     before = Path(ours.path)
     ours.tidy()
     assert Path(ours.path) == before
@@ -199,7 +199,7 @@ def test_what_holds_is_said_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     def described(version: int, *, filters: bool) -> str:
         monkeypatch.setattr(landlock, "abi", lambda: version)
         monkeypatch.setattr(seccomp, "available", lambda: filters)
-        return sandbox.describe()
+        return limits.describe()
 
     assert described(7, filters=True) == "landlock-7+seccomp"
     assert described(4, filters=False) == "landlock-4"

@@ -19,10 +19,11 @@ from typing import Final
 
 import msgspec
 
-from quantumjob_worker import protocol, sandbox
+from quantumjob_worker import protocol
 from quantumjob_worker.clock import now
 from quantumjob_worker.errors import DEFECT, Defect
-from quantumjob_worker.room import Room
+from quantumjob_worker.isolation import limits
+from quantumjob_worker.isolation.scratch_dir import Room
 
 STOP_SECONDS: Final = 1.0
 ENVIRONMENT: Final = {
@@ -66,13 +67,13 @@ def stop(pid: int, control: socket.socket) -> None:
 
 
 def _become_server(parent: int, control: socket.socket) -> None:
-    sandbox.die_with_parent(parent)
+    limits.die_with_parent(parent)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # the parent decides, by closing the socket
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    sandbox.silence(0)
-    sandbox.keep_only(control.fileno())
-    sandbox.forget_environment()
+    limits.silence(0)
+    limits.keep_only(control.fileno())
+    limits.forget_environment()
     os.environ.update(ENVIRONMENT)
 
 
@@ -149,8 +150,8 @@ def _run_child(control: socket.socket, start: protocol.Start, fd: int, room: Roo
         code = 1
         try:
             os.dup2(fd, 3)
-            sandbox.keep_only(3, *room.descriptors)
-            sandbox.die_with_parent(server)
+            limits.keep_only(3, *room.descriptors)
+            limits.die_with_parent(server)
             child.main(socket.socket(fileno=3), start, room)
             code = 0
         finally:

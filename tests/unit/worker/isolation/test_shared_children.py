@@ -18,7 +18,7 @@ from quantumjob_contract.program import Circuit
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker import batches, protocol
 from quantumjob_worker.errors import OrderFailed
-from quantumjob_worker.runner import Runner
+from quantumjob_worker.isolation.runner import Runner
 
 NO_CIRCUIT = "OPENQASM 2.0; qreg"
 
