@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.orders import ALIVE_SECONDS, Alive, Order
+from quantumjob_worker.clients.orders import OrdersClient
 from quantumjob_worker.errors import OrderFailed
-from quantumjob_worker.orders_client import OrdersClient
 
 
 class SignsOfLife:

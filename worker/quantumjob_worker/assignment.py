@@ -17,14 +17,14 @@ from quantumjob_contract.program import Program, decode_program
 from quantumjob_contract.results import Provenance
 from quantumjob_worker.alive import SignsOfLife
 from quantumjob_worker.budget import Budget, run_seconds
+from quantumjob_worker.clients.object_store import FETCH_SECONDS, patiently
+from quantumjob_worker.clients.orders import OrdersClient
 from quantumjob_worker.errors import OrderFailed, Stopped
 from quantumjob_worker.isolation.runner import Runner
 from quantumjob_worker.listed import pubs_of
-from quantumjob_worker.orders_client import OrdersClient
 from quantumjob_worker.ready import Source
 from quantumjob_worker.segments import Segments
 from quantumjob_worker.shard import STORE_SECONDS, Shard
-from quantumjob_worker.stores import FETCH_SECONDS, patiently
 
 LAST_WORDS_SECONDS: Final = 3.0
 """For what is stored after SIGTERM, or when the operator has stopped the order."""

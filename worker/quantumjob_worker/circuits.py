@@ -13,7 +13,7 @@ from quantumjob_contract.limits import MAX_CIRCUIT_BYTES
 from quantumjob_contract.program import Circuit
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.reference import ObjectRef
-from quantumjob_worker import references
+from quantumjob_worker.clients import object_refs
 from quantumjob_worker.errors import PubFailed
 
 
@@ -50,8 +50,8 @@ def _object(
     wait: Callable[[float], None],
 ) -> bytes:
     try:
-        return references.fetch(reference, urls, http, MAX_CIRCUIT_BYTES, until=until, wait=wait)
-    except references.NoUrl:
+        return object_refs.fetch(reference, urls, http, MAX_CIRCUIT_BYTES, until=until, wait=wait)
+    except object_refs.NoUrl:
         raise PubFailed(PubReason.CIRCUIT_NOT_FOUND, "The order holds no URL for this circuit's object.") from None
     except transfer.NotFound:
         raise PubFailed(
@@ -63,7 +63,7 @@ def _object(
             PubReason.CIRCUIT_TOO_LARGE,
             f"The circuit's object is larger than the limit, {MAX_CIRCUIT_BYTES} bytes.",
         ) from None
-    except references.Mismatch as mismatch:
+    except object_refs.Mismatch as mismatch:
         raise PubFailed(
             PubReason.CHECKSUM_MISMATCH,
             f"The object's sha256 is {mismatch.found}, not the one that the spec gives. "

@@ -23,7 +23,7 @@ from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.reference import ObjectRef
 from quantumjob_contract.saved import Save
 from quantumjob_contract.transfer import NotFound, TooLarge
-from quantumjob_worker import references
+from quantumjob_worker.clients import object_refs
 from quantumjob_worker.errors import OrderFailed, PubFailed
 
 CHANGED: Final = (
@@ -204,12 +204,12 @@ def pubs_of(
     def fetched(reference: ObjectRef | None) -> bytes:
         if reference is None:
             return b""
-        return references.fetch(reference, urls, http, limits.MAX_LISTED_BYTES, until=until, wait=wait)
+        return object_refs.fetch(reference, urls, http, limits.MAX_LISTED_BYTES, until=until, wait=wait)
 
     try:
         data, parameters = fetched(ObjectRef(listed.key, listed.sha256)), fetched(listed.parameters)
         found = Lines(program.primitive, listed, data, parameters)
-    except (references.NoUrl, references.Mismatch, NotFound, TooLarge):
+    except (object_refs.NoUrl, object_refs.Mismatch, NotFound, TooLarge):
         raise OrderFailed(Exit.BAD_PROGRAM, CHANGED) from None
     except NotQpy as error:
         raise OrderFailed(Exit.BAD_PROGRAM, f"The object of spec.program.pubsFrom {error}.") from None

@@ -12,7 +12,7 @@ from quantumjob_contract.backend import Noise, NoiseModel, declared, decode_mode
 from quantumjob_contract.limits import MAX_NOISE_BYTES
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.reference import ObjectRef
-from quantumjob_worker import references
+from quantumjob_worker.clients import object_refs
 from quantumjob_worker.errors import PubFailed
 
 
@@ -48,14 +48,14 @@ def _bytes(
     wait: Callable[[float], None],
 ) -> bytes:
     try:
-        return references.fetch(reference, urls, http, MAX_NOISE_BYTES, until=until, wait=wait)
-    except references.NoUrl:
+        return object_refs.fetch(reference, urls, http, MAX_NOISE_BYTES, until=until, wait=wait)
+    except object_refs.NoUrl:
         raise _invalid("has no URL in the order") from None
     except transfer.NotFound:
         raise _invalid("is not in the circuits bucket under this namespace") from None
     except transfer.TooLarge:
         raise _invalid(f"is larger than the limit, {MAX_NOISE_BYTES} bytes") from None
-    except references.Mismatch as mismatch:
+    except object_refs.Mismatch as mismatch:
         raise _invalid(f"has the sha256 {mismatch.found}, not the one that the spec gives") from None
 
 

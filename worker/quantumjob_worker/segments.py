@@ -23,9 +23,9 @@ from quantumjob_contract.results import (
     decode_segment,
 )
 from quantumjob_worker import npz
+from quantumjob_worker.clients.object_store import patiently
+from quantumjob_worker.clients.orders import OrdersClient, OrdersUnreachable
 from quantumjob_worker.clock import now
-from quantumjob_worker.orders_client import OrdersClient, OrdersUnreachable
-from quantumjob_worker.stores import patiently
 
 FULL: Final = limits.MAX_SEGMENT_BYTES // 2
 """A segment that grew to this while no URL was to be had must be written before anything is added."""

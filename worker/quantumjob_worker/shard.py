@@ -14,13 +14,13 @@ from quantumjob_contract.results import PubError, PubResult, PubTimes
 from quantumjob_worker import batches, protocol
 from quantumjob_worker.alive import SignsOfLife
 from quantumjob_worker.budget import Budget
+from quantumjob_worker.clients.object_store import FETCH_SECONDS, backoff
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.isolation import report_stream
 from quantumjob_worker.isolation.report_stream import Hear
 from quantumjob_worker.isolation.runner import Tick, explain
 from quantumjob_worker.ready import Ready, Source
 from quantumjob_worker.segments import Segments
-from quantumjob_worker.stores import FETCH_SECONDS, backoff
 
 STORE_SECONDS: Final = 600.0
 """How long a store that does not answer is tried with a segment, where the job has no deadline."""

@@ -11,10 +11,11 @@ from worker_fakes import Fake, serving
 from worker_servers import HOSTILE, fork_server
 from worker_tasks import ABOUT, InProcess
 
-from quantumjob_worker import orders_client, shard, stores
+from quantumjob_worker import shard
+from quantumjob_worker.clients import object_store, orders
+from quantumjob_worker.clients.orders import OrdersClient
 from quantumjob_worker.isolation.runner import Runner
 from quantumjob_worker.loop import Worker
-from quantumjob_worker.orders_client import OrdersClient
 from quantumjob_worker.retirement import Retirement
 
 
@@ -39,11 +40,11 @@ def fake() -> Iterator[Fake]:
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """No waiting between attempts, and a transfer that tries only twice."""
-    for module in (orders_client, stores, shard):
+    for module in (orders, object_store, shard):
         monkeypatch.setattr(module, "backoff", lambda *_: 0.0)
-    monkeypatch.setattr(orders_client, "REFUSAL_PAUSE", 0.0)
-    monkeypatch.setattr(stores.RETRIES, "total", 1)
-    monkeypatch.setattr(stores.RETRIES, "backoff_factor", 0)
+    monkeypatch.setattr(orders, "REFUSAL_PAUSE", 0.0)
+    monkeypatch.setattr(object_store.RETRIES, "total", 1)
+    monkeypatch.setattr(object_store.RETRIES, "backoff_factor", 0)
 
 
 @pytest.fixture

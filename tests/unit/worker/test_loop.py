@@ -15,11 +15,12 @@ from quantumjob_contract.exits import Exit
 from quantumjob_contract.orders import POLL_SECONDS, Alive, Ended, Next, Told
 from quantumjob_contract.program import Circuit
 from quantumjob_contract.reference import ObjectRef
-from quantumjob_worker import alive, assignment, orders_client, retirement, stores
+from quantumjob_worker import alive, assignment, retirement
+from quantumjob_worker.clients import object_store, orders
+from quantumjob_worker.clients.object_store import Pools
+from quantumjob_worker.clients.orders import OrdersClient
 from quantumjob_worker.errors import OrderFailed, Stopped, WorkerExit
-from quantumjob_worker.orders_client import OrdersClient
 from quantumjob_worker.retirement import Retirement
-from quantumjob_worker.stores import Pools
 
 pytestmark = pytest.mark.usefixtures("fast")
 
@@ -183,7 +184,7 @@ def test_an_operator_that_stays_away_from_an_idle_worker(
     del shared.orders[1:]
 
     def away() -> None:
-        monkeypatch.setattr(orders_client, "UNREACHABLE_SECONDS", -1.0)
+        monkeypatch.setattr(orders, "UNREACHABLE_SECONDS", -1.0)
         shared.answers = [503] * 9
 
     with pytest.raises(WorkerExit) as end:
@@ -300,7 +301,7 @@ def test_a_wait_is_cut_into_pieces_by_signs() -> None:
 
 
 def test_one_pool_for_each_authority(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stores.transfer, "pool", lambda _ca: urllib3.PoolManager())
+    monkeypatch.setattr(object_store.transfer, "pool", lambda _ca: urllib3.PoolManager())
     pools = Pools()
     first = pools.of("a")
     assert pools.of("a") is first
@@ -309,7 +310,7 @@ def test_one_pool_for_each_authority(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_waits_for_the_operator_are_short() -> None:
-    waits = [stores.backoff(n, orders_client.MOST_SECONDS) for n in range(20)]
+    waits = [object_store.backoff(n, orders.MOST_SECONDS) for n in range(20)]
     assert max(waits) <= 2.0
     assert waits[0] <= 0.5
 

@@ -23,9 +23,10 @@ from quantumjob_contract.program import Circuit
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.reference import ObjectRef
 from quantumjob_contract.results import Expectations
-from quantumjob_worker import assignment, loaders, orders_client
+from quantumjob_worker import assignment, loaders
+from quantumjob_worker.clients import orders
+from quantumjob_worker.clients.orders import OrdersClient
 from quantumjob_worker.errors import Stopped, WorkerExit
-from quantumjob_worker.orders_client import OrdersClient
 
 SWEPT = 'OPENQASM 3.0; include "stdgates.inc"; input float a; qubit q; bit c; rx(a) q; c = measure q;'
 
@@ -265,7 +266,7 @@ def test_the_order_endpoint_hesitates(fake: Fake, carry_out: Any, answers: list[
 
 
 def test_no_operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orders_client, "UNREACHABLE_SECONDS", -1.0)
+    monkeypatch.setattr(orders, "UNREACHABLE_SECONDS", -1.0)
     (tmp_path / "token").write_text("t")
     client = OrdersClient("http://127.0.0.1:1", "", str(tmp_path / "token"), sleep=lambda _seconds: None)
     with pytest.raises(WorkerExit) as end:

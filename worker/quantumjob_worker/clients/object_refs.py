@@ -8,7 +8,7 @@ import urllib3
 
 from quantumjob_contract import transfer
 from quantumjob_contract.reference import ObjectRef
-from quantumjob_worker.stores import patiently
+from quantumjob_worker.clients.object_store import patiently
 
 
 class NoUrl(Exception):

@@ -15,8 +15,8 @@ import urllib3
 from quantumjob_contract import orders, transfer
 from quantumjob_contract.decoding import decode
 from quantumjob_contract.exits import Exit
+from quantumjob_worker.clients.object_store import backoff
 from quantumjob_worker.errors import Stopped, WorkerExit
-from quantumjob_worker.stores import backoff
 
 LONG_POLL_SECONDS: Final = orders.POLL_SECONDS + 5
 """Later than this no answer comes any more: the endpoint has said 204 before, unless it is gone without a word."""
