@@ -15,10 +15,10 @@ from quantumjob_contract.backend import Method
 from quantumjob_contract.decoding import decode
 from quantumjob_contract.limits import PARSE_SECONDS
 from quantumjob_contract.program import Format, Listed, Primitive, Program
-from quantumjob_worker import noise_source
-from quantumjob_worker.listed import Lines
+from quantumjob_worker.inputs import noise_model
+from quantumjob_worker.inputs.pub_list import Lines
+from quantumjob_worker.inputs.tasks import Source
 from quantumjob_worker.protocol import Task
-from quantumjob_worker.ready import Source
 
 METHODS: Final[tuple[Method, ...]] = (
     *["automatic"] * 6, "statevector", "density_matrix", "stabilizer", "matrix_product_state",
@@ -55,7 +55,7 @@ def circuit(format_: Format) -> Callable[[bytes], Made]:
 
 def noise(data: bytes) -> Made:
     """Raises PubFailed, as for the parent."""
-    return msgspec.structs.replace(task(data, "OpenQASM3"), noise=noise_source.decoded(data)), PLAIN
+    return msgspec.structs.replace(task(data, "OpenQASM3"), noise=noise_model.decoded(data)), PLAIN
 
 
 def arrays(data: bytes) -> Made:

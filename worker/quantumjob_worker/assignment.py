@@ -20,9 +20,9 @@ from quantumjob_worker.budget import Budget, run_seconds
 from quantumjob_worker.clients.object_store import FETCH_SECONDS, patiently
 from quantumjob_worker.clients.orders import OrdersClient
 from quantumjob_worker.errors import OrderFailed, Stopped
+from quantumjob_worker.inputs.pub_list import pubs_of
+from quantumjob_worker.inputs.tasks import Source
 from quantumjob_worker.isolation.runner import Runner
-from quantumjob_worker.listed import pubs_of
-from quantumjob_worker.ready import Source
 from quantumjob_worker.segments import Segments
 from quantumjob_worker.shard import STORE_SECONDS, Shard
 

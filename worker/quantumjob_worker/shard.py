@@ -16,10 +16,10 @@ from quantumjob_worker.alive import SignsOfLife
 from quantumjob_worker.budget import Budget
 from quantumjob_worker.clients.object_store import FETCH_SECONDS, backoff
 from quantumjob_worker.errors import PubFailed
+from quantumjob_worker.inputs.tasks import Ready, Source
 from quantumjob_worker.isolation import report_stream
 from quantumjob_worker.isolation.report_stream import Hear
 from quantumjob_worker.isolation.runner import Tick, explain
-from quantumjob_worker.ready import Ready, Source
 from quantumjob_worker.segments import Segments
 
 STORE_SECONDS: Final = 600.0

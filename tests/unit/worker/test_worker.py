@@ -168,7 +168,7 @@ def test_a_damaged_segment_is_done_again(fake: Fake, carry_out: Any) -> None:
 
 
 def test_circuits_by_object(fake: Fake, carry_out: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("quantumjob_worker.circuits.MAX_CIRCUIT_BYTES", 500)
+    monkeypatch.setattr("quantumjob_worker.inputs.circuit.MAX_CIRCUIT_BYTES", 500)
     good = transfer.sha256(BELL.encode())
     fake.objects |= {"circuits/bell": BELL.encode(), "circuits/empty": b"", "circuits/big": b"x" * 501}
     references = [ObjectRef("bell"), ObjectRef("bell", good), ObjectRef("bell", "0" * 64)]
@@ -333,7 +333,7 @@ def test_a_noise_model_is_read_once_for_all_pubs(fake: Fake, carry_out: Any) -> 
 def test_a_noise_model_that_cannot_be_had(
     fake: Fake, carry_out: Any, monkeypatch: pytest.MonkeyPatch, data: bytes | None, sha256: str | None
 ) -> None:
-    monkeypatch.setattr("quantumjob_worker.noise_source.MAX_NOISE_BYTES", 50)
+    monkeypatch.setattr("quantumjob_worker.inputs.noise_model.MAX_NOISE_BYTES", 50)
     if data is not None:
         fake.objects["circuits/n.json"] = data
     order = fake.make_order(with_noise(Noise(object=ObjectRef("n.json", sha256)), BELL, BELL))

@@ -22,8 +22,9 @@ from quantumjob_contract.backend import (
 )
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import Why
-from quantumjob_worker import child, noise_source
+from quantumjob_worker import child
 from quantumjob_worker.errors import PubFailed
+from quantumjob_worker.inputs import noise_model
 from quantumjob_worker.isolation.runner import Runner
 from quantumjob_worker.passes import normalize
 from quantumjob_worker.passes.insert_noise import Errors
@@ -284,5 +285,5 @@ def test_stim_in_a_child_behind_shut_doors(runner: Runner) -> None:
 )
 def test_what_is_wrong_with_a_noise_model_is_told_without_quoting_it(data: bytes, told: str) -> None:
     with pytest.raises(PubFailed, match=told) as failed:
-        noise_source.decoded(data)
+        noise_model.decoded(data)
     assert "secret" not in failed.value.error.message

@@ -19,7 +19,7 @@ from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.reference import ObjectRef
 from quantumjob_contract.results import PubResult
 from quantumjob_worker.errors import PubFailed, WorkerExit
-from quantumjob_worker.listed import Lines
+from quantumjob_worker.inputs.pub_list import Lines
 
 KEY = "sweeps/pubs.jsonl"
 ROTATED = 'OPENQASM 3.0;include "stdgates.inc";input float a;qubit q;bit c;rx(a) q;c=measure q;'

@@ -13,9 +13,10 @@ from quantumjob_contract import limits, seeds, transfer
 from quantumjob_contract.backend import NoiseModel
 from quantumjob_contract.program import Program, default_name
 from quantumjob_contract.results import PubError, PubMetadata, PubResult
-from quantumjob_worker import circuits, noise_source, protocol
+from quantumjob_worker import protocol
 from quantumjob_worker.errors import PubFailed
-from quantumjob_worker.listed import Pubs
+from quantumjob_worker.inputs import circuit, noise_model
+from quantumjob_worker.inputs.pub_list import Pubs
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Source:
         began = time.monotonic()
         pub = self._pubs[index]
         noise = self._noise_model(until)
-        data = circuits.read(pub.circuit, self._urls, self._http, until=until, wait=self._wait)
+        data = circuit.read(pub.circuit, self._urls, self._http, until=until, wait=self._wait)
         task = protocol.Task(
             index=index,
             name=pub.name,
@@ -89,7 +90,7 @@ class Source:
             return None
         if self._noise is None:
             try:
-                self._noise = noise_source.read(noise, self._urls, self._http, until=until, wait=self._wait)
+                self._noise = noise_model.read(noise, self._urls, self._http, until=until, wait=self._wait)
             except PubFailed as failed:
                 self._noise = failed
         if isinstance(self._noise, PubFailed):
