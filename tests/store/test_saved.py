@@ -25,7 +25,7 @@ from quantumjob_operator.gather import Corrupt
 from quantumjob_operator.orders import making
 from quantumjob_operator.promotion import promote
 from quantumjob_worker import child, protocol
-from quantumjob_worker.segments import Segments
+from quantumjob_worker.agent.segments import Segments
 from support.jobs import TIME, only, owner, program, put
 
 WIDTH = 15

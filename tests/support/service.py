@@ -17,7 +17,8 @@ from quantumjob_contract.program import Program, Pub, encode
 from quantumjob_operator.acceptance import accept, is_unseen
 from quantumjob_operator.listing import look
 from quantumjob_operator.promotion import promote
-from quantumjob_worker import child, npz, protocol, segments
+from quantumjob_worker import child, protocol
+from quantumjob_worker.agent import npz, segments
 from quantumjob_worker.inputs.pub_list import Given, Lines, Pubs
 from support.api import FakeKube, transport
 from support.jobs import TIME, only, put, segment

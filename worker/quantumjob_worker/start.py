@@ -15,12 +15,12 @@ from pythonjsonlogger.json import JsonFormatter
 from quantumjob_contract import names
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.results import Termination
+from quantumjob_worker.agent.recycling import Retirement
+from quantumjob_worker.agent.worker import Worker
 from quantumjob_worker.clients.orders import OrdersClient
 from quantumjob_worker.errors import WorkerExit
 from quantumjob_worker.isolation import cgroup, limits
 from quantumjob_worker.isolation.runner import Runner
-from quantumjob_worker.loop import Worker
-from quantumjob_worker.retirement import Retirement
 
 PACKAGES: Final = ("quantumjob", "qiskit", "qiskit-aer", "qiskit-qasm3-import", "stim", "numpy")
 

@@ -11,12 +11,12 @@ from worker_fakes import Fake, serving
 from worker_servers import HOSTILE, fork_server
 from worker_tasks import ABOUT, InProcess
 
-from quantumjob_worker import shard
+from quantumjob_worker.agent import shard_run
+from quantumjob_worker.agent.recycling import Retirement
+from quantumjob_worker.agent.worker import Worker
 from quantumjob_worker.clients import object_store, orders
 from quantumjob_worker.clients.orders import OrdersClient
 from quantumjob_worker.isolation.runner import Runner
-from quantumjob_worker.loop import Worker
-from quantumjob_worker.retirement import Retirement
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,7 @@ def fake() -> Iterator[Fake]:
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """No waiting between attempts, and a transfer that tries only twice."""
-    for module in (orders, object_store, shard):
+    for module in (orders, object_store, shard_run):
         monkeypatch.setattr(module, "backoff", lambda *_: 0.0)
     monkeypatch.setattr(orders, "REFUSAL_PAUSE", 0.0)
     monkeypatch.setattr(object_store.RETRIES, "total", 1)

@@ -33,7 +33,7 @@ SECONDS: Final = 450.0
 """Until the deadline: almost three seconds for each pub at first. What hangs has one share, and no second one here."""
 WORKER: Final = """
 import sys
-from quantumjob_worker import budget
+from quantumjob_worker.agent import time_budget
 from quantumjob_worker.isolation import cgroup
 from quantumjob_worker.__main__ import main
 cgroup.memory_limit = lambda: 1 << 30

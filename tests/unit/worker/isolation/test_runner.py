@@ -16,7 +16,8 @@ from quantumjob_contract.exits import Exit
 from quantumjob_contract.orders import Told
 from quantumjob_contract.program import Circuit
 from quantumjob_contract.reference import ObjectRef
-from quantumjob_worker import alive, protocol
+from quantumjob_worker import protocol
+from quantumjob_worker.agent import heartbeat
 from quantumjob_worker.errors import OrderFailed, Stopped, WorkerExit
 from quantumjob_worker.isolation.runner import Runner
 
@@ -56,17 +57,17 @@ def importing() -> Iterator[Importing]:
 @pytest.fixture
 def signs(fake: Fake, importing: Importing, monkeypatch: pytest.MonkeyPatch) -> Fake:
     """Signs of life every 10 ms; the third one sees the import's end."""
-    monkeypatch.setattr(alive, "ALIVE_SECONDS", 0.01)
-    given = alive.SignsOfLife.tick
+    monkeypatch.setattr(heartbeat, "ALIVE_SECONDS", 0.01)
+    given = heartbeat.SignsOfLife.tick
 
-    def tick(self: alive.SignsOfLife) -> float:
+    def tick(self: heartbeat.SignsOfLife) -> float:
         due = given(self)
         if len(fake.alive) == 3:
             importing.say(READY, END)
             fake.alive.append("ready")
         return due
 
-    monkeypatch.setattr(alive.SignsOfLife, "tick", tick)
+    monkeypatch.setattr(heartbeat.SignsOfLife, "tick", tick)
     return fake
 
 
@@ -139,13 +140,13 @@ def test_sigterm_before_the_first_child(
     """Nothing was computed, so nothing is stored, nor waited for."""
     ends = [Stopped(), OrderFailed(Exit.TEMPORARY, "A later word, which must not hide the signal.")]
 
-    def tick(_self: alive.SignsOfLife) -> float:
+    def tick(_self: heartbeat.SignsOfLife) -> float:
         importing.ticks += 1
         if importing.ticks > 3:
             raise ends.pop(0)
         return 0.0
 
-    monkeypatch.setattr(alive.SignsOfLife, "tick", tick)
+    monkeypatch.setattr(heartbeat.SignsOfLife, "tick", tick)
     signs.make_order(job(MISSING, BELL))
     with pytest.raises(Stopped):
         carry_out(importing.runner)

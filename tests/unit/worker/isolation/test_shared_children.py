@@ -16,7 +16,8 @@ from worker_tasks import task
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.program import Circuit
 from quantumjob_contract.reasons import PubReason
-from quantumjob_worker import batches, protocol
+from quantumjob_worker import protocol
+from quantumjob_worker.agent import batching
 from quantumjob_worker.errors import OrderFailed
 from quantumjob_worker.isolation.runner import Runner
 
@@ -117,12 +118,12 @@ def test_many_small_pubs_take_few_children(fake: Fake, runner: Runner, carry_out
 
 
 def test_pace() -> None:
-    pace = batches.Pace()
+    pace = batching.Pace()
     assert pace.pubs == 1
     pace.took(0.01, 1)
     assert pace.pubs == 50
     pace.took(0.1, 50)
-    assert pace.pubs == batches.PUBS
+    assert pace.pubs == batching.PUBS
     pace.took(2.0, 3)
     assert pace.pubs == 1
     pace.took(2.0, 0)

@@ -9,13 +9,13 @@ from functools import partial
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.orders import Ended, Order
 from quantumjob_contract.results import Provenance, Termination
-from quantumjob_worker.assignment import Assignment
+from quantumjob_worker.agent.order import Assignment
+from quantumjob_worker.agent.recycling import Retirement
 from quantumjob_worker.clients.object_store import Pools
 from quantumjob_worker.clients.orders import OrdersClient
 from quantumjob_worker.clock import now
 from quantumjob_worker.errors import DEFECT, OrderFailed, Stopped, WorkerExit
 from quantumjob_worker.isolation.runner import Runner
-from quantumjob_worker.retirement import Retirement
 
 log = logging.getLogger(__name__)
 

@@ -77,7 +77,7 @@ def test_a_worker_writes_and_tells_of_its_own_shard_alone(fake: Fake, carry_out:
 
 
 def test_it_counts_the_pubs_of_its_own_shard(fake: Fake, carry_out: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("quantumjob_worker.alive.ALIVE_SECONDS", 0.0)
+    monkeypatch.setattr("quantumjob_worker.agent.heartbeat.ALIVE_SECONDS", 0.0)
     fake.told += [{}] * PUBS
     fake.make_order(split(3), shard=1, only=False)
     carry_out()

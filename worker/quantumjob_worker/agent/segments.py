@@ -22,7 +22,7 @@ from quantumjob_contract.results import (
     StoredObject,
     decode_segment,
 )
-from quantumjob_worker import npz
+from quantumjob_worker.agent import npz
 from quantumjob_worker.clients.object_store import patiently
 from quantumjob_worker.clients.orders import OrdersClient, OrdersUnreachable
 from quantumjob_worker.clock import now

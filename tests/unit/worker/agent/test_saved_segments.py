@@ -15,7 +15,7 @@ from worker_tasks import InProcess
 from quantumjob_contract import keys, transfer
 from quantumjob_contract.program import Program
 from quantumjob_contract.results import Segment, decode_segment
-from quantumjob_worker import npz, segments
+from quantumjob_worker.agent import npz, segments
 from quantumjob_worker.errors import Stopped, WorkerExit
 
 PLAIN = 'OPENQASM 2.0;include "qelib1.inc";qreg q[2];h q[0];cx q[0],q[1];'
@@ -122,7 +122,7 @@ def test_a_store_that_is_out_for_a_while(fake: Fake, carry_out: Any, which: str)
 
 @pytest.mark.usefixtures("fast")
 def test_a_store_that_stays_out(fake: Fake, carry_out: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("quantumjob_worker.assignment.STORE_SECONDS", 0.0)
+    monkeypatch.setattr("quantumjob_worker.agent.order.STORE_SECONDS", 0.0)
     fake.faults["PUT", keys.arrays(keys.Shard(OWNER, 0), "")[:-4]] = [503] * 100
     fake.make_order(saving(True))
     with pytest.raises(WorkerExit, match="could not be reached"):
@@ -141,7 +141,7 @@ def test_more_urls_are_asked_for_with_those_of_arrays(fake: Fake, carry_out: Any
 def test_urls_that_were_asked_for_when_no_arrays_waited(
     fake: Fake, carry_out: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("quantumjob_worker.assignment.STORE_SECONDS", 0.0)
+    monkeypatch.setattr("quantumjob_worker.agent.order.STORE_SECONDS", 0.0)
     fake.make_order(saving(False, False, False, True, False), urls=1)
     carry_out()
     assert every_pub_once(fake) == [0, 1, 2, 3, 4]

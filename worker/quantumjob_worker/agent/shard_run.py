@@ -11,16 +11,17 @@ from typing import Final, Protocol
 from quantumjob_contract import transfer
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError, PubResult, PubTimes
-from quantumjob_worker import batches, protocol
-from quantumjob_worker.alive import SignsOfLife
-from quantumjob_worker.budget import Budget
+from quantumjob_worker import protocol
+from quantumjob_worker.agent import batching
+from quantumjob_worker.agent.heartbeat import SignsOfLife
+from quantumjob_worker.agent.segments import Segments
+from quantumjob_worker.agent.time_budget import Budget
 from quantumjob_worker.clients.object_store import FETCH_SECONDS, backoff
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.inputs.tasks import Ready, Source
 from quantumjob_worker.isolation import report_stream
 from quantumjob_worker.isolation.report_stream import Hear
 from quantumjob_worker.isolation.runner import Tick, explain
-from quantumjob_worker.segments import Segments
 
 STORE_SECONDS: Final = 600.0
 """How long a store that does not answer is tried with a segment, where the job has no deadline."""
@@ -56,7 +57,7 @@ class Shard:
         self._segments = segments
         self._budget = budget
         self._signs = signs
-        self._pace = batches.Pace()
+        self._pace = batching.Pace()
         self._late: set[int] = set()
         """Pubs that were put behind the others."""
         self._left = 0
@@ -104,8 +105,8 @@ class Shard:
         """The next pubs that can run, so many or of so many bytes."""
         found: list[Ready] = []
         size = 0
-        until = time.monotonic() + batches.FETCH_SECONDS
-        while queue and len(found) < pubs and size < batches.BYTES and not (found and time.monotonic() > until):
+        until = time.monotonic() + batching.FETCH_SECONDS
+        while queue and len(found) < pubs and size < batching.BYTES and not (found and time.monotonic() > until):
             self._tick()
             waiting = len(queue)
             index = queue.popleft()
@@ -137,7 +138,7 @@ class Shard:
     def _run_together(self, batch: list[Ready], queue: deque[int]) -> list[Ready]:
         """Keep the results; gives the pubs that shall run alone. Those that were not reached wait again."""
         quota = self._budget.quota(len(batch) + len(queue))
-        most = batches.PATIENCE_SECONDS
+        most = batching.PATIENCE_SECONDS
         seconds = most if quota is None else min(most, quota * len(batch))
         began = time.monotonic()
         alone: list[Ready] = []

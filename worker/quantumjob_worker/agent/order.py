@@ -15,16 +15,16 @@ from quantumjob_contract.exits import Exit
 from quantumjob_contract.orders import Order
 from quantumjob_contract.program import Program, decode_program
 from quantumjob_contract.results import Provenance
-from quantumjob_worker.alive import SignsOfLife
-from quantumjob_worker.budget import Budget, run_seconds
+from quantumjob_worker.agent.heartbeat import SignsOfLife
+from quantumjob_worker.agent.segments import Segments
+from quantumjob_worker.agent.shard_run import STORE_SECONDS, Shard
+from quantumjob_worker.agent.time_budget import Budget, run_seconds
 from quantumjob_worker.clients.object_store import FETCH_SECONDS, patiently
 from quantumjob_worker.clients.orders import OrdersClient
 from quantumjob_worker.errors import OrderFailed, Stopped
 from quantumjob_worker.inputs.pub_list import pubs_of
 from quantumjob_worker.inputs.tasks import Source
 from quantumjob_worker.isolation.runner import Runner
-from quantumjob_worker.segments import Segments
-from quantumjob_worker.shard import STORE_SECONDS, Shard
 
 LAST_WORDS_SECONDS: Final = 3.0
 """For what is stored after SIGTERM, or when the operator has stopped the order."""

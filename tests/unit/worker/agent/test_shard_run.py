@@ -23,7 +23,8 @@ from quantumjob_contract.program import Circuit
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.reference import ObjectRef
 from quantumjob_contract.results import Expectations
-from quantumjob_worker import assignment, loaders
+from quantumjob_worker import loaders
+from quantumjob_worker.agent import order
 from quantumjob_worker.clients import orders
 from quantumjob_worker.clients.orders import OrdersClient
 from quantumjob_worker.errors import Stopped, WorkerExit
@@ -234,7 +235,7 @@ def test_no_more_urls_does_not_stop_the_work(fake: Fake, carry_out: Any) -> None
 
 
 def test_a_store_that_stays_out(fake: Fake, carry_out: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assignment, "STORE_SECONDS", -1.0)
+    monkeypatch.setattr(order, "STORE_SECONDS", -1.0)
     fake.faults["PUT", ""] = [503] * 99
     fake.make_order(job(BELL))
     with pytest.raises(WorkerExit) as end:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quantumjob_worker.budget import Budget, run_seconds
+from quantumjob_worker.agent.time_budget import Budget, run_seconds
 
 
 @pytest.mark.parametrize(("left", "run"), [(None, None), (100.0, 95.0), (1000.0, 950.0), (6.0, 3.0), (0.0, 0.0)])

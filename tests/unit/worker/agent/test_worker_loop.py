@@ -15,12 +15,12 @@ from quantumjob_contract.exits import Exit
 from quantumjob_contract.orders import POLL_SECONDS, Alive, Ended, Next, Told
 from quantumjob_contract.program import Circuit
 from quantumjob_contract.reference import ObjectRef
-from quantumjob_worker import alive, assignment, retirement
+from quantumjob_worker.agent import heartbeat, order, recycling
+from quantumjob_worker.agent.recycling import Retirement
 from quantumjob_worker.clients import object_store, orders
 from quantumjob_worker.clients.object_store import Pools
 from quantumjob_worker.clients.orders import OrdersClient
 from quantumjob_worker.errors import OrderFailed, Stopped, WorkerExit
-from quantumjob_worker.retirement import Retirement
 
 pytestmark = pytest.mark.usefixtures("fast")
 
@@ -36,7 +36,7 @@ def shared(fake: Fake) -> Fake:
 
 @pytest.fixture
 def always_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alive, "ALIVE_SECONDS", 0.0)
+    monkeypatch.setattr(heartbeat, "ALIVE_SECONDS", 0.0)
 
 
 def last(uid: str) -> str:
@@ -82,7 +82,7 @@ def test_a_failed_order_does_not_end_a_shared_worker(shared: Fake, carry_out: An
 
 
 def test_a_store_that_is_away_fails_the_order(shared: Fake, carry_out: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assignment, "STORE_SECONDS", -1.0)
+    monkeypatch.setattr(order, "STORE_SECONDS", -1.0)
     shared.faults["PUT", keys.prefix(OWNER)] = [503] * 99
     carry_out()
     assert shared.asked[1].ended == Ended("uid-1", 0, Exit.TEMPORARY, "The store could not be reached.", 1)
@@ -144,8 +144,8 @@ def test_sigterm_while_the_last_segment_is_written(
     def wait(_self: Any, _seconds: float) -> None:
         raise signals.pop()
 
-    monkeypatch.setattr(alive.SignsOfLife, "wait", wait)
-    monkeypatch.setattr(assignment, "LAST_WORDS_SECONDS", 3.0 if stored else 0.01)
+    monkeypatch.setattr(heartbeat.SignsOfLife, "wait", wait)
+    monkeypatch.setattr(order, "LAST_WORDS_SECONDS", 3.0 if stored else 0.01)
     shared.faults["PUT", last("uid-1")] = [503] * (2 if stored else 99)
     shared.faults["PUT", shared.pending("000000")] = [503] * 99
     if stored:
@@ -202,8 +202,8 @@ def test_an_idle_worker_that_is_refused(shared: Fake, carry_out: Any) -> None:
 
 
 def test_a_worker_retires(shared: Fake, carry_out: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
-    monkeypatch.setattr(retirement, "MAX_ORDERS", 2)
-    caplog.set_level("INFO", "quantumjob_worker.loop")
+    monkeypatch.setattr(recycling, "MAX_ORDERS", 2)
+    caplog.set_level("INFO", "quantumjob_worker.agent.worker")
     assert carry_out().reason == "Done"
     assert shared.asked[-1] == Next(ended=Ended("uid-2", 0, computed=2), leaving=True)
     assert [order.uid for order in shared.orders] == ["uid-3"]
@@ -292,7 +292,7 @@ def test_a_wait_is_cut_into_pieces_by_signs() -> None:
         slept.append(seconds)
         now[0] += seconds
 
-    signs = alive.SignsOfLife(Client(), None, clock=lambda: now[0], sleep=sleep)  # type: ignore[arg-type]
+    signs = heartbeat.SignsOfLife(Client(), None, clock=lambda: now[0], sleep=sleep)  # type: ignore[arg-type]
     signs.wait(5.0)
     sign = Alive(0, 0)
     assert slept == [2.0, sign, 2.0, sign, 1.0]
