@@ -18,7 +18,7 @@ from quantumjob_contract.program import Format, Listed, Primitive, Program
 from quantumjob_worker.inputs import noise_model
 from quantumjob_worker.inputs.pub_list import Lines
 from quantumjob_worker.inputs.tasks import Source
-from quantumjob_worker.protocol import Task
+from quantumjob_worker.ipc import Task
 
 METHODS: Final[tuple[Method, ...]] = (
     *["automatic"] * 6, "statevector", "density_matrix", "stabilizer", "matrix_product_state",

@@ -15,7 +15,7 @@ from fuzz.targets import TARGETS, Made, Refused
 from quantumjob_contract.limits import MIB
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError
-from quantumjob_worker import protocol
+from quantumjob_worker import ipc
 from quantumjob_worker.errors import PubFailed, WorkerExit
 from quantumjob_worker.isolation import limits, report_stream
 from quantumjob_worker.isolation.runner import Runner, explain
@@ -90,7 +90,7 @@ def _judge_run(runner: Runner, made: Made, data: bytes, began: float) -> Verdict
     return Verdict("result" if error is None else error.reason, seconds, end.peak, wrong, note)
 
 
-def _error(report: protocol.Report | None, end: protocol.End, task: protocol.Task) -> PubError | None:
+def _error(report: ipc.Report | None, end: ipc.End, task: ipc.Task) -> PubError | None:
     """As a shard has it."""
     if report is not None:
         return report.result.error

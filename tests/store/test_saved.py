@@ -24,7 +24,7 @@ from quantumjob_contract.transfer import NotFound, sha256
 from quantumjob_operator.gather import Corrupt
 from quantumjob_operator.orders import making
 from quantumjob_operator.promotion import promote
-from quantumjob_worker import child, protocol
+from quantumjob_worker import child, ipc
 from quantumjob_worker.agent.segments import Segments
 from support.jobs import TIME, only, owner, program, put
 
@@ -54,7 +54,7 @@ def carried_out(store: Store, opened: AsyncStore, of: Owner) -> None:
     nobody: Any = None
     segments = Segments(order, nobody, transfer.pool(), lambda _simulated: made)
     for index, pub in enumerate(job.pubs):
-        task = protocol.Task(
+        task = ipc.Task(
             index=index, name=pub.name, format=pub.circuit.format, shots=pub.shots, seed=7, threads=1,
             memory=1 << 30, parse_seconds=60.0, save=pub.save,
         )  # fmt: skip

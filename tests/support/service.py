@@ -17,7 +17,7 @@ from quantumjob_contract.program import Program, Pub, encode
 from quantumjob_operator.acceptance import accept, is_unseen
 from quantumjob_operator.listing import look
 from quantumjob_operator.promotion import promote
-from quantumjob_worker import child, protocol
+from quantumjob_worker import child, ipc
 from quantumjob_worker.agent import npz, segments
 from quantumjob_worker.inputs.pub_list import Given, Lines, Pubs
 from support.api import FakeKube, transport
@@ -73,7 +73,7 @@ class Cluster(FakeKube):
             results={"uri": done.uri, "sha256": done.stored.sha256},
         )
 
-    def _write(self, of: keys.Owner, reports: list[protocol.Report]) -> None:
+    def _write(self, of: keys.Owner, reports: list[ipc.Report]) -> None:
         """As a worker: arrays beside a numbered segment, the rest in the last."""
         saving = [report for report in reports if report.arrays]
         written = []
@@ -100,8 +100,8 @@ class Cluster(FakeKube):
         data = self.store.circuits.objects[keys.circuit(program.namespace, program.listed.key)]
         return Lines(program.primitive, program.listed, data)
 
-    def _run(self, program: Program, pub: Pub, index: int, seed: int) -> protocol.Report:
-        task = protocol.Task(
+    def _run(self, program: Program, pub: Pub, index: int, seed: int) -> ipc.Report:
+        task = ipc.Task(
             index=index,
             name=pub.name,
             format=pub.circuit.format,

@@ -46,9 +46,9 @@ def main() -> int:
 
 
 def _work(server: int, control: socket.socket, started: str) -> Termination:
-    from quantumjob_worker import start  # noqa: PLC0415  HTTP and TLS load while the fork server loads Qiskit
+    from quantumjob_worker import main  # noqa: PLC0415  HTTP and TLS load while the fork server loads Qiskit
 
-    return start.work(server, control, started)
+    return main.work(server, control, started)
 
 
 def _reason(code: Exit) -> str:

@@ -16,7 +16,7 @@ from quantumjob_contract.limits import MIB
 from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError, PubMetadata, PubResult
-from quantumjob_worker import loaders, protocol
+from quantumjob_worker import ipc, loaders
 from quantumjob_worker.engines import engines
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import Defect, PubFailed, describe, out_of_memory
@@ -53,9 +53,9 @@ def first_run() -> None:
             raise defect
 
 
-def _task(format_: Format, noise: NoiseModel | None = None) -> protocol.Task:
+def _task(format_: Format, noise: NoiseModel | None = None) -> ipc.Task:
     """With one thread: a fork takes no other along."""
-    return protocol.Task(
+    return ipc.Task(
         index=0, name="", format=format_, shots=16, seed=1, threads=1, memory=MIB << 10, parse_seconds=1.0, noise=noise
     )
 
@@ -72,7 +72,7 @@ def warm_up() -> None:
                 engine.sample(circuit, plan, Run(shots=16, seed=1, threads=1, memory=MIB << 10))
         for noise in (None, WARM_UP_NOISE) if text is BELL else (None,):
             task = _task(format_, noise)
-            msgspec.json.encode(run(protocol.TASK.decode(msgspec.json.encode(task)), text))
+            msgspec.json.encode(run(ipc.TASK.decode(msgspec.json.encode(task)), text))
     sweep = msgspec.structs.replace(_task("OpenQASM3"), parameter_values={"a": [0.1, 0.2]})
     for text in (WARM_UP_SWEEP, WARM_UP_HALF):
         run(sweep, text)
@@ -80,7 +80,7 @@ def warm_up() -> None:
     run(msgspec.structs.replace(sweep, primitive="Estimator", observables="ZZ", shots=0), WARM_UP_ESTIMATE)
 
 
-def main(sock: socket.socket, start: protocol.Start, room: Room) -> None:
+def main(sock: socket.socket, start: ipc.Start, room: Room) -> None:
     """Runs in the forked child, whose only descriptors are the socket and the rules of its room."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
@@ -88,17 +88,17 @@ def main(sock: socket.socket, start: protocol.Start, room: Room) -> None:
     limits.silence(0, 1, 2)
     os.chdir(room.path)
     tempfile.tempdir = room.path
-    pairs = protocol.receive_pairs(sock)
+    pairs = ipc.receive_pairs(sock)
     limits.volunteer_for_oom()
     limits.limit_memory(start.memory, start.threads)
     room.shut()
     for head, circuit in pairs:
-        task = protocol.TASK.decode(head)
+        task = ipc.TASK.decode(head)
         limits.limit_cpu(task.parse_seconds)
-        protocol.send_report(sock, run(task, circuit))
+        ipc.send_report(sock, run(task, circuit))
 
 
-def run(task: protocol.Task, data: bytes) -> protocol.Report:
+def run(task: ipc.Task, data: bytes) -> ipc.Report:
     """Load, run, and whatever happens, report."""
     began = time.perf_counter()
     loaded = None
@@ -130,4 +130,4 @@ def run(task: protocol.Task, data: bytes) -> protocol.Report:
     if result is None:
         result = PubResult(index=task.index, name=task.name, metadata=metadata, error=error)
     loaded = loaded or ended
-    return protocol.Report(result=result, load=loaded - began, run=ended - loaded, trace=trace, arrays=arrays)
+    return ipc.Report(result=result, load=loaded - began, run=ended - loaded, trace=trace, arrays=arrays)

@@ -21,7 +21,8 @@ forkserver._serve(control)
 """The server as the worker has it, but in a new process: this one may already have threads."""
 
 HOSTILE = """
-from quantumjob_worker import child, protocol
+from quantumjob_worker import child
+from quantumjob_worker import ipc
 from quantumjob_contract.results import PubMetadata, PubResult
 def run(task, data):
     out = {}

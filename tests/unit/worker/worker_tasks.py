@@ -7,12 +7,12 @@ from typing import Any
 
 from quantumjob_contract.program import Format
 from quantumjob_contract.results import PubError, Register
-from quantumjob_worker import child, protocol
+from quantumjob_worker import child, ipc
 from quantumjob_worker.isolation.runner import Runner
 
-DIED = protocol.End(signal=11, timed_out=False, peak=0)
-LATE = protocol.End(signal=9, timed_out=True, peak=0)
-FINE = protocol.End(signal=0, timed_out=False, peak=0)
+DIED = ipc.End(signal=11, timed_out=False, peak=0)
+LATE = ipc.End(signal=9, timed_out=True, peak=0)
+FINE = ipc.End(signal=0, timed_out=False, peak=0)
 ABOUT = {"sandbox": "landlock-7", "pod": "pod-1", "started": "2026-01-01T00:00:00Z"}
 
 HEAD2 = 'OPENQASM 2.0;\ninclude "qelib1.inc";\n'
@@ -21,13 +21,13 @@ HEAD3 = 'OPENQASM 3.0;\ninclude "stdgates.inc";\n'
 
 def task(
     format_: Format = "OpenQASM2", *, shots: int = 100, seed: int = 7, memory: int = 1 << 30, parse: float = 30.0
-) -> protocol.Task:
-    return protocol.Task(
+) -> ipc.Task:
+    return ipc.Task(
         index=0, name="p", format=format_, shots=shots, seed=seed, threads=2, memory=memory, parse_seconds=parse
     )
 
 
-def run(source: str | bytes, format_: Format = "OpenQASM2", **options: int) -> protocol.Report:
+def run(source: str | bytes, format_: Format = "OpenQASM2", **options: int) -> ipc.Report:
     """In this process: for circuits that do no harm."""
     return child.run(task(format_, **options), source.encode() if isinstance(source, str) else source)
 
@@ -51,7 +51,7 @@ def in_child(
     *,
     seconds: float | None = 60,
     parse: float = 30.0,
-) -> tuple[protocol.Report | None, protocol.End]:
+) -> tuple[ipc.Report | None, ipc.End]:
     data = source.encode() if isinstance(source, str) else source
     return runner.run(task(format_, parse=parse, memory=runner.memory), data, seconds, lambda: None)
 
@@ -78,7 +78,7 @@ class InProcess:
     def warm_up(self) -> None:
         self.warmed += 1
 
-    def run(self, task: protocol.Task, circuit: bytes, seconds: float | None, tick: Callable[[], Any]) -> Any:
+    def run(self, task: ipc.Task, circuit: bytes, seconds: float | None, tick: Callable[[], Any]) -> Any:
         self.seconds.append((task.index, seconds))
         tick()
         planned = self.ends.get(task.index, [])

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from quantumjob_contract import transfer
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError, PubResult, PubTimes
-from quantumjob_worker import protocol
+from quantumjob_worker import ipc
 from quantumjob_worker.agent import batching
 from quantumjob_worker.agent.heartbeat import SignsOfLife
 from quantumjob_worker.agent.segments import Segments
@@ -38,12 +38,12 @@ class RunsPubs(Protocol):
     threads: int
 
     def run(
-        self, task: protocol.Task, circuit: bytes, seconds: float | None, tick: Tick
-    ) -> tuple[protocol.Report | None, protocol.End]: ...
+        self, task: ipc.Task, circuit: bytes, seconds: float | None, tick: Tick
+    ) -> tuple[ipc.Report | None, ipc.End]: ...
 
     def run_together(
-        self, pubs: Sequence[tuple[protocol.Task, bytes]], seconds: float | None, tick: Tick, hear: Hear
-    ) -> protocol.End: ...
+        self, pubs: Sequence[tuple[ipc.Task, bytes]], seconds: float | None, tick: Tick, hear: Hear
+    ) -> ipc.End: ...
 
 
 class Shard:
@@ -144,7 +144,7 @@ class Shard:
         alone: list[Ready] = []
         heard = 0
 
-        def hear(report: protocol.Report) -> None:
+        def hear(report: ipc.Report) -> None:
             nonlocal heard
             each = batch[heard]
             heard += 1
@@ -177,7 +177,7 @@ class Shard:
             self._keep(self._source.failed(ready.index, error, ready), PubTimes(load=0.0, run=took))
         return True
 
-    def _keep_report(self, ready: Ready, report: protocol.Report) -> None:
+    def _keep_report(self, ready: Ready, report: ipc.Report) -> None:
         times = PubTimes(load=ready.load + report.load, run=report.run)
         self._keep(self._source.checked(report.result, ready), times, report.arrays)
 

@@ -13,7 +13,7 @@ from quantumjob_contract import limits, seeds, transfer
 from quantumjob_contract.backend import NoiseModel
 from quantumjob_contract.program import Program, default_name
 from quantumjob_contract.results import PubError, PubMetadata, PubResult
-from quantumjob_worker import protocol
+from quantumjob_worker import ipc
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.inputs import circuit, noise_model
 from quantumjob_worker.inputs.pub_list import Pubs
@@ -24,7 +24,7 @@ class Ready:
     """A pub that a child can run."""
 
     index: int
-    task: protocol.Task
+    task: ipc.Task
     data: bytes
     load: float
     """Seconds that it took to fetch."""
@@ -61,7 +61,7 @@ class Source:
         pub = self._pubs[index]
         noise = self._noise_model(until)
         data = circuit.read(pub.circuit, self._urls, self._http, until=until, wait=self._wait)
-        task = protocol.Task(
+        task = ipc.Task(
             index=index,
             name=pub.name,
             format=pub.circuit.format,
@@ -123,7 +123,7 @@ class Source:
         return PubResult(index=index, name=pub.name, metadata=metadata, error=error)
 
 
-def _metadata(task: protocol.Task, data: bytes) -> PubMetadata:
+def _metadata(task: ipc.Task, data: bytes) -> PubMetadata:
     return PubMetadata(
         seed=task.seed, shots=task.shots, target_precision=task.precision, input_sha256=transfer.sha256(data)
     )

@@ -19,7 +19,7 @@ from typing import Final
 
 import msgspec
 
-from quantumjob_worker import protocol
+from quantumjob_worker import ipc
 from quantumjob_worker.clock import now
 from quantumjob_worker.errors import DEFECT, Defect
 from quantumjob_worker.isolation import limits
@@ -84,21 +84,21 @@ def _serve(control: socket.socket) -> None:
             from quantumjob_worker import child  # noqa: PLC0415  the import is what this process is for
 
             child.first_run()
-        control.send(msgspec.json.encode(protocol.Ready(imported=now())))
+        control.send(msgspec.json.encode(ipc.Ready(imported=now())))
         while True:
-            packet, fds, _, _ = socket.recv_fds(control, protocol.MAX_PACKET, 1)
+            packet, fds, _, _ = socket.recv_fds(control, ipc.MAX_PACKET, 1)
             if not packet:
                 return
-            if packet == protocol.WARM_UP:
+            if packet == ipc.WARM_UP:
                 _warm_up()
             elif fds:  # else it is KILL, of a child that was already gone
-                _run_child(control, msgspec.json.decode(packet, type=protocol.Start), fds[0], room)
+                _run_child(control, msgspec.json.decode(packet, type=ipc.Start), fds[0], room)
     except (OSError, MemoryError):
         raise  # another pod may have better luck
     except Exception as error:
         what = str(error) if isinstance(error, Defect) else DEFECT
         with contextlib.suppress(OSError):  # the parent is gone, which is then what failed
-            control.send(msgspec.json.encode(protocol.Broken(what)))
+            control.send(msgspec.json.encode(ipc.Broken(what)))
         raise
     finally:
         room.remove()
@@ -136,7 +136,7 @@ def _check_alone() -> None:
         raise Defect(f"The process that starts pubs has {threads} threads; it must have one.")
 
 
-def _run_child(control: socket.socket, start: protocol.Start, fd: int, room: Room) -> None:
+def _run_child(control: socket.socket, start: ipc.Start, fd: int, room: Room) -> None:
     from quantumjob_worker import (
         child,  # noqa: PLC0415  loaded by now
         loaders,  # noqa: PLC0415  loaded by now
@@ -164,7 +164,7 @@ def _run_child(control: socket.socket, start: protocol.Start, fd: int, room: Roo
     _, status, usage = os.wait4(pid, 0)
     room.tidy()
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-    end = protocol.End(signal=number, timed_out=timed_out, peak=usage.ru_maxrss * 1024)
+    end = ipc.End(signal=number, timed_out=timed_out, peak=usage.ru_maxrss * 1024)
     with contextlib.suppress(OSError):  # the parent is gone, which the caller hears next
         control.send(msgspec.json.encode(end))
 
@@ -184,7 +184,7 @@ def _wait(control: socket.socket, pid: int, seconds: float | None) -> bool:
                 return False
             if not ready:
                 return True
-            control.recv(protocol.MAX_PACKET)  # KILL, or nothing more: the parent is gone, and so the child goes too
+            control.recv(ipc.MAX_PACKET)  # KILL, or nothing more: the parent is gone, and so the child goes too
             return False
     finally:
         os.close(watch)

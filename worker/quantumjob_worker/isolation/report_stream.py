@@ -11,7 +11,7 @@ import msgspec
 from quantumjob_contract import saved
 from quantumjob_contract.decoding import decode
 from quantumjob_contract.limits import KIB, MAX_SAVED_BYTES, MAX_SEGMENT_BYTES
-from quantumjob_worker import protocol
+from quantumjob_worker import ipc
 
 HEAD: Final = 256
 """Bytes of an array's file before its values, at most."""
@@ -20,7 +20,7 @@ MOST: Final = max(MAX_SEGMENT_BYTES, MAX_SAVED_BYTES + KIB)
 LARGE: Final = 1 << 16
 """A block of this size is not copied: what came after it goes elsewhere instead."""
 
-Hear = Callable[[protocol.Report], None]
+Hear = Callable[[ipc.Report], None]
 
 
 class Reports:
@@ -30,7 +30,7 @@ class Reports:
         self._left = pubs
         self._hear = hear
         self._data = bytearray()
-        self._report: protocol.Report | None = None
+        self._report: ipc.Report | None = None
         """Whose arrays are still to come."""
         self._arrays: list[memoryview] = []
         self._broken = False
@@ -48,10 +48,10 @@ class Reports:
 
     def _block(self) -> memoryview | None:
         """The next block, taken from what has come; None where it is not whole."""
-        head = protocol.LENGTH.size
+        head = ipc.LENGTH.size
         if len(self._data) < head:
             return None
-        end = head + protocol.LENGTH.unpack_from(self._data)[0]
+        end = head + ipc.LENGTH.unpack_from(self._data)[0]
         if len(self._data) < end:
             return None
         if end < LARGE:
@@ -64,7 +64,7 @@ class Reports:
     def _understand(self, block: memoryview) -> bool:
         if self._report is None:
             try:
-                self._report = decode(block, protocol.REPORT)
+                self._report = decode(block, ipc.REPORT)
             except msgspec.DecodeError:
                 return False
         else:
@@ -80,7 +80,7 @@ class Reports:
         return True
 
 
-def is_sound(report: protocol.Report, task: protocol.Task) -> bool:
+def is_sound(report: ipc.Report, task: ipc.Task) -> bool:
     """Whether a child has sent what its pub saves: each array, of its type, as large as it says. None with an error."""
     wanted = [] if report.result.error is not None else task.save
     found = report.result.arrays

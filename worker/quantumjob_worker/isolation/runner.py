@@ -16,7 +16,7 @@ import msgspec
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError
-from quantumjob_worker import protocol
+from quantumjob_worker import ipc
 from quantumjob_worker.errors import WorkerExit
 from quantumjob_worker.isolation.report_stream import Hear, Reports
 
@@ -65,21 +65,21 @@ class Runner:
 
     def _hear_ready(self) -> None:
         message = self._message()
-        if not isinstance(message, protocol.Ready):
+        if not isinstance(message, ipc.Ready):
             raise WorkerExit(Exit.INTERNAL, "The fork server did not say that it is ready.")
         self._imported = message.imported
 
     def run(
-        self, task: protocol.Task, circuit: bytes, seconds: float | None, tick: Tick
-    ) -> tuple[protocol.Report | None, protocol.End]:
+        self, task: ipc.Task, circuit: bytes, seconds: float | None, tick: Tick
+    ) -> tuple[ipc.Report | None, ipc.End]:
         """One pub in a child of its own: its report, None where there is none that can be read, and how it ended."""
-        reports: list[protocol.Report] = []
+        reports: list[ipc.Report] = []
         end = self.run_together([(task, circuit)], seconds, tick, reports.append)
         return (reports[0] if reports else None), end
 
     def run_together(
-        self, pubs: Sequence[tuple[protocol.Task, bytes]], seconds: float | None, tick: Tick, hear: Hear
-    ) -> protocol.End:
+        self, pubs: Sequence[tuple[ipc.Task, bytes]], seconds: float | None, tick: Tick, hear: Hear
+    ) -> ipc.End:
         """Pubs one after the other in one child, and how that ended. Reports are heard as they come, in that order."""
         self.wait(tick)
         if self._used:
@@ -88,11 +88,11 @@ class Runner:
         ours, theirs = socket.socketpair()
         with ours:
             formats = sorted({task.format for task, _ in pubs})
-            start = protocol.Start(seconds=seconds, memory=self.memory, threads=self.threads, formats=formats)
+            start = ipc.Start(seconds=seconds, memory=self.memory, threads=self.threads, formats=formats)
             with theirs:
                 self._send_start(msgspec.json.encode(start), theirs.fileno())
             with contextlib.suppress(ConnectionError):  # it may die while we still talk
-                protocol.send_blocks(
+                ipc.send_blocks(
                     ours, *chain.from_iterable((msgspec.json.encode(task), circuit) for task, circuit in pubs)
                 )
                 ours.shutdown(socket.SHUT_WR)
@@ -103,12 +103,12 @@ class Runner:
         if not self._warm:
             self._warm = True
             with contextlib.suppress(OSError):  # gone, as the next start finds out
-                self._control.send(protocol.WARM_UP)
+                self._control.send(ipc.WARM_UP)
 
     def kill(self) -> None:
         """End the running child, if there is one."""
         with contextlib.suppress(OSError):
-            self._control.send(protocol.KILL)
+            self._control.send(ipc.KILL)
 
     def _send_start(self, packet: bytes, fd: int) -> None:
         try:
@@ -116,13 +116,13 @@ class Runner:
         except OSError:
             raise ServerGone(Exit.TEMPORARY, SERVER_KILLED) from None
 
-    def _listen(self, ours: socket.socket, pubs: int, tick: Tick, hear: Hear) -> protocol.End:
+    def _listen(self, ours: socket.socket, pubs: int, tick: Tick, hear: Hear) -> ipc.End:
         """Whatever error `tick` or `hear` raises, the child is gone by then, and its end has been heard."""
         poll = select.poll()
         poll.register(ours, select.POLLIN)
         poll.register(self._control, select.POLLIN)
         reports = Reports(pubs, hear)
-        end: protocol.End | None = None
+        end: ipc.End | None = None
         try:
             wake = _later(tick())
             while end is None:
@@ -131,14 +131,14 @@ class Runner:
                     poll.unregister(ours)
                 if self._control.fileno() in ready:
                     message = self._message()
-                    end = message if isinstance(message, protocol.End) else None
+                    end = message if isinstance(message, ipc.End) else None
                 if wake is not None and time.monotonic() >= wake:
                     wake = _later(tick())
         except ServerGone:
             raise
         except Exception:
             self.kill()
-            while end is None and not isinstance(self._message(), protocol.End):
+            while end is None and not isinstance(self._message(), ipc.End):
                 pass
             raise
         ours.setblocking(False)
@@ -158,17 +158,17 @@ class Runner:
             return False
         return bool(chunk)
 
-    def _message(self) -> protocol.Ready | protocol.End:
+    def _message(self) -> ipc.Ready | ipc.End:
         packet = b""
         with contextlib.suppress(ConnectionError):
             try:
-                packet = self._control.recv(protocol.MAX_PACKET)
+                packet = self._control.recv(ipc.MAX_PACKET)
             except ConnectionResetError:  # it left something unread; what it said before is still here
-                packet = self._control.recv(protocol.MAX_PACKET)
+                packet = self._control.recv(ipc.MAX_PACKET)
         if not packet:
             raise ServerGone(Exit.TEMPORARY, SERVER_KILLED)
-        message = msgspec.json.decode(packet, type=protocol.Ready | protocol.End | protocol.Broken)
-        if isinstance(message, protocol.Broken):
+        message = msgspec.json.decode(packet, type=ipc.Ready | ipc.End | ipc.Broken)
+        if isinstance(message, ipc.Broken):
             raise ServerGone(Exit.INTERNAL, message.message)
         return message
 
@@ -177,7 +177,7 @@ def _later(seconds: float | None) -> float | None:
     return None if seconds is None else time.monotonic() + max(0.0, seconds)
 
 
-def explain(end: protocol.End, memory: int, parse_seconds: float) -> PubError:
+def explain(end: ipc.End, memory: int, parse_seconds: float) -> PubError:
     """The error of a pub whose child ended without a report (a deadline is the caller's to explain)."""
     mib = memory >> 20
     if end.signal == signal.SIGXCPU:

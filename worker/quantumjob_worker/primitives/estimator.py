@@ -21,13 +21,13 @@ from quantumjob_contract.results import Expectations, PubMetadata
 from quantumjob_worker.engines import aer
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import PubFailed
+from quantumjob_worker.ipc import Task
 from quantumjob_worker.passes import final_measurements, normalize
 from quantumjob_worker.passes.bind_parameters import Angles, Values, bound
 from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.primitives import sampler
 from quantumjob_worker.primitives.pauli_expectation import Masks
 from quantumjob_worker.primitives.sweep import CHUNK, chunks, ranges
-from quantumjob_worker.protocol import Task
 from quantumjob_worker.routing import router
 from quantumjob_worker.routing.router import Plan
 

@@ -13,13 +13,13 @@ from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubMetadata, PubResult
 from quantumjob_worker import loaders
 from quantumjob_worker.errors import PubFailed
+from quantumjob_worker.ipc import Task
 from quantumjob_worker.passes import bind_parameters, normalize
 from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.primitives import sampler
 from quantumjob_worker.primitives.estimator import Estimate
 from quantumjob_worker.primitives.saved_state import Saving
 from quantumjob_worker.primitives.sweep import Sweep
-from quantumjob_worker.protocol import Task
 
 
 class Prepared:

@@ -14,11 +14,11 @@ from quantumjob_worker.engines import engines
 from quantumjob_worker.engines.aer_state import SERIAL
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import PubFailed
+from quantumjob_worker.ipc import Task
 from quantumjob_worker.passes import features, final_measurements, to_clifford
 from quantumjob_worker.passes.features import Profile
 from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.primitives.bit_arrays import registers, result_bytes
-from quantumjob_worker.protocol import Task
 from quantumjob_worker.routing import router
 from quantumjob_worker.routing.router import Plan
 

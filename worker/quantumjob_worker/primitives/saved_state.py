@@ -23,13 +23,13 @@ from quantumjob_contract.results import PubMetadata, Why
 from quantumjob_contract.saved import KINDS, Save, SavedArray
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import PubFailed
+from quantumjob_worker.ipc import Task
 from quantumjob_worker.passes import bind_parameters, features, final_measurements, normalize
 from quantumjob_worker.passes.bind_parameters import Values, bound
 from quantumjob_worker.passes.features import Profile
 from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.primitives import sampler
 from quantumjob_worker.primitives.sweep import chunks
-from quantumjob_worker.protocol import Task
 from quantumjob_worker.routing import cost_model, router
 from quantumjob_worker.routing.router import Plan
 

@@ -16,12 +16,12 @@ from quantumjob_contract.backend import NoiseModel
 from quantumjob_contract.results import PubMetadata, Register
 from quantumjob_worker.engines import aer, engines
 from quantumjob_worker.engines.base import Run
+from quantumjob_worker.ipc import Task
 from quantumjob_worker.passes import normalize
 from quantumjob_worker.passes.bind_parameters import Angles, Values, bound
 from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.primitives import sampler
 from quantumjob_worker.primitives.bit_arrays import joined, registers
-from quantumjob_worker.protocol import Task
 from quantumjob_worker.routing.router import Plan
 
 CHUNK: Final = 100

@@ -24,11 +24,11 @@ from quantumjob_contract.results import PubMetadata, Register, Why
 from quantumjob_worker import child
 from quantumjob_worker.engines import aer, engines, qsim
 from quantumjob_worker.engines.base import Run
+from quantumjob_worker.ipc import Task
 from quantumjob_worker.passes import features, normalize, to_clifford
 from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.primitives import sampler
 from quantumjob_worker.primitives.bit_arrays import registers
-from quantumjob_worker.protocol import Task
 from quantumjob_worker.routing import router
 from quantumjob_worker.routing.router import Plan
 

@@ -19,11 +19,11 @@ from worker_tasks import HEAD3, in_child, only, run, task
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
-from quantumjob_worker import child, protocol
+from quantumjob_worker import child, ipc
 from quantumjob_worker.errors import OrderFailed, WorkerExit
+from quantumjob_worker.ipc import LENGTH
 from quantumjob_worker.isolation.limits import ADDRESS_ROOM
 from quantumjob_worker.isolation.runner import Runner, explain
-from quantumjob_worker.protocol import LENGTH
 
 
 def test_a_result_is_the_same_in_every_child(runner: Runner) -> None:
@@ -214,7 +214,7 @@ def test_the_warm_up_does_what_pubs_do_and_no_more(monkeypatch: pytest.MonkeyPat
     done = []
     run = child.run
 
-    def told(task: protocol.Task, data: bytes) -> protocol.Report:
+    def told(task: ipc.Task, data: bytes) -> ipc.Report:
         done.append(run(task, data))
         return done[-1]
 

@@ -16,13 +16,13 @@ from quantumjob_contract.exits import Exit
 from quantumjob_contract.orders import Told
 from quantumjob_contract.program import Circuit
 from quantumjob_contract.reference import ObjectRef
-from quantumjob_worker import protocol
+from quantumjob_worker import ipc
 from quantumjob_worker.agent import heartbeat
 from quantumjob_worker.errors import OrderFailed, Stopped, WorkerExit
 from quantumjob_worker.isolation.runner import Runner
 
-READY = protocol.Ready(imported="2026-01-01T00:00:00Z")
-END = protocol.End(signal=9, timed_out=False, peak=0)
+READY = ipc.Ready(imported="2026-01-01T00:00:00Z")
+END = ipc.End(signal=9, timed_out=False, peak=0)
 MISSING = Circuit("OpenQASM2", object=ObjectRef("none"))
 
 
@@ -35,7 +35,7 @@ class Importing:
         self.theirs = theirs
         self.ticks = 0
 
-    def say(self, *messages: protocol.Ready | protocol.End) -> None:
+    def say(self, *messages: ipc.Ready | ipc.End) -> None:
         for message in messages:
             self.theirs.send(msgspec.json.encode(message))
 
@@ -96,11 +96,11 @@ def test_the_server_warms_up_before_its_second_child(importing: Importing) -> No
         importing.runner.run(task(), b"", None, lambda: None)
     importing.runner.warm_up()
     importing.theirs.settimeout(0.1)
-    packets = [importing.theirs.recv(protocol.MAX_PACKET) for _ in range(4)]
+    packets = [importing.theirs.recv(ipc.MAX_PACKET) for _ in range(4)]
     with pytest.raises(TimeoutError):
-        importing.theirs.recv(protocol.MAX_PACKET)
-    assert [packet == protocol.WARM_UP for packet in packets] == [False, True, False, False]
-    assert [msgspec.json.decode(packets[at], type=protocol.Start).formats for at in (0, 2, 3)] == [["OpenQASM2"]] * 3
+        importing.theirs.recv(ipc.MAX_PACKET)
+    assert [packet == ipc.WARM_UP for packet in packets] == [False, True, False, False]
+    assert [msgspec.json.decode(packets[at], type=ipc.Start).formats for at in (0, 2, 3)] == [["OpenQASM2"]] * 3
 
 
 def test_a_server_that_dies_while_it_imports(importing: Importing) -> None:
@@ -150,5 +150,5 @@ def test_sigterm_before_the_first_child(
     signs.make_order(job(MISSING, BELL))
     with pytest.raises(Stopped):
         carry_out(importing.runner)
-    assert importing.theirs.recv(protocol.MAX_PACKET) == protocol.KILL
+    assert importing.theirs.recv(ipc.MAX_PACKET) == ipc.KILL
     assert not signs.objects

@@ -16,7 +16,7 @@ from worker_tasks import task
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.program import Circuit
 from quantumjob_contract.reasons import PubReason
-from quantumjob_worker import protocol
+from quantumjob_worker import ipc
 from quantumjob_worker.agent import batching
 from quantumjob_worker.errors import OrderFailed
 from quantumjob_worker.isolation.runner import Runner
@@ -24,8 +24,8 @@ from quantumjob_worker.isolation.runner import Runner
 NO_CIRCUIT = "OPENQASM 2.0; qreg"
 
 
-def together(runner: Runner, *circuits: bytes, seconds: float = 60.0) -> tuple[list[protocol.Report], protocol.End]:
-    heard: list[protocol.Report] = []
+def together(runner: Runner, *circuits: bytes, seconds: float = 60.0) -> tuple[list[ipc.Report], ipc.End]:
+    heard: list[ipc.Report] = []
     pubs = [(msgspec.structs.replace(task(memory=runner.memory), index=i), data) for i, data in enumerate(circuits)]
     end = runner.run_together(pubs, seconds, lambda: None, heard.append)
     return heard, end
@@ -57,7 +57,7 @@ def test_more_reports_than_pubs_are_not_heard(hostile: Runner) -> None:
     forged = """
 import msgspec, socket
 from quantumjob_contract.results import PubMetadata, PubResult
-from quantumjob_worker import protocol
+from quantumjob_worker import ipc
 report = protocol.Report(result=PubResult(0, "", PubMetadata(0, 0)), load=0.0, run=0.0, trace="forged")
 parent = socket.socket(fileno=3)
 for _ in range(5):
@@ -69,7 +69,7 @@ parent.detach()
 
 
 def test_an_error_while_a_report_is_heard_ends_the_child(hostile: Runner) -> None:
-    def hear(_report: protocol.Report) -> None:
+    def hear(_report: ipc.Report) -> None:
         raise OrderFailed(Exit.TEMPORARY, "stopped")
 
     pubs = [(task(memory=hostile.memory), data) for data in (b"answer = 1", b"import time; time.sleep(60)")]
@@ -84,7 +84,7 @@ def test_cpu_time_is_counted_from_pub_to_pub(hostile: Runner) -> None:
     busy = b"import time\nwhile time.process_time() < start + 0.8: pass"
     first = b"import time; start = time.process_time()\n" + busy
     tight = msgspec.structs.replace(task(memory=hostile.memory), parse_seconds=1.0)
-    heard: list[protocol.Report] = []
+    heard: list[ipc.Report] = []
     end = hostile.run_together([(tight, first)] * 3, 60, lambda: None, heard.append)
     assert (len(heard), end.signal) == (3, 0)
 

@@ -27,7 +27,7 @@ from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.results import PubError, PubResult
 from quantumjob_contract.saved import KINDS, Save, SavedArray
-from quantumjob_worker import child, protocol
+from quantumjob_worker import child, ipc
 from quantumjob_worker.isolation.report_stream import MOST, Reports, is_sound
 from quantumjob_worker.passes import final_measurements
 
@@ -47,7 +47,7 @@ thorough = settings(
 )
 
 
-def report(data: bytes | str, form: Format = "QPY", save: tuple[Save, ...] = ALL, **more: Any) -> protocol.Report:
+def report(data: bytes | str, form: Format = "QPY", save: tuple[Save, ...] = ALL, **more: Any) -> ipc.Report:
     found = msgspec.structs.replace(task(form), save=list(save), **more)
     return child.run(found, data.encode() if isinstance(data, str) else data)
 
@@ -368,16 +368,16 @@ class Sink:
         self.data += bytes(data)
 
 
-def heard(data: bytes, size: int) -> tuple[list[protocol.Report], bool]:
+def heard(data: bytes, size: int) -> tuple[list[ipc.Report], bool]:
     """The reports of two pubs, sent in pieces, and whether all of it was understood."""
-    found: list[protocol.Report] = []
+    found: list[ipc.Report] = []
     taker = Reports(2, found.append)
     understood = [taker.take(data[at : at + size]) for at in range(0, len(data), size)]
     return found, all(understood)
 
 
 @pytest.fixture(scope="module")
-def two() -> tuple[list[protocol.Report], bytes]:
+def two() -> tuple[list[ipc.Report], bytes]:
     """Reports of a pub with small arrays and of one with a large one, and how they are sent."""
     made = [
         report(HEAD3 + "qubit[2] q; h q;", "OpenQASM3"),
@@ -385,12 +385,12 @@ def two() -> tuple[list[protocol.Report], bytes]:
     ]
     sink: Any = Sink()
     for each in made:
-        protocol.send_report(sink, each)
+        ipc.send_report(sink, each)
     return made, sink.data
 
 
 @pytest.mark.parametrize("size", [1000, 1 << 18])
-def test_reports_with_arrays_are_heard_however_they_come(two: tuple[list[protocol.Report], bytes], size: int) -> None:
+def test_reports_with_arrays_are_heard_however_they_come(two: tuple[list[ipc.Report], bytes], size: int) -> None:
     made, data = two
     found, understood = heard(data, size)
     assert found == made
@@ -398,31 +398,31 @@ def test_reports_with_arrays_are_heard_however_they_come(two: tuple[list[protoco
     assert len(data) - (1 << 17) < 5000
 
 
-def test_a_report_is_heard_when_its_last_array_is_whole(two: tuple[list[protocol.Report], bytes]) -> None:
+def test_a_report_is_heard_when_its_last_array_is_whole(two: tuple[list[ipc.Report], bytes]) -> None:
     made, data = two
     assert heard(data[:-1], 1000) == (made[:1], True)
 
 
 @pytest.mark.parametrize("at", [8, 9, 40])
-def test_what_is_no_report_is_not_heard(two: tuple[list[protocol.Report], bytes], at: int) -> None:
+def test_what_is_no_report_is_not_heard(two: tuple[list[ipc.Report], bytes], at: int) -> None:
     _, data = two
     assert heard(data[:at] + b"\x00" + data[at + 1 :], 1000) == ([], False)
 
 
-def test_an_array_above_the_limit_is_not_waited_for(two: tuple[list[protocol.Report], bytes]) -> None:
+def test_an_array_above_the_limit_is_not_waited_for(two: tuple[list[ipc.Report], bytes]) -> None:
     made, data = two
-    assert heard(data + protocol.LENGTH.pack(1 << 40), 1000) == (made, True)  # after the last nothing is read
-    begun = data.index(b"\x93NUMPY") - protocol.LENGTH.size
-    found, understood = heard(data[:begun] + protocol.LENGTH.pack(1 << 40) + bytes(MOST), 1 << 18)
+    assert heard(data + ipc.LENGTH.pack(1 << 40), 1000) == (made, True)  # after the last nothing is read
+    begun = data.index(b"\x93NUMPY") - ipc.LENGTH.size
+    found, understood = heard(data[:begun] + ipc.LENGTH.pack(1 << 40) + bytes(MOST), 1 << 18)
     assert (found, understood) == ([], False)
 
 
-def test_only_what_the_pub_saves_is_sound(two: tuple[list[protocol.Report], bytes]) -> None:
+def test_only_what_the_pub_saves_is_sound(two: tuple[list[ipc.Report], bytes]) -> None:
     asked = msgspec.structs.replace(task("OpenQASM3"), save=list(ALL))
     whole = two[0][0]
     about = whole.result.arrays["statevector"]
 
-    def of(arrays: dict[str, SavedArray], files: list[memoryview]) -> protocol.Report:
+    def of(arrays: dict[str, SavedArray], files: list[memoryview]) -> ipc.Report:
         return msgspec.structs.replace(whole, result=msgspec.structs.replace(whole.result, arrays=arrays), arrays=files)
 
     def with_state(**changes: Any) -> dict[str, SavedArray]:
