@@ -20,6 +20,7 @@ from fuzz.table import Tally, show
 from fuzz.targets import TARGETS
 from fuzz.verdict import judge
 from quantumjob_contract.limits import MIB
+from quantumjob_worker.__main__ import load_child
 from quantumjob_worker.isolation import cgroup, fork_server
 from quantumjob_worker.isolation.runner import Runner
 
@@ -44,7 +45,7 @@ class Workers:
 
     def restart(self) -> None:
         self.stop()
-        self.pid, self.control = fork_server.start()
+        self.pid, self.control = fork_server.start(load_child)
         self.runner = Runner(self.control, memory=cgroup.memory_budget(POD), threads=cgroup.threads())
 
     def stop(self) -> None:

@@ -27,7 +27,7 @@ def main() -> int:
     """The exit code, one of `Exit`."""
     started = now()
     signal.signal(signal.SIGTERM, _stop)
-    server, control = fork_server.start()
+    server, control = fork_server.start(load_child)
     signal.signal(signal.SIGCHLD, _reap)
     try:
         code, message = Exit.DONE, _work(server, control, started)
@@ -49,6 +49,13 @@ def _work(server: int, control: socket.socket, started: str) -> Termination:
     from quantumjob_worker import main  # noqa: PLC0415  HTTP and TLS load while the fork server loads Qiskit
 
     return main.work(server, control, started)
+
+
+def load_child() -> fork_server.Child:
+    """Imports the child's module, and with it Qiskit. Called by the fork server, in its own process."""
+    from quantumjob_worker import child  # noqa: PLC0415  this process never imports it
+
+    return child
 
 
 def _reason(code: Exit) -> str:

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from quantumjob_worker.isolation.runner import Runner
 
 SERVER = """
-import os, socket, sys
+import importlib, os, socket, sys
 from quantumjob_worker.isolation import fork_server
 control = socket.socket(fileno=int(sys.argv[1]))
-forkserver._become_server(os.getppid(), control)
+fork_server._become_server(os.getppid(), control)
 {patch}
-forkserver._serve(control)
+fork_server._serve(control, lambda: importlib.import_module("quantumjob_worker.child"))
 """
 """The server as the worker has it, but in a new process: this one may already have threads."""
 
@@ -32,7 +32,7 @@ def run(task, data):
     except BaseException as error:
         trace = f"{type(error).__name__}: {error}"
     result = PubResult(0, "", PubMetadata(0, 0))
-    return protocol.Report(result=result, load=0.0, run=0.0, trace=trace)
+    return ipc.Report(result=result, load=0.0, run=0.0, trace=trace)
 child.run = run
 """
 """A child that does what its circuit says in Python, as if a parser had been taken over."""

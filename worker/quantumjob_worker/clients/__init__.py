@@ -1,1 +1,1 @@
-"""Talks HTTP to the operator's order service and to the object store by presigned URLs. Holds no credentials of a store."""
+"""Talks HTTP to the order service and, by presigned URLs, to the object store. Holds no credentials of a store."""

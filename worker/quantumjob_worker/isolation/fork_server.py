@@ -13,12 +13,13 @@ import signal
 import socket
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
+from quantumjob_contract.program import Format
 from quantumjob_worker import ipc
 from quantumjob_worker.clock import now
 from quantumjob_worker.errors import DEFECT, Defect
@@ -37,8 +38,23 @@ ENVIRONMENT: Final = {
 }
 
 
-def start() -> tuple[int, socket.socket]:
-    """Fork the server; its PID and the control socket. The caller must still be single-threaded."""
+class Child(Protocol):
+    """Describes the module that runs in a forked child, and what of it the fork server calls before it forks."""
+
+    def first_run(self) -> None: ...
+
+    def warm_up(self) -> None: ...
+
+    def prepare(self, formats: Iterable[Format]) -> None: ...
+
+    def main(self, sock: socket.socket, start: ipc.Start, room: Room) -> None: ...
+
+
+def start(load_child: Callable[[], Child]) -> tuple[int, socket.socket]:
+    """Forks the server and returns its PID and the control socket. The caller must still be single-threaded.
+
+    `load_child` imports the child's module, and with it Qiskit, in the server's process.
+    """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     parent = os.getpid()
     pid = os.fork()
@@ -49,7 +65,7 @@ def start() -> tuple[int, socket.socket]:
     try:
         ours.close()
         _become_server(parent, theirs)
-        _serve(theirs)
+        _serve(theirs, load_child)
         code = 0
     except BaseException:  # noqa: BLE001  whatever it is, this process must not return into the parent's code
         traceback.print_exc()
@@ -77,12 +93,11 @@ def _become_server(parent: int, control: socket.socket) -> None:
     os.environ.update(ENVIRONMENT)
 
 
-def _serve(control: socket.socket) -> None:
+def _serve(control: socket.socket, load_child: Callable[[], Child]) -> None:
     room = Room()
     try:
         with _settled():
-            from quantumjob_worker import child  # noqa: PLC0415  the import is what this process is for
-
+            child = load_child()
             child.first_run()
         control.send(msgspec.json.encode(ipc.Ready(imported=now())))
         while True:
@@ -90,9 +105,9 @@ def _serve(control: socket.socket) -> None:
             if not packet:
                 return
             if packet == ipc.WARM_UP:
-                _warm_up()
+                _warm_up(child)
             elif fds:  # else it is KILL, of a child that was already gone
-                _run_child(control, msgspec.json.decode(packet, type=ipc.Start), fds[0], room)
+                _run_child(child, control, msgspec.json.decode(packet, type=ipc.Start), fds[0], room)
     except (OSError, MemoryError):
         raise  # another pod may have better luck
     except Exception as error:
@@ -104,10 +119,8 @@ def _serve(control: socket.socket) -> None:
         room.remove()
 
 
-def _warm_up() -> None:
+def _warm_up(child: Child) -> None:
     """Not before the first child: a worker that has no more than one pub does without, and so can all others."""
-    from quantumjob_worker import child  # noqa: PLC0415  loaded by now
-
     try:
         with _settled():
             child.warm_up()
@@ -136,13 +149,8 @@ def _check_alone() -> None:
         raise Defect(f"The process that starts pubs has {threads} threads; it must have one.")
 
 
-def _run_child(control: socket.socket, start: ipc.Start, fd: int, room: Room) -> None:
-    from quantumjob_worker import (
-        child,  # noqa: PLC0415  loaded by now
-        loaders,  # noqa: PLC0415  loaded by now
-    )
-
-    loaders.prepare(start.formats)
+def _run_child(child: Child, control: socket.socket, start: ipc.Start, fd: int, room: Room) -> None:
+    child.prepare(start.formats)
     _check_alone()
     server = os.getpid()
     pid = os.fork()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from qiskit import QuantumCircuit
 
 from quantumjob_contract.program import Format
@@ -22,15 +20,6 @@ def load(format_: Format, data: bytes) -> QuantumCircuit:
     text = decode(data)
     if format_ == "OpenQASM2":
         return qasm2.load(text)
-    from quantumjob_worker.loaders import qasm3  # noqa: PLC0415  see `prepare`
+    from quantumjob_worker.loaders import qasm3  # noqa: PLC0415  see `child.prepare`
 
     return qasm3.load(text)
-
-
-def prepare(formats: Iterable[Format]) -> None:
-    """In the fork server, before a child is forked: import what it needs for circuits in these formats, once.
-
-    Not with the rest: the parser of OpenQASM 3 takes a tenth as long as all of Qiskit and Aer.
-    """
-    if "OpenQASM3" in formats:
-        from quantumjob_worker.loaders import qasm3  # noqa: F401, PLC0415

@@ -167,7 +167,7 @@ def test_the_first_child_does_without_a_warm_up(format_: Format) -> None:
 
 def test_the_parser_of_openqasm_3_is_imported_for_who_needs_it() -> None:
     """In a process of its own: this one has it already."""
-    look = "import sys; from quantumjob_worker import child, loaders; loaders.prepare(sys.argv[1:])"
+    look = "import sys; from quantumjob_worker import child; child.prepare(sys.argv[1:])"
     look += "; print('openqasm3' in sys.modules)"
     for format_, expected in (("OpenQASM2", "False"), ("QPY", "False"), ("OpenQASM3", "True")):
         found = subprocess.run([sys.executable, "-c", look, format_], capture_output=True, text=True, check=True)

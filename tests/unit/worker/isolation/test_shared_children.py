@@ -58,10 +58,10 @@ def test_more_reports_than_pubs_are_not_heard(hostile: Runner) -> None:
 import msgspec, socket
 from quantumjob_contract.results import PubMetadata, PubResult
 from quantumjob_worker import ipc
-report = protocol.Report(result=PubResult(0, "", PubMetadata(0, 0)), load=0.0, run=0.0, trace="forged")
+report = ipc.Report(result=PubResult(0, "", PubMetadata(0, 0)), load=0.0, run=0.0, trace="forged")
 parent = socket.socket(fileno=3)
 for _ in range(5):
-    protocol.send_blocks(parent, msgspec.json.encode(report))
+    ipc.send_blocks(parent, msgspec.json.encode(report))
 parent.detach()
 """
     heard, _ = together(hostile, forged.encode(), b"answer = 2")
