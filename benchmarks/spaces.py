@@ -13,7 +13,7 @@ from benchmarks import jobs
 from benchmarks.api import Api
 from benchmarks.watching import Ended, Key, Watching, now
 from cluster import SYSTEM, eventually, get, kubeconfig_once, kubectl
-from quantumjob_operator.kube import JOBS, PODS, QUANTUMJOBS, Kind
+from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, Kind
 
 JSON = dict[str, Any]
 

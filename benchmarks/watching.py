@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from benchmarks.api import Api
-from quantumjob_operator.kube import Kind
+from quantumjob_operator.kubernetes.client import Kind
 
 WATCH_SECONDS: Final = 300
 _EPOCH: Final = time.time() - time.monotonic()

@@ -18,7 +18,7 @@ from benchmarks.spaces import BELL, Space
 from benchmarks.watching import now
 from cluster import eventually
 from quantumjob_contract import names
-from quantumjob_operator.kube import QUANTUMJOBS, Kind
+from quantumjob_operator.kubernetes.client import QUANTUMJOBS, Kind
 
 JSON = dict[str, Any]
 

@@ -13,7 +13,7 @@ from benchmarks.figures.rest import Reading, rest_since
 from benchmarks.operator_usage import TICK_MS, ticks
 from benchmarks.watching import now
 from cluster import SYSTEM, eventually, kubeconfig_once, kubectl
-from quantumjob_operator.kube import PODS
+from quantumjob_operator.kubernetes.client import PODS
 
 JSON = dict[str, Any]
 

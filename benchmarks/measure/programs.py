@@ -17,7 +17,7 @@ from benchmarks.spaces import Space, Subject, raw
 from cluster import items, kubectl, store
 from quantumjob import circuits
 from quantumjob_contract import keys
-from quantumjob_operator.kube import JOBS, QUANTUMJOBS
+from quantumjob_operator.kubernetes.client import JOBS, QUANTUMJOBS
 
 JSON = dict[str, Any]
 KEY: Final = "pubs.jsonl"

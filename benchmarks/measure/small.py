@@ -13,7 +13,7 @@ from benchmarks.measure.bench import Bench, singles, verified
 from benchmarks.measure.many import beside_raw
 from benchmarks.spaces import BELL, WAIT_SECONDS, Cluster, Space
 from benchmarks.watching import Ended, now
-from quantumjob_operator.kube import QUANTUMJOBS
+from quantumjob_operator.kubernetes.client import QUANTUMJOBS
 
 JSON = dict[str, Any]
 

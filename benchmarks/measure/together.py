@@ -14,7 +14,7 @@ from benchmarks.measure.bench import Bench, singles
 from benchmarks.measure.many import at_once
 from benchmarks.measure.small import with_worker
 from benchmarks.spaces import BELL, Space, Subject
-from quantumjob_operator.kube import QUANTUMJOBS
+from quantumjob_operator.kubernetes.client import QUANTUMJOBS
 
 PROBE_LAYERS: Final = 16
 """So many that it runs as a statevector, as the long one does: fewer are little entangled, and run another way."""

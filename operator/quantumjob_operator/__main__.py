@@ -19,7 +19,8 @@ from quantumjob_operator.cache import Cache
 from quantumjob_operator.children import build_job, build_shared
 from quantumjob_operator.controller import Controller
 from quantumjob_operator.feed import Feed
-from quantumjob_operator.kube import Kube
+from quantumjob_operator.kubernetes.client import Kube
+from quantumjob_operator.kubernetes.workqueue import WorkQueue
 from quantumjob_operator.orders.desk import Desk
 from quantumjob_operator.orders.identity import Registry
 from quantumjob_operator.orders.server import OrderServer, serve
@@ -28,7 +29,6 @@ from quantumjob_operator.settings import Settings
 from quantumjob_operator.shared.board import Board
 from quantumjob_operator.shared.staffing import Staffing
 from quantumjob_operator.watchdog import Watchdog
-from quantumjob_operator.workqueue import WorkQueue
 
 logger = logging.getLogger(f"{__package__}.main")  # its __name__ is another
 

@@ -21,7 +21,8 @@ from quantumjob_operator.acceptance import Refusal, accept
 from quantumjob_operator.buckets import ObjectStore
 from quantumjob_operator.cache import Cache
 from quantumjob_operator.gather import Corrupt, Found, NotEnded, known_program
-from quantumjob_operator.kube import QUANTUMJOBS, ApiError, Kube
+from quantumjob_operator.kubernetes.client import QUANTUMJOBS, ApiError, Kube
+from quantumjob_operator.kubernetes.workqueue import Report, WorkQueue
 from quantumjob_operator.manifest import Failure
 from quantumjob_operator.memory import Memory
 from quantumjob_operator.observe import Worker
@@ -31,7 +32,6 @@ from quantumjob_operator.shared import estimate
 from quantumjob_operator.shared.board import PAUSE_SECONDS
 from quantumjob_operator.shared.staffing import Staffing, new_turns
 from quantumjob_operator.telling import Teller
-from quantumjob_operator.workqueue import Report, WorkQueue
 
 JSON = dict[str, Any]
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import Any
 from quantumjob_contract.keys import Owner
 from quantumjob_operator.cache import Concern
 from quantumjob_operator.controller import Controller
-from quantumjob_operator.kube import JOBS, PODS, QUANTUMJOBS, Kind
+from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, Kind
 from quantumjob_operator.shared import crew
 from quantumjob_operator.shared.staffing import Staffing
 

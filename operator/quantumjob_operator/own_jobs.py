@@ -8,7 +8,7 @@ from typing import Any
 
 from quantumjob_contract.keys import Owner
 from quantumjob_operator.cache import Cache
-from quantumjob_operator.kube import JOBS, ApiError, Kube
+from quantumjob_operator.kubernetes.client import JOBS, ApiError, Kube
 
 JSON = dict[str, Any]
 

@@ -14,7 +14,7 @@ from quantumjob_contract.transfer import NotFound, StoreError
 from quantumjob_operator import clock, status
 from quantumjob_operator.controller import MISSES, Controller
 from quantumjob_operator.gather import NotEnded
-from quantumjob_operator.kube import JOBS, PODS, QUANTUMJOBS, ApiError, Kube
+from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, ApiError, Kube
 from quantumjob_operator.settings import Settings
 from quantumjob_operator.sweep import orphans
 

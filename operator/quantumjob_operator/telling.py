@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from quantumjob_contract.keys import Owner
 from quantumjob_operator import clock, events
-from quantumjob_operator.kube import EVENTS, ApiError, Kube
-from quantumjob_operator.workqueue import WorkQueue
+from quantumjob_operator.kubernetes.client import EVENTS, ApiError, Kube
+from quantumjob_operator.kubernetes.workqueue import WorkQueue
 
 JSON = dict[str, Any]
 logger = logging.getLogger(__name__)

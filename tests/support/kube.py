@@ -12,7 +12,7 @@ from quantumjob_contract.program import Program
 from quantumjob_operator import clock
 from quantumjob_operator.acceptance import accept
 from quantumjob_operator.children import SHARED_PREFIX, build_job, build_shared, job_name
-from quantumjob_operator.kube import EVENTS, JOBS, PODS, QUANTUMJOBS, ApiError, Kind
+from quantumjob_operator.kubernetes.client import EVENTS, JOBS, PODS, QUANTUMJOBS, ApiError, Kind
 from quantumjob_operator.observe import INDEX_LABEL
 
 JSON = dict[str, Any]

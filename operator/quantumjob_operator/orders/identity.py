@@ -10,8 +10,8 @@ from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.resource import shards
 from quantumjob_operator.cache import Cache
 from quantumjob_operator.children import job_name
-from quantumjob_operator.kube import JOBS, PODS, Kube
-from quantumjob_operator.objects import controller_of
+from quantumjob_operator.kubernetes.client import JOBS, PODS, Kube
+from quantumjob_operator.kubernetes.objects import controller_of
 from quantumjob_operator.observe import index_of
 from quantumjob_operator.orders.tokens import Caller, Denied
 from quantumjob_operator.shared.turn import Pod

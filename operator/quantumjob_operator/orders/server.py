@@ -17,7 +17,7 @@ from quantumjob_contract.store import Misconfigured
 from quantumjob_contract.transfer import StoreError
 from quantumjob_operator import metrics
 from quantumjob_operator.gather import Corrupt
-from quantumjob_operator.kube import ApiError
+from quantumjob_operator.kubernetes.client import ApiError
 from quantumjob_operator.orders.desk import Desk, Gone, Unknown
 from quantumjob_operator.orders.identity import Identity, Registry
 from quantumjob_operator.orders.tokens import Denied, TokenVerifier

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import jwt
 
 from quantumjob_contract import names
-from quantumjob_operator.kube import Kube
+from quantumjob_operator.kubernetes.client import Kube
 
 DISCOVERY: Final = "/.well-known/openid-configuration"
 KEYS: Final = "/openid/v1/jwks"

@@ -16,7 +16,8 @@ from quantumjob_contract.program import Program
 from quantumjob_contract.reasons import Reason
 from quantumjob_operator import clock, metrics
 from quantumjob_operator.children import SHARED_PREFIX, template_of
-from quantumjob_operator.kube import JOBS, ApiError, Kube
+from quantumjob_operator.kubernetes.client import JOBS, ApiError, Kube
+from quantumjob_operator.kubernetes.workqueue import Report, WorkQueue
 from quantumjob_operator.manifest import Failure
 from quantumjob_operator.observe import Worker, explain, is_disrupted, is_out_of_memory, terminated
 from quantumjob_operator.shared import estimate
@@ -24,7 +25,6 @@ from quantumjob_operator.shared.board import Board
 from quantumjob_operator.shared.crew import PODLESS_SECONDS, Crew
 from quantumjob_operator.shared.placement import SHARED, placement
 from quantumjob_operator.shared.turn import Pod, Turn
-from quantumjob_operator.workqueue import Report, WorkQueue
 
 JSON = dict[str, Any]
 logger = logging.getLogger(__name__)

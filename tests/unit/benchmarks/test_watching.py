@@ -6,7 +6,7 @@ from benchmarks.measure.bench import singles
 from benchmarks.spaces import BELL, Cluster, Space
 from benchmarks.watching import Key, Seen, Unsuccessful, Watching
 
-from quantumjob_operator.kube import JOBS, QUANTUMJOBS
+from quantumjob_operator.kubernetes.client import JOBS, QUANTUMJOBS
 
 A = Key("n", "a")
 SECONDS = 30.0

@@ -12,7 +12,7 @@ from quantumjob_contract.transfer import StoreUnavailable
 from quantumjob_operator import status
 from quantumjob_operator.controller import MISSES, Controller
 from quantumjob_operator.gather import NotEnded
-from quantumjob_operator.kube import ApiError
+from quantumjob_operator.kubernetes.client import ApiError
 from quantumjob_operator.observe import ABSENT
 from quantumjob_operator.shared.placement import DEDICATED
 from support.jobs import only, result, write_job

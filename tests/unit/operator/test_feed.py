@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quantumjob_operator import clock
-from quantumjob_operator.kube import JOBS, PODS, QUANTUMJOBS
+from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS
 from quantumjob_operator.shared.turn import Turn
 from support.jobs import only
 from support.kube import RUNNING, FakeKube, job, pod, quantumjob, shared_job, shared_pod, terminated

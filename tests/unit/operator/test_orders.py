@@ -22,7 +22,7 @@ from quantumjob_contract.orders import PATH_ORDERS, Alive, Ended, Next, Order, S
 from quantumjob_contract.program import Circuit, Program, decode_program, encode
 from quantumjob_contract.reference import ObjectRef
 from quantumjob_operator import clock
-from quantumjob_operator.kube import ApiUnreachable
+from quantumjob_operator.kubernetes.client import ApiUnreachable
 from quantumjob_operator.orders import making
 from quantumjob_operator.orders.identity import Registry
 from quantumjob_operator.orders.server import OrderServer

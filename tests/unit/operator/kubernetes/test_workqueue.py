@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
-from quantumjob_operator.workqueue import LONGEST_RETRY_SECONDS, WorkQueue
+from quantumjob_operator.kubernetes.workqueue import LONGEST_RETRY_SECONDS, WorkQueue
 
 
 async def test_a_key_waits_once() -> None:
