@@ -14,7 +14,7 @@ from quantumjob_contract import certificates, health, logs
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.objectstore import Stores
 from quantumjob_contract.store import StoreDirectory
-from quantumjob_operator import informer, metrics, probe
+from quantumjob_operator import informer, metrics
 from quantumjob_operator.cache import Cache
 from quantumjob_operator.children import build_job, build_shared
 from quantumjob_operator.controller import Controller
@@ -25,6 +25,7 @@ from quantumjob_operator.orders.desk import Desk
 from quantumjob_operator.orders.identity import Registry
 from quantumjob_operator.orders.server import OrderServer, serve
 from quantumjob_operator.orders.tokens import TokenVerifier
+from quantumjob_operator.results import store_probe
 from quantumjob_operator.settings import Settings
 from quantumjob_operator.shared.board import Board
 from quantumjob_operator.shared.staffing import Staffing
@@ -40,7 +41,7 @@ async def run(settings: Settings) -> None:
     """Run every part until one of them ends: then all end, and Kubernetes starts the operator anew."""
     kube = await Kube.connect()
     stores = Stores(StoreDirectory(settings.store_dir))
-    gate = probe.Gate(stores.open)
+    gate = store_probe.Gate(stores.open)
 
     def authority() -> str:
         """Read each time: it may be renewed."""
@@ -83,7 +84,7 @@ async def run(settings: Settings) -> None:
         await kube.close()
 
 
-def unready(watchdog: Watchdog, gate: probe.Gate) -> str:
+def unready(watchdog: Watchdog, gate: store_probe.Gate) -> str:
     """Why workers cannot be served yet; empty if they can."""
     if not watchdog.synced:
         return "the first list is not done"

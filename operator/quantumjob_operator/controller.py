@@ -18,16 +18,16 @@ from quantumjob_contract.store import Misconfigured
 from quantumjob_contract.transfer import NotFound, Put, StoreError, sha256
 from quantumjob_operator import clock, events, listing, metrics, plan, status
 from quantumjob_operator.acceptance import Refusal, accept
-from quantumjob_operator.buckets import ObjectStore
 from quantumjob_operator.cache import Cache
-from quantumjob_operator.gather import Corrupt, Found, NotEnded, known_program
 from quantumjob_operator.kubernetes.client import QUANTUMJOBS, ApiError, Kube
 from quantumjob_operator.kubernetes.workqueue import Report, WorkQueue
-from quantumjob_operator.manifest import Failure
 from quantumjob_operator.memory import Memory
 from quantumjob_operator.observe import Worker
 from quantumjob_operator.own_jobs import OwnJobs
-from quantumjob_operator.promotion import promote
+from quantumjob_operator.results.collect import Corrupt, Found, NotEnded, known_program
+from quantumjob_operator.results.manifest import Failure
+from quantumjob_operator.results.ports import ObjectStore
+from quantumjob_operator.results.promotion import promote
 from quantumjob_operator.shared import estimate
 from quantumjob_operator.shared.board import PAUSE_SECONDS
 from quantumjob_operator.shared.staffing import Staffing, new_turns

@@ -16,8 +16,8 @@ from quantumjob_contract.reasons import Reason
 from quantumjob_contract.resource import shards, total
 from quantumjob_operator import clock, status
 from quantumjob_operator.acceptance import Refusal, accept, is_unseen
-from quantumjob_operator.manifest import Failure
 from quantumjob_operator.observe import ABSENT, Worker, observe
+from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.shared import estimate
 from quantumjob_operator.shared.placement import DEDICATED, SHARED
 from quantumjob_operator.shared.turn import ABSENT as WITHOUT_TURN

@@ -13,10 +13,10 @@ from quantumjob_contract.store import Entry, Misconfigured, StoreDirectory
 from quantumjob_contract.transfer import NotFound, StoreError
 from quantumjob_operator import clock, status
 from quantumjob_operator.controller import MISSES, Controller
-from quantumjob_operator.gather import NotEnded
 from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, ApiError, Kube
+from quantumjob_operator.results.collect import NotEnded
+from quantumjob_operator.results.garbage_collection import orphans
 from quantumjob_operator.settings import Settings
-from quantumjob_operator.sweep import orphans
 
 JSON = dict[str, Any]
 logger = logging.getLogger(f"{__package__}.reconciler")  # run as a module, its __name__ is another

@@ -27,7 +27,7 @@ from quantumjob_contract.results import PubResult
 from quantumjob_contract.store import Store
 from quantumjob_contract.transfer import sha256
 from quantumjob_operator.orders import making
-from quantumjob_operator.promotion import promote
+from quantumjob_operator.results.promotion import promote
 from support.jobs import TIME
 from support.s3 import Server
 

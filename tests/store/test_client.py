@@ -11,7 +11,7 @@ from quantumjob_contract import transfer
 from quantumjob_contract.objectstore import AsyncBucket, AsyncStore
 from quantumjob_contract.store import Bucket, Store
 from quantumjob_contract.transfer import NotFound, Put, StoreRefused, StoreUnavailable, TooLarge
-from quantumjob_operator import probe
+from quantumjob_operator.results import store_probe
 from support.jobs import owner
 
 HTTP = transfer.pool()
@@ -26,8 +26,8 @@ def test_a_second_put_changes_nothing(store: Store) -> None:
 
 
 async def test_the_probe_knows_a_store_that_can_be_trusted(opened: AsyncStore) -> None:
-    await probe.probe(opened.pending)
-    await probe.probe(opened.pending)
+    await store_probe.probe(opened.pending)
+    await store_probe.probe(opened.pending)
 
 
 async def test_the_probe_knows_a_store_that_overwrites(store: Store) -> None:
@@ -37,8 +37,8 @@ async def test_the_probe_knows_a_store_that_overwrites(store: Store) -> None:
             return Put.WRITTEN
 
     bucket = Overwriting(store.pending)
-    with pytest.raises(probe.NotConditional, match="If-None-Match"):
-        await probe.probe(bucket)
+    with pytest.raises(store_probe.NotConditional, match="If-None-Match"):
+        await store_probe.probe(bucket)
     await bucket.close()
 
 

@@ -18,9 +18,9 @@ from quantumjob_contract.reader import NotVerified, Results
 from quantumjob_contract.results import StoredObject, decode_segment
 from quantumjob_contract.store import Bucket, Store
 from quantumjob_contract.transfer import NotFound, Put, StoreUnavailable, sha256
-from quantumjob_operator.gather import Corrupt, NotEnded
-from quantumjob_operator.manifest import Failure
-from quantumjob_operator.promotion import committed, promote
+from quantumjob_operator.results.collect import Corrupt, NotEnded
+from quantumjob_operator.results.manifest import Failure
+from quantumjob_operator.results.promotion import committed, promote
 from support.jobs import TIME, only, owner, program, put, result, segment, write_job
 from support.s3 import Server
 

@@ -21,7 +21,7 @@ from quantumjob_contract.reader import Results
 from quantumjob_contract.results import to_json
 from quantumjob_contract.saved import SavedArray
 from quantumjob_contract.store import Store
-from quantumjob_operator.promotion import promote
+from quantumjob_operator.results.promotion import promote
 from support.api import FakeKube, bearer, running
 from support.jobs import TIME, only, program, put, result, segment, write_job
 

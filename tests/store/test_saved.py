@@ -21,9 +21,9 @@ from quantumjob_contract.reader import NotVerified, Results
 from quantumjob_contract.results import Provenance, PubTimes, StoredObject, decode_segment
 from quantumjob_contract.store import Store
 from quantumjob_contract.transfer import NotFound, sha256
-from quantumjob_operator.gather import Corrupt
 from quantumjob_operator.orders import making
-from quantumjob_operator.promotion import promote
+from quantumjob_operator.results.collect import Corrupt
+from quantumjob_operator.results.promotion import promote
 from quantumjob_worker import child, ipc
 from quantumjob_worker.agent.segments import Segments
 from support.jobs import TIME, only, owner, program, put

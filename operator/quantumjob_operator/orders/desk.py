@@ -17,12 +17,12 @@ from quantumjob_contract.reasons import Reason
 from quantumjob_contract.resource import pubs_of, shards
 from quantumjob_operator import clock, metrics, plan
 from quantumjob_operator.acceptance import Refusal, accept
-from quantumjob_operator.buckets import ObjectStore
 from quantumjob_operator.controller import Controller
-from quantumjob_operator.gather import read_program
-from quantumjob_operator.manifest import Failure
 from quantumjob_operator.orders import making
 from quantumjob_operator.orders.identity import Identity
+from quantumjob_operator.results.collect import read_program
+from quantumjob_operator.results.manifest import Failure
+from quantumjob_operator.results.ports import ObjectStore
 from quantumjob_operator.shared.staffing import Staffing
 from quantumjob_operator.shared.turn import Pod, failed
 

@@ -10,8 +10,8 @@ from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.orders import Order, SegmentUrl
 from quantumjob_contract.program import Program
-from quantumjob_operator import arrays
-from quantumjob_operator.buckets import ObjectBucket, ObjectStore
+from quantumjob_operator.results import arrays
+from quantumjob_operator.results.ports import ObjectBucket, ObjectStore
 
 SPARE_SECONDS: Final = 300.0
 """Life of URLs beyond the job's deadline."""

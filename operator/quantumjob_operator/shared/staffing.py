@@ -18,8 +18,8 @@ from quantumjob_operator import clock, metrics
 from quantumjob_operator.children import SHARED_PREFIX, template_of
 from quantumjob_operator.kubernetes.client import JOBS, ApiError, Kube
 from quantumjob_operator.kubernetes.workqueue import Report, WorkQueue
-from quantumjob_operator.manifest import Failure
 from quantumjob_operator.observe import Worker, explain, is_disrupted, is_out_of_memory, terminated
+from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.shared import estimate
 from quantumjob_operator.shared.board import Board
 from quantumjob_operator.shared.crew import PODLESS_SECONDS, Crew

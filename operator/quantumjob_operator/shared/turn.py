@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 from quantumjob_contract.orders import ALIVE_SECONDS
 from quantumjob_contract.reasons import Reason
 from quantumjob_operator import clock
-from quantumjob_operator.manifest import Failure
 from quantumjob_operator.observe import Worker
+from quantumjob_operator.results.manifest import Failure
 
 SILENT_SECONDS: Final = 4 * ALIVE_SECONDS
 """A worker that says nothing for so long is lost, or cut off: its order is given again."""

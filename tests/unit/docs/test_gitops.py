@@ -13,7 +13,7 @@ from lupa import lua51
 from quantumjob_contract.reasons import Reason
 from quantumjob_operator import clock, status
 from quantumjob_operator.observe import ABSENT
-from quantumjob_operator.promotion import promote
+from quantumjob_operator.results.promotion import promote
 from quantumjob_operator.shared.placement import SHARED
 from support.jobs import TIME, owner, result, write_job
 from support.kube import program_of, quantumjob

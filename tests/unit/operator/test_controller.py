@@ -11,9 +11,9 @@ from quantumjob_contract.program import decode_program
 from quantumjob_contract.transfer import StoreUnavailable
 from quantumjob_operator import status
 from quantumjob_operator.controller import MISSES, Controller
-from quantumjob_operator.gather import NotEnded
 from quantumjob_operator.kubernetes.client import ApiError
 from quantumjob_operator.observe import ABSENT
+from quantumjob_operator.results.collect import NotEnded
 from quantumjob_operator.shared.placement import DEDICATED
 from support.jobs import only, result, write_job
 from support.kube import EVENTS, JOBS, QUANTUMJOBS, FakeKube, job, pod, program_of, quantumjob, terminated

@@ -15,8 +15,8 @@ from quantumjob_contract.reasons import Reason
 from quantumjob_contract.transfer import StoreUnavailable
 from quantumjob_operator import clock, metrics, plan, status
 from quantumjob_operator.controller import MISSES, Controller
-from quantumjob_operator.gather import NotEnded
 from quantumjob_operator.observe import Worker
+from quantumjob_operator.results.collect import NotEnded
 from quantumjob_operator.shared.board import PAUSE_SECONDS
 from quantumjob_operator.shared.placement import DEDICATED, SHARED
 from quantumjob_operator.shared.turn import ABSENT, SILENT_SECONDS, Pod

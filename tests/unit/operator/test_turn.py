@@ -9,8 +9,8 @@ import pytest
 
 from quantumjob_contract.reasons import Reason
 from quantumjob_operator import clock
-from quantumjob_operator.manifest import Failure
 from quantumjob_operator.observe import Worker
+from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.shared.turn import (
     ABSENT,
     OVERTIME_SECONDS,

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from quantumjob_contract.program import Program
 from quantumjob_contract.results import StoredObject
 from quantumjob_contract.transfer import NotFound
-from quantumjob_operator.buckets import ObjectBucket, ObjectStore
-from quantumjob_operator.gather import Corrupt
+from quantumjob_operator.results.collect import Corrupt
+from quantumjob_operator.results.ports import ObjectBucket, ObjectStore
 
 
 def wanted(program: Program) -> bool:

@@ -7,13 +7,13 @@ import asyncio
 import pytest
 
 from quantumjob_contract.transfer import Put, StoreUnavailable
-from quantumjob_operator import probe
-from quantumjob_operator.probe import Gate, NotConditional
+from quantumjob_operator.results import store_probe
+from quantumjob_operator.results.store_probe import Gate, NotConditional
 from support.memory import MemoryStore
 
 
 async def test_the_gate_opens_when_the_store_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(store_probe, "RETRY_SECONDS", 0.0)
     store = MemoryStore()
     store.pending.down = True
     gate = Gate(lambda: store.opened)  # type: ignore[arg-type, return-value]

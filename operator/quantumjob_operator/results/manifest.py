@@ -11,8 +11,8 @@ from quantumjob_contract import names
 from quantumjob_contract.limits import MAX_PUBS
 from quantumjob_contract.reasons import PubReason, Reason
 from quantumjob_contract.results import Manifest, Provenance, PubSummary
-from quantumjob_operator.gather import Gathered
-from quantumjob_operator.summary import SUMMARY_CHARS
+from quantumjob_operator.results.collect import Gathered
+from quantumjob_operator.results.summary import SUMMARY_CHARS
 
 NAMED_FAILURES = 5
 SHORT_CHARS = 96

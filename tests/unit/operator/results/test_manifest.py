@@ -7,8 +7,8 @@ import pytest
 from quantumjob_contract.results import Expectations, PubMetadata, PubResult, PubSummary, Register, to_json
 from quantumjob_contract.saved import SavedArray
 from quantumjob_operator import clock, status
-from quantumjob_operator.manifest import Failure, conclude
-from quantumjob_operator.summary import SUMMARY_CHARS, summarize
+from quantumjob_operator.results.manifest import Failure, conclude
+from quantumjob_operator.results.summary import SUMMARY_CHARS, summarize
 
 GOOD = PubSummary("a", "Succeeded", "c 0:1")
 BAD = PubSummary("b", "Failed", "Mend it.", "SyntaxError")

@@ -5,7 +5,7 @@ from datetime import timedelta
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.store import Entry
 from quantumjob_operator import clock
-from quantumjob_operator.sweep import orphans
+from quantumjob_operator.results.garbage_collection import orphans
 
 NOW = clock.now()
 OLD, NEW = NOW - timedelta(hours=2), NOW - timedelta(minutes=2)

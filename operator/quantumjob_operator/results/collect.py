@@ -21,8 +21,8 @@ from quantumjob_contract.results import (
 )
 from quantumjob_contract.transfer import NotFound, TooLarge, sha256
 from quantumjob_operator import clock
-from quantumjob_operator.buckets import ObjectBucket, aside
-from quantumjob_operator.summary import summarize
+from quantumjob_operator.results.ports import ObjectBucket, aside
+from quantumjob_operator.results.summary import summarize
 
 MAX_VERSIONS: Final = 16
 MAX_VERSION_CHARS: Final = 64

@@ -14,10 +14,11 @@ from quantumjob_contract import keys, limits
 from quantumjob_contract.program import Program, encode
 from quantumjob_contract.results import Manifest, PubSummary, StoredObject, decode_manifest
 from quantumjob_contract.transfer import sha256
-from quantumjob_operator import arrays, clock
-from quantumjob_operator.buckets import ObjectBucket, ObjectStore, aside
-from quantumjob_operator.gather import Corrupt, Found, gather, read
-from quantumjob_operator.manifest import Failure, build
+from quantumjob_operator import clock
+from quantumjob_operator.results import arrays
+from quantumjob_operator.results.collect import Corrupt, Found, gather, read
+from quantumjob_operator.results.manifest import Failure, build
+from quantumjob_operator.results.ports import ObjectBucket, ObjectStore, aside
 
 
 @dataclass(frozen=True)

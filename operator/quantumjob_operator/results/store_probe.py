@@ -9,7 +9,7 @@ from typing import Final
 
 from quantumjob_contract.store import Misconfigured
 from quantumjob_contract.transfer import Put, StoreError, StoreUnavailable
-from quantumjob_operator.buckets import ObjectBucket, ObjectStore
+from quantumjob_operator.results.ports import ObjectBucket, ObjectStore
 
 logger = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from quantumjob_contract.program import encode
 from quantumjob_contract.reader import Results
 from quantumjob_contract.reasons import PubReason, Reason
 from quantumjob_contract.results import PubResult, StoredObject
-from quantumjob_operator.gather import Corrupt, NotEnded, gather
-from quantumjob_operator.manifest import Failure
-from quantumjob_operator.promotion import Promoted, promote
+from quantumjob_operator.results.collect import Corrupt, NotEnded, gather
+from quantumjob_operator.results.manifest import Failure
+from quantumjob_operator.results.promotion import Promoted, promote
 from support.jobs import TIME, owner, program, put, result, segment, write_shard
 from support.memory import MemoryStore
 
