@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import yaml
 
-from quantumjob_operator.children import build_job
+from quantumjob_operator.model.job_template import build_job
 
 JSON = dict[str, Any]
 

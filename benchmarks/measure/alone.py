@@ -11,7 +11,7 @@ from benchmarks.figures.single import Single
 from benchmarks.measure.bench import Bench, single, verified
 from benchmarks.spaces import BELL, DEDICATED, WAIT_SECONDS, Space, Subject, raw
 from benchmarks.watching import Ended, Key
-from quantumjob_operator.children import job_name
+from quantumjob_operator.model.job_template import job_name
 
 
 class Lone(NamedTuple):

@@ -16,11 +16,11 @@ from quantumjob_contract.objectstore import Stores
 from quantumjob_contract.store import StoreDirectory
 from quantumjob_operator import informer, metrics
 from quantumjob_operator.cache import Cache
-from quantumjob_operator.children import build_job, build_shared
 from quantumjob_operator.controller import Controller
 from quantumjob_operator.feed import Feed
 from quantumjob_operator.kubernetes.client import Kube
 from quantumjob_operator.kubernetes.workqueue import WorkQueue
+from quantumjob_operator.model.job_template import build_job, build_shared
 from quantumjob_operator.orders.desk import Desk
 from quantumjob_operator.orders.identity import Registry
 from quantumjob_operator.orders.server import OrderServer, serve

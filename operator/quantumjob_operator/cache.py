@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from quantumjob_contract import names
 from quantumjob_contract.keys import Owner
-from quantumjob_operator import status
-from quantumjob_operator.children import job_name
 from quantumjob_operator.kubernetes.objects import controller_uid, is_newer, trim, uid_of, version
-from quantumjob_operator.observe import has_ended
+from quantumjob_operator.model import status
+from quantumjob_operator.model.job_template import job_name
+from quantumjob_operator.model.worker_state import has_ended
 from quantumjob_operator.shared import crew
 from quantumjob_operator.shared.crew import Crew
 

@@ -16,19 +16,19 @@ from quantumjob_contract.reasons import Reason
 from quantumjob_contract.resource import shards
 from quantumjob_contract.store import Misconfigured
 from quantumjob_contract.transfer import NotFound, Put, StoreError, sha256
-from quantumjob_operator import clock, events, listing, metrics, plan, status
-from quantumjob_operator.acceptance import Refusal, accept
+from quantumjob_operator import clock, listing, metrics, plan
 from quantumjob_operator.cache import Cache
 from quantumjob_operator.kubernetes.client import QUANTUMJOBS, ApiError, Kube
 from quantumjob_operator.kubernetes.workqueue import Report, WorkQueue
 from quantumjob_operator.memory import Memory
-from quantumjob_operator.observe import Worker
+from quantumjob_operator.model import cost_estimate, events, status
+from quantumjob_operator.model.validation import Refusal, accept
+from quantumjob_operator.model.worker_state import Worker
 from quantumjob_operator.own_jobs import OwnJobs
 from quantumjob_operator.results.collect import Corrupt, Found, NotEnded, known_program
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.results.ports import ObjectStore
 from quantumjob_operator.results.promotion import promote
-from quantumjob_operator.shared import estimate
 from quantumjob_operator.shared.board import PAUSE_SECONDS
 from quantumjob_operator.shared.staffing import Staffing, new_turns
 from quantumjob_operator.telling import Teller
@@ -313,7 +313,7 @@ class Controller:
 def _expected(quantumjob: JSON) -> float:
     """Seconds for its longest shard: the others run beside it."""
     program = accept(quantumjob)
-    return max(estimate.seconds(program)) if isinstance(program, Program) else 0.0
+    return max(cost_estimate.seconds(program)) if isinstance(program, Program) else 0.0
 
 
 def _store_message(error: Exception) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from quantumjob_contract import keys, limits, qpy_file
 from quantumjob_contract.lines import Counter
 from quantumjob_contract.transfer import NotFound
-from quantumjob_operator.acceptance import Refusal
+from quantumjob_operator.model.validation import Refusal
 from quantumjob_operator.results.ports import ObjectBucket
 
 JSON = dict[str, Any]

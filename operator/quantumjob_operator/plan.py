@@ -14,12 +14,12 @@ from typing import Any, Final
 from quantumjob_contract.program import Program
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.resource import shards, total
-from quantumjob_operator import clock, status
-from quantumjob_operator.acceptance import Refusal, accept, is_unseen
-from quantumjob_operator.observe import ABSENT, Worker, observe
+from quantumjob_operator import clock
+from quantumjob_operator.model import cost_estimate, status
+from quantumjob_operator.model.placement import DEDICATED, SHARED
+from quantumjob_operator.model.validation import Refusal, accept, is_unseen
+from quantumjob_operator.model.worker_state import ABSENT, Worker, observe
 from quantumjob_operator.results.manifest import Failure
-from quantumjob_operator.shared import estimate
-from quantumjob_operator.shared.placement import DEDICATED, SHARED
 from quantumjob_operator.shared.turn import ABSENT as WITHOUT_TURN
 from quantumjob_operator.shared.turn import Turn, is_carried, observe_turns
 
@@ -220,7 +220,7 @@ def _expected(view: View, worker: Worker, now: datetime) -> JSON:
     if not (view.expected and view.done and worker.since):
         return {}
     since = clock.parse(worker.since)
-    left = estimate.left(view.expected, view.done, total(view.quantumjob), (now - since).total_seconds())
+    left = cost_estimate.left(view.expected, view.done, total(view.quantumjob), (now - since).total_seconds())
     deadline = since + timedelta(seconds=view.quantumjob["spec"]["activeDeadlineSeconds"])
     end = min(now + timedelta(seconds=left), max(now, deadline))
     return {"times": carried(view).get("times", told["times"]) | {"expected": clock.rfc3339(end)}}

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from quantumjob_contract.keys import Owner
-from quantumjob_operator import clock, events
+from quantumjob_operator import clock
 from quantumjob_operator.kubernetes.client import EVENTS, ApiError, Kube
 from quantumjob_operator.kubernetes.workqueue import WorkQueue
+from quantumjob_operator.model import events
 
 JSON = dict[str, Any]
 logger = logging.getLogger(__name__)

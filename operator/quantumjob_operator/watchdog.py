@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from quantumjob_contract import names
-from quantumjob_operator import status
 from quantumjob_operator.cache import is_known_kind, owner_of
 from quantumjob_operator.feed import Feed
 from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, ApiError, Kind
 from quantumjob_operator.kubernetes.objects import controller_uid, version
+from quantumjob_operator.model import status
 from quantumjob_operator.shared import crew
 
 JSON = dict[str, Any]

@@ -10,10 +10,10 @@ from typing import Any
 from quantumjob_contract import names
 from quantumjob_contract.program import Program
 from quantumjob_operator import clock
-from quantumjob_operator.acceptance import accept
-from quantumjob_operator.children import SHARED_PREFIX, build_job, build_shared, job_name
 from quantumjob_operator.kubernetes.client import EVENTS, JOBS, PODS, QUANTUMJOBS, ApiError, Kind
-from quantumjob_operator.observe import INDEX_LABEL
+from quantumjob_operator.model.job_template import SHARED_PREFIX, build_job, build_shared, job_name
+from quantumjob_operator.model.validation import accept
+from quantumjob_operator.model.worker_state import INDEX_LABEL
 
 JSON = dict[str, Any]
 UID = "6f1c3f5e-0000-4000-8000-00000000000a"

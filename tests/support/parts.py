@@ -12,10 +12,10 @@ from quantumjob_contract.program import encode
 from quantumjob_contract.results import PubMetadata, PubResult, Register
 from quantumjob_operator import clock, plan
 from quantumjob_operator.cache import Cache, owner_of_quantumjob
-from quantumjob_operator.children import build_job, build_shared
 from quantumjob_operator.controller import Controller
 from quantumjob_operator.feed import Feed
 from quantumjob_operator.kubernetes.workqueue import WorkQueue
+from quantumjob_operator.model.job_template import build_job, build_shared
 from quantumjob_operator.orders.desk import Desk
 from quantumjob_operator.shared.board import Board
 from quantumjob_operator.shared.staffing import Staffing

@@ -16,8 +16,8 @@ from quantumjob_contract.program import encode
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.resource import pubs_of, shards
 from quantumjob_operator import clock, metrics, plan
-from quantumjob_operator.acceptance import Refusal, accept
 from quantumjob_operator.controller import Controller
+from quantumjob_operator.model.validation import Refusal, accept
 from quantumjob_operator.orders import making
 from quantumjob_operator.orders.identity import Identity
 from quantumjob_operator.results.collect import read_program

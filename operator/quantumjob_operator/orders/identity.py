@@ -9,10 +9,10 @@ from typing import Final
 from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.resource import shards
 from quantumjob_operator.cache import Cache
-from quantumjob_operator.children import job_name
 from quantumjob_operator.kubernetes.client import JOBS, PODS, Kube
 from quantumjob_operator.kubernetes.objects import controller_of
-from quantumjob_operator.observe import index_of
+from quantumjob_operator.model.job_template import job_name
+from quantumjob_operator.model.worker_state import index_of
 from quantumjob_operator.orders.tokens import Caller, Denied
 from quantumjob_operator.shared.turn import Pod
 

@@ -16,7 +16,7 @@ from typing import Final
 from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.orders import ALIVE_SECONDS
 from quantumjob_contract.reasons import Reason
-from quantumjob_operator.observe import Worker
+from quantumjob_operator.model.worker_state import Worker
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.shared import policy
 from quantumjob_operator.shared.turn import Pod, Turn, is_silent

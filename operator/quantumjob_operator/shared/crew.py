@@ -11,9 +11,17 @@ from quantumjob_contract import names
 from quantumjob_contract.orders import POLL_SECONDS
 from quantumjob_contract.reasons import Reason
 from quantumjob_operator import clock
-from quantumjob_operator.children import SHARED_PREFIX, template_of
 from quantumjob_operator.kubernetes.objects import is_newer
-from quantumjob_operator.observe import Worker, has_ended, is_suspended, obstacle, running_since, suspended, terminated
+from quantumjob_operator.model.job_template import SHARED_PREFIX, template_of
+from quantumjob_operator.model.worker_state import (
+    Worker,
+    has_ended,
+    is_suspended,
+    obstacle,
+    running_since,
+    suspended,
+    terminated,
+)
 from quantumjob_operator.shared.turn import Pod
 
 JSON = dict[str, Any]

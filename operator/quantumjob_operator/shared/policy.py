@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from typing import Final
 
-from quantumjob_operator.shared.estimate import SHORT_SECONDS
+from quantumjob_operator.model.cost_estimate import SHORT_SECONDS
 
 WORTH_SECONDS: Final = 2.0
 """Of short work for each worker: a pod costs more than a second to start."""

@@ -15,15 +15,15 @@ from quantumjob_contract.keys import Owner
 from quantumjob_contract.program import Program
 from quantumjob_contract.reasons import Reason
 from quantumjob_operator import clock, metrics
-from quantumjob_operator.children import SHARED_PREFIX, template_of
 from quantumjob_operator.kubernetes.client import JOBS, ApiError, Kube
 from quantumjob_operator.kubernetes.workqueue import Report, WorkQueue
-from quantumjob_operator.observe import Worker, explain, is_disrupted, is_out_of_memory, terminated
+from quantumjob_operator.model import cost_estimate
+from quantumjob_operator.model.job_template import SHARED_PREFIX, template_of
+from quantumjob_operator.model.placement import SHARED, placement
+from quantumjob_operator.model.worker_state import Worker, explain, is_disrupted, is_out_of_memory, terminated
 from quantumjob_operator.results.manifest import Failure
-from quantumjob_operator.shared import estimate
 from quantumjob_operator.shared.board import Board
 from quantumjob_operator.shared.crew import PODLESS_SECONDS, Crew
-from quantumjob_operator.shared.placement import SHARED, placement
 from quantumjob_operator.shared.turn import Pod, Turn
 
 JSON = dict[str, Any]
@@ -180,5 +180,5 @@ def new_turns(quantumjob: JSON, program: Program, since: datetime) -> list[Turn]
             attempts=status.get("attempts", 0),
             first=clock.parse(ordered) if ordered else None,
         )
-        for expected in estimate.seconds(program)
+        for expected in cost_estimate.seconds(program)
     ]

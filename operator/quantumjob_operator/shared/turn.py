@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from quantumjob_contract.orders import ALIVE_SECONDS
 from quantumjob_contract.reasons import Reason
 from quantumjob_operator import clock
-from quantumjob_operator.observe import Worker
+from quantumjob_operator.model.worker_state import Worker
 from quantumjob_operator.results.manifest import Failure
 
 SILENT_SECONDS: Final = 4 * ALIVE_SECONDS

@@ -3,7 +3,7 @@
 from benchmarks import jobs
 
 from quantumjob_contract.program import Circuit, Program, Pub
-from quantumjob_operator.shared import estimate
+from quantumjob_operator.model import cost_estimate
 
 
 def raw() -> jobs.JSON:
@@ -50,8 +50,8 @@ def test_a_dedicated_one_differs_in_that_alone() -> None:
 def test_a_long_one_has_as_many_layers_as_are_asked_for() -> None:
     (pub,) = jobs.long(52)["spec"]["program"]["pubs"]
     assert "for int i in [1:52] { h q; for int j" in pub["circuit"]["inline"]
-    (seconds,) = estimate.seconds(program(jobs.long(52)))
-    assert seconds > estimate.SHORT_SECONDS
+    (seconds,) = cost_estimate.seconds(program(jobs.long(52)))
+    assert seconds > cost_estimate.SHORT_SECONDS
 
 
 def program(body: jobs.JSON) -> Program:

@@ -11,10 +11,11 @@ import yaml
 from lupa import lua51
 
 from quantumjob_contract.reasons import Reason
-from quantumjob_operator import clock, status
-from quantumjob_operator.observe import ABSENT
+from quantumjob_operator import clock
+from quantumjob_operator.model import status
+from quantumjob_operator.model.placement import SHARED
+from quantumjob_operator.model.worker_state import ABSENT
 from quantumjob_operator.results.promotion import promote
-from quantumjob_operator.shared.placement import SHARED
 from support.jobs import TIME, owner, result, write_job
 from support.kube import program_of, quantumjob
 from support.memory import MemoryStore

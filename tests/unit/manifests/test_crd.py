@@ -13,8 +13,8 @@ from quantumjob_contract.qpy_file import WITH_TABLE
 from quantumjob_contract.reasons import PubReason, Reason
 from quantumjob_contract.reference import ObjectRef
 from quantumjob_contract.saved import KINDS, Save, nbytes
-from quantumjob_operator import status
-from quantumjob_operator.shared.placement import DEDICATED, SHARED
+from quantumjob_operator.model import status
+from quantumjob_operator.model.placement import DEDICATED, SHARED
 
 FIELDS = dict(fields(schema()))
 ARRAYS = ("parameterValues", "observables")

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.reasons import Reason
-from quantumjob_operator.observe import Worker
+from quantumjob_operator.model.worker_state import Worker
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.shared.board import FIRST_RETRY_SECONDS, YIELD_SECONDS, Board
 from quantumjob_operator.shared.turn import (

@@ -17,7 +17,7 @@ from quantumjob_contract.reasons import Reason
 from quantumjob_contract.transfer import StoreUnavailable
 from quantumjob_operator import clock
 from quantumjob_operator.controller import PROGRESS_SECONDS
-from quantumjob_operator.observe import Worker
+from quantumjob_operator.model.worker_state import Worker
 from quantumjob_operator.orders import desk as desk_module
 from quantumjob_operator.orders import making
 from quantumjob_operator.orders.desk import Gone, Unknown

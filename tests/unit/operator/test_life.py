@@ -13,12 +13,13 @@ from quantumjob_contract.orders import ALIVE_SECONDS, Ended
 from quantumjob_contract.program import encode
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.transfer import StoreUnavailable
-from quantumjob_operator import clock, metrics, plan, status
+from quantumjob_operator import clock, metrics, plan
 from quantumjob_operator.controller import MISSES, Controller
-from quantumjob_operator.observe import Worker
+from quantumjob_operator.model import status
+from quantumjob_operator.model.placement import DEDICATED, SHARED
+from quantumjob_operator.model.worker_state import Worker
 from quantumjob_operator.results.collect import NotEnded
 from quantumjob_operator.shared.board import PAUSE_SECONDS
-from quantumjob_operator.shared.placement import DEDICATED, SHARED
 from quantumjob_operator.shared.turn import ABSENT, SILENT_SECONDS, Pod
 from support.jobs import only, result, segment
 from support.kube import (

@@ -14,7 +14,7 @@ from quantumjob_contract.program import decode_program
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.reference import ObjectRef
 from quantumjob_contract.transfer import StoreUnavailable
-from quantumjob_operator import status
+from quantumjob_operator.model import status
 from support.kube import FakeKube, quantumjob
 from support.parts import OF, Parts
 

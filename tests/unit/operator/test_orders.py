@@ -23,11 +23,11 @@ from quantumjob_contract.program import Circuit, Program, decode_program, encode
 from quantumjob_contract.reference import ObjectRef
 from quantumjob_operator import clock
 from quantumjob_operator.kubernetes.client import ApiUnreachable
+from quantumjob_operator.model import cost_estimate
 from quantumjob_operator.orders import making
 from quantumjob_operator.orders.identity import Registry
 from quantumjob_operator.orders.server import OrderServer
 from quantumjob_operator.orders.tokens import Denied, TokenVerifier
-from quantumjob_operator.shared import estimate
 from quantumjob_operator.shared.turn import Pod, Turn
 from support.jobs import only, program, result, write_job
 from support.jobs import owner as new_owner
@@ -315,7 +315,7 @@ async def test_a_store_that_is_down_is_told_without_its_words(endpoint: Endpoint
 
 
 def make(store: MemoryStore, of: Owner, made: Program, found: list[str]) -> Order:
-    (expected,) = estimate.seconds(made)
+    (expected,) = cost_estimate.seconds(made)
     what = (made, encode(made))
     return making.order(store.opened, only(of), what, found=found, left=100, expected=expected)  # type: ignore[arg-type]
 

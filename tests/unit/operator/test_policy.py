@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantumjob_operator.shared.estimate import SHORT_SECONDS
+from quantumjob_operator.model.cost_estimate import SHORT_SECONDS
 from quantumjob_operator.shared.policy import is_long, next_in, wanted
 
 SHORT = st.floats(0.01, SHORT_SECONDS)

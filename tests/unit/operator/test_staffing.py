@@ -12,10 +12,10 @@ from quantumjob_contract import names
 from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.reasons import Reason
 from quantumjob_operator import clock
-from quantumjob_operator.children import build_shared, template_of
 from quantumjob_operator.kubernetes import workqueue
 from quantumjob_operator.kubernetes.client import JOBS, ApiError, Kind
-from quantumjob_operator.observe import Worker
+from quantumjob_operator.model.job_template import build_shared, template_of
+from quantumjob_operator.model.worker_state import Worker
 from quantumjob_operator.shared.crew import HOPELESS_SECONDS, LOST_SECONDS, PODLESS_SECONDS, UNSTARTED_SECONDS
 from quantumjob_operator.shared.staffing import TICK_SECONDS, new_turns
 from quantumjob_operator.shared.turn import SILENT_SECONDS, Pod, Turn

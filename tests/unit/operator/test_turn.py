@@ -9,7 +9,7 @@ import pytest
 
 from quantumjob_contract.reasons import Reason
 from quantumjob_operator import clock
-from quantumjob_operator.observe import Worker
+from quantumjob_operator.model.worker_state import Worker
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.shared.turn import (
     ABSENT,

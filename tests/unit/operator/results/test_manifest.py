@@ -6,7 +6,8 @@ import pytest
 
 from quantumjob_contract.results import Expectations, PubMetadata, PubResult, PubSummary, Register, to_json
 from quantumjob_contract.saved import SavedArray
-from quantumjob_operator import clock, status
+from quantumjob_operator import clock
+from quantumjob_operator.model import status
 from quantumjob_operator.results.manifest import Failure, conclude
 from quantumjob_operator.results.summary import SUMMARY_CHARS, summarize
 

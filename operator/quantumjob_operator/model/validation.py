@@ -13,7 +13,7 @@ from quantumjob_contract import keys, limits, names, seeds
 from quantumjob_contract.backend import Backend, backend_of
 from quantumjob_contract.program import Circuit, Listed, Primitive, Program, Pub, encode, new_pub
 from quantumjob_contract.reference import ObjectRef
-from quantumjob_operator import acceptance_arrays
+from quantumjob_operator.model import validation_arrays
 
 JSON = dict[str, Any]
 
@@ -51,7 +51,7 @@ def accept(quantumjob: JSON) -> Program | Refusal:
                 f"spec.program.pubs[{index}] ({pub.name}): an inline QPY circuit must be base64; "
                 "encode the file's bytes and create the QuantumJob again."
             )
-    if wrong := acceptance_arrays.problem(primitive, pubs):
+    if wrong := validation_arrays.problem(primitive, pubs):
         return Refusal(wrong)
     backend = _backend(quantumjob["spec"].get("backend", {}))
     if isinstance(backend, Refusal):

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from quantumjob_contract import names
-from quantumjob_operator.shared.placement import DEDICATED, DEFAULT_RESOURCES, SHARED, placement
+from quantumjob_operator.model.placement import DEDICATED, DEFAULT_RESOURCES, SHARED, placement
 from support.kube import another, quantumjob
 
 CRD = Path(__file__).parents[3] / "crds" / "quantumjobs.yaml"

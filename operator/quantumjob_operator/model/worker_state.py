@@ -15,7 +15,7 @@ from quantumjob_contract.decoding import decode
 from quantumjob_contract.exits import PERMANENT
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.results import Termination
-from quantumjob_operator.children import CONTAINER
+from quantumjob_operator.model.job_template import CONTAINER
 
 JSON = dict[str, Any]
 

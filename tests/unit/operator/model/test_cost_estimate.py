@@ -21,8 +21,8 @@ from quantumjob_contract import limits
 from quantumjob_contract.backend import Backend, Depolarizing, Noise, Readout
 from quantumjob_contract.program import Circuit, Format, Listed, Program
 from quantumjob_contract.reference import ObjectRef
-from quantumjob_operator.shared import estimate
-from quantumjob_operator.shared.estimate import UNKNOWN_SECONDS
+from quantumjob_operator.model import cost_estimate
+from quantumjob_operator.model.cost_estimate import UNKNOWN_SECONDS
 from quantumjob_operator.shared.policy import is_long
 from support.jobs import owner
 from support.jobs import program as new_program
@@ -51,7 +51,7 @@ def program(circuit: Circuit, pubs: int = 1, shots: int = 1024) -> Program:
 
 def seconds(of: Program) -> float:
     """Of a program of one shard."""
-    (found,) = estimate.seconds(of)
+    (found,) = cost_estimate.seconds(of)
     return found
 
 
@@ -235,18 +235,18 @@ def test_no_expression_reads_a_whole_text_but_for_loops(
     monkeypatch: pytest.MonkeyPatch, head: str, piece: str, loops: bool
 ) -> None:
     text = (head + piece * (limits.MAX_INLINE_CHARS // len(piece)))[: limits.MAX_INLINE_CHARS]
-    register, loop, others = Spy(estimate._REGISTER), Spy(estimate._LOOP), []
+    register, loop, others = Spy(cost_estimate._REGISTER), Spy(cost_estimate._LOOP), []
 
     def other(pattern: str, read: str, *_: Any) -> list[Any]:
         others.append(len(read))
         return re.findall(pattern, read)
 
-    monkeypatch.setattr(estimate, "_REGISTER", register)
-    monkeypatch.setattr(estimate, "_LOOP", loop)
+    monkeypatch.setattr(cost_estimate, "_REGISTER", register)
+    monkeypatch.setattr(cost_estimate, "_LOOP", loop)
     # Nothing else of `re` is there: whatever else is called is an error.
-    monkeypatch.setattr(estimate, "re", SimpleNamespace(findall=other))
+    monkeypatch.setattr(cost_estimate, "re", SimpleNamespace(findall=other))
     assert of(text) > 0
-    assert register.read <= estimate.HEAD_CHARS
+    assert register.read <= cost_estimate.HEAD_CHARS
     assert (loop.read > 0, bool(others)) == (loops, loops)
 
 
@@ -272,15 +272,15 @@ def test_a_shard_takes_what_its_own_pubs_take() -> None:
     made = program(Circuit("OpenQASM3", BELL), 8)
     long = msgspec.structs.replace(made.pubs[4], circuit=Circuit("OpenQASM3", LONG))
     made = msgspec.structs.replace(made, pubs=[*made.pubs[:4], long, *made.pubs[5:]], parallelism=3)
-    found = estimate.seconds(made)
+    found = cost_estimate.seconds(made)
     assert list(map(is_long, found)) == [False, True, False]
     assert sum(found) == pytest.approx(seconds(msgspec.structs.replace(made, parallelism=1)))
-    assert len(estimate.seconds(msgspec.structs.replace(made, parallelism=64))) == 8
+    assert len(cost_estimate.seconds(msgspec.structs.replace(made, parallelism=64))) == 8
 
 
 @given(st.floats(0.1, 1e5), st.integers(0, 100), st.floats(0.0, 1e5))
 def test_what_is_left_goes_from_the_estimate_to_what_was_measured(expected: float, done: int, elapsed: float) -> None:
-    left = estimate.left(expected, done, 100, elapsed)
+    left = cost_estimate.left(expected, done, 100, elapsed)
     assert left >= 0
     if done == 100:
         assert left == pytest.approx(0, abs=1e-6 * (1 + elapsed))
@@ -290,15 +290,15 @@ def test_what_is_left_goes_from_the_estimate_to_what_was_measured(expected: floa
 
 def test_what_is_left_of_a_job_that_is_slower_than_its_estimate() -> None:
     """Half of it took 100 s where all of it was to take 10: the other half is between the two, nearer to no time."""
-    assert estimate.left(10.0, 50, 100, 100.0) == pytest.approx(50.0)
-    assert estimate.left(10.0, 90, 100, 180.0) == pytest.approx(18.0, rel=0.1)
+    assert cost_estimate.left(10.0, 50, 100, 100.0) == pytest.approx(50.0)
+    assert cost_estimate.left(10.0, 90, 100, 180.0) == pytest.approx(18.0, rel=0.1)
 
 
 def test_many_listed_pubs_take_longer_than_few() -> None:
     def seconds(pubs: int, parallelism: int = 1) -> list[float]:
         listed = Listed("pubs.jsonl", "0" * 64, pubs, 100)
         made = msgspec.structs.replace(new_program(owner(), 1), pubs=[], listed=listed, parallelism=parallelism)
-        return estimate.seconds(made)
+        return cost_estimate.seconds(made)
 
     assert seconds(1) == [UNKNOWN_SECONDS]
     assert seconds(20_000)[0] > seconds(1)[0]

@@ -16,7 +16,7 @@ from quantumjob_contract.program import Program
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.results import PubSummary, to_json
 from quantumjob_operator import clock
-from quantumjob_operator.observe import Worker
+from quantumjob_operator.model.worker_state import Worker
 from quantumjob_operator.results.promotion import Promoted
 
 JSON = dict[str, Any]

@@ -9,7 +9,7 @@ import msgspec
 
 from quantumjob_contract import exits, names
 from quantumjob_contract.resource import shards
-from quantumjob_operator.shared.placement import DEFAULT_RESOURCES
+from quantumjob_operator.model.placement import DEFAULT_RESOURCES
 
 JSON = dict[str, Any]
 

@@ -9,7 +9,7 @@ import pytest
 from quantumjob_contract.backend import Backend, Depolarizing, Noise, Relaxation
 from quantumjob_contract.program import Program, decode_program, encode
 from quantumjob_contract.reference import ObjectRef
-from quantumjob_operator.acceptance import Refusal, accept
+from quantumjob_operator.model.validation import Refusal, accept
 from support.kube import quantumjob
 
 

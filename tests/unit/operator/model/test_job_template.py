@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from quantumjob_contract import exits, names
-from quantumjob_operator.children import SHARED_PREFIX, build_job, build_shared, job_name, template_of
-from quantumjob_operator.shared.placement import DEFAULT_RESOURCES
+from quantumjob_operator.model.job_template import SHARED_PREFIX, build_job, build_shared, job_name, template_of
+from quantumjob_operator.model.placement import DEFAULT_RESOURCES
 from support.kube import UID, quantumjob
 
 JOBS = {

@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 
 from quantumjob_contract import names
 from quantumjob_contract.reasons import Reason
-from quantumjob_operator import clock, status
+from quantumjob_operator import clock
+from quantumjob_operator.model import status
 
 JSON = dict[str, Any]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from quantumjob_contract import arrays, limits
 from quantumjob_contract.program import Program, decode_program, encode
-from quantumjob_operator.acceptance import Refusal, accept
+from quantumjob_operator.model.validation import Refusal, accept
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.sampled_from(["Z", "ZZ"]),
