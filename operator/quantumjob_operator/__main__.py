@@ -26,9 +26,9 @@ from quantumjob_operator.orders.identity import Registry
 from quantumjob_operator.orders.server import OrderServer, serve
 from quantumjob_operator.orders.tokens import TokenVerifier
 from quantumjob_operator.results import store_probe
+from quantumjob_operator.scheduling.autoscaler import Staffing
+from quantumjob_operator.scheduling.queue import Board
 from quantumjob_operator.settings import Settings
-from quantumjob_operator.shared.board import Board
-from quantumjob_operator.shared.staffing import Staffing
 from quantumjob_operator.watchdog import Watchdog
 
 logger = logging.getLogger(f"{__package__}.main")  # its __name__ is another

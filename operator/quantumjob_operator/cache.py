@@ -11,8 +11,8 @@ from quantumjob_operator.kubernetes.objects import controller_uid, is_newer, tri
 from quantumjob_operator.model import status
 from quantumjob_operator.model.job_template import job_name
 from quantumjob_operator.model.worker_state import has_ended
-from quantumjob_operator.shared import crew
-from quantumjob_operator.shared.crew import Crew
+from quantumjob_operator.scheduling import worker_pool
+from quantumjob_operator.scheduling.worker_pool import Crew
 
 JSON = dict[str, Any]
 Concern = Owner | str | None
@@ -70,15 +70,15 @@ class Cache:
         return uid in self._finished
 
     def put_job(self, raw: JSON) -> Concern:
-        if crew.is_shared(raw):
-            return self.crew.put_job(trim(raw)) if crew.is_ours(raw) else None
+        if worker_pool.is_shared(raw):
+            return self.crew.put_job(trim(raw)) if worker_pool.is_ours(raw) else None
         owner = owner_of_job(raw)
         if owner is not None and is_newer(raw, self._jobs.get(owner)):
             self._jobs[owner] = trim(raw)
         return owner
 
     def drop_job(self, raw: JSON) -> Concern:
-        if crew.is_shared(raw):
+        if worker_pool.is_shared(raw):
             return self.crew.drop_job(raw)
         owner = owner_of_job(raw)
         if owner is None or ((known := self._jobs.get(owner)) and uid_of(known) != uid_of(raw)):
@@ -92,7 +92,7 @@ class Cache:
         return owner
 
     def put_pod(self, raw: JSON) -> Concern:
-        if crew.is_shared(raw):
+        if worker_pool.is_shared(raw):
             job = controller_uid(raw)
             return self.crew.put_pod(trim(raw), job) if job else None
         owner = owner_of(raw)
@@ -104,7 +104,7 @@ class Cache:
         return owner
 
     def drop_pod(self, raw: JSON) -> Concern:
-        if crew.is_shared(raw):
+        if worker_pool.is_shared(raw):
             job = controller_uid(raw)
             return self.crew.drop_pod(raw, job) if job else None
         owner = owner_of(raw)
@@ -168,4 +168,4 @@ def owner_of_job(raw: JSON) -> Owner | None:
 
 def is_known_kind(raw: JSON) -> bool:
     """Whether a Job would be taken: anyone can put our label on anything."""
-    return crew.is_ours(raw) if crew.is_shared(raw) else owner_of_job(raw) is not None
+    return worker_pool.is_ours(raw) if worker_pool.is_shared(raw) else owner_of_job(raw) is not None

@@ -29,8 +29,8 @@ from quantumjob_operator.results.collect import Corrupt, Found, NotEnded, known_
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.results.ports import ObjectStore
 from quantumjob_operator.results.promotion import promote
-from quantumjob_operator.shared.board import PAUSE_SECONDS
-from quantumjob_operator.shared.staffing import Staffing, new_turns
+from quantumjob_operator.scheduling.autoscaler import Staffing, new_turns
+from quantumjob_operator.scheduling.queue import PAUSE_SECONDS
 from quantumjob_operator.telling import Teller
 
 JSON = dict[str, Any]

@@ -10,8 +10,8 @@ from quantumjob_contract.keys import Owner
 from quantumjob_operator.cache import Concern
 from quantumjob_operator.controller import Controller
 from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, Kind
-from quantumjob_operator.shared import crew
-from quantumjob_operator.shared.staffing import Staffing
+from quantumjob_operator.scheduling import worker_pool
+from quantumjob_operator.scheduling.autoscaler import Staffing
 
 JSON = dict[str, Any]
 
@@ -41,7 +41,7 @@ class Feed:
 
     def pod(self, raw: JSON, gone: bool) -> None:
         cache = self.controller.cache
-        if crew.is_shared(raw):
+        if worker_pool.is_shared(raw):
             self.staffing.see(raw, gone=gone)
         self._look(cache.drop_pod(raw) if gone else cache.put_pod(raw))
 

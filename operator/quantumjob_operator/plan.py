@@ -20,8 +20,8 @@ from quantumjob_operator.model.placement import DEDICATED, SHARED
 from quantumjob_operator.model.validation import Refusal, accept, is_unseen
 from quantumjob_operator.model.worker_state import ABSENT, Worker, observe
 from quantumjob_operator.results.manifest import Failure
-from quantumjob_operator.shared.turn import ABSENT as WITHOUT_TURN
-from quantumjob_operator.shared.turn import Turn, is_carried, observe_turns
+from quantumjob_operator.scheduling.assignment import ABSENT as WITHOUT_TURN
+from quantumjob_operator.scheduling.assignment import Turn, is_carried, observe_turns
 
 JSON = dict[str, Any]
 

@@ -18,7 +18,7 @@ from quantumjob_operator.feed import Feed
 from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, ApiError, Kind
 from quantumjob_operator.kubernetes.objects import controller_uid, version
 from quantumjob_operator.model import status
-from quantumjob_operator.shared import crew
+from quantumjob_operator.scheduling import worker_pool
 
 JSON = dict[str, Any]
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def behind(listed: dict[str, int], known: dict[str, int]) -> set[str]:
 def concerns(kind: Kind, item: JSON) -> bool:
     """Whether the cache would take this object: anyone can put our label on anything."""
     if kind is PODS:
-        return controller_uid(item) is not None if crew.is_shared(item) else owner_of(item) is not None
+        return controller_uid(item) is not None if worker_pool.is_shared(item) else owner_of(item) is not None
     return kind is not JOBS or is_known_kind(item)
 
 

@@ -17,9 +17,9 @@ from quantumjob_operator.feed import Feed
 from quantumjob_operator.kubernetes.workqueue import WorkQueue
 from quantumjob_operator.model.job_template import build_job, build_shared
 from quantumjob_operator.orders.desk import Desk
-from quantumjob_operator.shared.board import Board
-from quantumjob_operator.shared.staffing import Staffing
-from quantumjob_operator.shared.turn import Pod
+from quantumjob_operator.scheduling.assignment import Pod
+from quantumjob_operator.scheduling.autoscaler import Staffing
+from quantumjob_operator.scheduling.queue import Board
 from support.jobs import only, segment
 from support.kube import JOBS, PODS, QUANTUMJOBS, RUNNING, UID, FakeKube, shared_job, shared_pod
 from support.memory import MemoryStore

@@ -23,8 +23,8 @@ from quantumjob_operator.orders.identity import Identity
 from quantumjob_operator.results.collect import read_program
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.results.ports import ObjectStore
-from quantumjob_operator.shared.staffing import Staffing
-from quantumjob_operator.shared.turn import Pod, failed
+from quantumjob_operator.scheduling.assignment import Pod, failed
+from quantumjob_operator.scheduling.autoscaler import Staffing
 
 logger = logging.getLogger(__name__)
 

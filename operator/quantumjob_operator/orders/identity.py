@@ -14,7 +14,7 @@ from quantumjob_operator.kubernetes.objects import controller_of
 from quantumjob_operator.model.job_template import job_name
 from quantumjob_operator.model.worker_state import index_of
 from quantumjob_operator.orders.tokens import Caller, Denied
-from quantumjob_operator.shared.turn import Pod
+from quantumjob_operator.scheduling.assignment import Pod
 
 KNOWN_SECONDS: Final = 5.0
 """How long a caller's pod may be unknown: the watch brings it long before its container runs."""

@@ -21,9 +21,9 @@ from quantumjob_operator.model.worker_state import Worker
 from quantumjob_operator.orders import desk as desk_module
 from quantumjob_operator.orders import making
 from quantumjob_operator.orders.desk import Gone, Unknown
-from quantumjob_operator.shared.board import PAUSE_SECONDS
-from quantumjob_operator.shared.crew import LOST_SECONDS
-from quantumjob_operator.shared.turn import SILENT_SECONDS, Pod, Turn
+from quantumjob_operator.scheduling.assignment import SILENT_SECONDS, Pod, Turn
+from quantumjob_operator.scheduling.queue import PAUSE_SECONDS
+from quantumjob_operator.scheduling.worker_pool import LOST_SECONDS
 from support.jobs import only, result, write_job
 from support.kube import JOBS, QUANTUMJOBS, RUNNING, TIME, FakeKube, another, job, pod
 from support.parts import Parts

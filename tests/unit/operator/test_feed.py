@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quantumjob_operator import clock
 from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS
-from quantumjob_operator.shared.turn import Turn
+from quantumjob_operator.scheduling.assignment import Turn
 from support.jobs import only
 from support.kube import RUNNING, FakeKube, job, pod, quantumjob, shared_job, shared_pod, terminated
 from support.parts import OF, Parts

@@ -19,8 +19,8 @@ from quantumjob_operator.model import status
 from quantumjob_operator.model.placement import DEDICATED, SHARED
 from quantumjob_operator.model.worker_state import Worker
 from quantumjob_operator.results.collect import NotEnded
-from quantumjob_operator.shared.board import PAUSE_SECONDS
-from quantumjob_operator.shared.turn import ABSENT, SILENT_SECONDS, Pod
+from quantumjob_operator.scheduling.assignment import ABSENT, SILENT_SECONDS, Pod
+from quantumjob_operator.scheduling.queue import PAUSE_SECONDS
 from support.jobs import only, result, segment
 from support.kube import (
     EVENTS,

@@ -28,7 +28,7 @@ from quantumjob_operator.orders import making
 from quantumjob_operator.orders.identity import Registry
 from quantumjob_operator.orders.server import OrderServer
 from quantumjob_operator.orders.tokens import Denied, TokenVerifier
-from quantumjob_operator.shared.turn import Pod, Turn
+from quantumjob_operator.scheduling.assignment import Pod, Turn
 from support.jobs import only, program, result, write_job
 from support.jobs import owner as new_owner
 from support.kube import JOBS, PODS, QUANTUMJOBS, UID, FakeKube, another, job, pod, quantumjob

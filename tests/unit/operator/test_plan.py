@@ -15,7 +15,7 @@ from quantumjob_operator.model.placement import DEDICATED, SHARED
 from quantumjob_operator.model.worker_state import ABSENT, Worker, index_of
 from quantumjob_operator.plan import Create, Delete, Draft, Offer, Promote, View, Write, decide
 from quantumjob_operator.results.manifest import Failure
-from quantumjob_operator.shared.turn import Pod, Turn
+from quantumjob_operator.scheduling.assignment import Pod, Turn
 from support.kube import TIME, job, pod, program_of, quantumjob, terminated
 
 RUNNING = {"running": {"startedAt": TIME}}

@@ -16,8 +16,8 @@ from quantumjob_contract.reasons import Reason
 from quantumjob_operator.controller import PROGRESS_SECONDS
 from quantumjob_operator.kubernetes.client import JOBS, PODS
 from quantumjob_operator.orders.desk import Gone, Unknown
-from quantumjob_operator.shared.board import PAUSE_SECONDS
-from quantumjob_operator.shared.turn import SILENT_SECONDS, Pod, Turn
+from quantumjob_operator.scheduling.assignment import SILENT_SECONDS, Pod, Turn
+from quantumjob_operator.scheduling.queue import PAUSE_SECONDS
 from support.jobs import program, result, write_shard
 from support.kube import RUNNING, FakeKube, another, job, pod, terminated
 from support.parts import Parts

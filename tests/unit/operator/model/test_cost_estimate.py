@@ -23,7 +23,7 @@ from quantumjob_contract.program import Circuit, Format, Listed, Program
 from quantumjob_contract.reference import ObjectRef
 from quantumjob_operator.model import cost_estimate
 from quantumjob_operator.model.cost_estimate import UNKNOWN_SECONDS
-from quantumjob_operator.shared.policy import is_long
+from quantumjob_operator.scheduling.policy import is_long
 from support.jobs import owner
 from support.jobs import program as new_program
 

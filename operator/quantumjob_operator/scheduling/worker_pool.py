@@ -22,7 +22,7 @@ from quantumjob_operator.model.worker_state import (
     suspended,
     terminated,
 )
-from quantumjob_operator.shared.turn import Pod
+from quantumjob_operator.scheduling.assignment import Pod
 
 JSON = dict[str, Any]
 

@@ -18,8 +18,8 @@ from quantumjob_contract.orders import ALIVE_SECONDS
 from quantumjob_contract.reasons import Reason
 from quantumjob_operator.model.worker_state import Worker
 from quantumjob_operator.results.manifest import Failure
-from quantumjob_operator.shared import policy
-from quantumjob_operator.shared.turn import Pod, Turn, is_silent
+from quantumjob_operator.scheduling import policy
+from quantumjob_operator.scheduling.assignment import Pod, Turn, is_silent
 
 PAUSE_SECONDS: Final = 2 * ALIVE_SECONDS
 """After a start, in which a worker is heard that got its order from an operator that is gone."""

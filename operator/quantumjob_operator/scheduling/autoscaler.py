@@ -22,9 +22,9 @@ from quantumjob_operator.model.job_template import SHARED_PREFIX, template_of
 from quantumjob_operator.model.placement import SHARED, placement
 from quantumjob_operator.model.worker_state import Worker, explain, is_disrupted, is_out_of_memory, terminated
 from quantumjob_operator.results.manifest import Failure
-from quantumjob_operator.shared.board import Board
-from quantumjob_operator.shared.crew import PODLESS_SECONDS, Crew
-from quantumjob_operator.shared.turn import Pod, Turn
+from quantumjob_operator.scheduling.assignment import Pod, Turn
+from quantumjob_operator.scheduling.queue import Board
+from quantumjob_operator.scheduling.worker_pool import PODLESS_SECONDS, Crew
 
 JSON = dict[str, Any]
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantumjob_operator.model.cost_estimate import SHORT_SECONDS
-from quantumjob_operator.shared.policy import is_long, next_in, wanted
+from quantumjob_operator.scheduling.policy import is_long, next_in, wanted
 
 SHORT = st.floats(0.01, SHORT_SECONDS)
 LONG = st.floats(SHORT_SECONDS * 1.01, 1e6)

@@ -16,9 +16,14 @@ from quantumjob_operator.kubernetes import workqueue
 from quantumjob_operator.kubernetes.client import JOBS, ApiError, Kind
 from quantumjob_operator.model.job_template import build_shared, template_of
 from quantumjob_operator.model.worker_state import Worker
-from quantumjob_operator.shared.crew import HOPELESS_SECONDS, LOST_SECONDS, PODLESS_SECONDS, UNSTARTED_SECONDS
-from quantumjob_operator.shared.staffing import TICK_SECONDS, new_turns
-from quantumjob_operator.shared.turn import SILENT_SECONDS, Pod, Turn
+from quantumjob_operator.scheduling.assignment import SILENT_SECONDS, Pod, Turn
+from quantumjob_operator.scheduling.autoscaler import TICK_SECONDS, new_turns
+from quantumjob_operator.scheduling.worker_pool import (
+    HOPELESS_SECONDS,
+    LOST_SECONDS,
+    PODLESS_SECONDS,
+    UNSTARTED_SECONDS,
+)
 from support.jobs import only, program
 from support.kube import PODS, FakeKube, quantumjob, shared_pod, terminated
 from support.parts import BUILD, OF, Parts
@@ -348,7 +353,9 @@ def test_a_new_turn_is_what_the_job_says_and_what_is_known_of_it() -> None:
 
 
 async def test_the_clock_alone_brings_on_what_is_due(monkeypatch: pytest.MonkeyPatch, time: Any) -> None:
-    monkeypatch.setattr("quantumjob_operator.shared.staffing.TICK_SECONDS", 0.1)  # with 0 every tick would be late
+    monkeypatch.setattr(
+        "quantumjob_operator.scheduling.autoscaler.TICK_SECONDS", 0.1
+    )  # with 0 every tick would be late
     parts = Parts(FakeKube())
     pod = parts.hire("a")
     silent, late = wait(parts, 2, SHORT)
@@ -428,7 +435,7 @@ async def test_a_late_tick_blames_nobody(monkeypatch: pytest.MonkeyPatch, time: 
     for seconds, carrier in ((TICK_SECONDS, pod), (0.0, None)):
         delay, ticks, ticked = seconds, 1, asyncio.Event()
         with monkeypatch.context() as patched:
-            patched.setattr("quantumjob_operator.shared.staffing.asyncio.sleep", sleep)
+            patched.setattr("quantumjob_operator.scheduling.autoscaler.asyncio.sleep", sleep)
             task = asyncio.create_task(parts.staffing._tick())
             await ticked.wait()
         assert turn.pod == carrier

@@ -14,8 +14,7 @@ from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.reasons import Reason
 from quantumjob_operator.model.worker_state import Worker
 from quantumjob_operator.results.manifest import Failure
-from quantumjob_operator.shared.board import FIRST_RETRY_SECONDS, YIELD_SECONDS, Board
-from quantumjob_operator.shared.turn import (
+from quantumjob_operator.scheduling.assignment import (
     OVERTIME_SECONDS,
     PATIENCE,
     PATIENCE_SECONDS,
@@ -24,6 +23,7 @@ from quantumjob_operator.shared.turn import (
     Turn,
     is_silent,
 )
+from quantumjob_operator.scheduling.queue import FIRST_RETRY_SECONDS, YIELD_SECONDS, Board
 from support.jobs import only
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

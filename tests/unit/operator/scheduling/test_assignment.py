@@ -11,7 +11,7 @@ from quantumjob_contract.reasons import Reason
 from quantumjob_operator import clock
 from quantumjob_operator.model.worker_state import Worker
 from quantumjob_operator.results.manifest import Failure
-from quantumjob_operator.shared.turn import (
+from quantumjob_operator.scheduling.assignment import (
     ABSENT,
     OVERTIME_SECONDS,
     QUEUED,

@@ -11,7 +11,8 @@ from quantumjob_contract import names
 from quantumjob_contract.reasons import Reason
 from quantumjob_operator import clock
 from quantumjob_operator.cache import Cache
-from quantumjob_operator.shared.crew import (
+from quantumjob_operator.scheduling.assignment import Pod
+from quantumjob_operator.scheduling.worker_pool import (
     HOPELESS_SECONDS,
     LOST_SECONDS,
     PODLESS_SECONDS,
@@ -20,7 +21,6 @@ from quantumjob_operator.shared.crew import (
     is_ours,
     is_shared,
 )
-from quantumjob_operator.shared.turn import Pod
 from support.kube import RUNNING, TIME, job, pod, quantumjob, shared_job, shared_pod, terminated
 
 NOW = clock.parse(TIME)
