@@ -16,7 +16,6 @@ from quantumjob_contract.objectstore import Stores
 from quantumjob_contract.store import StoreDirectory
 from quantumjob_operator import informer, metrics
 from quantumjob_operator.cache import Cache
-from quantumjob_operator.controller import Controller
 from quantumjob_operator.feed import Feed
 from quantumjob_operator.kubernetes.client import Kube
 from quantumjob_operator.kubernetes.workqueue import WorkQueue
@@ -25,6 +24,7 @@ from quantumjob_operator.orders.desk import Desk
 from quantumjob_operator.orders.identity import Registry
 from quantumjob_operator.orders.server import OrderServer, serve
 from quantumjob_operator.orders.tokens import TokenVerifier
+from quantumjob_operator.reconcile.controller import Controller
 from quantumjob_operator.results import store_probe
 from quantumjob_operator.scheduling.autoscaler import Staffing
 from quantumjob_operator.scheduling.queue import Board

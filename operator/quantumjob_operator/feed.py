@@ -8,8 +8,8 @@ from typing import Any
 
 from quantumjob_contract.keys import Owner
 from quantumjob_operator.cache import Concern
-from quantumjob_operator.controller import Controller
 from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, Kind
+from quantumjob_operator.reconcile.controller import Controller
 from quantumjob_operator.scheduling import worker_pool
 from quantumjob_operator.scheduling.autoscaler import Staffing
 

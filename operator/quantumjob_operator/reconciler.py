@@ -12,9 +12,9 @@ from quantumjob_contract.objectstore import Stores
 from quantumjob_contract.store import Entry, Misconfigured, StoreDirectory
 from quantumjob_contract.transfer import NotFound, StoreError
 from quantumjob_operator import clock
-from quantumjob_operator.controller import MISSES, Controller
 from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, ApiError, Kube
 from quantumjob_operator.model import status
+from quantumjob_operator.reconcile.controller import MISSES, Controller
 from quantumjob_operator.results.collect import NotEnded
 from quantumjob_operator.results.garbage_collection import orphans
 from quantumjob_operator.settings import Settings

@@ -10,13 +10,14 @@ from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.orders import Alive, Ended, Next, Order, Told
 from quantumjob_contract.program import encode
 from quantumjob_contract.results import PubMetadata, PubResult, Register
-from quantumjob_operator import clock, plan
+from quantumjob_operator import clock
 from quantumjob_operator.cache import Cache, owner_of_quantumjob
-from quantumjob_operator.controller import Controller
 from quantumjob_operator.feed import Feed
 from quantumjob_operator.kubernetes.workqueue import WorkQueue
 from quantumjob_operator.model.job_template import build_job, build_shared
 from quantumjob_operator.orders.desk import Desk
+from quantumjob_operator.reconcile import plan
+from quantumjob_operator.reconcile.controller import Controller
 from quantumjob_operator.scheduling.assignment import Pod
 from quantumjob_operator.scheduling.autoscaler import Staffing
 from quantumjob_operator.scheduling.queue import Board

@@ -14,8 +14,8 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from quantumjob_contract import keys, names, saved, seeds
 from quantumjob_contract.program import Program, Pub, encode
-from quantumjob_operator.listing import look
 from quantumjob_operator.model.validation import accept, is_unseen
+from quantumjob_operator.reconcile.pubs_object import look
 from quantumjob_operator.results.promotion import promote
 from quantumjob_worker import child, ipc
 from quantumjob_worker.agent import npz, segments

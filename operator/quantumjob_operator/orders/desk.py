@@ -15,11 +15,12 @@ from quantumjob_contract.orders import POLL_SECONDS, Alive, Ended, Next, Order, 
 from quantumjob_contract.program import encode
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.resource import pubs_of, shards
-from quantumjob_operator import clock, metrics, plan
-from quantumjob_operator.controller import Controller
+from quantumjob_operator import clock, metrics
 from quantumjob_operator.model.validation import Refusal, accept
 from quantumjob_operator.orders import making
 from quantumjob_operator.orders.identity import Identity
+from quantumjob_operator.reconcile import plan
+from quantumjob_operator.reconcile.controller import Controller
 from quantumjob_operator.results.collect import read_program
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.results.ports import ObjectStore

@@ -16,11 +16,11 @@ from quantumjob_contract.program import decode_program
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.transfer import StoreUnavailable
 from quantumjob_operator import clock
-from quantumjob_operator.controller import PROGRESS_SECONDS
 from quantumjob_operator.model.worker_state import Worker
 from quantumjob_operator.orders import desk as desk_module
 from quantumjob_operator.orders import making
 from quantumjob_operator.orders.desk import Gone, Unknown
+from quantumjob_operator.reconcile.controller import PROGRESS_SECONDS
 from quantumjob_operator.scheduling.assignment import SILENT_SECONDS, Pod, Turn
 from quantumjob_operator.scheduling.queue import PAUSE_SECONDS
 from quantumjob_operator.scheduling.worker_pool import LOST_SECONDS

@@ -16,22 +16,23 @@ from quantumjob_contract.reasons import Reason
 from quantumjob_contract.resource import shards
 from quantumjob_contract.store import Misconfigured
 from quantumjob_contract.transfer import NotFound, Put, StoreError, sha256
-from quantumjob_operator import clock, listing, metrics, plan
+from quantumjob_operator import clock, metrics
 from quantumjob_operator.cache import Cache
 from quantumjob_operator.kubernetes.client import QUANTUMJOBS, ApiError, Kube
 from quantumjob_operator.kubernetes.workqueue import Report, WorkQueue
-from quantumjob_operator.memory import Memory
 from quantumjob_operator.model import cost_estimate, events, status
 from quantumjob_operator.model.validation import Refusal, accept
 from quantumjob_operator.model.worker_state import Worker
-from quantumjob_operator.own_jobs import OwnJobs
+from quantumjob_operator.reconcile import plan, pubs_object
+from quantumjob_operator.reconcile.dedicated_jobs import OwnJobs
+from quantumjob_operator.reconcile.job_memory import Memory
+from quantumjob_operator.reconcile.notifier import Teller
 from quantumjob_operator.results.collect import Corrupt, Found, NotEnded, known_program
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.results.ports import ObjectStore
 from quantumjob_operator.results.promotion import promote
 from quantumjob_operator.scheduling.autoscaler import Staffing, new_turns
 from quantumjob_operator.scheduling.queue import PAUSE_SECONDS
-from quantumjob_operator.telling import Teller
 
 JSON = dict[str, Any]
 logger = logging.getLogger(__name__)
@@ -200,7 +201,7 @@ class Controller:
         """Look at the object that lists the pubs. Raises what keeps it from being read, and says so in the status."""
         try:
             async with self._looking:
-                found = await listing.look(self.open_store().circuits, quantumjob)
+                found = await pubs_object.look(self.open_store().circuits, quantumjob)
         except (StoreError, Misconfigured) as error:
             await self._wait(owner, quantumjob, Reason.WAITING_FOR_STORE, _store_message(error))
             raise

@@ -13,11 +13,12 @@ from quantumjob_contract.orders import ALIVE_SECONDS, Ended
 from quantumjob_contract.program import encode
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.transfer import StoreUnavailable
-from quantumjob_operator import clock, metrics, plan
-from quantumjob_operator.controller import MISSES, Controller
+from quantumjob_operator import clock, metrics
 from quantumjob_operator.model import status
 from quantumjob_operator.model.placement import DEDICATED, SHARED
 from quantumjob_operator.model.worker_state import Worker
+from quantumjob_operator.reconcile import plan
+from quantumjob_operator.reconcile.controller import MISSES, Controller
 from quantumjob_operator.results.collect import NotEnded
 from quantumjob_operator.scheduling.assignment import ABSENT, SILENT_SECONDS, Pod
 from quantumjob_operator.scheduling.queue import PAUSE_SECONDS

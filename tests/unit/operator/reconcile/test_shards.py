@@ -13,9 +13,9 @@ from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.orders import Ended, Order
 from quantumjob_contract.program import encode
 from quantumjob_contract.reasons import Reason
-from quantumjob_operator.controller import PROGRESS_SECONDS
 from quantumjob_operator.kubernetes.client import JOBS, PODS
 from quantumjob_operator.orders.desk import Gone, Unknown
+from quantumjob_operator.reconcile.controller import PROGRESS_SECONDS
 from quantumjob_operator.scheduling.assignment import SILENT_SECONDS, Pod, Turn
 from quantumjob_operator.scheduling.queue import PAUSE_SECONDS
 from support.jobs import program, result, write_shard

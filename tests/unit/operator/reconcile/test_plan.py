@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from quantumjob_contract.reasons import Reason
-from quantumjob_operator import clock, plan
+from quantumjob_operator import clock
 from quantumjob_operator.model import status
 from quantumjob_operator.model.placement import DEDICATED, SHARED
 from quantumjob_operator.model.worker_state import ABSENT, Worker, index_of
-from quantumjob_operator.plan import Create, Delete, Draft, Offer, Promote, View, Write, decide
+from quantumjob_operator.reconcile import plan
+from quantumjob_operator.reconcile.plan import Create, Delete, Draft, Offer, Promote, View, Write, decide
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.scheduling.assignment import Pod, Turn
 from support.kube import TIME, job, pod, program_of, quantumjob, terminated

@@ -9,11 +9,11 @@ import pytest
 from quantumjob_contract import keys
 from quantumjob_contract.program import decode_program
 from quantumjob_contract.transfer import StoreUnavailable
-from quantumjob_operator.controller import MISSES, Controller
 from quantumjob_operator.kubernetes.client import ApiError
 from quantumjob_operator.model import status
 from quantumjob_operator.model.placement import DEDICATED
 from quantumjob_operator.model.worker_state import ABSENT
+from quantumjob_operator.reconcile.controller import MISSES, Controller
 from quantumjob_operator.results.collect import NotEnded
 from support.jobs import only, result, write_job
 from support.kube import EVENTS, JOBS, QUANTUMJOBS, FakeKube, job, pod, program_of, quantumjob, terminated

@@ -1,0 +1,1 @@
+"""Reconciles one QuantumJob: plan decides, controller performs. Knows neither kopf nor the workers' HTTP."""
