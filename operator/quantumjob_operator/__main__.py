@@ -20,9 +20,9 @@ from quantumjob_operator.feed import Feed
 from quantumjob_operator.kubernetes.client import Kube
 from quantumjob_operator.kubernetes.workqueue import WorkQueue
 from quantumjob_operator.model.job_template import build_job, build_shared
-from quantumjob_operator.orders.desk import Desk
+from quantumjob_operator.orders.http import OrderServer, serve
 from quantumjob_operator.orders.identity import Registry
-from quantumjob_operator.orders.server import OrderServer, serve
+from quantumjob_operator.orders.service import Desk
 from quantumjob_operator.orders.tokens import TokenVerifier
 from quantumjob_operator.reconcile.controller import Controller
 from quantumjob_operator.results import store_probe

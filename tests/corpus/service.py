@@ -26,7 +26,7 @@ from quantumjob_contract.reference import ObjectRef
 from quantumjob_contract.results import PubResult
 from quantumjob_contract.store import Store
 from quantumjob_contract.transfer import sha256
-from quantumjob_operator.orders import making
+from quantumjob_operator.orders import builder
 from quantumjob_operator.results.promotion import promote
 from support.jobs import TIME
 from support.s3 import Server
@@ -65,7 +65,7 @@ class Service:
         opened = AsyncStore(self.store)
         what = program, encode(program)
         try:
-            order = making.order(opened, keys.Shard(owner, 0), what, found=[], left=DEADLINE, expected=DEADLINE)
+            order = builder.order(opened, keys.Shard(owner, 0), what, found=[], left=DEADLINE, expected=DEADLINE)
         finally:
             await opened.close()
         self.orders.orders.append(order)

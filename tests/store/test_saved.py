@@ -21,7 +21,7 @@ from quantumjob_contract.reader import NotVerified, Results
 from quantumjob_contract.results import Provenance, PubTimes, StoredObject, decode_segment
 from quantumjob_contract.store import Store
 from quantumjob_contract.transfer import NotFound, sha256
-from quantumjob_operator.orders import making
+from quantumjob_operator.orders import builder
 from quantumjob_operator.results.collect import Corrupt
 from quantumjob_operator.results.promotion import promote
 from quantumjob_worker import child, ipc
@@ -49,7 +49,7 @@ def carried_out(store: Store, opened: AsyncStore, of: Owner) -> None:
     """What the worker leaves of this job."""
     job = saving(of)
     put(store.pending, keys.program(of), encode(job))
-    order = making.order(opened, only(of), (job, encode(job)), found=[], left=600.0)
+    order = builder.order(opened, only(of), (job, encode(job)), found=[], left=600.0)
     made = Provenance({"worker": "0"}, "none", 1, 2**30, "pod", TIME, TIME, TIME, TIME)
     nobody: Any = None
     segments = Segments(order, nobody, transfer.pool(), lambda _simulated: made)

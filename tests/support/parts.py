@@ -15,7 +15,7 @@ from quantumjob_operator.cache import Cache, owner_of_quantumjob
 from quantumjob_operator.feed import Feed
 from quantumjob_operator.kubernetes.workqueue import WorkQueue
 from quantumjob_operator.model.job_template import build_job, build_shared
-from quantumjob_operator.orders.desk import Desk
+from quantumjob_operator.orders.service import Desk
 from quantumjob_operator.reconcile import plan
 from quantumjob_operator.reconcile.controller import Controller
 from quantumjob_operator.scheduling.assignment import Pod

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from quantumjob_operator import clock
-from quantumjob_operator.orders import desk
 from quantumjob_operator.orders import identity as identity_module
+from quantumjob_operator.orders import service
 
 
 class Time:
@@ -32,5 +32,5 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
 @pytest.fixture
 def no_poll(monkeypatch: pytest.MonkeyPatch) -> None:
     """A question for an order that is not there is answered at once, and a pod that nobody knows is unknown at once."""
-    monkeypatch.setattr(desk, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(service, "POLL_SECONDS", 0.0)
     monkeypatch.setattr(identity_module, "KNOWN_SECONDS", 0.0)

@@ -14,7 +14,7 @@ from quantumjob_contract.orders import Ended, Order
 from quantumjob_contract.program import encode
 from quantumjob_contract.reasons import Reason
 from quantumjob_operator.kubernetes.client import JOBS, PODS
-from quantumjob_operator.orders.desk import Gone, Unknown
+from quantumjob_operator.orders.service import Gone, Unknown
 from quantumjob_operator.reconcile.controller import PROGRESS_SECONDS
 from quantumjob_operator.scheduling.assignment import SILENT_SECONDS, Pod, Turn
 from quantumjob_operator.scheduling.queue import PAUSE_SECONDS

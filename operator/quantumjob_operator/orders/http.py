@@ -17,8 +17,8 @@ from quantumjob_contract.store import Misconfigured
 from quantumjob_contract.transfer import StoreError
 from quantumjob_operator import metrics
 from quantumjob_operator.kubernetes.client import ApiError
-from quantumjob_operator.orders.desk import Desk, Gone, Unknown
 from quantumjob_operator.orders.identity import Identity, Registry
+from quantumjob_operator.orders.service import Desk, Gone, Unknown
 from quantumjob_operator.orders.tokens import Denied, TokenVerifier
 from quantumjob_operator.results.collect import Corrupt
 

@@ -24,9 +24,9 @@ from quantumjob_contract.reference import ObjectRef
 from quantumjob_operator import clock
 from quantumjob_operator.kubernetes.client import ApiUnreachable
 from quantumjob_operator.model import cost_estimate
-from quantumjob_operator.orders import making
+from quantumjob_operator.orders import builder
+from quantumjob_operator.orders.http import OrderServer
 from quantumjob_operator.orders.identity import Registry
-from quantumjob_operator.orders.server import OrderServer
 from quantumjob_operator.orders.tokens import Denied, TokenVerifier
 from quantumjob_operator.scheduling.assignment import Pod, Turn
 from support.jobs import only, program, result, write_job
@@ -317,19 +317,19 @@ async def test_a_store_that_is_down_is_told_without_its_words(endpoint: Endpoint
 def make(store: MemoryStore, of: Owner, made: Program, found: list[str]) -> Order:
     (expected,) = cost_estimate.seconds(made)
     what = (made, encode(made))
-    return making.order(store.opened, only(of), what, found=found, left=100, expected=expected)  # type: ignore[arg-type]
+    return builder.order(store.opened, only(of), what, found=found, left=100, expected=expected)  # type: ignore[arg-type]
 
 
 async def test_an_order_names_what_earlier_attempts_have_written() -> None:
     store, of = MemoryStore(), new_owner()
     write_job(store.pending, of, [[result(0)], [result(1)]], last=False)  # type: ignore[arg-type]
-    found = await making.written(store.opened.pending, only(of))  # type: ignore[arg-type]
+    found = await builder.written(store.opened.pending, only(of))  # type: ignore[arg-type]
     assert found == ["000000", "000001"]
     order = make(store, of, long_program(of, 2), found)
     assert [each.name for each in order.found] == ["000000", "000001"]
     assert order.next[0].name == "000002"
     store.pending.put_once(order.last_key, b"anything")
-    assert await making.written(store.opened.pending, only(of)) == ["000000", "000001", "last"]  # type: ignore[arg-type]
+    assert await builder.written(store.opened.pending, only(of)) == ["000000", "000001", "last"]  # type: ignore[arg-type]
 
 
 def test_a_short_order_has_one_segment() -> None:
@@ -354,7 +354,7 @@ def test_an_order_that_saves_arrays_has_urls_for_them_however_short_it_is() -> N
 def test_a_dedicated_order_may_have_more_however_short_it_seems() -> None:
     store, of = MemoryStore(), new_owner()
     what = (program(of, 1), encode(program(of, 1)))
-    made = making.order(store.opened, only(of), what, found=[], left=100)  # type: ignore[arg-type]
+    made = builder.order(store.opened, only(of), what, found=[], left=100)  # type: ignore[arg-type]
     assert (made.only, len(made.next)) == (True, limits.SEGMENT_URLS)
 
 
@@ -375,9 +375,9 @@ def test_an_order_holds_the_url_of_its_noise_model() -> None:
 
 
 def test_urls_live_as_long_as_the_job_may() -> None:
-    assert making.url_life(-5) == making.SPARE_SECONDS
-    assert making.url_life(600) == 600 + making.SPARE_SECONDS
-    assert making.url_life(10**9) == 7 * 24 * 3600
+    assert builder.url_life(-5) == builder.SPARE_SECONDS
+    assert builder.url_life(600) == 600 + builder.SPARE_SECONDS
+    assert builder.url_life(10**9) == 7 * 24 * 3600
 
 
 def shared(name: str = "a", namespace: str = "team") -> str:
@@ -449,7 +449,7 @@ async def test_a_question_whose_asker_is_gone_takes_no_order(
 ) -> None:
     """A worker that dies while it waits must not take an order with it."""
     pod = Pod("team", "qj-shared-a-x", "pod-shared-a")
-    monkeypatch.setattr("quantumjob_operator.orders.desk.POLL_SECONDS", 1000.0)
+    monkeypatch.setattr("quantumjob_operator.orders.service.POLL_SECONDS", 1000.0)
     question = asyncio.create_task(endpoint.ask(pod))
     await asyncio.sleep(0)
     question.cancel()

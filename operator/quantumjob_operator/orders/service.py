@@ -17,7 +17,7 @@ from quantumjob_contract.reasons import Reason
 from quantumjob_contract.resource import pubs_of, shards
 from quantumjob_operator import clock, metrics
 from quantumjob_operator.model.validation import Refusal, accept
-from quantumjob_operator.orders import making
+from quantumjob_operator.orders import builder
 from quantumjob_operator.orders.identity import Identity
 from quantumjob_operator.reconcile import plan
 from quantumjob_operator.reconcile.controller import Controller
@@ -114,7 +114,7 @@ class Desk:
             if self.staffing.board.carried_by(who.uid) != shard:
                 raise Unknown
         left = self._seconds_left(shard)
-        return making.segment_urls(self.open_store().pending, shard, said.start, left, saves=said.arrays)
+        return builder.segment_urls(self.open_store().pending, shard, said.start, left, saves=said.arrays)
 
     async def _own(self, shard: Shard) -> Order:
         """The order of a dedicated worker."""
@@ -124,8 +124,8 @@ class Desk:
         metrics.ORDERS_GIVEN.labels(names.DEDICATED).inc()
         store, left = self.open_store(), self._seconds_left(shard)
         program, found = await read_program(store.pending, shard.owner)
-        there = [] if untouched else await making.written(store.pending, shard)
-        return making.order(store, shard, (program, found.data), found=there, left=left)
+        there = [] if untouched else await builder.written(store.pending, shard)
+        return builder.order(store, shard, (program, found.data), found=there, left=left)
 
     async def _turn(self, pod: Pod) -> Order | None:
         """The next order of a shared worker, as soon as there is one."""
@@ -193,7 +193,7 @@ class Desk:
         known.ordered.add(shard.number)
         try:
             store = self.open_store()
-            found = [] if untouched else await making.written(store.pending, shard)
+            found = [] if untouched else await builder.written(store.pending, shard)
         except BaseException:
             if self._asking.get(pod.uid) is asyncio.current_task():  # else a newer question may have it by now
                 board.lay_down(pod)
@@ -205,7 +205,7 @@ class Desk:
             return None
         turn, left = board.turn(shard), self._seconds_left(shard)
         expected = turn.expected if turn else None
-        return making.order(store, shard, (program, encode(program)), found=found, left=left, expected=expected)
+        return builder.order(store, shard, (program, encode(program)), found=found, left=left, expected=expected)
 
     def _let_go(self, pod: Pod) -> None:
         """A worker leaves: from now on it is not counted. Raises Gone."""

@@ -17,9 +17,9 @@ from quantumjob_contract.reasons import Reason
 from quantumjob_contract.transfer import StoreUnavailable
 from quantumjob_operator import clock
 from quantumjob_operator.model.worker_state import Worker
-from quantumjob_operator.orders import desk as desk_module
-from quantumjob_operator.orders import making
-from quantumjob_operator.orders.desk import Gone, Unknown
+from quantumjob_operator.orders import builder
+from quantumjob_operator.orders import service as desk_module
+from quantumjob_operator.orders.service import Gone, Unknown
 from quantumjob_operator.reconcile.controller import PROGRESS_SECONDS
 from quantumjob_operator.scheduling.assignment import SILENT_SECONDS, Pod, Turn
 from quantumjob_operator.scheduling.queue import PAUSE_SECONDS
@@ -558,7 +558,7 @@ async def test_a_question_that_is_cancelled_while_its_order_is_made_takes_nothin
         await answer.wait()
         return []
 
-    monkeypatch.setattr(making, "written", slow)
+    monkeypatch.setattr(builder, "written", slow)
     first, second = await ask_twice(parts, worker)
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(first, 30)
