@@ -14,9 +14,8 @@ from quantumjob_contract import certificates, health, logs
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.objectstore import Stores
 from quantumjob_contract.store import StoreDirectory
-from quantumjob_operator import informer, metrics
+from quantumjob_operator import metrics
 from quantumjob_operator.cache import Cache
-from quantumjob_operator.feed import Feed
 from quantumjob_operator.kubernetes.client import Kube
 from quantumjob_operator.kubernetes.workqueue import WorkQueue
 from quantumjob_operator.model.job_template import build_job, build_shared
@@ -29,7 +28,9 @@ from quantumjob_operator.results import store_probe
 from quantumjob_operator.scheduling.autoscaler import Staffing
 from quantumjob_operator.scheduling.queue import Board
 from quantumjob_operator.settings import Settings
-from quantumjob_operator.watchdog import Watchdog
+from quantumjob_operator.watch import informer
+from quantumjob_operator.watch.event_router import Feed
+from quantumjob_operator.watch.resync import Watchdog
 
 logger = logging.getLogger(f"{__package__}.main")  # its __name__ is another
 

@@ -12,7 +12,6 @@ from quantumjob_contract.program import encode
 from quantumjob_contract.results import PubMetadata, PubResult, Register
 from quantumjob_operator import clock
 from quantumjob_operator.cache import Cache, owner_of_quantumjob
-from quantumjob_operator.feed import Feed
 from quantumjob_operator.kubernetes.workqueue import WorkQueue
 from quantumjob_operator.model.job_template import build_job, build_shared
 from quantumjob_operator.orders.service import Desk
@@ -21,6 +20,7 @@ from quantumjob_operator.reconcile.controller import Controller
 from quantumjob_operator.scheduling.assignment import Pod
 from quantumjob_operator.scheduling.autoscaler import Staffing
 from quantumjob_operator.scheduling.queue import Board
+from quantumjob_operator.watch.event_router import Feed
 from support.jobs import only, segment
 from support.kube import JOBS, PODS, QUANTUMJOBS, RUNNING, UID, FakeKube, shared_job, shared_pod
 from support.memory import MemoryStore

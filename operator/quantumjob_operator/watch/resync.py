@@ -14,11 +14,11 @@ from typing import Any, Final
 
 from quantumjob_contract import names
 from quantumjob_operator.cache import is_known_kind, owner_of
-from quantumjob_operator.feed import Feed
 from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, ApiError, Kind
 from quantumjob_operator.kubernetes.objects import controller_uid, version
 from quantumjob_operator.model import status
 from quantumjob_operator.scheduling import worker_pool
+from quantumjob_operator.watch.event_router import Feed
 
 JSON = dict[str, Any]
 logger = logging.getLogger(__name__)

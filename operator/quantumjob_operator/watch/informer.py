@@ -10,8 +10,8 @@ from typing import Any, Final
 import kopf
 
 from quantumjob_contract import names
-from quantumjob_operator.feed import Feed
 from quantumjob_operator.model import status
+from quantumjob_operator.watch.event_router import Feed
 
 IDENTITY: Final = "quantumjob-operator"
 CHUNK: Final = 100

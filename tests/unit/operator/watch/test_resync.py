@@ -6,9 +6,9 @@ import pytest
 
 from quantumjob_contract.keys import Owner
 from quantumjob_operator import clock
-from quantumjob_operator import watchdog as module
 from quantumjob_operator.scheduling.assignment import Turn
-from quantumjob_operator.watchdog import Watchdog, behind
+from quantumjob_operator.watch import resync as module
+from quantumjob_operator.watch.resync import Watchdog, behind
 from support.kube import (
     JOBS,
     PODS,
