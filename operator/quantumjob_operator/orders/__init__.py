@@ -1,1 +1,1 @@
-"""The order endpoint: who asks is proven, what they get is presigned URLs of just their own objects."""
+"""Serves workers over HTTP: authenticates a pod, hands out orders with presigned URLs. Knows no watch."""

@@ -1,1 +1,1 @@
-"""Workers that the small jobs of a namespace share: who gets one, who is next, how many there are."""
+"""Assigns shards to shared workers and scales the workers of each namespace. No API calls but the autoscaler's."""

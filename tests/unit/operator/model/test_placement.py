@@ -12,7 +12,7 @@ from quantumjob_contract import names
 from quantumjob_operator.model.placement import DEDICATED, DEFAULT_RESOURCES, SHARED, placement
 from support.kube import another, quantumjob
 
-CRD = Path(__file__).parents[3] / "crds" / "quantumjobs.yaml"
+CRD = Path(__file__).parents[4] / "crds" / "quantumjobs.yaml"
 
 
 def defaults_of_the_schema() -> dict[str, Any]:

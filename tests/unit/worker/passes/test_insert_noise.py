@@ -227,7 +227,7 @@ def test_models_that_cannot_be(text: str, wrong: str | None) -> None:
 def test_the_model_of_the_documentation() -> None:
     from pathlib import Path
 
-    text = (Path(__file__).parents[3] / "docs/noise.md").read_text()
+    text = (Path(__file__).parents[4] / "docs/noise.md").read_text()
     example = text.split("```json\n")[1].split("```")[0]
     model = decode_model(example.encode())
     assert model.relaxation is not None
