@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from api_client import Api
 from benchmarks import jobs
-from benchmarks.api import Api
 from benchmarks.watching import Ended, Key, Watching, now
 from cluster import SYSTEM, eventually, get, kubeconfig_once, kubectl
 from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, Kind

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from benchmarks.api import Api
+from api_client import Api
 from quantumjob_operator.kubernetes.client import Kind
 
 WATCH_SECONDS: Final = 300

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import Final
 
-from benchmarks.api import Api
+from api_client import Api
 from benchmarks.figures.parts import Writes
 
 VERBS: Final = frozenset({"POST", "PUT", "PATCH", "APPLY", "DELETE"})

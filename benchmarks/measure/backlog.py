@@ -7,8 +7,8 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+from api_client import MERGE
 from benchmarks import jobs, operator_usage, writes
-from benchmarks.api import MERGE
 from benchmarks.figures.single import seconds
 from benchmarks.figures.together import NEVER, Backlog
 from benchmarks.measure import pods

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Final
 
-from benchmarks.api import Api
+from api_client import Api
 from benchmarks.figures.rest import Reading, rest_since
 from benchmarks.operator_usage import TICK_MS, ticks
 from benchmarks.watching import now
