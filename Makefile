@@ -22,6 +22,9 @@ $(BIN)/.ready:
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r <($(BIN)/python hack/requirements qsim)
 	@touch $@
 
+venv: $(BIN)/.ready ## Print the folder of the Python environment
+	@echo $(VENV)
+
 demo: $(BIN)/.ready ## Bring up what is missing, run the examples, show their results
 	@hack/demo
 
@@ -65,4 +68,4 @@ clean-node: ## Take the local node away, with all that it installed and cached
 	hack/node purge
 	rm -rf $(CACHE)
 
-.PHONY: help demo test check unit store cluster corpus pictures fuzz bench images clean-node
+.PHONY: help venv demo test check unit store cluster corpus pictures fuzz bench images clean-node
