@@ -124,7 +124,7 @@ def by_aer(circuit: QuantumCircuit) -> str:
 
 
 def by_router(circuit: QuantumCircuit, amplitudes: Literal["double", "single"] = "double") -> str:
-    from quantumjob_contract.results import PubMetadata  # noqa: PLC0415
+    from quantumjob_contract.schema.results import PubMetadata  # noqa: PLC0415
     from quantumjob_worker.ipc import Task  # noqa: PLC0415
     from quantumjob_worker.passes import normalize  # noqa: PLC0415
     from quantumjob_worker.primitives import sampler  # noqa: PLC0415

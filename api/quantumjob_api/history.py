@@ -24,7 +24,7 @@ from quantumjob_api.tokens import Token
 from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.reader import Results
-from quantumjob_contract.results import decode_manifest
+from quantumjob_contract.schema.results import decode_manifest
 from quantumjob_contract.store import Bucket
 from quantumjob_contract.transfer import NotFound, TooLarge
 

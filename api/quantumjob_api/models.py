@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from quantumjob_api.problems import Reason
 from quantumjob_contract import limits
-from quantumjob_contract.program import Format
+from quantumjob_contract.schema.program import Format
 
 LABEL: Final = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 SUBDOMAIN: Final = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$"

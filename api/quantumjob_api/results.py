@@ -19,7 +19,7 @@ from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.objectstore import AsyncBucket
 from quantumjob_contract.reader import NotVerified, Results
-from quantumjob_contract.results import PubResult, decode_segment
+from quantumjob_contract.schema.results import PubResult, decode_segment
 from quantumjob_contract.store import Bucket, Entry
 from quantumjob_contract.transfer import NotFound, TooLarge
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from quantumjob_contract.keys import Owner, prefix
-from quantumjob_contract.results import Manifest, StoredObject
+from quantumjob_contract.schema.results import Manifest, StoredObject
 
 JSON = dict[str, Any]
 

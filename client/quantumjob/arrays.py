@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from quantumjob_contract.results import PubResult
-from quantumjob_contract.saved import KINDS, SavedArray, member
+from quantumjob_contract.schema.results import PubResult
+from quantumjob_contract.schema.saved_arrays import KINDS, SavedArray, member
 
 Values: TypeAlias = dict[int, dict[str, NDArray[Any]]]
 """By the pub's index, and by the array's name."""

@@ -12,7 +12,7 @@ from quantumjob.arrays import Values, saved_arrays
 from quantumjob.errors import JobFailed
 from quantumjob.models import Arrays, Result
 from quantumjob.results import pub_result
-from quantumjob_contract.results import PubResult as Stored
+from quantumjob_contract.schema.results import PubResult as Stored
 
 JSON = dict[str, Any]
 Finished: TypeAlias = PrimitiveResult[PubResult]

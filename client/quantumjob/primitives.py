@@ -16,7 +16,7 @@ from quantumjob.client import Client
 from quantumjob.job import Job
 from quantumjob.pubs import estimator_pub, made_of_each, program, sampler_pub
 from quantumjob_contract import limits
-from quantumjob_contract.saved import KINDS, Save, in_order
+from quantumjob_contract.schema.saved_arrays import KINDS, Save, in_order
 
 JSON = dict[str, Any]
 

@@ -16,7 +16,7 @@ from qiskit.quantum_info import SparseObservable, SparsePauliOp
 from quantumjob import circuits
 from quantumjob.encoding import encoded
 from quantumjob_contract import limits
-from quantumjob_contract.program import default_name
+from quantumjob_contract.schema.program import default_name
 
 JSON = dict[str, Any]
 MAX_ARRAYS: Final = 256 * limits.KIB

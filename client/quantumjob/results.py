@@ -12,8 +12,8 @@ from qiskit.primitives import BitArray, DataBin, PrimitiveResult, PubResult, Sam
 
 from quantumjob.arrays import Values, checked, points, saved_arrays
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.results import Expectations, PubError, PubMetadata, Register
-from quantumjob_contract.results import PubResult as Stored
+from quantumjob_contract.schema.results import Expectations, PubError, PubMetadata, Register
+from quantumjob_contract.schema.results import PubResult as Stored
 
 if TYPE_CHECKING:  # it brings the store's client, which the REST service makes needless
     from quantumjob_contract.reader import Results

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from quantumjob_contract.results import Register
+from quantumjob_contract.schema.results import Register
 
 
 def counts(register: Register) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from quantumjob_contract import arrays, limits
 from quantumjob_contract.arrays import BadArray
-from quantumjob_contract.program import Primitive, Pub
+from quantumjob_contract.schema.program import Primitive, Pub
 
 
 class Size(NamedTuple):

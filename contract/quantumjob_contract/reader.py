@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from quantumjob_contract import keys, limits
 from quantumjob_contract.counts import counts
-from quantumjob_contract.program import Program, decode_program
-from quantumjob_contract.results import (
+from quantumjob_contract.schema.program import Program, decode_program
+from quantumjob_contract.schema.results import (
     Manifest,
     PubResult,
     StoredArrays,

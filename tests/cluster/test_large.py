@@ -14,7 +14,7 @@ from qiskit.circuit import Parameter
 
 import cluster
 from quantumjob_contract import keys
-from quantumjob_contract.results import PubResult
+from quantumjob_contract.schema.results import PubResult
 
 JSON = dict[str, Any]
 KEY = "pubs.jsonl"

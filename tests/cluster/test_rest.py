@@ -17,7 +17,7 @@ from rest import SERVICE, account, authority, client, connected, described, of_n
 
 import cluster
 from quantumjob_contract import limits, names
-from quantumjob_contract.results import to_json
+from quantumjob_contract.schema.results import to_json
 
 EDIT, VIEW = "quantumjob-edit", "quantumjob-view"
 CASES = os.environ.get("QUANTUMJOB_TEST_SCHEMATHESIS_EXAMPLES", "10")

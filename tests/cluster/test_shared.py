@@ -29,7 +29,7 @@ from conftest import (
 
 import cluster
 from quantumjob_contract import keys, names, transfer
-from quantumjob_contract.orders import PATH_ORDERS, alive_path, urls_path
+from quantumjob_contract.schema.orders import PATH_ORDERS, alive_path, urls_path
 from quantumjob_contract.store import Store
 
 JSON = dict[str, Any]

@@ -11,7 +11,7 @@ from conftest import LONG, Namespace, pub
 
 import cluster
 from quantumjob_contract import names, transfer
-from quantumjob_contract.orders import PATH_ORDERS
+from quantumjob_contract.schema.orders import PATH_ORDERS
 
 PROBE = """
 import json, os, pathlib

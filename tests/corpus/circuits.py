@@ -10,7 +10,7 @@ from mqt.bench import BenchmarkLevel, get_benchmark
 from mqt.bench.benchmarks import get_available_benchmark_names
 from qiskit import QuantumCircuit, qasm2, qasm3, qpy
 
-from quantumjob_contract.program import Format
+from quantumjob_contract.schema.program import Format
 
 WIDTHS: Final = range(2, 13)
 FORMATS: Final[tuple[Format, ...]] = ("OpenQASM2", "OpenQASM3", "QPY")

@@ -23,8 +23,8 @@ from exact import ALARM, joint, surprise  # noqa: E402
 from service import Service, service  # noqa: E402
 
 from quantumjob_contract.keys import Owner  # noqa: E402
-from quantumjob_contract.program import Format  # noqa: E402
-from quantumjob_contract.results import PubResult  # noqa: E402
+from quantumjob_contract.schema.program import Format  # noqa: E402
+from quantumjob_contract.schema.results import PubResult  # noqa: E402
 
 SHOTS: Final = 1000
 

@@ -11,10 +11,10 @@ import urllib3
 
 from fuzz import mutations
 from fuzz.mutations import Step
-from quantumjob_contract.backend import Method
-from quantumjob_contract.decoding import decode
 from quantumjob_contract.limits import PARSE_SECONDS
-from quantumjob_contract.program import Format, Listed, Primitive, Program
+from quantumjob_contract.schema.backend import Method
+from quantumjob_contract.schema.decoding import decode
+from quantumjob_contract.schema.program import Format, Listed, Primitive, Program
 from quantumjob_worker.inputs import noise_model
 from quantumjob_worker.inputs.pub_list import Lines
 from quantumjob_worker.inputs.tasks import Source

@@ -14,7 +14,7 @@ import quantumjob_worker
 from fuzz.targets import TARGETS, Made, Refused
 from quantumjob_contract.limits import MIB
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.results import PubError
+from quantumjob_contract.schema.results import PubError
 from quantumjob_worker import ipc
 from quantumjob_worker.errors import PubFailed, WorkerExit
 from quantumjob_worker.isolation import limits, report_stream

@@ -16,10 +16,10 @@ import urllib3
 from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.objectstore import AsyncStore
-from quantumjob_contract.program import encode
 from quantumjob_contract.reader import Results
-from quantumjob_contract.results import to_json
-from quantumjob_contract.saved import SavedArray
+from quantumjob_contract.schema.program import encode
+from quantumjob_contract.schema.results import to_json
+from quantumjob_contract.schema.saved_arrays import SavedArray
 from quantumjob_contract.store import Store
 from quantumjob_operator.results.promotion import promote
 from support.api import FakeKube, bearer, running

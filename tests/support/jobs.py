@@ -6,9 +6,9 @@ import uuid
 
 from quantumjob_contract import keys, names
 from quantumjob_contract.keys import Owner, Shard
-from quantumjob_contract.program import Circuit, Program, Pub, encode
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.results import (
+from quantumjob_contract.schema.program import Circuit, Program, Pub, encode
+from quantumjob_contract.schema.results import (
     Provenance,
     PubError,
     PubMetadata,

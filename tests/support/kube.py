@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from quantumjob_contract import names
-from quantumjob_contract.program import Program
+from quantumjob_contract.schema.program import Program
 from quantumjob_operator import clock
 from quantumjob_operator.kubernetes.client import EVENTS, JOBS, PODS, QUANTUMJOBS, ApiError, Kind
 from quantumjob_operator.model.job_template import SHARED_PREFIX, build_job, build_shared, job_name

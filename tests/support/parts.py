@@ -7,9 +7,9 @@ from typing import Any
 
 from quantumjob_contract import keys
 from quantumjob_contract.keys import Owner, Shard
-from quantumjob_contract.orders import Alive, Ended, Next, Order, Told
-from quantumjob_contract.program import encode
-from quantumjob_contract.results import PubMetadata, PubResult, Register
+from quantumjob_contract.schema.orders import Alive, Ended, Next, Order, Told
+from quantumjob_contract.schema.program import encode
+from quantumjob_contract.schema.results import PubMetadata, PubResult, Register
 from quantumjob_operator import clock
 from quantumjob_operator.cache import Cache, owner_of_quantumjob
 from quantumjob_operator.kubernetes.workqueue import WorkQueue

@@ -12,8 +12,9 @@ import httpx
 import msgspec
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from quantumjob_contract import keys, names, saved, seeds
-from quantumjob_contract.program import Program, Pub, encode
+from quantumjob_contract import keys, names, seeds
+from quantumjob_contract.schema import saved_arrays
+from quantumjob_contract.schema.program import Program, Pub, encode
 from quantumjob_operator.model.validation import accept, is_unseen
 from quantumjob_operator.reconcile.pubs_object import look
 from quantumjob_operator.results.promotion import promote
@@ -79,7 +80,7 @@ class Cluster(FakeKube):
         written = []
         if saving:
             packed = npz.pack(
-                (saved.member(report.result.index, name), data)
+                (saved_arrays.member(report.result.index, name), data)
                 for report in saving
                 for name, data in zip(report.result.arrays, report.arrays, strict=True)
             )

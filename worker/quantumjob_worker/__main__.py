@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from quantumjob_contract import names
 from quantumjob_contract.exits import Exit
-from quantumjob_contract.results import Termination
+from quantumjob_contract.schema.results import Termination
 from quantumjob_worker.clock import now
 from quantumjob_worker.errors import DEFECT, Stopped, WorkerExit, describe
 from quantumjob_worker.isolation import fork_server

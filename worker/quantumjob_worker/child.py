@@ -12,11 +12,11 @@ from typing import Final
 
 import msgspec
 
-from quantumjob_contract.backend import Depolarizing, NoiseModel, Readout, Relaxation
 from quantumjob_contract.limits import MIB
-from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.results import PubError, PubMetadata, PubResult
+from quantumjob_contract.schema.backend import Depolarizing, NoiseModel, Readout, Relaxation
+from quantumjob_contract.schema.program import Format
+from quantumjob_contract.schema.results import PubError, PubMetadata, PubResult
 from quantumjob_worker import ipc, loaders
 from quantumjob_worker.engines import engines
 from quantumjob_worker.engines.base import Run

@@ -8,7 +8,7 @@ from typing import Final
 
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.results import PubError
+from quantumjob_contract.schema.results import PubError
 
 MESSAGE_CHARS: Final = 700
 ASTRONOMIC: Final = 10**12

@@ -17,10 +17,10 @@ from typing import Any, Final
 
 import msgspec
 
-from quantumjob_contract.backend import Method, NoiseModel, Precision
-from quantumjob_contract.program import Format, Primitive
-from quantumjob_contract.results import PubResult
-from quantumjob_contract.saved import Save
+from quantumjob_contract.schema.backend import Method, NoiseModel, Precision
+from quantumjob_contract.schema.program import Format, Primitive
+from quantumjob_contract.schema.results import PubResult
+from quantumjob_contract.schema.saved_arrays import Save
 
 KILL: Final = b"kill"
 WARM_UP: Final = b"warm up"

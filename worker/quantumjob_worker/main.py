@@ -14,7 +14,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 from quantumjob_contract import names
 from quantumjob_contract.exits import Exit
-from quantumjob_contract.results import Termination
+from quantumjob_contract.schema.results import Termination
 from quantumjob_worker.agent.recycling import Retirement
 from quantumjob_worker.agent.worker import Worker
 from quantumjob_worker.clients.orders import OrdersClient

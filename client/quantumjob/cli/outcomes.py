@@ -13,7 +13,7 @@ import msgspec
 from quantumjob import models
 from quantumjob.cli import show
 from quantumjob_contract.counts import counts
-from quantumjob_contract.results import Register
+from quantumjob_contract.schema.results import Register
 
 JSON = dict[str, Any]
 Row = tuple[str, str, str, str]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from quantumjob_contract import limits
-from quantumjob_contract.program import Format
+from quantumjob_contract.schema.program import Format
 
 JSON = dict[str, Any]
 _VERSION: Final = re.compile(r"(?:\s|//[^\n]*\n|/\*.*?\*/)*OPENQASM\s+(\d+)", re.DOTALL)

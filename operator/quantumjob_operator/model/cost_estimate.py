@@ -11,7 +11,7 @@ from typing import Final
 
 from quantumjob_contract import arrays
 from quantumjob_contract.limits import TRAJECTORIES
-from quantumjob_contract.program import Program, Pub
+from quantumjob_contract.schema.program import Program, Pub
 
 SHORT_SECONDS: Final = 2.0
 """What is expected to take longer, or has taken longer, is long."""

@@ -12,9 +12,9 @@ from typing import Any, Final
 import msgspec
 
 from quantumjob_contract.limits import KIB, MAX_PUBS
-from quantumjob_contract.program import Program
 from quantumjob_contract.reasons import Reason
-from quantumjob_contract.results import PubSummary, to_json
+from quantumjob_contract.schema.program import Program
+from quantumjob_contract.schema.results import PubSummary, to_json
 from quantumjob_operator import clock
 from quantumjob_operator.model.worker_state import Worker
 from quantumjob_operator.results.promotion import Promoted

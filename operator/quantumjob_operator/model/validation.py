@@ -10,9 +10,9 @@ import binascii
 from typing import Any, NamedTuple
 
 from quantumjob_contract import keys, limits, names, seeds
-from quantumjob_contract.backend import Backend, backend_of
-from quantumjob_contract.program import Circuit, Listed, Primitive, Program, Pub, encode, new_pub
-from quantumjob_contract.reference import ObjectRef
+from quantumjob_contract.schema.backend import Backend, backend_of
+from quantumjob_contract.schema.object_ref import ObjectRef
+from quantumjob_contract.schema.program import Circuit, Listed, Primitive, Program, Pub, encode, new_pub
 from quantumjob_operator.model import validation_arrays
 
 JSON = dict[str, Any]

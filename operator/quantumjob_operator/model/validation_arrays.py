@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from quantumjob_contract import limits, pub_rules
-from quantumjob_contract.program import Primitive, Pub
+from quantumjob_contract.schema.program import Primitive, Pub
 
 
 def problem(primitive: Primitive, pubs: Sequence[Pub]) -> str:

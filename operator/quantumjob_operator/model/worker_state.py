@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from quantumjob_contract.decoding import decode
 from quantumjob_contract.exits import PERMANENT
 from quantumjob_contract.reasons import Reason
-from quantumjob_contract.results import Termination
+from quantumjob_contract.schema.decoding import decode
+from quantumjob_contract.schema.results import Termination
 from quantumjob_operator.model.job_template import CONTAINER
 
 JSON = dict[str, Any]

@@ -8,8 +8,8 @@ import msgspec
 
 from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner, Shard
-from quantumjob_contract.orders import Order, SegmentUrl
-from quantumjob_contract.program import Program
+from quantumjob_contract.schema.orders import Order, SegmentUrl
+from quantumjob_contract.schema.program import Program
 from quantumjob_operator.results import arrays
 from quantumjob_operator.results.ports import ObjectBucket, ObjectStore
 

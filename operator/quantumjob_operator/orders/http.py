@@ -11,8 +11,8 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from quantumjob_contract.decoding import decode
-from quantumjob_contract.orders import PATH_ORDERS, Alive, Next, UrlsRequest
+from quantumjob_contract.schema.decoding import decode
+from quantumjob_contract.schema.orders import PATH_ORDERS, Alive, Next, UrlsRequest
 from quantumjob_contract.store import Misconfigured
 from quantumjob_contract.transfer import StoreError
 from quantumjob_operator import metrics

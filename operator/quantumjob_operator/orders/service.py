@@ -11,10 +11,10 @@ from typing import Final
 from quantumjob_contract import keys, limits, names
 from quantumjob_contract.exits import PERMANENT, Exit
 from quantumjob_contract.keys import Owner, Shard
-from quantumjob_contract.orders import POLL_SECONDS, Alive, Ended, Next, Order, SegmentUrl, Told, UrlsRequest
-from quantumjob_contract.program import encode
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.resource import pubs_of, shards
+from quantumjob_contract.schema.orders import POLL_SECONDS, Alive, Ended, Next, Order, SegmentUrl, Told, UrlsRequest
+from quantumjob_contract.schema.program import encode
 from quantumjob_operator import clock, metrics
 from quantumjob_operator.model.validation import Refusal, accept
 from quantumjob_operator.orders import builder

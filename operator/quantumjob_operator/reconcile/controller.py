@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from quantumjob_contract import keys
 from quantumjob_contract.keys import Owner, Shard
-from quantumjob_contract.program import Program, encode
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.resource import shards
+from quantumjob_contract.schema.program import Program, encode
 from quantumjob_contract.store import Misconfigured
 from quantumjob_contract.transfer import NotFound, Put, StoreError, sha256
 from quantumjob_operator import clock, metrics

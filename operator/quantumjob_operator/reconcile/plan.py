@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from quantumjob_contract.program import Program
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.resource import shards, total
+from quantumjob_contract.schema.program import Program
 from quantumjob_operator import clock
 from quantumjob_operator.model import cost_estimate, status
 from quantumjob_operator.model.placement import DEDICATED, SHARED

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator
 
-from quantumjob_contract.program import Program
-from quantumjob_contract.results import StoredObject
+from quantumjob_contract.schema.program import Program
+from quantumjob_contract.schema.results import StoredObject
 from quantumjob_contract.transfer import NotFound
 from quantumjob_operator.results.collect import Corrupt
 from quantumjob_operator.results.ports import ObjectBucket, ObjectStore

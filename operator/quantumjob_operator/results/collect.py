@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from quantumjob_contract import keys, limits, names
-from quantumjob_contract.program import Program, decode_program, encode
-from quantumjob_contract.results import (
+from quantumjob_contract.schema.program import Program, decode_program, encode
+from quantumjob_contract.schema.results import (
     Provenance,
     PubResult,
     PubSummary,

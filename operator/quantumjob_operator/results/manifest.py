@@ -10,7 +10,7 @@ import msgspec
 from quantumjob_contract import names
 from quantumjob_contract.limits import MAX_PUBS
 from quantumjob_contract.reasons import PubReason, Reason
-from quantumjob_contract.results import Manifest, Provenance, PubSummary
+from quantumjob_contract.schema.results import Manifest, Provenance, PubSummary
 from quantumjob_operator.results.collect import Gathered
 from quantumjob_operator.results.summary import SUMMARY_CHARS
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import msgspec
 
 from quantumjob_contract import keys, limits
-from quantumjob_contract.program import Program, encode
-from quantumjob_contract.results import Manifest, PubSummary, StoredObject, decode_manifest
+from quantumjob_contract.schema.program import Program, encode
+from quantumjob_contract.schema.results import Manifest, PubSummary, StoredObject, decode_manifest
 from quantumjob_contract.transfer import sha256
 from quantumjob_operator import clock
 from quantumjob_operator.results import arrays

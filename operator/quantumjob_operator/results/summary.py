@@ -6,7 +6,7 @@ import math
 from typing import Final
 
 from quantumjob_contract import limits
-from quantumjob_contract.results import Expectations, PubResult, PubSummary, Register
+from quantumjob_contract.schema.results import Expectations, PubResult, PubSummary, Register
 
 SUMMARY_OUTCOMES: Final = 4
 SUMMARY_VALUES: Final = 8

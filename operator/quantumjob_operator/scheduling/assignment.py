@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from quantumjob_contract.orders import ALIVE_SECONDS
 from quantumjob_contract.reasons import Reason
+from quantumjob_contract.schema.orders import ALIVE_SECONDS
 from quantumjob_operator import clock
 from quantumjob_operator.model.worker_state import Worker
 from quantumjob_operator.results.manifest import Failure

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.keys import Owner
-from quantumjob_contract.program import Program
 from quantumjob_contract.reasons import Reason
+from quantumjob_contract.schema.program import Program
 from quantumjob_operator import clock, metrics
 from quantumjob_operator.kubernetes.client import JOBS, ApiError, Kube
 from quantumjob_operator.kubernetes.workqueue import Report, WorkQueue

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from quantumjob_contract.keys import Owner, Shard
-from quantumjob_contract.orders import ALIVE_SECONDS
 from quantumjob_contract.reasons import Reason
+from quantumjob_contract.schema.orders import ALIVE_SECONDS
 from quantumjob_operator.model.worker_state import Worker
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.scheduling import policy

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from quantumjob_contract import names
-from quantumjob_contract.orders import POLL_SECONDS
 from quantumjob_contract.reasons import Reason
+from quantumjob_contract.schema.orders import POLL_SECONDS
 from quantumjob_operator import clock
 from quantumjob_operator.kubernetes.objects import is_newer
 from quantumjob_operator.model.job_template import SHARED_PREFIX, template_of

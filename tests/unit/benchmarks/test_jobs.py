@@ -2,7 +2,7 @@
 
 from benchmarks import jobs
 
-from quantumjob_contract.program import Circuit, Program, Pub
+from quantumjob_contract.schema.program import Circuit, Program, Pub
 from quantumjob_operator.model import cost_estimate
 
 

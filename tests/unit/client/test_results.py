@@ -15,10 +15,10 @@ from qiskit.primitives import PrimitiveResult
 from quantumjob.arrays import saved_arrays
 from quantumjob.results import PubsFailed, primitive_result, pub_result
 from quantumjob_contract import keys, names
-from quantumjob_contract.program import encode
 from quantumjob_contract.reader import NotVerified, Results
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.results import (
+from quantumjob_contract.schema.program import encode
+from quantumjob_contract.schema.results import (
     Expectations,
     Manifest,
     PubMetadata,
@@ -27,7 +27,7 @@ from quantumjob_contract.results import (
     Register,
     StoredObject,
 )
-from quantumjob_contract.saved import SavedArray
+from quantumjob_contract.schema.saved_arrays import SavedArray
 from quantumjob_contract.transfer import sha256
 from support.jobs import only, owner, result, segment
 from support.memory import MemoryBucket

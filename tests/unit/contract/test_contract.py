@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from quantumjob_contract import keys, limits, resource, seeds, transfer
 from quantumjob_contract.exits import PERMANENT, Exit
 from quantumjob_contract.keys import Owner, Shard
-from quantumjob_contract.orders import (
+from quantumjob_contract.schema.orders import (
     PATH_ORDERS,
     Alive,
     Ended,
@@ -21,8 +21,8 @@ from quantumjob_contract.orders import (
     alive_path,
     urls_path,
 )
-from quantumjob_contract.program import decode_program, encode
-from quantumjob_contract.results import Register, decode_segment
+from quantumjob_contract.schema.program import decode_program, encode
+from quantumjob_contract.schema.results import Register, decode_segment
 from support.jobs import only, owner, program, result, segment
 
 OF = Owner("team", "uid-1")

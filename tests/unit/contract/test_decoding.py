@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from quantumjob_contract import backend, program, results
-from quantumjob_contract.decoding import decode
+from quantumjob_contract.schema import backend, program, results
+from quantumjob_contract.schema.decoding import decode
 
 DEEP = b"[" * 5000 + b"]" * 5000
 

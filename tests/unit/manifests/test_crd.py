@@ -7,12 +7,12 @@ import pytest
 from rendered import ROOT, crd, fields, schema
 
 from quantumjob_contract import limits, names
-from quantumjob_contract.backend import Backend, Depolarizing, Method, Noise, Readout, Relaxation
-from quantumjob_contract.program import Format, ListFormat, Primitive
 from quantumjob_contract.qpy_file import WITH_TABLE
 from quantumjob_contract.reasons import PubReason, Reason
-from quantumjob_contract.reference import ObjectRef
-from quantumjob_contract.saved import KINDS, Save, nbytes
+from quantumjob_contract.schema.backend import Backend, Depolarizing, Method, Noise, Readout, Relaxation
+from quantumjob_contract.schema.object_ref import ObjectRef
+from quantumjob_contract.schema.program import Format, ListFormat, Primitive
+from quantumjob_contract.schema.saved_arrays import KINDS, Save, nbytes
 from quantumjob_operator.model import status
 from quantumjob_operator.model.placement import DEDICATED, SHARED
 

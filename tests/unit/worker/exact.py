@@ -20,8 +20,8 @@ from qiskit.circuit.classical import expr
 from qiskit.quantum_info import DensityMatrix, Kraus, Operator, Pauli
 from scipy.stats import chi2
 
-from quantumjob_contract.backend import NoiseModel
-from quantumjob_contract.results import Register
+from quantumjob_contract.schema.backend import NoiseModel
+from quantumjob_contract.schema.results import Register
 
 ALARM: Final = 1e-6
 """How often one comparison would call a right engine wrong, if its seed were new. Seeds are fixed, so it never does."""

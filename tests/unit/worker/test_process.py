@@ -15,7 +15,7 @@ from worker_tasks import HEAD3
 
 from quantumjob_contract import keys, names
 from quantumjob_contract.exits import Exit
-from quantumjob_contract.program import Circuit
+from quantumjob_contract.schema.program import Circuit
 from quantumjob_worker.isolation import limits
 
 ENDLESS = HEAD3 + "qubit q; bit b; x q; b = measure q; while (b) {x q; x q; b = measure q;}"

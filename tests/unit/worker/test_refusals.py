@@ -17,12 +17,12 @@ from worker_fakes import BELL, Fake, job, serving
 from worker_tasks import run
 
 from quantumjob_contract import keys, names
-from quantumjob_contract.backend import Backend
 from quantumjob_contract.exits import Exit
-from quantumjob_contract.program import Circuit, Format, Program, Pub
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.reference import ObjectRef
-from quantumjob_contract.results import PubResult, decode_segment
+from quantumjob_contract.schema.backend import Backend
+from quantumjob_contract.schema.object_ref import ObjectRef
+from quantumjob_contract.schema.program import Circuit, Format, Program, Pub
+from quantumjob_contract.schema.results import PubResult, decode_segment
 
 CORPUS: Final = Path(__file__).parent / "refusals"
 FORMATS: Final[dict[str, Format]] = {".qasm2": "OpenQASM2", ".qasm3": "OpenQASM3", ".qpy": "QPY"}

@@ -12,9 +12,10 @@ from typing import Any
 
 import msgspec
 
-from quantumjob_contract import keys, program, results
+from quantumjob_contract import keys
 from quantumjob_contract.names import API_VERSION
-from quantumjob_contract.orders import Next, Order, SegmentUrl, UrlsRequest
+from quantumjob_contract.schema import program, results
+from quantumjob_contract.schema.orders import Next, Order, SegmentUrl, UrlsRequest
 
 OWNER = keys.Owner("team", "uid-1")
 BELL = 'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];h q[0];cx q[0],q[1];measure q->c;'

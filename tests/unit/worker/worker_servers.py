@@ -23,7 +23,7 @@ fork_server._serve(control, lambda: importlib.import_module("quantumjob_worker.c
 HOSTILE = """
 from quantumjob_worker import child
 from quantumjob_worker import ipc
-from quantumjob_contract.results import PubMetadata, PubResult
+from quantumjob_contract.schema.results import PubMetadata, PubResult
 def run(task, data):
     out = {}
     try:

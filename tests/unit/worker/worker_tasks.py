@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from quantumjob_contract.program import Format
-from quantumjob_contract.results import PubError, Register
+from quantumjob_contract.schema.program import Format
+from quantumjob_contract.schema.results import PubError, Register
 from quantumjob_worker import child, ipc
 from quantumjob_worker.isolation.runner import Runner
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from quantumjob_contract.exits import Exit
-from quantumjob_contract.orders import ALIVE_SECONDS, Alive, Order
+from quantumjob_contract.schema.orders import ALIVE_SECONDS, Alive, Order
 from quantumjob_worker.clients.orders import OrdersClient
 from quantumjob_worker.errors import OrderFailed
 

@@ -12,9 +12,9 @@ import urllib3
 
 from quantumjob_contract import limits, transfer
 from quantumjob_contract.exits import Exit
-from quantumjob_contract.orders import Order
-from quantumjob_contract.program import Program, decode_program
-from quantumjob_contract.results import Provenance
+from quantumjob_contract.schema.orders import Order
+from quantumjob_contract.schema.program import Program, decode_program
+from quantumjob_contract.schema.results import Provenance
 from quantumjob_worker.agent.heartbeat import SignsOfLife
 from quantumjob_worker.agent.segments import Segments
 from quantumjob_worker.agent.shard_run import STORE_SECONDS, Shard

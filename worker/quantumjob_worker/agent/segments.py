@@ -11,10 +11,11 @@ from typing import Final, NamedTuple
 import msgspec
 import urllib3
 
-from quantumjob_contract import keys, limits, saved, transfer
+from quantumjob_contract import keys, limits, transfer
 from quantumjob_contract.names import API_VERSION
-from quantumjob_contract.orders import Order, SegmentUrl
-from quantumjob_contract.results import (
+from quantumjob_contract.schema import saved_arrays
+from quantumjob_contract.schema.orders import Order, SegmentUrl
+from quantumjob_contract.schema.results import (
     Provenance,
     PubResult,
     PubTimes,
@@ -164,7 +165,7 @@ class Segments:
         if not self._has_arrays:
             return list(self._waiting), None
         packed = npz.pack(
-            (saved.member(each.result.index, name), data)
+            (saved_arrays.member(each.result.index, name), data)
             for each in self._waiting
             for name, data in zip(each.result.arrays, each.arrays, strict=True)
         )

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from quantumjob_contract import transfer
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.results import PubError, PubResult, PubTimes
+from quantumjob_contract.schema.results import PubError, PubResult, PubTimes
 from quantumjob_worker import ipc
 from quantumjob_worker.agent import batching
 from quantumjob_worker.agent.heartbeat import SignsOfLife

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from functools import partial
 
 from quantumjob_contract.exits import Exit
-from quantumjob_contract.orders import Ended, Order
-from quantumjob_contract.results import Provenance, Termination
+from quantumjob_contract.schema.orders import Ended, Order
+from quantumjob_contract.schema.results import Provenance, Termination
 from quantumjob_worker.agent.order import Assignment
 from quantumjob_worker.agent.recycling import Retirement
 from quantumjob_worker.clients.object_store import Pools

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import urllib3
 
 from quantumjob_contract import transfer
-from quantumjob_contract.reference import ObjectRef
+from quantumjob_contract.schema.object_ref import ObjectRef
 from quantumjob_worker.clients.object_store import patiently
 
 

@@ -12,9 +12,10 @@ from typing import Final, TypeVar
 import msgspec
 import urllib3
 
-from quantumjob_contract import orders, transfer
-from quantumjob_contract.decoding import decode
+from quantumjob_contract import transfer
 from quantumjob_contract.exits import Exit
+from quantumjob_contract.schema import orders
+from quantumjob_contract.schema.decoding import decode
 from quantumjob_worker.clients.object_store import backoff
 from quantumjob_worker.errors import Stopped, WorkerExit
 

@@ -18,7 +18,7 @@ from qiskit import QuantumCircuit
 from qiskit.quantum_info import Operator
 
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.results import Why
+from quantumjob_contract.schema.results import Why
 from quantumjob_worker.engines.base import Bits, Run, Sampled, packed_bytes
 from quantumjob_worker.errors import PubFailed, out_of_memory
 from quantumjob_worker.passes.features import Profile

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction
 
-from quantumjob_contract.results import Why
+from quantumjob_contract.schema.results import Why
 from quantumjob_worker.engines.base import Bits, Run, Sampled, packed_bytes
 from quantumjob_worker.passes.features import Profile
 from quantumjob_worker.passes.insert_noise import Errors

@@ -10,9 +10,9 @@ import urllib3
 
 from quantumjob_contract import transfer
 from quantumjob_contract.limits import MAX_CIRCUIT_BYTES
-from quantumjob_contract.program import Circuit
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.reference import ObjectRef
+from quantumjob_contract.schema.object_ref import ObjectRef
+from quantumjob_contract.schema.program import Circuit
 from quantumjob_worker.clients import object_refs
 from quantumjob_worker.errors import PubFailed
 

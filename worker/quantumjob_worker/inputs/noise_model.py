@@ -8,10 +8,10 @@ import msgspec
 import urllib3
 
 from quantumjob_contract import transfer
-from quantumjob_contract.backend import Noise, NoiseModel, declared, decode_model
 from quantumjob_contract.limits import MAX_NOISE_BYTES
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.reference import ObjectRef
+from quantumjob_contract.schema.backend import Noise, NoiseModel, declared, decode_model
+from quantumjob_contract.schema.object_ref import ObjectRef
 from quantumjob_worker.clients import object_refs
 from quantumjob_worker.errors import PubFailed
 

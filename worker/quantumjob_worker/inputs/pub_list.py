@@ -14,14 +14,14 @@ import msgspec
 import urllib3
 
 from quantumjob_contract import arrays, limits, names, pub_rules
-from quantumjob_contract.decoding import decode
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.lines import spans
-from quantumjob_contract.program import Circuit, Format, Listed, Primitive, Program, Pub, default_name, new_pub
 from quantumjob_contract.qpy_file import Circuits, NotQpy
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.reference import ObjectRef
-from quantumjob_contract.saved import Save
+from quantumjob_contract.schema.decoding import decode
+from quantumjob_contract.schema.object_ref import ObjectRef
+from quantumjob_contract.schema.program import Circuit, Format, Listed, Primitive, Program, Pub, default_name, new_pub
+from quantumjob_contract.schema.saved_arrays import Save
 from quantumjob_contract.transfer import NotFound, TooLarge
 from quantumjob_worker.clients import object_refs
 from quantumjob_worker.errors import OrderFailed, PubFailed

@@ -10,9 +10,9 @@ import msgspec
 import urllib3
 
 from quantumjob_contract import limits, seeds, transfer
-from quantumjob_contract.backend import NoiseModel
-from quantumjob_contract.program import Program, default_name
-from quantumjob_contract.results import PubError, PubMetadata, PubResult
+from quantumjob_contract.schema.backend import NoiseModel
+from quantumjob_contract.schema.program import Program, default_name
+from quantumjob_contract.schema.results import PubError, PubMetadata, PubResult
 from quantumjob_worker import ipc
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.inputs import circuit, noise_model

@@ -19,7 +19,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from quantumjob_contract.program import Format
+from quantumjob_contract.schema.program import Format
 from quantumjob_worker import ipc
 from quantumjob_worker.clock import now
 from quantumjob_worker.errors import DEFECT, Defect

@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from quantumjob_contract import saved
-from quantumjob_contract.decoding import decode
 from quantumjob_contract.limits import KIB, MAX_SAVED_BYTES, MAX_SEGMENT_BYTES
+from quantumjob_contract.schema import saved_arrays
+from quantumjob_contract.schema.decoding import decode
 from quantumjob_worker import ipc
 
 HEAD: Final = 256
@@ -70,7 +70,7 @@ class Reports:
         else:
             self._arrays.append(block)
         wanted = len(self._report.result.arrays)
-        if wanted > len(saved.KINDS) or sum(map(len, self._arrays)) > MOST:
+        if wanted > len(saved_arrays.KINDS) or sum(map(len, self._arrays)) > MOST:
             return False
         if len(self._arrays) == wanted:
             report = msgspec.structs.replace(self._report, arrays=self._arrays)
@@ -84,9 +84,10 @@ def is_sound(report: ipc.Report, task: ipc.Task) -> bool:
     """Whether a child has sent what its pub saves: each array, of its type, as large as it says. None with an error."""
     wanted = [] if report.result.error is not None else task.save
     found = report.result.arrays
-    if list(found) != [saved.KINDS[save].name for save in wanted] or len(found) != len(report.arrays):
+    if list(found) != [saved_arrays.KINDS[save].name for save in wanted] or len(found) != len(report.arrays):
         return False
     return all(
-        saved.is_of(about, save) and 0 < len(data) - math.prod(about.shape) * saved.item_bytes(save) <= HEAD
+        saved_arrays.is_of(about, save)
+        and 0 < len(data) - math.prod(about.shape) * saved_arrays.item_bytes(save) <= HEAD
         for save, about, data in zip(wanted, found.values(), report.arrays, strict=True)
     )

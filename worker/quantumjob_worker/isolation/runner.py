@@ -15,7 +15,7 @@ import msgspec
 
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.results import PubError
+from quantumjob_contract.schema.results import PubError
 from quantumjob_worker import ipc
 from quantumjob_worker.errors import WorkerExit
 from quantumjob_worker.isolation.report_stream import Hear, Reports

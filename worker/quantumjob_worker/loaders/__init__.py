@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from qiskit import QuantumCircuit
 
-from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
+from quantumjob_contract.schema.program import Format
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.loaders import qasm2, qpy
 from quantumjob_worker.loaders.lexer import decode

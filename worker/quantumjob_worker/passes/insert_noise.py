@@ -15,8 +15,8 @@ from qiskit_aer.noise import NoiseModel as AerNoise
 from qiskit_aer.noise import QuantumError, depolarizing_error, thermal_relaxation_error
 from qiskit_aer.noise.noise_model import QuantumErrorLocation
 
-from quantumjob_contract.backend import NoiseModel, Relaxation
 from quantumjob_contract.reasons import PubReason
+from quantumjob_contract.schema.backend import NoiseModel, Relaxation
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.passes.basis_translation import translator
 from quantumjob_worker.passes.features import Noise

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
 from quantumjob_contract.limits import MAX_OUTCOMES
-from quantumjob_contract.results import Register
+from quantumjob_contract.schema.results import Register
 from quantumjob_worker.engines.base import packed_bytes
 
 CHUNK: Final = 1 << 14

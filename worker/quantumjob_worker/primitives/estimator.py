@@ -14,10 +14,10 @@ from qiskit.primitives.containers.observables_array import ObservablesArray
 from qiskit.quantum_info import Pauli
 
 from quantumjob_contract import seeds
-from quantumjob_contract.backend import NoiseModel
 from quantumjob_contract.limits import TRAJECTORIES
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.results import Expectations, PubMetadata
+from quantumjob_contract.schema.backend import NoiseModel
+from quantumjob_contract.schema.results import Expectations, PubMetadata
 from quantumjob_worker.engines import aer
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import PubFailed

@@ -10,7 +10,7 @@ from qiskit import QuantumCircuit
 
 from quantumjob_contract.limits import MAX_METADATA_BYTES, MAX_METADATA_DEPTH
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.results import PubMetadata, PubResult
+from quantumjob_contract.schema.results import PubMetadata, PubResult
 from quantumjob_worker import loaders
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.ipc import Task

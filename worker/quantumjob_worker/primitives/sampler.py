@@ -9,7 +9,7 @@ from qiskit import QuantumCircuit
 
 from quantumjob_contract.limits import DEADLINE_SLACK, MAX_RESULT_BYTES
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.results import PubMetadata, Register, Why
+from quantumjob_contract.schema.results import PubMetadata, Register, Why
 from quantumjob_worker.engines import engines
 from quantumjob_worker.engines.aer_state import SERIAL
 from quantumjob_worker.engines.base import Run

@@ -15,12 +15,13 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction, Instruction
 from qiskit.exceptions import QiskitError
 
-from quantumjob_contract import saved, seeds
-from quantumjob_contract.backend import NoiseModel
+from quantumjob_contract import seeds
 from quantumjob_contract.limits import MAX_SAVED_BYTES
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.results import PubMetadata, Why
-from quantumjob_contract.saved import KINDS, Save, SavedArray
+from quantumjob_contract.schema import saved_arrays
+from quantumjob_contract.schema.backend import NoiseModel
+from quantumjob_contract.schema.results import PubMetadata, Why
+from quantumjob_contract.schema.saved_arrays import KINDS, Save, SavedArray
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.ipc import Task
@@ -109,9 +110,9 @@ class Saving:
     def run(self) -> Made:
         """Raises PubFailed."""
         task, qubits = self._task, self._loaded.num_qubits
-        shapes = {save: saved.shape(save, self._values.shape, qubits) for save in task.save}
+        shapes = {save: saved_arrays.shape(save, self._values.shape, qubits) for save in task.save}
         values = {
-            save: np.empty((self._values.points, *saved.shape(save, (), qubits)), KINDS[save].dtype)
+            save: np.empty((self._values.points, *saved_arrays.shape(save, (), qubits)), KINDS[save].dtype)
             for save in task.save
         }
         for point, state in enumerate(self._states()):
@@ -154,7 +155,7 @@ class Saving:
         found = end.figures(task.shots)
         seconds = cost_model.statevector_seconds if end.pure else cost_model.density_matrix_seconds
         needed = COPIES * _state_bytes(end.method, found.qubits)
-        needed += saved.nbytes(task.save, self._values.points, found.qubits)
+        needed += saved_arrays.nbytes(task.save, self._values.points, found.qubits)
         if needed > cost_model.available(task.memory):
             raise PubFailed(
                 PubReason.MEMORY_LIMIT,
@@ -188,7 +189,7 @@ def file_of(array: NDArray[Any]) -> bytes:
 
 def check_bytes(wanted: Sequence[Save], points: int, qubits: int) -> None:
     """Refuse before the run what could not be stored after it. Raises PubFailed."""
-    size = saved.nbytes(wanted, points, qubits)
+    size = saved_arrays.nbytes(wanted, points, qubits)
     if size > MAX_SAVED_BYTES:
         at = f" at {points} points" if points > 1 else ""
         raise PubFailed(

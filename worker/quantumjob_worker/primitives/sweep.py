@@ -12,8 +12,8 @@ from qiskit import QuantumCircuit
 from qiskit.exceptions import QiskitError
 
 from quantumjob_contract import seeds
-from quantumjob_contract.backend import NoiseModel
-from quantumjob_contract.results import PubMetadata, Register
+from quantumjob_contract.schema.backend import NoiseModel
+from quantumjob_contract.schema.results import PubMetadata, Register
 from quantumjob_worker.engines import aer, engines
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.ipc import Task

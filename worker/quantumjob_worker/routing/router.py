@@ -9,9 +9,9 @@ import math
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from quantumjob_contract.backend import Method
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.results import Why
+from quantumjob_contract.schema.backend import Method
+from quantumjob_contract.schema.results import Why
 from quantumjob_worker.passes.features import Profile
 from quantumjob_worker.routing import cost_model
 from quantumjob_worker.routing.cost_model import available

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from quantumjob_contract.backend import Backend, Depolarizing, Noise, Relaxation
-from quantumjob_contract.program import Program, decode_program, encode
-from quantumjob_contract.reference import ObjectRef
+from quantumjob_contract.schema.backend import Backend, Depolarizing, Noise, Relaxation
+from quantumjob_contract.schema.object_ref import ObjectRef
+from quantumjob_contract.schema.program import Program, decode_program, encode
 from quantumjob_operator.model.validation import Refusal, accept
 from support.kube import quantumjob
 

@@ -18,9 +18,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from quantumjob_contract import limits
-from quantumjob_contract.backend import Backend, Depolarizing, Noise, Readout
-from quantumjob_contract.program import Circuit, Format, Listed, Program
-from quantumjob_contract.reference import ObjectRef
+from quantumjob_contract.schema.backend import Backend, Depolarizing, Noise, Readout
+from quantumjob_contract.schema.object_ref import ObjectRef
+from quantumjob_contract.schema.program import Circuit, Format, Listed, Program
 from quantumjob_operator.model import cost_estimate
 from quantumjob_operator.model.cost_estimate import UNKNOWN_SECONDS
 from quantumjob_operator.scheduling.policy import is_long

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantumjob_contract import arrays, limits
-from quantumjob_contract.program import Program, decode_program, encode
+from quantumjob_contract.schema.program import Program, decode_program, encode
 from quantumjob_operator.model.validation import Refusal, accept
 
 ANYTHING = st.recursive(

@@ -16,11 +16,21 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from quantumjob_contract import keys, limits, names
-from quantumjob_contract.backend import Backend, Noise
 from quantumjob_contract.keys import Owner
-from quantumjob_contract.orders import PATH_ORDERS, Alive, Ended, Next, Order, SegmentUrl, Told, alive_path, urls_path
-from quantumjob_contract.program import Circuit, Program, decode_program, encode
-from quantumjob_contract.reference import ObjectRef
+from quantumjob_contract.schema.backend import Backend, Noise
+from quantumjob_contract.schema.object_ref import ObjectRef
+from quantumjob_contract.schema.orders import (
+    PATH_ORDERS,
+    Alive,
+    Ended,
+    Next,
+    Order,
+    SegmentUrl,
+    Told,
+    alive_path,
+    urls_path,
+)
+from quantumjob_contract.schema.program import Circuit, Program, decode_program, encode
 from quantumjob_operator import clock
 from quantumjob_operator.kubernetes.client import ApiUnreachable
 from quantumjob_operator.model import cost_estimate

@@ -11,9 +11,9 @@ import pytest
 from quantumjob_contract import keys, names
 from quantumjob_contract.exits import PERMANENT, Exit
 from quantumjob_contract.keys import Owner
-from quantumjob_contract.orders import Ended, UrlsRequest
-from quantumjob_contract.program import decode_program
 from quantumjob_contract.reasons import Reason
+from quantumjob_contract.schema.orders import Ended, UrlsRequest
+from quantumjob_contract.schema.program import decode_program
 from quantumjob_contract.transfer import StoreUnavailable
 from quantumjob_operator import clock
 from quantumjob_operator.model.worker_state import Worker

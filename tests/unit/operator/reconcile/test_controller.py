@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from quantumjob_contract import keys
-from quantumjob_contract.program import decode_program
+from quantumjob_contract.schema.program import decode_program
 from quantumjob_contract.transfer import StoreUnavailable
 from quantumjob_operator.kubernetes.client import ApiError
 from quantumjob_operator.model import status

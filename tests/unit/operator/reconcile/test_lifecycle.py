@@ -9,9 +9,9 @@ import pytest
 from quantumjob_contract import keys, names
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.keys import Owner
-from quantumjob_contract.orders import ALIVE_SECONDS, Ended
-from quantumjob_contract.program import encode
 from quantumjob_contract.reasons import Reason
+from quantumjob_contract.schema.orders import ALIVE_SECONDS, Ended
+from quantumjob_contract.schema.program import encode
 from quantumjob_contract.transfer import StoreUnavailable
 from quantumjob_operator import clock, metrics
 from quantumjob_operator.model import status

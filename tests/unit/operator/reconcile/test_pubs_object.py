@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from quantumjob_contract import keys, limits, qpy_file, transfer
-from quantumjob_contract.program import decode_program
 from quantumjob_contract.reasons import Reason
-from quantumjob_contract.reference import ObjectRef
+from quantumjob_contract.schema.object_ref import ObjectRef
+from quantumjob_contract.schema.program import decode_program
 from quantumjob_contract.transfer import StoreUnavailable
 from quantumjob_operator.model import status
 from support.kube import FakeKube, quantumjob

@@ -10,9 +10,9 @@ import pytest
 from quantumjob_contract import keys
 from quantumjob_contract.exits import Exit
 from quantumjob_contract.keys import Owner, Shard
-from quantumjob_contract.orders import Ended, Order
-from quantumjob_contract.program import encode
 from quantumjob_contract.reasons import Reason
+from quantumjob_contract.schema.orders import Ended, Order
+from quantumjob_contract.schema.program import encode
 from quantumjob_operator.kubernetes.client import JOBS, PODS
 from quantumjob_operator.orders.service import Gone, Unknown
 from quantumjob_operator.reconcile.controller import PROGRESS_SECONDS

@@ -10,10 +10,10 @@ import pytest
 
 from quantumjob_contract import keys
 from quantumjob_contract.keys import Owner, Shard
-from quantumjob_contract.program import encode
 from quantumjob_contract.reader import Results
 from quantumjob_contract.reasons import PubReason, Reason
-from quantumjob_contract.results import PubResult, StoredObject
+from quantumjob_contract.schema.program import encode
+from quantumjob_contract.schema.results import PubResult, StoredObject
 from quantumjob_operator.results.collect import Corrupt, NotEnded, gather
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.results.promotion import Promoted, promote

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from quantumjob_contract.results import Expectations, PubMetadata, PubResult, PubSummary, Register, to_json
-from quantumjob_contract.saved import SavedArray
+from quantumjob_contract.schema.results import Expectations, PubMetadata, PubResult, PubSummary, Register, to_json
+from quantumjob_contract.schema.saved_arrays import SavedArray
 from quantumjob_operator import clock
 from quantumjob_operator.model import status
 from quantumjob_operator.results.manifest import Failure, conclude

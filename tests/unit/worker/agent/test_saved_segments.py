@@ -13,8 +13,8 @@ from worker_fakes import BELL, OWNER, Fake, job
 from worker_tasks import InProcess
 
 from quantumjob_contract import keys, transfer
-from quantumjob_contract.program import Program
-from quantumjob_contract.results import Segment, decode_segment
+from quantumjob_contract.schema.program import Program
+from quantumjob_contract.schema.results import Segment, decode_segment
 from quantumjob_worker.agent import npz, segments
 from quantumjob_worker.errors import Stopped, WorkerExit
 

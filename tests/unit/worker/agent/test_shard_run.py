@@ -16,13 +16,13 @@ from worker_tasks import DIED, LATE, InProcess
 
 from quantumjob.results import pub_result
 from quantumjob_contract import keys, limits, transfer
-from quantumjob_contract.backend import Backend, Noise, Readout
 from quantumjob_contract.exits import Exit
-from quantumjob_contract.orders import Ended, Next
-from quantumjob_contract.program import Circuit
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.reference import ObjectRef
-from quantumjob_contract.results import Expectations
+from quantumjob_contract.schema.backend import Backend, Noise, Readout
+from quantumjob_contract.schema.object_ref import ObjectRef
+from quantumjob_contract.schema.orders import Ended, Next
+from quantumjob_contract.schema.program import Circuit
+from quantumjob_contract.schema.results import Expectations
 from quantumjob_worker import loaders
 from quantumjob_worker.agent import order
 from quantumjob_worker.clients import orders

@@ -10,9 +10,9 @@ from worker_fakes import BELL, OWNER, Fake, job
 from worker_tasks import InProcess
 
 from quantumjob_contract import keys, limits
-from quantumjob_contract.orders import Ended
-from quantumjob_contract.program import Circuit, Program
-from quantumjob_contract.reference import ObjectRef
+from quantumjob_contract.schema.object_ref import ObjectRef
+from quantumjob_contract.schema.orders import Ended
+from quantumjob_contract.schema.program import Circuit, Program
 from quantumjob_worker.errors import Stopped
 
 SWEPT = 'OPENQASM 3.0; include "stdgates.inc"; input float a; qubit q; bit c; rx(a) q; c = measure q;'

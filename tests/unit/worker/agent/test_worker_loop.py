@@ -12,9 +12,9 @@ from worker_tasks import InProcess
 
 from quantumjob_contract import keys
 from quantumjob_contract.exits import Exit
-from quantumjob_contract.orders import POLL_SECONDS, Alive, Ended, Next, Told
-from quantumjob_contract.program import Circuit
-from quantumjob_contract.reference import ObjectRef
+from quantumjob_contract.schema.object_ref import ObjectRef
+from quantumjob_contract.schema.orders import POLL_SECONDS, Alive, Ended, Next, Told
+from quantumjob_contract.schema.program import Circuit
 from quantumjob_worker.agent import heartbeat, order, recycling
 from quantumjob_worker.agent.recycling import Retirement
 from quantumjob_worker.clients import object_store, orders

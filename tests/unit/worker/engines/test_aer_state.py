@@ -16,9 +16,9 @@ from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.quantum_info import Statevector
 from qiskit_aer import AerSimulator
 
-from quantumjob_contract.backend import Depolarizing, NoiseModel
 from quantumjob_contract.limits import MAX_SEED
-from quantumjob_contract.results import Why
+from quantumjob_contract.schema.backend import Depolarizing, NoiseModel
+from quantumjob_contract.schema.results import Why
 from quantumjob_worker.engines import aer, engines
 from quantumjob_worker.engines.aer_state import GATES, SERIAL, Steps
 from quantumjob_worker.engines.base import Run

@@ -18,9 +18,9 @@ from qiskit.circuit.library import DiagonalGate, PauliGate, UnitaryGate
 from qiskit.quantum_info import Statevector, random_unitary
 from random_pubs import dumped
 
-from quantumjob_contract.backend import Depolarizing, NoiseModel, Readout, Relaxation
 from quantumjob_contract.counts import counts
-from quantumjob_contract.results import PubMetadata, Register, Why
+from quantumjob_contract.schema.backend import Depolarizing, NoiseModel, Readout, Relaxation
+from quantumjob_contract.schema.results import PubMetadata, Register, Why
 from quantumjob_worker import child
 from quantumjob_worker.engines import aer, engines, qsim
 from quantumjob_worker.engines.base import Run

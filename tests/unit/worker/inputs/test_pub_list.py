@@ -13,11 +13,11 @@ from qiskit import QuantumCircuit, qpy
 from worker_fakes import BELL, Fake, job
 
 from quantumjob_contract import keys, limits, transfer
-from quantumjob_contract.program import Listed, Program
 from quantumjob_contract.qpy_file import HEAD_BYTES, WITH_TABLE
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.reference import ObjectRef
-from quantumjob_contract.results import PubResult
+from quantumjob_contract.schema.object_ref import ObjectRef
+from quantumjob_contract.schema.program import Listed, Program
+from quantumjob_contract.schema.results import PubResult
 from quantumjob_worker.errors import PubFailed, WorkerExit
 from quantumjob_worker.inputs.pub_list import Lines
 

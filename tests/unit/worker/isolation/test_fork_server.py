@@ -17,8 +17,8 @@ from worker_servers import fork_server
 from worker_tasks import HEAD3, in_child, only, run, task
 
 from quantumjob_contract.exits import Exit
-from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
+from quantumjob_contract.schema.program import Format
 from quantumjob_worker import child, ipc
 from quantumjob_worker.errors import OrderFailed, WorkerExit
 from quantumjob_worker.ipc import LENGTH

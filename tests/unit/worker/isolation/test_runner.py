@@ -13,9 +13,9 @@ from worker_tasks import task
 
 from quantumjob_contract import keys
 from quantumjob_contract.exits import Exit
-from quantumjob_contract.orders import Told
-from quantumjob_contract.program import Circuit
-from quantumjob_contract.reference import ObjectRef
+from quantumjob_contract.schema.object_ref import ObjectRef
+from quantumjob_contract.schema.orders import Told
+from quantumjob_contract.schema.program import Circuit
 from quantumjob_worker import ipc
 from quantumjob_worker.agent import heartbeat
 from quantumjob_worker.errors import OrderFailed, Stopped, WorkerExit

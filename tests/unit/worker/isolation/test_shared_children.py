@@ -14,8 +14,8 @@ from worker_fakes import BELL, Fake, job
 from worker_tasks import task
 
 from quantumjob_contract.exits import Exit
-from quantumjob_contract.program import Circuit
 from quantumjob_contract.reasons import PubReason
+from quantumjob_contract.schema.program import Circuit
 from quantumjob_worker import ipc
 from quantumjob_worker.agent import batching
 from quantumjob_worker.errors import OrderFailed
@@ -56,7 +56,7 @@ def test_reports_up_to_the_one_that_never_ends(hostile: Runner) -> None:
 def test_more_reports_than_pubs_are_not_heard(hostile: Runner) -> None:
     forged = """
 import msgspec, socket
-from quantumjob_contract.results import PubMetadata, PubResult
+from quantumjob_contract.schema.results import PubMetadata, PubResult
 from quantumjob_worker import ipc
 report = ipc.Report(result=PubResult(0, "", PubMetadata(0, 0)), load=0.0, run=0.0, trace="forged")
 parent = socket.socket(fileno=3)

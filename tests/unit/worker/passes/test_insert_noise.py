@@ -12,7 +12,8 @@ from qiskit import QuantumCircuit
 from test_engines import sampled
 from worker_tasks import HEAD2, HEAD3, error, run, task
 
-from quantumjob_contract.backend import (
+from quantumjob_contract.reasons import PubReason
+from quantumjob_contract.schema.backend import (
     Depolarizing,
     NoiseModel,
     QubitNoise,
@@ -20,8 +21,7 @@ from quantumjob_contract.backend import (
     Relaxation,
     decode_model,
 )
-from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.results import Why
+from quantumjob_contract.schema.results import Why
 from quantumjob_worker import child
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.inputs import noise_model

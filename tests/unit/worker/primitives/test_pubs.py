@@ -23,10 +23,10 @@ from random_pubs import Drawn, dumped, estimator_pubs, sampler_pubs
 from worker_tasks import HEAD2, HEAD3, task
 
 from quantumjob.results import pub_result
-from quantumjob_contract.backend import Depolarizing, NoiseModel
-from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.results import PubError, PubMetadata
+from quantumjob_contract.schema.backend import Depolarizing, NoiseModel
+from quantumjob_contract.schema.program import Format
+from quantumjob_contract.schema.results import PubError, PubMetadata
 from quantumjob_worker import child, loaders
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.passes import instruction_sets, normalize

@@ -18,7 +18,7 @@ from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from test_names import NAMES
 from worker_tasks import task
 
-from quantumjob_contract.program import Format
+from quantumjob_contract.schema.program import Format
 from quantumjob_worker import child
 from quantumjob_worker.routing import router
 

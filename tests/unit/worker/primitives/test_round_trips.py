@@ -12,7 +12,7 @@ from random_pubs import dumped
 from test_names import NAMES
 from test_right_answers import OTHER_NAMES, Gate, compare, empty, programs
 
-from quantumjob_contract.program import Format
+from quantumjob_contract.schema.program import Format
 from quantumjob_worker.routing import router
 
 EXAMPLES = 6

@@ -22,11 +22,11 @@ from random_pubs import Draw, Drawn, dumped, estimator_pubs
 from worker_tasks import HEAD3, counts, task
 
 from quantumjob_contract import limits
-from quantumjob_contract.backend import Depolarizing, NoiseModel, Readout, Relaxation
-from quantumjob_contract.program import Format
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.results import PubError, PubResult
-from quantumjob_contract.saved import KINDS, Save, SavedArray
+from quantumjob_contract.schema.backend import Depolarizing, NoiseModel, Readout, Relaxation
+from quantumjob_contract.schema.program import Format
+from quantumjob_contract.schema.results import PubError, PubResult
+from quantumjob_contract.schema.saved_arrays import KINDS, Save, SavedArray
 from quantumjob_worker import child, ipc
 from quantumjob_worker.isolation.report_stream import MOST, Reports, is_sound
 from quantumjob_worker.passes import final_measurements

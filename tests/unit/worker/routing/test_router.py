@@ -9,7 +9,7 @@ import pytest
 from qiskit import QuantumCircuit
 
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.results import Why
+from quantumjob_contract.schema.results import Why
 from quantumjob_worker.engines.stim import Stim
 from quantumjob_worker.passes.features import Profile, profile
 from quantumjob_worker.routing.cost_model import largest_bond, mps_bytes, probe_bond, statevector_bytes

@@ -7,12 +7,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from quantumjob_contract import limits, saved
-from quantumjob_contract.backend import Backend
-from quantumjob_contract.decoding import decode
+from quantumjob_contract import limits
 from quantumjob_contract.keys import shard_count
-from quantumjob_contract.reference import ObjectRef
-from quantumjob_contract.saved import Save
+from quantumjob_contract.schema import saved_arrays
+from quantumjob_contract.schema.backend import Backend
+from quantumjob_contract.schema.decoding import decode
+from quantumjob_contract.schema.object_ref import ObjectRef
+from quantumjob_contract.schema.saved_arrays import Save
 
 Format = Literal["OpenQASM2", "OpenQASM3", "QPY"]
 ListFormat = Literal["JSONLines", "QPY"]
@@ -124,7 +125,7 @@ def new_pub(
         parameter_values=parameter_values,
         observables=observables,
         precision=None if precision is None else float(precision),
-        save=saved.in_order(save),
+        save=saved_arrays.in_order(save),
     )
 
 

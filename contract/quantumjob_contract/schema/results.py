@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from quantumjob_contract.decoding import decode
 from quantumjob_contract.reasons import PubReason
-from quantumjob_contract.saved import SavedArray
+from quantumjob_contract.schema.decoding import decode
+from quantumjob_contract.schema.saved_arrays import SavedArray
 
 
 class Register(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from quantumjob_contract.decoding import decode
 from quantumjob_contract.limits import MAX_NANOSECONDS, MAX_QUBITS
-from quantumjob_contract.reference import ObjectRef
+from quantumjob_contract.schema.decoding import decode
+from quantumjob_contract.schema.object_ref import ObjectRef
 
 Method = Literal[
     "automatic",
