@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from quantumjob_contract import keys, limits
-from quantumjob_contract.counts import counts
+from quantumjob_contract.pubs.counts import counts
 from quantumjob_contract.schema.program import Program, decode_program
 from quantumjob_contract.schema.results import (
     Manifest,

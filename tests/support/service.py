@@ -12,7 +12,8 @@ import httpx
 import msgspec
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from quantumjob_contract import keys, names, seeds
+from quantumjob_contract import keys, names
+from quantumjob_contract.pubs import seeds
 from quantumjob_contract.schema import saved_arrays
 from quantumjob_contract.schema.program import Program, Pub, encode
 from quantumjob_operator.model.validation import accept, is_unseen

@@ -12,7 +12,7 @@ import msgspec
 
 from quantumjob import models
 from quantumjob.cli import show
-from quantumjob_contract.counts import counts
+from quantumjob_contract.pubs.counts import counts
 from quantumjob_contract.schema.results import Register
 
 JSON = dict[str, Any]

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from quantumjob_contract import arrays
 from quantumjob_contract.limits import TRAJECTORIES
+from quantumjob_contract.pubs import arrays
 from quantumjob_contract.schema.program import Program, Pub
 
 SHORT_SECONDS: Final = 2.0

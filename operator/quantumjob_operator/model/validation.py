@@ -9,7 +9,8 @@ import base64
 import binascii
 from typing import Any, NamedTuple
 
-from quantumjob_contract import keys, limits, names, seeds
+from quantumjob_contract import keys, limits, names
+from quantumjob_contract.pubs import seeds
 from quantumjob_contract.schema.backend import Backend, backend_of
 from quantumjob_contract.schema.object_ref import ObjectRef
 from quantumjob_contract.schema.program import Circuit, Listed, Primitive, Program, Pub, encode, new_pub

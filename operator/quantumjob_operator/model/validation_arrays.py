@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from quantumjob_contract import limits, pub_rules
+from quantumjob_contract import limits
+from quantumjob_contract.pubs import validation
 from quantumjob_contract.schema.program import Primitive, Pub
 
 
@@ -13,8 +14,8 @@ def problem(primitive: Primitive, pubs: Sequence[Pub]) -> str:
     values = terms = 0
     for index, pub in enumerate(pubs):
         try:
-            size = pub_rules.size(primitive, pub)
-        except pub_rules.BadPub as bad:
+            size = validation.size(primitive, pub)
+        except validation.BadPub as bad:
             return bad.told(f"spec.program.pubs[{index}]", pub.name)
         values += size.values
         terms += size.terms

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 from typing import Any, NamedTuple
 
-from quantumjob_contract import keys, limits, qpy_file
-from quantumjob_contract.lines import Counter
+from quantumjob_contract import keys, limits
+from quantumjob_contract.pubs import qpy_file
+from quantumjob_contract.pubs.json_lines import Counter
 from quantumjob_contract.transfer import NotFound
 from quantumjob_operator.model.validation import Refusal
 from quantumjob_operator.results.ports import ObjectBucket

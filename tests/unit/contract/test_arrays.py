@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qiskit.primitives import BindingsArray, ObservablesArray
 
-from quantumjob_contract import arrays, seeds
-from quantumjob_contract.arrays import BadArray
+from quantumjob_contract.pubs import arrays, seeds
+from quantumjob_contract.pubs.arrays import BadArray
 
 SHAPES = st.lists(st.integers(1, 3), max_size=3).map(tuple)
 

@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantumjob_contract.lines import Counter, spans
+from quantumjob_contract.pubs.json_lines import Counter, spans
 
 TEXT = st.lists(st.sampled_from([b"{}", b"\n", b"\n\n", b" ", b"\t\r\n", b"x y", b"\r"]), max_size=30).map(b"".join)
 

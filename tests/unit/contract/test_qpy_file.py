@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from qiskit import QuantumCircuit, qpy
 from qiskit.circuit import Parameter
 
-from quantumjob_contract.qpy_file import HEAD_BYTES, WITH_TABLE, Circuits, NotQpy, count
+from quantumjob_contract.pubs.qpy_file import HEAD_BYTES, WITH_TABLE, Circuits, NotQpy, count
 
 ANGLE = Parameter("a")
 

@@ -7,7 +7,7 @@ import pytest
 from rendered import ROOT, crd, fields, schema
 
 from quantumjob_contract import limits, names
-from quantumjob_contract.qpy_file import WITH_TABLE
+from quantumjob_contract.pubs.qpy_file import WITH_TABLE
 from quantumjob_contract.reasons import PubReason, Reason
 from quantumjob_contract.schema.backend import Backend, Depolarizing, Method, Noise, Readout, Relaxation
 from quantumjob_contract.schema.object_ref import ObjectRef

@@ -13,10 +13,11 @@ from typing import Any, Final, Protocol
 import msgspec
 import urllib3
 
-from quantumjob_contract import arrays, limits, names, pub_rules
+from quantumjob_contract import limits, names
 from quantumjob_contract.exits import Exit
-from quantumjob_contract.lines import spans
-from quantumjob_contract.qpy_file import Circuits, NotQpy
+from quantumjob_contract.pubs import arrays, validation
+from quantumjob_contract.pubs.json_lines import spans
+from quantumjob_contract.pubs.qpy_file import Circuits, NotQpy
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.decoding import decode
 from quantumjob_contract.schema.object_ref import ObjectRef
@@ -174,8 +175,8 @@ class Lines:
         if line.precision is not None and (line.shots is not None or self._primitive != "Estimator"):
             return ": only an Estimator's pub has a precision, and then no shots."
         try:
-            size = pub_rules.size(self._primitive, pub)
-        except pub_rules.BadPub as bad:
+            size = validation.size(self._primitive, pub)
+        except validation.BadPub as bad:
             return bad.told("", pub.name)
         if size.values > limits.MAX_LISTED_VALUES:
             return f" has {size.values} parameter values, the limit is {limits.MAX_LISTED_VALUES}: split it."

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import msgspec
 import urllib3
 
-from quantumjob_contract import limits, seeds, transfer
+from quantumjob_contract import limits, transfer
+from quantumjob_contract.pubs import seeds
 from quantumjob_contract.schema.backend import NoiseModel
 from quantumjob_contract.schema.program import Program, default_name
 from quantumjob_contract.schema.results import PubError, PubMetadata, PubResult

@@ -10,7 +10,7 @@ from typing import Final
 from qiskit import QuantumCircuit, qpy
 
 from quantumjob_contract.limits import MAX_OPERATIONS, MAX_QUBITS
-from quantumjob_contract.qpy_file import CIRCUIT, FILE, HEAD_BYTES, MAGIC, OFFSET, WITH_TABLE
+from quantumjob_contract.pubs.qpy_file import CIRCUIT, FILE, HEAD_BYTES, MAGIC, OFFSET, WITH_TABLE
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker.errors import PubFailed, too_large
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter, ParameterExpression
 
-from quantumjob_contract import arrays
+from quantumjob_contract.pubs import arrays
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker.errors import PubFailed
 

@@ -13,8 +13,8 @@ from qiskit.exceptions import QiskitError
 from qiskit.primitives.containers.observables_array import ObservablesArray
 from qiskit.quantum_info import Pauli
 
-from quantumjob_contract import seeds
 from quantumjob_contract.limits import TRAJECTORIES
+from quantumjob_contract.pubs import seeds
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.backend import NoiseModel
 from quantumjob_contract.schema.results import Expectations, PubMetadata

@@ -15,8 +15,8 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction, Instruction
 from qiskit.exceptions import QiskitError
 
-from quantumjob_contract import seeds
 from quantumjob_contract.limits import MAX_SAVED_BYTES
+from quantumjob_contract.pubs import seeds
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema import saved_arrays
 from quantumjob_contract.schema.backend import NoiseModel

@@ -11,7 +11,7 @@ import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.exceptions import QiskitError
 
-from quantumjob_contract import seeds
+from quantumjob_contract.pubs import seeds
 from quantumjob_contract.schema.backend import NoiseModel
 from quantumjob_contract.schema.results import PubMetadata, Register
 from quantumjob_worker.engines import aer, engines

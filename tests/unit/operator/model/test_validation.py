@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantumjob_contract import arrays, limits
+from quantumjob_contract import limits
+from quantumjob_contract.pubs import arrays
 from quantumjob_contract.schema.program import Program, decode_program, encode
 from quantumjob_operator.model.validation import Refusal, accept
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from quantumjob_contract import keys, limits, qpy_file, transfer
+from quantumjob_contract import keys, limits, transfer
+from quantumjob_contract.pubs import qpy_file
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.schema.object_ref import ObjectRef
 from quantumjob_contract.schema.program import decode_program

@@ -18,7 +18,7 @@ from qiskit.circuit.library import DiagonalGate, PauliGate, UnitaryGate
 from qiskit.quantum_info import Statevector, random_unitary
 from random_pubs import dumped
 
-from quantumjob_contract.counts import counts
+from quantumjob_contract.pubs.counts import counts
 from quantumjob_contract.schema.backend import Depolarizing, NoiseModel, Readout, Relaxation
 from quantumjob_contract.schema.results import PubMetadata, Register, Why
 from quantumjob_worker import child

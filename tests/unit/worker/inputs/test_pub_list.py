@@ -13,7 +13,7 @@ from qiskit import QuantumCircuit, qpy
 from worker_fakes import BELL, Fake, job
 
 from quantumjob_contract import keys, limits, transfer
-from quantumjob_contract.qpy_file import HEAD_BYTES, WITH_TABLE
+from quantumjob_contract.pubs.qpy_file import HEAD_BYTES, WITH_TABLE
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.object_ref import ObjectRef
 from quantumjob_contract.schema.program import Listed, Program

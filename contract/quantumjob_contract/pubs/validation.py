@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from quantumjob_contract import arrays, limits
-from quantumjob_contract.arrays import BadArray
+from quantumjob_contract import limits
+from quantumjob_contract.pubs import arrays
+from quantumjob_contract.pubs.arrays import BadArray
 from quantumjob_contract.schema.program import Primitive, Pub
 
 
