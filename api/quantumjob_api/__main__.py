@@ -18,8 +18,9 @@ from quantumjob_api.listener import Listener, listening
 from quantumjob_api.room import Room
 from quantumjob_api.service import Service
 from quantumjob_api.settings import Settings
-from quantumjob_contract import certificates, health, logs
+from quantumjob_contract import logs
 from quantumjob_contract.objectstore import Stores
+from quantumjob_contract.serving import certificates, health
 from quantumjob_contract.store import Misconfigured, StoreDirectory
 
 logger = logging.getLogger(f"{__package__}.main")  # its __name__ is another

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import uvloop
 
-from quantumjob_contract import certificates, health, logs
+from quantumjob_contract import logs
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.objectstore import Stores
+from quantumjob_contract.serving import certificates, health
 from quantumjob_contract.store import StoreDirectory
 from quantumjob_operator import metrics
 from quantumjob_operator.cache import Cache
