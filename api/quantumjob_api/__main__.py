@@ -19,9 +19,9 @@ from quantumjob_api.room import Room
 from quantumjob_api.service import Service
 from quantumjob_api.settings import Settings
 from quantumjob_contract import logs
-from quantumjob_contract.objectstore import Stores
 from quantumjob_contract.serving import certificates, health
 from quantumjob_contract.store import Misconfigured, StoreDirectory
+from quantumjob_contract.store.aio import Stores
 
 logger = logging.getLogger(f"{__package__}.main")  # its __name__ is another
 

@@ -21,8 +21,8 @@ from quantumjob_api.streams import Range, Redirect
 from quantumjob_api.submission import object_key
 from quantumjob_api.tokens import Token
 from quantumjob_contract import keys, limits
-from quantumjob_contract.objectstore import AsyncBucket
 from quantumjob_contract.store import Bucket, Entry
+from quantumjob_contract.store.aio import AsyncBucket
 from quantumjob_contract.transfer import NotFound, Put
 
 JSON = dict[str, Any]

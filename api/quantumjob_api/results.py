@@ -17,10 +17,10 @@ from quantumjob_api.service import Service
 from quantumjob_api.streams import Held
 from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner, Shard
-from quantumjob_contract.objectstore import AsyncBucket
 from quantumjob_contract.reader import NotVerified, Results
 from quantumjob_contract.schema.results import PubResult, decode_segment
 from quantumjob_contract.store import Bucket, Entry
+from quantumjob_contract.store.aio import AsyncBucket
 from quantumjob_contract.transfer import NotFound, TooLarge
 
 JSON = dict[str, Any]

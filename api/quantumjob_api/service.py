@@ -12,7 +12,7 @@ from quantumjob_api.bodies import Budget
 from quantumjob_api.kube import Kube
 from quantumjob_api.models import LABEL, NAME_LENGTH, SUBDOMAIN, UID
 from quantumjob_api.room import Room
-from quantumjob_contract.objectstore import AsyncStore, Stores
+from quantumjob_contract.store.aio import AsyncStore, Stores
 
 
 @dataclass

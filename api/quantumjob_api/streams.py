@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from quantumjob_api.problems import Problem, Reason
-from quantumjob_contract.objectstore import AsyncBucket
+from quantumjob_contract.store.aio import AsyncBucket
 
 ONE_RANGE: Final = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
 REDIRECT_SECONDS: Final = 300

@@ -12,9 +12,9 @@ import uvloop
 
 from quantumjob_contract import logs
 from quantumjob_contract.keys import Owner
-from quantumjob_contract.objectstore import Stores
 from quantumjob_contract.serving import certificates, health
 from quantumjob_contract.store import StoreDirectory
+from quantumjob_contract.store.aio import Stores
 from quantumjob_operator import metrics
 from quantumjob_operator.cache import Cache
 from quantumjob_operator.kubernetes.client import Kube

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from quantumjob_contract import logs, names
 from quantumjob_contract.keys import Owner
-from quantumjob_contract.objectstore import Stores
 from quantumjob_contract.store import Entry, Misconfigured, StoreDirectory
+from quantumjob_contract.store.aio import Stores
 from quantumjob_contract.transfer import NotFound, StoreError
 from quantumjob_operator import clock
 from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, ApiError, Kube

@@ -17,14 +17,14 @@ from typing import Final
 from worker_fakes import Fake, serving
 
 from quantumjob_contract import keys, names
-from quantumjob_contract.exits import Exit
+from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.keys import Owner
-from quantumjob_contract.objectstore import AsyncStore
 from quantumjob_contract.reader import Results
 from quantumjob_contract.schema.object_ref import ObjectRef
 from quantumjob_contract.schema.program import Circuit, Format, Program, Pub, encode
 from quantumjob_contract.schema.results import PubResult
 from quantumjob_contract.store import Store
+from quantumjob_contract.store.aio import AsyncStore
 from quantumjob_contract.transfer import sha256
 from quantumjob_operator.orders import builder
 from quantumjob_operator.results.promotion import promote

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from quantumjob_contract.objectstore import AsyncStore
 from quantumjob_contract.store import Store
+from quantumjob_contract.store.aio import AsyncStore
 from support.s3 import Server
 
 

@@ -8,8 +8,8 @@ import pytest
 import urllib3
 
 from quantumjob_contract import transfer
-from quantumjob_contract.objectstore import AsyncBucket, AsyncStore
 from quantumjob_contract.store import Bucket, Store
+from quantumjob_contract.store.aio import AsyncBucket, AsyncStore
 from quantumjob_contract.transfer import NotFound, Put, StoreRefused, StoreUnavailable, TooLarge
 from quantumjob_operator.results import store_probe
 from support.jobs import owner

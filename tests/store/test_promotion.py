@@ -12,11 +12,11 @@ import pytest
 
 from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner
-from quantumjob_contract.objectstore import AsyncBucket, AsyncStore
 from quantumjob_contract.reader import NotVerified, Results
 from quantumjob_contract.schema.program import encode
 from quantumjob_contract.schema.results import StoredObject, decode_segment
 from quantumjob_contract.store import Bucket, Store
+from quantumjob_contract.store.aio import AsyncBucket, AsyncStore
 from quantumjob_contract.transfer import NotFound, Put, StoreUnavailable, sha256
 from quantumjob_operator.results.collect import Corrupt, NotEnded
 from quantumjob_operator.results.manifest import Failure

@@ -15,12 +15,12 @@ import urllib3
 
 from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner
-from quantumjob_contract.objectstore import AsyncStore
 from quantumjob_contract.reader import Results
 from quantumjob_contract.schema.program import encode
 from quantumjob_contract.schema.results import to_json
 from quantumjob_contract.schema.saved_arrays import SavedArray
 from quantumjob_contract.store import Store
+from quantumjob_contract.store.aio import AsyncStore
 from quantumjob_operator.results.promotion import promote
 from support.api import FakeKube, bearer, running
 from support.jobs import TIME, only, program, put, result, segment, write_job

@@ -15,11 +15,11 @@ from test_promotion import Dying, Half, Killed, everything
 from quantumjob.results import primitive_result
 from quantumjob_contract import keys, limits, transfer
 from quantumjob_contract.keys import Owner
-from quantumjob_contract.objectstore import AsyncStore
 from quantumjob_contract.reader import NotVerified, Results
 from quantumjob_contract.schema.program import Circuit, Program, Pub, encode
 from quantumjob_contract.schema.results import Provenance, PubTimes, StoredObject, decode_segment
 from quantumjob_contract.store import Store
+from quantumjob_contract.store.aio import AsyncStore
 from quantumjob_contract.transfer import NotFound, sha256
 from quantumjob_operator.orders import builder
 from quantumjob_operator.results.collect import Corrupt

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 
 from quantumjob_contract import transfer
-from quantumjob_contract.objectstore import Content
 from quantumjob_contract.store import BucketConfig, Entry
+from quantumjob_contract.store.aio import Content
 from quantumjob_contract.transfer import NotFound, Put, StoreUnavailable, TooLarge
 
 MODIFIED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

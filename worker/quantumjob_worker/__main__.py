@@ -11,7 +11,7 @@ import sys
 from typing import NoReturn
 
 from quantumjob_contract import names
-from quantumjob_contract.exits import Exit
+from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.schema.results import Termination
 from quantumjob_worker.clock import now
 from quantumjob_worker.errors import DEFECT, Stopped, WorkerExit, describe

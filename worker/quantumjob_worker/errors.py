@@ -6,7 +6,7 @@ import os
 import traceback
 from typing import Final
 
-from quantumjob_contract.exits import Exit
+from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.results import PubError
 

@@ -13,7 +13,7 @@ from typing import Final
 from pythonjsonlogger.json import JsonFormatter
 
 from quantumjob_contract import names
-from quantumjob_contract.exits import Exit
+from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.schema.results import Termination
 from quantumjob_worker.agent.recycling import Retirement
 from quantumjob_worker.agent.worker import Worker

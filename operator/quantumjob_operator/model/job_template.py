@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from quantumjob_contract import exits, names
+from quantumjob_contract import exit_codes, names
 from quantumjob_contract.resource import shards
 from quantumjob_operator.model.placement import DEFAULT_RESOURCES
 
@@ -104,7 +104,7 @@ def template_of(job: JSON) -> str | None:
 
 
 def _failure_rules() -> list[JSON]:
-    permanent = {"containerName": CONTAINER, "operator": "In", "values": list(exits.PERMANENT)}
+    permanent = {"containerName": CONTAINER, "operator": "In", "values": list(exit_codes.PERMANENT)}
     return [
         {"action": "FailJob", "onExitCodes": permanent},
         {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from quantumjob_contract.exits import PERMANENT
+from quantumjob_contract.exit_codes import PERMANENT
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.schema.decoding import decode
 from quantumjob_contract.schema.results import Termination

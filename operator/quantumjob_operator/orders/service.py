@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from quantumjob_contract import keys, limits, names
-from quantumjob_contract.exits import PERMANENT, Exit
+from quantumjob_contract.exit_codes import PERMANENT, Exit
 from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.resource import pubs_of, shards

@@ -1,4 +1,4 @@
-"""What promotion and orders need of an object store. `objectstore` has it of a real one."""
+"""What promotion and orders need of an object store. `store.aio` has it of a real one."""
 
 from __future__ import annotations
 

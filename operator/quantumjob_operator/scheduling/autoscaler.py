@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from quantumjob_contract.exits import Exit
+from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.schema.program import Program

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantumjob_contract import keys, limits, resource, transfer
-from quantumjob_contract.exits import PERMANENT, Exit
+from quantumjob_contract.exit_codes import PERMANENT, Exit
 from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.pubs import seeds
 from quantumjob_contract.schema.orders import (

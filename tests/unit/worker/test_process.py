@@ -14,7 +14,7 @@ from worker_fakes import BELL, Fake, job
 from worker_tasks import HEAD3
 
 from quantumjob_contract import keys, names
-from quantumjob_contract.exits import Exit
+from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.schema.program import Circuit
 from quantumjob_worker.isolation import limits
 

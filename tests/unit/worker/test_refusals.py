@@ -17,7 +17,7 @@ from worker_fakes import BELL, Fake, job, serving
 from worker_tasks import run
 
 from quantumjob_contract import keys, names
-from quantumjob_contract.exits import Exit
+from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.backend import Backend
 from quantumjob_contract.schema.object_ref import ObjectRef

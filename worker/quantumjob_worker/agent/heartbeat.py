@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from quantumjob_contract.exits import Exit
+from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.schema.orders import ALIVE_SECONDS, Alive, Order
 from quantumjob_worker.clients.orders import OrdersClient
 from quantumjob_worker.errors import OrderFailed

@@ -11,7 +11,7 @@ import msgspec
 import urllib3
 
 from quantumjob_contract import limits, transfer
-from quantumjob_contract.exits import Exit
+from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.schema.orders import Order
 from quantumjob_contract.schema.program import Program, decode_program
 from quantumjob_contract.schema.results import Provenance

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 
-from quantumjob_contract.exits import Exit
+from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.schema.orders import Ended, Order
 from quantumjob_contract.schema.results import Provenance, Termination
 from quantumjob_worker.agent.order import Assignment

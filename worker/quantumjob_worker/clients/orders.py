@@ -13,7 +13,7 @@ import msgspec
 import urllib3
 
 from quantumjob_contract import transfer
-from quantumjob_contract.exits import Exit
+from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.schema import orders
 from quantumjob_contract.schema.decoding import decode
 from quantumjob_worker.clients.object_store import backoff

@@ -14,7 +14,7 @@ import msgspec
 import urllib3
 
 from quantumjob_contract import limits, names
-from quantumjob_contract.exits import Exit
+from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.pubs import arrays, validation
 from quantumjob_contract.pubs.json_lines import spans
 from quantumjob_contract.pubs.qpy_file import Circuits, NotQpy

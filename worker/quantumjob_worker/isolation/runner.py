@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from quantumjob_contract.exits import Exit
+from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.results import PubError
 from quantumjob_worker import ipc

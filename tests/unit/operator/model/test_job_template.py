@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from quantumjob_contract import exits, names
+from quantumjob_contract import exit_codes, names
 from quantumjob_operator.model.job_template import SHARED_PREFIX, build_job, build_shared, job_name, template_of
 from quantumjob_operator.model.placement import DEFAULT_RESOURCES
 from support.kube import UID, quantumjob
@@ -45,7 +45,7 @@ def test_it_takes_no_label_or_annotation_of_the_users() -> None:
 def test_permanent_failures_are_not_tried_again_and_disruptions_are_free() -> None:
     fail, ignore = built()["spec"]["podFailurePolicy"]["rules"]
     assert fail["onExitCodes"]["values"] == [64, 65, 66, 67, 68, 69]
-    assert exits.Exit.TEMPORARY not in fail["onExitCodes"]["values"]
+    assert exit_codes.Exit.TEMPORARY not in fail["onExitCodes"]["values"]
     assert ignore["onPodConditions"] == [{"type": "DisruptionTarget", "status": "True"}]
 
 

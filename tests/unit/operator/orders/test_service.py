@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from quantumjob_contract import keys, names
-from quantumjob_contract.exits import PERMANENT, Exit
+from quantumjob_contract.exit_codes import PERMANENT, Exit
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.schema.orders import Ended, UrlsRequest

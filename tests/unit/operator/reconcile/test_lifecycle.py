@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from quantumjob_contract import keys, names
-from quantumjob_contract.exits import Exit
+from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.schema.orders import ALIVE_SECONDS, Ended

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from quantumjob_contract import keys
-from quantumjob_contract.exits import Exit
+from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.schema.orders import Ended, Order

@@ -16,7 +16,7 @@ from worker_tasks import DIED, LATE, InProcess
 
 from quantumjob.results import pub_result
 from quantumjob_contract import keys, limits, transfer
-from quantumjob_contract.exits import Exit
+from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.backend import Backend, Noise, Readout
 from quantumjob_contract.schema.object_ref import ObjectRef

@@ -11,7 +11,7 @@ from worker_fakes import BELL, OWNER, Fake, fetched, job
 from worker_tasks import InProcess
 
 from quantumjob_contract import keys
-from quantumjob_contract.exits import Exit
+from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.schema.object_ref import ObjectRef
 from quantumjob_contract.schema.orders import POLL_SECONDS, Alive, Ended, Next, Told
 from quantumjob_contract.schema.program import Circuit

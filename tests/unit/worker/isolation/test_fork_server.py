@@ -16,7 +16,7 @@ from worker_fakes import BELL
 from worker_servers import fork_server
 from worker_tasks import HEAD3, in_child, only, run, task
 
-from quantumjob_contract.exits import Exit
+from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.program import Format
 from quantumjob_worker import child, ipc

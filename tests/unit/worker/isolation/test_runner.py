@@ -12,7 +12,7 @@ from worker_fakes import BELL, Fake, job
 from worker_tasks import task
 
 from quantumjob_contract import keys
-from quantumjob_contract.exits import Exit
+from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.schema.object_ref import ObjectRef
 from quantumjob_contract.schema.orders import Told
 from quantumjob_contract.schema.program import Circuit

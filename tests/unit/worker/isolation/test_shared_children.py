@@ -13,7 +13,7 @@ from random_pubs import dumped
 from worker_fakes import BELL, Fake, job
 from worker_tasks import task
 
-from quantumjob_contract.exits import Exit
+from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.program import Circuit
 from quantumjob_worker import ipc

@@ -13,7 +13,7 @@ from aiohttp_retry import ExponentialRetry, RetryClient
 from yarl import URL
 
 from quantumjob_contract import transfer
-from quantumjob_contract.store import OWN_USE_SECONDS, Bucket, Store, StoreDirectory
+from quantumjob_contract.store.bucket import OWN_USE_SECONDS, Bucket, Store, StoreDirectory
 from quantumjob_contract.transfer import NotFound, Put, StoreUnavailable, TooLarge
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=120.0, sock_connect=5.0, sock_read=30.0)
