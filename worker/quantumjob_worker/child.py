@@ -90,7 +90,7 @@ def prepare(formats: Iterable[Format]) -> None:
         from quantumjob_worker.loaders import qasm3  # noqa: F401, PLC0415
 
 
-def main(sock: socket.socket, start: ipc.Start, room: Room) -> None:
+def main(sock: socket.socket, start: ipc.ForkRequest, room: Room) -> None:
     """Runs in the forked child, whose only descriptors are the socket and the rules of its room."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)

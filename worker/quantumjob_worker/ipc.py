@@ -1,7 +1,7 @@
 """What parent, fork server and child say to each other. Small enough to be read at once.
 
-    parent -> server   one packet a child: `Start` with its end of a socket pair as SCM_RIGHTS; or KILL; or WARM_UP
-    server -> parent   one packet: `Ready` once, then an `End` for each child; or `Broken`, and no more
+    parent -> server   one packet a child: `ForkRequest` with its end of a socket pair as SCM_RIGHTS; or KILL; or WARM_UP
+    server -> parent   one packet: `ServerReady` once, then an `ChildExit` for each child; or `ServerFailed`, and no more
     parent -> child    for each pub a `Task` and the circuit's bytes, each with its length before it, up to the end
     child -> parent    for each pub a `Report`, and each array that it saves, with its length before it
 
@@ -29,7 +29,7 @@ MAX_PACKET: Final = 4096
 LENGTH: Final = struct.Struct("!Q")
 
 
-class Start(msgspec.Struct, frozen=True):
+class ForkRequest(msgspec.Struct, frozen=True):
     """Fork a child for the pubs behind the socket that comes along."""
 
     seconds: float | None
@@ -39,19 +39,19 @@ class Start(msgspec.Struct, frozen=True):
     """Those of their circuits."""
 
 
-class Ready(msgspec.Struct, frozen=True, tag="ready"):
+class ServerReady(msgspec.Struct, frozen=True, tag="ready"):
     """Qiskit and Aer are imported."""
 
     imported: str
 
 
-class Broken(msgspec.Struct, frozen=True, tag="broken"):
+class ServerFailed(msgspec.Struct, frozen=True, tag="broken"):
     """The server ends, by a defect."""
 
     message: str
 
 
-class End(msgspec.Struct, frozen=True, tag="end"):
+class ChildExit(msgspec.Struct, frozen=True, tag="end"):
     """A child is gone."""
 
     signal: int

@@ -10,9 +10,9 @@ from quantumjob_contract.schema.results import PubError, Register
 from quantumjob_worker import child, ipc
 from quantumjob_worker.isolation.runner import Runner
 
-DIED = ipc.End(signal=11, timed_out=False, peak=0)
-LATE = ipc.End(signal=9, timed_out=True, peak=0)
-FINE = ipc.End(signal=0, timed_out=False, peak=0)
+DIED = ipc.ChildExit(signal=11, timed_out=False, peak=0)
+LATE = ipc.ChildExit(signal=9, timed_out=True, peak=0)
+FINE = ipc.ChildExit(signal=0, timed_out=False, peak=0)
 ABOUT = {"sandbox": "landlock-7", "pod": "pod-1", "started": "2026-01-01T00:00:00Z"}
 
 HEAD2 = 'OPENQASM 2.0;\ninclude "qelib1.inc";\n'
@@ -51,7 +51,7 @@ def in_child(
     *,
     seconds: float | None = 60,
     parse: float = 30.0,
-) -> tuple[ipc.Report | None, ipc.End]:
+) -> tuple[ipc.Report | None, ipc.ChildExit]:
     data = source.encode() if isinstance(source, str) else source
     return runner.run(task(format_, parse=parse, memory=runner.memory), data, seconds, lambda: None)
 

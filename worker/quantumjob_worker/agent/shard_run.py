@@ -39,11 +39,11 @@ class RunsPubs(Protocol):
 
     def run(
         self, task: ipc.Task, circuit: bytes, seconds: float | None, tick: Tick
-    ) -> tuple[ipc.Report | None, ipc.End]: ...
+    ) -> tuple[ipc.Report | None, ipc.ChildExit]: ...
 
     def run_together(
         self, pubs: Sequence[tuple[ipc.Task, bytes]], seconds: float | None, tick: Tick, hear: Hear
-    ) -> ipc.End: ...
+    ) -> ipc.ChildExit: ...
 
 
 class Shard:

@@ -47,7 +47,7 @@ class Child(Protocol):
 
     def prepare(self, formats: Iterable[Format]) -> None: ...
 
-    def main(self, sock: socket.socket, start: ipc.Start, room: Room) -> None: ...
+    def main(self, sock: socket.socket, start: ipc.ForkRequest, room: Room) -> None: ...
 
 
 def start(load_child: Callable[[], Child]) -> tuple[int, socket.socket]:
@@ -99,7 +99,7 @@ def _serve(control: socket.socket, load_child: Callable[[], Child]) -> None:
         with _settled():
             child = load_child()
             child.first_run()
-        control.send(msgspec.json.encode(ipc.Ready(imported=now())))
+        control.send(msgspec.json.encode(ipc.ServerReady(imported=now())))
         while True:
             packet, fds, _, _ = socket.recv_fds(control, ipc.MAX_PACKET, 1)
             if not packet:
@@ -107,13 +107,13 @@ def _serve(control: socket.socket, load_child: Callable[[], Child]) -> None:
             if packet == ipc.WARM_UP:
                 _warm_up(child)
             elif fds:  # else it is KILL, of a child that was already gone
-                _run_child(child, control, msgspec.json.decode(packet, type=ipc.Start), fds[0], room)
+                _run_child(child, control, msgspec.json.decode(packet, type=ipc.ForkRequest), fds[0], room)
     except (OSError, MemoryError):
         raise  # another pod may have better luck
     except Exception as error:
         what = str(error) if isinstance(error, Defect) else DEFECT
         with contextlib.suppress(OSError):  # the parent is gone, which is then what failed
-            control.send(msgspec.json.encode(ipc.Broken(what)))
+            control.send(msgspec.json.encode(ipc.ServerFailed(what)))
         raise
     finally:
         room.remove()
@@ -149,7 +149,7 @@ def _check_alone() -> None:
         raise Defect(f"The process that starts pubs has {threads} threads; it must have one.")
 
 
-def _run_child(child: Child, control: socket.socket, start: ipc.Start, fd: int, room: Room) -> None:
+def _run_child(child: Child, control: socket.socket, start: ipc.ForkRequest, fd: int, room: Room) -> None:
     child.prepare(start.formats)
     _check_alone()
     server = os.getpid()
@@ -172,7 +172,7 @@ def _run_child(child: Child, control: socket.socket, start: ipc.Start, fd: int, 
     _, status, usage = os.wait4(pid, 0)
     room.tidy()
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-    end = ipc.End(signal=number, timed_out=timed_out, peak=usage.ru_maxrss * 1024)
+    end = ipc.ChildExit(signal=number, timed_out=timed_out, peak=usage.ru_maxrss * 1024)
     with contextlib.suppress(OSError):  # the parent is gone, which the caller hears next
         control.send(msgspec.json.encode(end))
 

@@ -65,13 +65,13 @@ class Runner:
 
     def _hear_ready(self) -> None:
         message = self._message()
-        if not isinstance(message, ipc.Ready):
+        if not isinstance(message, ipc.ServerReady):
             raise WorkerExit(Exit.INTERNAL, "The fork server did not say that it is ready.")
         self._imported = message.imported
 
     def run(
         self, task: ipc.Task, circuit: bytes, seconds: float | None, tick: Tick
-    ) -> tuple[ipc.Report | None, ipc.End]:
+    ) -> tuple[ipc.Report | None, ipc.ChildExit]:
         """One pub in a child of its own: its report, None where there is none that can be read, and how it ended."""
         reports: list[ipc.Report] = []
         end = self.run_together([(task, circuit)], seconds, tick, reports.append)
@@ -79,7 +79,7 @@ class Runner:
 
     def run_together(
         self, pubs: Sequence[tuple[ipc.Task, bytes]], seconds: float | None, tick: Tick, hear: Hear
-    ) -> ipc.End:
+    ) -> ipc.ChildExit:
         """Pubs one after the other in one child, and how that ended. Reports are heard as they come, in that order."""
         self.wait(tick)
         if self._used:
@@ -88,7 +88,7 @@ class Runner:
         ours, theirs = socket.socketpair()
         with ours:
             formats = sorted({task.format for task, _ in pubs})
-            start = ipc.Start(seconds=seconds, memory=self.memory, threads=self.threads, formats=formats)
+            start = ipc.ForkRequest(seconds=seconds, memory=self.memory, threads=self.threads, formats=formats)
             with theirs:
                 self._send_start(msgspec.json.encode(start), theirs.fileno())
             with contextlib.suppress(ConnectionError):  # it may die while we still talk
@@ -116,13 +116,13 @@ class Runner:
         except OSError:
             raise ServerGone(Exit.TEMPORARY, SERVER_KILLED) from None
 
-    def _listen(self, ours: socket.socket, pubs: int, tick: Tick, hear: Hear) -> ipc.End:
+    def _listen(self, ours: socket.socket, pubs: int, tick: Tick, hear: Hear) -> ipc.ChildExit:
         """Whatever error `tick` or `hear` raises, the child is gone by then, and its end has been heard."""
         poll = select.poll()
         poll.register(ours, select.POLLIN)
         poll.register(self._control, select.POLLIN)
         reports = Reports(pubs, hear)
-        end: ipc.End | None = None
+        end: ipc.ChildExit | None = None
         try:
             wake = _later(tick())
             while end is None:
@@ -131,14 +131,14 @@ class Runner:
                     poll.unregister(ours)
                 if self._control.fileno() in ready:
                     message = self._message()
-                    end = message if isinstance(message, ipc.End) else None
+                    end = message if isinstance(message, ipc.ChildExit) else None
                 if wake is not None and time.monotonic() >= wake:
                     wake = _later(tick())
         except ServerGone:
             raise
         except Exception:
             self.kill()
-            while end is None and not isinstance(self._message(), ipc.End):
+            while end is None and not isinstance(self._message(), ipc.ChildExit):
                 pass
             raise
         ours.setblocking(False)
@@ -158,7 +158,7 @@ class Runner:
             return False
         return bool(chunk)
 
-    def _message(self) -> ipc.Ready | ipc.End:
+    def _message(self) -> ipc.ServerReady | ipc.ChildExit:
         packet = b""
         with contextlib.suppress(ConnectionError):
             try:
@@ -167,8 +167,8 @@ class Runner:
                 packet = self._control.recv(ipc.MAX_PACKET)
         if not packet:
             raise ServerGone(Exit.TEMPORARY, SERVER_KILLED)
-        message = msgspec.json.decode(packet, type=ipc.Ready | ipc.End | ipc.Broken)
-        if isinstance(message, ipc.Broken):
+        message = msgspec.json.decode(packet, type=ipc.ServerReady | ipc.ChildExit | ipc.ServerFailed)
+        if isinstance(message, ipc.ServerFailed):
             raise ServerGone(Exit.INTERNAL, message.message)
         return message
 
@@ -177,7 +177,7 @@ def _later(seconds: float | None) -> float | None:
     return None if seconds is None else time.monotonic() + max(0.0, seconds)
 
 
-def explain(end: ipc.End, memory: int, parse_seconds: float) -> PubError:
+def explain(end: ipc.ChildExit, memory: int, parse_seconds: float) -> PubError:
     """The error of a pub whose child ended without a report (a deadline is the caller's to explain)."""
     mib = memory >> 20
     if end.signal == signal.SIGXCPU:

@@ -21,8 +21,8 @@ from quantumjob_worker.agent import heartbeat
 from quantumjob_worker.errors import OrderFailed, Stopped, WorkerExit
 from quantumjob_worker.isolation.runner import Runner
 
-READY = ipc.Ready(imported="2026-01-01T00:00:00Z")
-END = ipc.End(signal=9, timed_out=False, peak=0)
+READY = ipc.ServerReady(imported="2026-01-01T00:00:00Z")
+END = ipc.ChildExit(signal=9, timed_out=False, peak=0)
 MISSING = Circuit("OpenQASM2", object=ObjectRef("none"))
 
 
@@ -35,7 +35,7 @@ class Importing:
         self.theirs = theirs
         self.ticks = 0
 
-    def say(self, *messages: ipc.Ready | ipc.End) -> None:
+    def say(self, *messages: ipc.ServerReady | ipc.ChildExit) -> None:
         for message in messages:
             self.theirs.send(msgspec.json.encode(message))
 
@@ -100,7 +100,7 @@ def test_the_server_warms_up_before_its_second_child(importing: Importing) -> No
     with pytest.raises(TimeoutError):
         importing.theirs.recv(ipc.MAX_PACKET)
     assert [packet == ipc.WARM_UP for packet in packets] == [False, True, False, False]
-    assert [msgspec.json.decode(packets[at], type=ipc.Start).formats for at in (0, 2, 3)] == [["OpenQASM2"]] * 3
+    assert [msgspec.json.decode(packets[at], type=ipc.ForkRequest).formats for at in (0, 2, 3)] == [["OpenQASM2"]] * 3
 
 
 def test_a_server_that_dies_while_it_imports(importing: Importing) -> None:

@@ -24,7 +24,7 @@ from quantumjob_worker.isolation.runner import Runner
 NO_CIRCUIT = "OPENQASM 2.0; qreg"
 
 
-def together(runner: Runner, *circuits: bytes, seconds: float = 60.0) -> tuple[list[ipc.Report], ipc.End]:
+def together(runner: Runner, *circuits: bytes, seconds: float = 60.0) -> tuple[list[ipc.Report], ipc.ChildExit]:
     heard: list[ipc.Report] = []
     pubs = [(msgspec.structs.replace(task(memory=runner.memory), index=i), data) for i, data in enumerate(circuits)]
     end = runner.run_together(pubs, seconds, lambda: None, heard.append)
