@@ -17,7 +17,7 @@ from quantumjob_contract.schema.decoding import decode
 from quantumjob_contract.schema.program import Format, Listed, Primitive, Program
 from quantumjob_worker.inputs import noise_model
 from quantumjob_worker.inputs.pub_list import Lines
-from quantumjob_worker.inputs.tasks import Source
+from quantumjob_worker.inputs.tasks import TaskSource
 from quantumjob_worker.ipc import Task
 
 METHODS: Final[tuple[Method, ...]] = (
@@ -85,8 +85,8 @@ def line(data: bytes) -> Made:
     program = Program(
         api_version="", uid="", namespace="", name="", primitive=primitive, seed=7, listed=listed, created=""
     )
-    source = Source(program, pubs, 0, urls={}, http=urllib3.PoolManager(), wait=lambda _seconds: None)
-    ready = source.ready(0, 0.0, memory=0, threads=1, seconds_left=None)
+    source = TaskSource(program, pubs, 0, urls={}, http=urllib3.PoolManager(), wait=lambda _seconds: None)
+    ready = source.prepare(0, 0.0, memory=0, threads=1, seconds_left=None)
     return ready.task, ready.data
 
 

@@ -23,7 +23,7 @@ from quantumjob_worker.clients.object_store import FETCH_SECONDS, patiently
 from quantumjob_worker.clients.orders import OrdersClient
 from quantumjob_worker.errors import OrderFailed, Stopped
 from quantumjob_worker.inputs.pub_list import pubs_of
-from quantumjob_worker.inputs.tasks import Source
+from quantumjob_worker.inputs.tasks import TaskSource
 from quantumjob_worker.isolation.runner import Runner
 
 LAST_WORDS_SECONDS: Final = 3.0
@@ -69,7 +69,7 @@ class Assignment:
             self._segments.resume(until=time.monotonic() + FETCH_SECONDS, wait=self._signs.wait)
             urls, http, wait = self._order.circuits, self._http, self._signs.wait
             pubs = pubs_of(program, urls, http, until=time.monotonic() + FETCH_SECONDS, wait=wait)
-            source = Source(program, pubs, self._order.shard, urls=urls, http=http, wait=wait)
+            source = TaskSource(program, pubs, self._order.shard, urls=urls, http=http, wait=wait)
             budget = Budget(run_seconds(self._order.seconds_left), time.monotonic)
             self._shard = Shard(source, self._runner, self._segments, budget=budget, signs=self._signs)
             self._shard.run()

@@ -18,7 +18,7 @@ from quantumjob_worker.agent.segments import Segments
 from quantumjob_worker.agent.time_budget import Budget
 from quantumjob_worker.clients.object_store import FETCH_SECONDS, backoff
 from quantumjob_worker.errors import PubFailed
-from quantumjob_worker.inputs.tasks import Ready, Source
+from quantumjob_worker.inputs.tasks import ReadyTask, TaskSource
 from quantumjob_worker.isolation import report_stream
 from quantumjob_worker.isolation.report_stream import Hear
 from quantumjob_worker.isolation.runner import Tick, explain
@@ -50,7 +50,7 @@ class Shard:
     """The pubs of one order that have no result yet."""
 
     def __init__(
-        self, source: Source, runner: RunsPubs, segments: Segments, *, budget: Budget, signs: SignsOfLife
+        self, source: TaskSource, runner: RunsPubs, segments: Segments, *, budget: Budget, signs: SignsOfLife
     ) -> None:
         self._source = source
         self._runner = runner
@@ -101,9 +101,9 @@ class Shard:
                     again.append(each.index)
         return again
 
-    def _take(self, queue: deque[int], again: list[int], pubs: int) -> list[Ready]:
+    def _take(self, queue: deque[int], again: list[int], pubs: int) -> list[ReadyTask]:
         """The next pubs that can run, so many or of so many bytes."""
-        found: list[Ready] = []
+        found: list[ReadyTask] = []
         size = 0
         until = time.monotonic() + batching.FETCH_SECONDS
         while queue and len(found) < pubs and size < batching.BYTES and not (found and time.monotonic() > until):
@@ -116,7 +116,7 @@ class Shard:
                 continue
             began = time.monotonic()
             try:
-                ready = self._source.ready(
+                ready = self._source.prepare(
                     index,
                     began + min(FETCH_SECONDS, FETCH_SECONDS if quota is None else quota),
                     memory=self._runner.memory,
@@ -135,13 +135,13 @@ class Shard:
             size += ready.bytes
         return found
 
-    def _run_together(self, batch: list[Ready], queue: deque[int]) -> list[Ready]:
+    def _run_together(self, batch: list[ReadyTask], queue: deque[int]) -> list[ReadyTask]:
         """Keep the results; gives the pubs that shall run alone. Those that were not reached wait again."""
         quota = self._budget.quota(len(batch) + len(queue))
         most = batching.PATIENCE_SECONDS
         seconds = most if quota is None else min(most, quota * len(batch))
         began = time.monotonic()
-        alone: list[Ready] = []
+        alone: list[ReadyTask] = []
         heard = 0
 
         def hear(report: ipc.Report) -> None:
@@ -158,7 +158,7 @@ class Shard:
         queue.extendleft(each.index for each in reversed(batch[heard + 1 :]))
         return alone + batch[heard : heard + 1]
 
-    def _run_alone(self, ready: Ready, seconds: float | None) -> bool:
+    def _run_alone(self, ready: ReadyTask, seconds: float | None) -> bool:
         """False where it ran out of its share."""
         began = time.monotonic()
         report, end = self._runner.run(ready.task, ready.data, seconds, self._tick)
@@ -177,7 +177,7 @@ class Shard:
             self._keep(self._source.failed(ready.index, error, ready), PubTimes(load=0.0, run=took))
         return True
 
-    def _keep_report(self, ready: Ready, report: ipc.Report) -> None:
+    def _keep_report(self, ready: ReadyTask, report: ipc.Report) -> None:
         times = PubTimes(load=ready.load + report.load, run=report.run)
         self._keep(self._source.checked(report.result, ready), times, report.arrays)
 

@@ -21,7 +21,7 @@ from quantumjob_worker.inputs.pub_list import Pubs
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class ReadyTask:
     """A pub that a child can run."""
 
     index: int
@@ -33,7 +33,7 @@ class Ready:
     """Of circuit and arrays, about."""
 
 
-class Source:
+class TaskSource:
     """The pubs of one order's program, and what they reference in the circuits bucket."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Source:
         """Once it was needed: the model, or why there is none."""
         self._seeds = seeds.pub_seeds(program.seed, map(pubs.points, range(len(pubs))))
 
-    def ready(self, index: int, until: float, *, memory: int, threads: int, seconds_left: float | None) -> Ready:
+    def prepare(self, index: int, until: float, *, memory: int, threads: int, seconds_left: float | None) -> ReadyTask:
         """Fetch what the pub needs. Raises PubFailed, or transfer's StoreUnavailable and StoreRefused."""
         began = time.monotonic()
         pub = self._pubs[index]
@@ -82,10 +82,10 @@ class Source:
             save=pub.save,
         )
         size = len(data) + self._pubs.arrays_bytes(index)
-        return Ready(index, task, data, time.monotonic() - began, size)
+        return ReadyTask(index, task, data, time.monotonic() - began, size)
 
     def _noise_model(self, until: float) -> NoiseModel | None:
-        """Read once, for all pubs. Raises as `ready`."""
+        """Read once, for all pubs. Raises as `prepare`."""
         noise = self._program.backend.noise
         if noise is None:
             return None
@@ -98,7 +98,7 @@ class Source:
             raise self._noise
         return self._noise
 
-    def checked(self, result: PubResult, ready: Ready) -> PubResult:
+    def checked(self, result: PubResult, ready: ReadyTask) -> PubResult:
         """The child's word only for what the child alone can know."""
         ours = _metadata(ready.task, ready.data)
         metadata = msgspec.structs.replace(
@@ -110,7 +110,7 @@ class Source:
         )
         return msgspec.structs.replace(result, index=ready.index, name=ready.task.name, metadata=metadata)
 
-    def failed(self, index: int, error: PubError, ready: Ready | None = None) -> PubResult:
+    def failed(self, index: int, error: PubError, ready: ReadyTask | None = None) -> PubResult:
         """The result of a pub that has none; `ready` where it came so far."""
         if ready is not None:
             return PubResult(index=index, name=ready.task.name, metadata=_metadata(ready.task, ready.data), error=error)
