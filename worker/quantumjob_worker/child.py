@@ -117,7 +117,7 @@ def run(task: ipc.Task, data: bytes) -> ipc.Report:
     result = None
     arrays: list[memoryview] = []
     try:
-        prepared = pub.Prepared(task, data)
+        prepared = pub.PreparedPub(task, data)
         limits.limit_cpu(None)
         loaded = time.perf_counter()
         result, arrays = prepared.run()

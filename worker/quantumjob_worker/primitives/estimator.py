@@ -26,7 +26,7 @@ from quantumjob_worker.passes import final_measurements, normalize
 from quantumjob_worker.passes.bind_parameters import Angles, Values, bound
 from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.primitives import sampler
-from quantumjob_worker.primitives.pauli_expectation import Masks
+from quantumjob_worker.primitives.pauli_expectation import PauliMasks
 from quantumjob_worker.primitives.sweep import CHUNK, chunks, ranges
 from quantumjob_worker.routing import router
 from quantumjob_worker.routing.router import Plan
@@ -40,7 +40,7 @@ Table = NDArray[np.float64]
 """Of shape (points, Pauli strings)."""
 
 
-class Ready:
+class PreparedCircuit:
     """A circuit made ready, on the qubits that it uses, with or without its parameters."""
 
     def __init__(self, circuit: QuantumCircuit, noise: NoiseModel | None) -> None:
@@ -89,7 +89,7 @@ class Ready:
         translated = normalize.for_method(circuit, plan.method)
         if (steps := aer.on_state(translated, plan, run)) is not None and not steps.measured:
             angles = Angles(translated)
-            masks = {pauli: Masks.of(self._here(pauli)) for pauli in paulis}
+            masks = {pauli: PauliMasks.of(self._here(pauli)) for pauli in paulis}
             for points in ranges(values.points, CHUNK):
                 for vector in map(steps.vector, angles.each(values, points)):
                     yield {pauli: mask.value(vector, steps.qubits) for pauli, mask in masks.items()}
@@ -115,7 +115,7 @@ class Ready:
         return np.where(exact, 0.0, np.sqrt(np.clip(1 - table**2, 0, None) / max(1, runs)))
 
 
-class Estimate:
+class EstimatorPub:
     """A circuit, the points at which it is wanted, and what is asked of it there."""
 
     def __init__(self, circuit: QuantumCircuit, values: Values, nested: Any, noise: NoiseModel | None) -> None:
@@ -129,7 +129,7 @@ class Estimate:
         """Each once."""
         self._together = self._symbolic()
         """All points at once; None where Qiskit or Aer cannot."""
-        self._first = self._together or Ready(bound(circuit, values, 0), noise)
+        self._first = self._together or PreparedCircuit(bound(circuit, values, 0), noise)
 
     def run(self, task: Task, base: PubMetadata) -> tuple[PubMetadata, Expectations]:
         """Values and standard errors, of the shape that Qiskit gives them, and how they were made. Raises PubFailed."""
@@ -146,11 +146,11 @@ class Estimate:
         made = msgspec.structs.replace(made, shots=self._first.runs(plan))
         return made, Expectations(shape=list(shape), evs=evs.tolist(), stds=np.hypot(stds, precision).tolist())
 
-    def _symbolic(self) -> Ready | None:
+    def _symbolic(self) -> PreparedCircuit | None:
         if self._noise is not None and self._values.columns:
             return None
         try:
-            ready = Ready(self._loaded.copy(), self._noise)
+            ready = PreparedCircuit(self._loaded.copy(), self._noise)
         except (TypeError, ValueError, ArithmeticError, QiskitError):
             return None
         flow = normalize.has_control_flow(ready.circuit)
@@ -161,7 +161,7 @@ class Estimate:
             return self._together.measure(self._paulis, self._values, task)
         tables = []
         for point in range(self._values.points):
-            ready = Ready(bound(self._loaded, self._values, point), self._noise)
+            ready = PreparedCircuit(bound(self._loaded, self._values, point), self._noise)
             seeded = msgspec.structs.replace(task, seed=seeds.point_seed(task.seed, point))
             table, plan = ready.measure(self._paulis, Values((), {}), seeded)
             tables.append(table)

@@ -12,14 +12,14 @@ X: Final = str.maketrans("IXYZ", "0110")
 Z: Final = str.maketrans("IXYZ", "0011")
 
 
-class Masks(NamedTuple):
+class PauliMasks(NamedTuple):
     """A Pauli string: the qubits where it has X or Y, and those where it has Z or Y, as bits of a number."""
 
     x: int
     z: int
 
     @classmethod
-    def of(cls, pauli: str) -> Masks:
+    def of(cls, pauli: str) -> PauliMasks:
         """Of a string with a letter for each qubit, qubit 0 the last."""
         bits = pauli.translate(X), pauli.translate(Z)
         return cls(*(int(each, 2) for each in bits))

@@ -17,12 +17,12 @@ from quantumjob_worker.ipc import Task
 from quantumjob_worker.passes import bind_parameters, normalize
 from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.primitives import sampler
-from quantumjob_worker.primitives.estimator import Estimate
+from quantumjob_worker.primitives.estimator import EstimatorPub
 from quantumjob_worker.primitives.saved_state import Saving
 from quantumjob_worker.primitives.sweep import Sweep
 
 
-class Prepared:
+class PreparedPub:
     """A pub that is ready to run."""
 
     def __init__(self, task: Task, data: bytes) -> None:
@@ -36,11 +36,11 @@ class Prepared:
         self._shape = values.shape
         self._errors: Errors | None = None
         self._saving = Saving(circuit, values, task) if task.save else None
-        self._work: Saving | Estimate | Sweep | QuantumCircuit
+        self._work: Saving | EstimatorPub | Sweep | QuantumCircuit
         if self._saving is not None and not self._saving.first.measures:  # there is nothing to sample
             self._work = self._saving
         elif task.primitive == "Estimator":
-            self._work = Estimate(circuit, values, task.observables, task.noise)
+            self._work = EstimatorPub(circuit, values, task.observables, task.noise)
         elif values.points > 1:
             self._work = Sweep(circuit, values, task.noise)
         else:
@@ -59,7 +59,7 @@ class Prepared:
         task, work = self._task, self._work
         if isinstance(work, Saving):
             return PubResult(index=task.index, name=task.name, metadata=work.made(self._base), data={})
-        if isinstance(work, Estimate):
+        if isinstance(work, EstimatorPub):
             metadata, found = work.run(task, self._base)
             return PubResult(index=task.index, name=task.name, metadata=metadata, expectations=found)
         if isinstance(work, Sweep):
