@@ -22,7 +22,7 @@ from quantumjob_worker.engines import engines
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import Defect, PubFailed, describe, out_of_memory
 from quantumjob_worker.isolation import limits
-from quantumjob_worker.isolation.scratch_dir import Room
+from quantumjob_worker.isolation.scratch_dir import ScratchDir
 from quantumjob_worker.passes import features, normalize, to_clifford
 from quantumjob_worker.primitives import pub
 from quantumjob_worker.routing import router
@@ -90,18 +90,18 @@ def prepare(formats: Iterable[Format]) -> None:
         from quantumjob_worker.loaders import qasm3  # noqa: F401, PLC0415
 
 
-def main(sock: socket.socket, start: ipc.ForkRequest, room: Room) -> None:
-    """Runs in the forked child, whose only descriptors are the socket and the rules of its room."""
+def main(sock: socket.socket, start: ipc.ForkRequest, scratch: ScratchDir) -> None:
+    """Runs in the forked child, whose only descriptors are the socket and the rules of its scratch."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     os.setsid()
     limits.silence(0, 1, 2)
-    os.chdir(room.path)
-    tempfile.tempdir = room.path
+    os.chdir(scratch.path)
+    tempfile.tempdir = scratch.path
     pairs = ipc.receive_pairs(sock)
     limits.volunteer_for_oom()
     limits.limit_memory(start.memory, start.threads)
-    room.shut()
+    scratch.confine()
     for head, circuit in pairs:
         task = ipc.TASK.decode(head)
         limits.limit_cpu(task.parse_seconds)

@@ -24,7 +24,7 @@ from quantumjob_worker import ipc
 from quantumjob_worker.clock import now
 from quantumjob_worker.errors import DEFECT, Defect
 from quantumjob_worker.isolation import limits
-from quantumjob_worker.isolation.scratch_dir import Room
+from quantumjob_worker.isolation.scratch_dir import ScratchDir
 
 STOP_SECONDS: Final = 1.0
 ENVIRONMENT: Final = {
@@ -47,7 +47,7 @@ class Child(Protocol):
 
     def prepare(self, formats: Iterable[Format]) -> None: ...
 
-    def main(self, sock: socket.socket, start: ipc.ForkRequest, room: Room) -> None: ...
+    def main(self, sock: socket.socket, start: ipc.ForkRequest, scratch: ScratchDir) -> None: ...
 
 
 def start(load_child: Callable[[], Child]) -> tuple[int, socket.socket]:
@@ -94,7 +94,7 @@ def _become_server(parent: int, control: socket.socket) -> None:
 
 
 def _serve(control: socket.socket, load_child: Callable[[], Child]) -> None:
-    room = Room()
+    scratch = ScratchDir()
     try:
         with _settled():
             child = load_child()
@@ -107,7 +107,7 @@ def _serve(control: socket.socket, load_child: Callable[[], Child]) -> None:
             if packet == ipc.WARM_UP:
                 _warm_up(child)
             elif fds:  # else it is KILL, of a child that was already gone
-                _run_child(child, control, msgspec.json.decode(packet, type=ipc.ForkRequest), fds[0], room)
+                _run_child(child, control, msgspec.json.decode(packet, type=ipc.ForkRequest), fds[0], scratch)
     except (OSError, MemoryError):
         raise  # another pod may have better luck
     except Exception as error:
@@ -116,7 +116,7 @@ def _serve(control: socket.socket, load_child: Callable[[], Child]) -> None:
             control.send(msgspec.json.encode(ipc.ServerFailed(what)))
         raise
     finally:
-        room.remove()
+        scratch.remove()
 
 
 def _warm_up(child: Child) -> None:
@@ -149,7 +149,7 @@ def _check_alone() -> None:
         raise Defect(f"The process that starts pubs has {threads} threads; it must have one.")
 
 
-def _run_child(child: Child, control: socket.socket, start: ipc.ForkRequest, fd: int, room: Room) -> None:
+def _run_child(child: Child, control: socket.socket, start: ipc.ForkRequest, fd: int, scratch: ScratchDir) -> None:
     child.prepare(start.formats)
     _check_alone()
     server = os.getpid()
@@ -158,9 +158,9 @@ def _run_child(child: Child, control: socket.socket, start: ipc.ForkRequest, fd:
         code = 1
         try:
             os.dup2(fd, 3)
-            limits.keep_only(3, *room.descriptors)
+            limits.keep_only(3, *scratch.descriptors)
             limits.die_with_parent(server)
-            child.main(socket.socket(fileno=3), start, room)
+            child.main(socket.socket(fileno=3), start, scratch)
             code = 0
         finally:
             os._exit(code)
@@ -170,7 +170,7 @@ def _run_child(child: Child, control: socket.socket, start: ipc.ForkRequest, fd:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             stop(pid, signal.SIGKILL)
     _, status, usage = os.wait4(pid, 0)
-    room.tidy()
+    scratch.reset()
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     end = ipc.ChildExit(signal=number, timed_out=timed_out, peak=usage.ru_maxrss * 1024)
     with contextlib.suppress(OSError):  # the parent is gone, which the caller hears next

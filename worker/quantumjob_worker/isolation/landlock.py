@@ -62,7 +62,7 @@ def ruleset(version: int, readable: Iterable[str], writable: Iterable[str]) -> i
         os.close(made)
 
 
-def shut(rules: int) -> None:
+def restrict_self(rules: int) -> None:
     """Hold this process to the rules. Cannot be undone."""
     no_new_privileges()
     checked(libc.syscall(RESTRICT_SELF, rules, 0))

@@ -13,7 +13,7 @@ import tempfile
 from quantumjob_worker.isolation import landlock, limits, seccomp
 
 
-class Room:
+class ScratchDir:
     """Kept by the fork server; a child shuts itself in."""
 
     def __init__(self) -> None:
@@ -27,15 +27,15 @@ class Room:
         """What a child must not close before it is shut in."""
         return [] if self._rules is None else [self._rules]
 
-    def shut(self) -> None:
+    def confine(self) -> None:
         """In the child: from here on it reaches this room and the libraries. Cannot be undone."""
         if self._rules is not None:
-            landlock.shut(self._rules)
+            landlock.restrict_self(self._rules)
             os.close(self._rules)
         if self._seccomp:
-            seccomp.shut()
+            seccomp.install_filter()
 
-    def tidy(self) -> None:
+    def reset(self) -> None:
         """After a child: as it was, or a new one."""
         if self._state() != self._fresh:
             self.remove()

@@ -105,7 +105,7 @@ def available() -> bool:
     return os.uname().machine in MACHINES and refused and ctypes.get_errno() == errno.EFAULT
 
 
-def shut() -> None:
+def install_filter() -> None:
     """Hold this process, and its threads to come, to the filter. Cannot be undone."""
     code = program(os.getpid())
     text = ctypes.create_string_buffer(code, len(code))

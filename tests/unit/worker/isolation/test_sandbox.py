@@ -78,7 +78,7 @@ def test_what_another_pub_wrote_is_out_of_reach_and_gone(hostile: Runner) -> Non
     first = trace(hostile, "import os; open('own', 'w').write('x'); answer = os.path.realpath('own')")
     assert not Path(first).exists()
     assert not Path(first).parent.exists()
-    other = scratch_dir.Room()
+    other = scratch_dir.ScratchDir()
     try:
         (Path(other.path) / "theirs").write_text("secret")
         refused(hostile, f"answer = open({other.path + '/theirs'!r}).read()")
@@ -100,9 +100,9 @@ def test_the_room_of_a_child_that_is_killed_is_taken_away(hostile: Runner) -> No
 @pytest.mark.parametrize("deed", ["nested", "unreadable", "renamed"])
 def test_a_room_is_made_anew_after_any_change(deed: str) -> None:
     """As where the kernel has neither wall, so that a child could do this."""
-    ours = scratch_dir.Room()
+    ours = scratch_dir.ScratchDir()
     before = Path(ours.path)
-    ours.tidy()
+    ours.reset()
     assert Path(ours.path) == before
     if deed == "nested":
         (before / "a" / "b").mkdir(parents=True)
@@ -111,7 +111,7 @@ def test_a_room_is_made_anew_after_any_change(deed: str) -> None:
     else:
         (before / "x").touch()
         (before / "x").unlink()
-    ours.tidy()
+    ours.reset()
     assert Path(ours.path) != before
     assert not before.exists()
     ours.remove()
