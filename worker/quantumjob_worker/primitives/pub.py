@@ -18,7 +18,7 @@ from quantumjob_worker.passes import bind_parameters, normalize
 from quantumjob_worker.passes.insert_noise import Errors
 from quantumjob_worker.primitives import sampler
 from quantumjob_worker.primitives.estimator import EstimatorPub
-from quantumjob_worker.primitives.saved_state import Saving
+from quantumjob_worker.primitives.saved_state import StateSaver
 from quantumjob_worker.primitives.sweep import Sweep
 
 
@@ -35,8 +35,8 @@ class PreparedPub:
         )
         self._shape = values.shape
         self._errors: Errors | None = None
-        self._saving = Saving(circuit, values, task) if task.save else None
-        self._work: Saving | EstimatorPub | Sweep | QuantumCircuit
+        self._saving = StateSaver(circuit, values, task) if task.save else None
+        self._work: StateSaver | EstimatorPub | Sweep | QuantumCircuit
         if self._saving is not None and not self._saving.first.measures:  # there is nothing to sample
             self._work = self._saving
         elif task.primitive == "Estimator":
@@ -57,7 +57,7 @@ class PreparedPub:
 
     def _result(self) -> PubResult:
         task, work = self._task, self._work
-        if isinstance(work, Saving):
+        if isinstance(work, StateSaver):
             return PubResult(index=task.index, name=task.name, metadata=work.made(self._base), data={})
         if isinstance(work, EstimatorPub):
             metadata, found = work.run(task, self._base)

@@ -43,7 +43,7 @@ State = NDArray[np.complex128]
 """Of shape (2**qubits,), or (2**qubits, 2**qubits) for a density matrix."""
 
 
-class End:
+class FinalState:
     """A circuit up to its final measurements, on all of its qubits, with or without its parameters."""
 
     def __init__(self, circuit: QuantumCircuit, noise: NoiseModel | None) -> None:
@@ -85,14 +85,14 @@ class End:
                 point += 1
 
 
-class Made(NamedTuple):
+class ArrayFiles(NamedTuple):
     """Arrays by name, without and with their values; these as NumPy writes them to a file."""
 
     arrays: dict[str, SavedArray]
     files: list[bytes]
 
 
-class Saving:
+class StateSaver:
     """What a pub saves."""
 
     def __init__(self, circuit: QuantumCircuit, values: Values, task: Task) -> None:
@@ -102,12 +102,12 @@ class Saving:
         self._loaded, self._values, self._task = circuit, values, task
         self._together = self._symbolic()
         """All points at once; None where Qiskit or Aer cannot."""
-        self.first = self._together or End(bound(circuit, values, 0), task.noise)
+        self.first = self._together or FinalState(bound(circuit, values, 0), task.noise)
         if "Statevector" in task.save and not self.first.pure:
             raise not_pure()
         self._plan = self._planned()
 
-    def run(self) -> Made:
+    def run(self) -> ArrayFiles:
         """Raises PubFailed."""
         task, qubits = self._task, self._loaded.num_qubits
         shapes = {save: saved_arrays.shape(save, self._values.shape, qubits) for save in task.save}
@@ -119,7 +119,7 @@ class Saving:
             for save, array in values.items():
                 array[point] = derived(state, save)
         method, shots = self._plan.method, task.shots if self.first.decides else 0
-        return Made(
+        return ArrayFiles(
             {KINDS[save].name: SavedArray(shapes[save], KINDS[save].dtype, method, shots) for save in task.save},
             [file_of(values[save].reshape(shapes[save])) for save in task.save],
         )
@@ -133,19 +133,19 @@ class Saving:
             yield from self._together.states(self._values, self._run(self._together, self._task.seed))
             return
         for point in range(self._values.points):
-            end = End(bound(self._loaded, self._values, point), self._task.noise)
+            end = FinalState(bound(self._loaded, self._values, point), self._task.noise)
             yield from end.states(Values((), {}), self._run(end, seeds.point_seed(self._task.seed, point)))
 
-    def _run(self, end: End, seed: int) -> Run:
+    def _run(self, end: FinalState, seed: int) -> Run:
         found = end.figures(self._task.shots)
         threads = sampler.threads_for(end.method, found, self._task)
         return Run(found.shots, seed, threads, self._task.memory, end.errors)
 
-    def _symbolic(self) -> End | None:
+    def _symbolic(self) -> FinalState | None:
         if self._task.noise is not None and self._values.columns:
             return None
         try:
-            end = End(self._loaded, self._task.noise)
+            end = FinalState(self._loaded, self._task.noise)
         except (TypeError, ValueError, ArithmeticError, QiskitError):
             return None
         return None if end.decides and end.circuit.parameters else end
