@@ -17,7 +17,7 @@ from quantumjob_contract.schema.program import Program, decode_program
 from quantumjob_contract.schema.results import Provenance
 from quantumjob_worker.agent.heartbeat import SignsOfLife
 from quantumjob_worker.agent.segments import Segments
-from quantumjob_worker.agent.shard_run import STORE_SECONDS, Shard
+from quantumjob_worker.agent.shard_run import STORE_SECONDS, ShardRun
 from quantumjob_worker.agent.time_budget import Budget, run_seconds
 from quantumjob_worker.clients.object_store import FETCH_SECONDS, patiently
 from quantumjob_worker.clients.orders import OrdersClient
@@ -51,7 +51,7 @@ class Assignment:
         self._signs = SignsOfLife(client, order)
         self._provenance = provenance
         self._segments = Segments(order, client, http, self._made)
-        self._shard: Shard | None = None
+        self._shard: ShardRun | None = None
         self.stopped = False
         """SIGTERM came when all was computed: the order ends as it would, and the worker with it."""
 
@@ -71,7 +71,7 @@ class Assignment:
             pubs = pubs_of(program, urls, http, until=time.monotonic() + FETCH_SECONDS, wait=wait)
             source = TaskSource(program, pubs, self._order.shard, urls=urls, http=http, wait=wait)
             budget = Budget(run_seconds(self._order.seconds_left), time.monotonic)
-            self._shard = Shard(source, self._runner, self._segments, budget=budget, signs=self._signs)
+            self._shard = ShardRun(source, self._runner, self._segments, budget=budget, signs=self._signs)
             self._shard.run()
             self._finish()
         except (Stopped, OrderFailed):

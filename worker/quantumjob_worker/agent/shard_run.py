@@ -31,7 +31,7 @@ UNBOUNDED: Final = (b"while", b"WhileLoop")
 log = logging.getLogger(__name__)
 
 
-class RunsPubs(Protocol):
+class PubRunner(Protocol):
     """What `Runner` is to a shard."""
 
     memory: int
@@ -46,11 +46,11 @@ class RunsPubs(Protocol):
     ) -> ipc.ChildExit: ...
 
 
-class Shard:
+class ShardRun:
     """The pubs of one order that have no result yet."""
 
     def __init__(
-        self, source: TaskSource, runner: RunsPubs, segments: Segments, *, budget: Budget, signs: SignsOfLife
+        self, source: TaskSource, runner: PubRunner, segments: Segments, *, budget: Budget, signs: SignsOfLife
     ) -> None:
         self._source = source
         self._runner = runner
