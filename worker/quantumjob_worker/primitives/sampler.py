@@ -60,7 +60,7 @@ def planned(
     allowed = [engine for engine in engines().values() if engine.precision != "single" or task.amplitudes == "single"]
     bids = (bid for engine in allowed if not averaged and (bid := engine.bid(found)) is not None)
     plan = router.choose(found, task.memory, task.method, bids)
-    if isinstance(plan, router.Refusal):
+    if isinstance(plan, router.NoPlan):
         raise PubFailed(plan.reason, plan.message)
     check_time(plan, task, points)
     threads = threads_for(plan.method, found, task)

@@ -42,14 +42,14 @@ class Plan(NamedTuple):
     otherwise: str | None = None
 
 
-class Refusal(NamedTuple):
+class NoPlan(NamedTuple):
     """Why it cannot be run."""
 
     reason: PubReason
     message: str
 
 
-def choose(circuit: Profile, memory: int, method: Method = "automatic", bids: Iterable[Plan] = ()) -> Plan | Refusal:
+def choose(circuit: Profile, memory: int, method: Method = "automatic", bids: Iterable[Plan] = ()) -> Plan | NoPlan:
     """The plan, or why there is none. `bids` are those of the engines beside Aer."""
     room = available(memory)
     if method != "automatic":
@@ -59,7 +59,7 @@ def choose(circuit: Profile, memory: int, method: Method = "automatic", bids: It
         return aer
     found = [plan for plan in (aer, *bids) if plan is not None and plan.needed <= room]
     best = min(found, key=lambda plan: plan.seconds, default=None)
-    return best or Refusal(PubReason.MEMORY_LIMIT, nothing_fits(circuit.qubits, memory))
+    return best or NoPlan(PubReason.MEMORY_LIMIT, nothing_fits(circuit.qubits, memory))
 
 
 def nothing_fits(qubits: int, memory: int) -> str:
@@ -137,9 +137,9 @@ def _is_logged(circuit: Profile) -> bool:
     return runs_once and circuit.long_gates * (40 + 4 * circuit.qubits) <= cost_model.LOG_BYTES
 
 
-def _requested(circuit: Profile, room: int, method: Method) -> Plan | Refusal:
+def _requested(circuit: Profile, room: int, method: Method) -> Plan | NoPlan:
     if (message := _unsuitable(circuit, method)) is not None:
-        return Refusal(PubReason.METHOD_UNSUITABLE, f"{message} Leave spec.backend.method out, or name another.")
+        return NoPlan(PubReason.METHOD_UNSUITABLE, f"{message} Leave spec.backend.method out, or name another.")
     if method == "matrix_product_state":
         plan = _bounded_mps(circuit, room) or _as_far_as_it_goes(circuit, room, Why.REQUESTED)
         return (
@@ -166,8 +166,8 @@ def _unsuitable(circuit: Profile, method: Method) -> str | None:
     return None
 
 
-def _no_room(needed: int, room: int, method: Method) -> Refusal:
-    return Refusal(
+def _no_room(needed: int, room: int, method: Method) -> NoPlan:
+    return NoPlan(
         PubReason.MEMORY_LIMIT,
         f"By the method {method} the circuit needs {size(needed)}; the pod's memory limit leaves {size(room)}. "
         "Raise spec.resources.limits.memory, use fewer qubits, or leave spec.backend.method out.",

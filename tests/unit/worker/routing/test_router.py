@@ -13,7 +13,7 @@ from quantumjob_contract.schema.results import Why
 from quantumjob_worker.engines.stim import Stim
 from quantumjob_worker.passes.features import Profile, profile
 from quantumjob_worker.routing.cost_model import largest_bond, mps_bytes, probe_bond, statevector_bytes
-from quantumjob_worker.routing.router import Plan, Refusal, choose
+from quantumjob_worker.routing.router import NoPlan, Plan, choose
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -33,7 +33,7 @@ CLIFFORD = {"qubits": 100, "bond_bits": 50, "clifford": True}
 NOISY = {"errors": 100, "noise": "pauli"}
 
 
-def short(plan: Plan | Refusal) -> tuple[Any, ...]:
+def short(plan: Plan | NoPlan) -> tuple[Any, ...]:
     assert isinstance(plan, Plan), plan
     return (plan.engine, plan.method, plan.why, plan.bond_limit, plan.otherwise)
 
@@ -101,7 +101,7 @@ def test_decay_is_not_for_stabilizers() -> None:
 
 def test_nothing_fits() -> None:
     found = choose(BASE._replace(qubits=40, bond_bits=20), 1 << 12)
-    assert isinstance(found, Refusal)
+    assert isinstance(found, NoPlan)
     assert found.reason == PubReason.MEMORY_LIMIT
 
 
@@ -140,7 +140,7 @@ def test_a_named_method_that_cannot_be_obeyed(
     method: Any, change: dict[str, Any], reason: PubReason, figure: str
 ) -> None:
     found = choose(BASE._replace(**change), GIB, method)
-    assert isinstance(found, Refusal)
+    assert isinstance(found, NoPlan)
     assert found.reason == reason
     assert figure in found.message
 
