@@ -18,7 +18,7 @@ from quantumjob_contract.schema.results import Provenance
 from quantumjob_worker.agent.heartbeat import SignsOfLife
 from quantumjob_worker.agent.segments import Segments
 from quantumjob_worker.agent.shard_run import STORE_SECONDS, ShardRun
-from quantumjob_worker.agent.time_budget import Budget, run_seconds
+from quantumjob_worker.agent.time_budget import TimeBudget, run_seconds
 from quantumjob_worker.clients.object_store import FETCH_SECONDS, patiently
 from quantumjob_worker.clients.orders import OrdersClient
 from quantumjob_worker.errors import OrderFailed, Stopped
@@ -70,7 +70,7 @@ class Assignment:
             urls, http, wait = self._order.circuits, self._http, self._signs.wait
             pubs = pubs_of(program, urls, http, until=time.monotonic() + FETCH_SECONDS, wait=wait)
             source = TaskSource(program, pubs, self._order.shard, urls=urls, http=http, wait=wait)
-            budget = Budget(run_seconds(self._order.seconds_left), time.monotonic)
+            budget = TimeBudget(run_seconds(self._order.seconds_left), time.monotonic)
             self._shard = ShardRun(source, self._runner, self._segments, budget=budget, signs=self._signs)
             self._shard.run()
             self._finish()

@@ -15,7 +15,7 @@ from quantumjob_worker import ipc
 from quantumjob_worker.agent import batching
 from quantumjob_worker.agent.heartbeat import SignsOfLife
 from quantumjob_worker.agent.segments import Segments
-from quantumjob_worker.agent.time_budget import Budget
+from quantumjob_worker.agent.time_budget import TimeBudget
 from quantumjob_worker.clients.object_store import FETCH_SECONDS, backoff
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.inputs.tasks import ReadyTask, TaskSource
@@ -50,7 +50,7 @@ class ShardRun:
     """The pubs of one order that have no result yet."""
 
     def __init__(
-        self, source: TaskSource, runner: PubRunner, segments: Segments, *, budget: Budget, signs: SignsOfLife
+        self, source: TaskSource, runner: PubRunner, segments: Segments, *, budget: TimeBudget, signs: SignsOfLife
     ) -> None:
         self._source = source
         self._runner = runner
@@ -86,7 +86,7 @@ class ShardRun:
 
     def _may_run(self, index: int, waiting: int) -> bool:
         quota = self._budget.quota(waiting)
-        return quota is None or self._budget.worth(index, quota)
+        return quota is None or self._budget.is_useful(index, quota)
 
     def _once(self, queue: deque[int], *, alone: bool) -> list[int]:
         """Each of these pubs once; gives those that ran out of their share, or that have too little of it."""
@@ -111,7 +111,7 @@ class ShardRun:
             waiting = len(queue)
             index = queue.popleft()
             quota = self._budget.quota(waiting)
-            if quota is not None and not self._budget.worth(index, quota):
+            if quota is not None and not self._budget.is_useful(index, quota):
                 again.append(index)
                 continue
             began = time.monotonic()

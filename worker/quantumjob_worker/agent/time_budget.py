@@ -7,9 +7,9 @@ from typing import Final
 
 RESERVE_SECONDS: Final = 5.0
 RESERVE_PART: Final = 0.05
-WORTH_A_RETRY: Final = 1.2
+MIN_RETRY_GROWTH: Final = 1.2
 """A pub that ran out of its share runs again only if it gets this many times more than before."""
-LEAST: Final = 0.05
+MIN_SHARE_SECONDS: Final = 0.05
 """A share below this many seconds is none."""
 
 
@@ -21,7 +21,7 @@ def run_seconds(seconds_left: float | None) -> float | None:
     return max(0.0, seconds_left - min(reserve, seconds_left / 2))
 
 
-class Budget:
+class TimeBudget:
     """The time that all pubs of a shard have together."""
 
     def __init__(self, seconds: float | None, clock: Callable[[], float]) -> None:
@@ -42,14 +42,14 @@ class Budget:
         share = self.quota(waiting)
         if share is None:
             return None
-        if not self.worth(index, share):
+        if not self.is_useful(index, share):
             return 0.0
         self._given[index] = share
         return share
 
-    def worth(self, index: int, share: float) -> bool:
+    def is_useful(self, index: int, share: float) -> bool:
         """Whether this pub may come further with this share than it did before."""
-        return share >= LEAST and share >= self._given.get(index, 0.0) * WORTH_A_RETRY
+        return share >= MIN_SHARE_SECONDS and share >= self._given.get(index, 0.0) * MIN_RETRY_GROWTH
 
     def given(self, index: int) -> float | None:
         """The largest share that this pub had; None if it had none."""

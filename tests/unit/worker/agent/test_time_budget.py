@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quantumjob_worker.agent.time_budget import Budget, run_seconds
+from quantumjob_worker.agent.time_budget import TimeBudget, run_seconds
 
 
 @pytest.mark.parametrize(("left", "run"), [(None, None), (100.0, 95.0), (1000.0, 950.0), (6.0, 3.0), (0.0, 0.0)])
@@ -14,7 +14,7 @@ def test_reserve(left: float | None, run: float | None) -> None:
 
 def test_a_pub_that_hangs_does_not_starve_its_neighbours() -> None:
     now = [0.0]
-    budget = Budget(90.0, lambda: now[0])
+    budget = TimeBudget(90.0, lambda: now[0])
     assert budget.share(0, 3) == 30
     now[0] = 30.0
     assert budget.share(1, 2) == 30
@@ -29,12 +29,12 @@ def test_a_pub_that_hangs_does_not_starve_its_neighbours() -> None:
 
 
 def test_no_retry_with_no_more_than_before() -> None:
-    budget = Budget(30.0, lambda: 0.0)
+    budget = TimeBudget(30.0, lambda: 0.0)
     assert budget.share(0, 1) == 30
     assert budget.share(0, 1) == 0
 
 
 def test_no_deadline() -> None:
-    budget = Budget(None, lambda: 0.0)
+    budget = TimeBudget(None, lambda: 0.0)
     assert budget.share(0, 5) is None
     assert budget.remaining() is None
