@@ -23,13 +23,13 @@ REFUSE: Final = 0x00050000
 """With an errno in the low half."""
 
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-NUMBER, MACHINE, ARGUMENT = 0, 4, 16
+NR, ARCH, ARG0 = 0, 4, 16
 """Where `struct seccomp_data` has the call's number, the machine, and the low half of the first argument."""
 CLONE_THREAD: Final = 0x00010000
 X32: Final = 0x40000000
 """x86_64 knows its calls by a second set of numbers, from here on."""
 
-CALLS: Final[dict[str, tuple[int, int]]] = {
+REFUSED: Final[dict[str, tuple[int, int]]] = {
     "socket": (41, 198),
     "connect": (42, 203),
     "bind": (49, 200),
@@ -73,7 +73,7 @@ CALLS: Final[dict[str, tuple[int, int]]] = {
     "ioprio_set": (251, 30),
 }
 """Refused, by their numbers on x86_64 and aarch64. -1: there is none."""
-ON_OTHERS: Final[dict[str, tuple[int, int]]] = {
+REFUSED_ON_OTHERS: Final[dict[str, tuple[int, int]]] = {
     "kill": (62, 129),
     "tgkill": (234, 131),
     "rt_sigqueueinfo": (129, 138),
@@ -90,19 +90,19 @@ CLONE: Final = (56, 220)
 CLONE3: Final = (435, 435)
 
 
-class Machine(NamedTuple):
+class Architecture(NamedTuple):
     audit: int
     column: int
     x32: bool
 
 
-MACHINES: Final = {"x86_64": Machine(0xC000003E, 0, True), "aarch64": Machine(0xC00000B7, 1, False)}
+ARCHITECTURES: Final = {"x86_64": Architecture(0xC000003E, 0, True), "aarch64": Architecture(0xC00000B7, 1, False)}
 
 
 def available() -> bool:
     """Whether this kernel takes filters, and we have one for this machine."""
     refused = libc.prctl(PR_SET_SECCOMP, MODE_FILTER, None, 0, 0) < 0
-    return os.uname().machine in MACHINES and refused and ctypes.get_errno() == errno.EFAULT
+    return os.uname().machine in ARCHITECTURES and refused and ctypes.get_errno() == errno.EFAULT
 
 
 def install_filter() -> None:
@@ -123,23 +123,25 @@ def program(pid: int) -> bytes:
 @cache
 def _template() -> tuple[bytes, bytes]:
     """What stands before and after the one instruction that knows the process."""
-    machine = MACHINES[os.uname().machine]
+    machine = ARCHITECTURES[os.uname().machine]
     tests = [(AT_LEAST, X32, "refuse")] if machine.x32 else []
     tests += [(EQUAL, CLONE3[machine.column], "unknown"), (EQUAL, CLONE[machine.column], "clone")]
-    tests += [(EQUAL, numbers[machine.column], "others") for numbers in ON_OTHERS.values()]
-    tests += [(EQUAL, numbers[machine.column], "refuse") for numbers in CALLS.values() if numbers[machine.column] >= 0]
+    tests += [(EQUAL, numbers[machine.column], "others") for numbers in REFUSED_ON_OTHERS.values()]
+    tests += [
+        (EQUAL, numbers[machine.column], "refuse") for numbers in REFUSED.values() if numbers[machine.column] >= 0
+    ]
     target = {"clone": 1, "others": 3, "refuse": 7, "unknown": 8}
     """Positions after the last test. Jumps go forward only, hence the second ALLOW."""
     left = range(len(tests) - 1, -1, -1)
     before = [
-        _instruction(LOAD, MACHINE),
+        _instruction(LOAD, ARCH),
         _instruction(EQUAL, machine.audit, 0, 1 + len(tests) + target["refuse"]),
-        _instruction(LOAD, NUMBER),
+        _instruction(LOAD, NR),
         *(_instruction(code, value, n + target[name]) for n, (code, value, name) in zip(left, tests, strict=True)),
         _instruction(RETURN, ALLOW),
-        _instruction(LOAD, ARGUMENT),
+        _instruction(LOAD, ARG0),
         _instruction(ANY_BIT, CLONE_THREAD, 3, 4),
-        _instruction(LOAD, ARGUMENT),
+        _instruction(LOAD, ARG0),
     ]
     after = [
         _instruction(EQUAL, 0, 0, 1),

@@ -149,7 +149,7 @@ def test_sockets_and_processes_are_shut(hostile: Runner, code: str) -> None:
 @FILTERED
 @pytest.mark.parametrize("call", ["ptrace", "process_vm_readv", "pidfd_getfd", "io_uring_setup", "tkill", "unshare"])
 def test_calls_that_python_has_no_name_for(hostile: Runner, call: str) -> None:
-    number = seccomp.CALLS[call][seccomp.MACHINES[os.uname().machine].column]
+    number = seccomp.REFUSED[call][seccomp.ARCHITECTURES[os.uname().machine].column]
     code = f"import ctypes; c = ctypes.CDLL(None, use_errno=True); answer = (c.syscall({number}, 0, 0, 0, 0, 0, 0), "
     assert trace(hostile, code + "ctypes.get_errno())") == "(-1, 1)"
 
@@ -165,7 +165,7 @@ def test_nobody_else_can_be_signalled_or_limited(hostile: Runner) -> None:
 @FILTERED
 def test_nobody_else_can_be_made_slow(hostile: Runner) -> None:
     """By calls that would change nothing, were they let through."""
-    column = seccomp.MACHINES[os.uname().machine].column
+    column = seccomp.ARCHITECTURES[os.uname().machine].column
     for pid in (os.getpid(), hostile.pid):  # type: ignore[attr-defined]
         refused(hostile, f"import os; os.setpriority(os.PRIO_PROCESS, {pid}, 0)")
         refused(hostile, f"import os; os.sched_setaffinity({pid}, {os.sched_getaffinity(0)})")
@@ -227,9 +227,9 @@ def decide(code: bytes, number: int, *arguments: int, machine: int) -> int:
         at += yes if holds else no
 
 
-@pytest.mark.parametrize("name", list(seccomp.MACHINES))
+@pytest.mark.parametrize("name", list(seccomp.ARCHITECTURES))
 def test_the_filter_of_each_machine(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = seccomp.MACHINES[name]
+    machine = seccomp.ARCHITECTURES[name]
     uname: Any = type("Uname", (), {"machine": name})
     monkeypatch.setattr(seccomp.os, "uname", lambda: uname)
     seccomp._template.cache_clear()
@@ -240,8 +240,8 @@ def test_the_filter_of_each_machine(name: str, monkeypatch: pytest.MonkeyPatch) 
         return decide(code, number, *arguments, machine=machine.audit)
 
     eperm, enosys = seccomp.REFUSE | 1, seccomp.REFUSE | 38
-    refused_numbers = {numbers[machine.column] for numbers in seccomp.CALLS.values()} - {-1}
-    others = {numbers[machine.column] for numbers in seccomp.ON_OTHERS.values()}
+    refused_numbers = {numbers[machine.column] for numbers in seccomp.REFUSED.values()} - {-1}
+    others = {numbers[machine.column] for numbers in seccomp.REFUSED_ON_OTHERS.values()}
     clone, clone3 = seccomp.CLONE[machine.column], seccomp.CLONE3[machine.column]
     assert {answer(number) for number in refused_numbers} == {eperm}
     assert [{answer(number, pid) for number in others} for pid in (4711, 0, 1, 2**32 - 1)] == [
