@@ -16,7 +16,7 @@ from quantumjob_contract.schema.backend import Method
 from quantumjob_contract.schema.decoding import decode
 from quantumjob_contract.schema.program import Format, Listed, Primitive, Program
 from quantumjob_worker.inputs import noise_model
-from quantumjob_worker.inputs.pub_list import Lines
+from quantumjob_worker.inputs.pub_list import ListedPubs
 from quantumjob_worker.inputs.tasks import TaskSource
 from quantumjob_worker.ipc import Task
 
@@ -79,7 +79,7 @@ def line(data: bytes) -> Made:
     """A pub as the object of a job's pubsFrom lists it. Raises PubFailed, as for the parent."""
     primitive: Primitive = "Estimator" if b"observables" in data else "Sampler"
     listed = Listed("pubs.jsonl", "", 1, SHOTS)
-    pubs = Lines(primitive, listed, data.replace(b"\n", b" "))
+    pubs = ListedPubs(primitive, listed, data.replace(b"\n", b" "))
     if not len(pubs):
         raise Refused
     program = Program(

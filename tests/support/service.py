@@ -21,7 +21,7 @@ from quantumjob_operator.reconcile.pubs_object import look
 from quantumjob_operator.results.promotion import promote
 from quantumjob_worker import child, ipc
 from quantumjob_worker.agent import npz, segments
-from quantumjob_worker.inputs.pub_list import Given, Lines, Pubs
+from quantumjob_worker.inputs.pub_list import InlinePubs, ListedPubs, PubList
 from support.api import FakeKube, transport
 from support.jobs import TIME, only, put, segment
 from support.memory import MemoryStore
@@ -96,11 +96,11 @@ class Cluster(FakeKube):
             segments.encode(segment(of, keys.LAST, rest, written)),
         )
 
-    def _pubs(self, program: Program) -> Pubs:
+    def _pubs(self, program: Program) -> PubList:
         if program.listed is None:
-            return Given(program.pubs)
+            return InlinePubs(program.pubs)
         data = self.store.circuits.objects[keys.circuit(program.namespace, program.listed.key)]
-        return Lines(program.primitive, program.listed, data)
+        return ListedPubs(program.primitive, program.listed, data)
 
     def _run(self, program: Program, pub: Pub, index: int, seed: int) -> ipc.Report:
         task = ipc.Task(

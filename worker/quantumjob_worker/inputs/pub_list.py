@@ -37,7 +37,7 @@ CAUSE_CHARS: Final = 160
 """Of what msgspec says: types, and names of fields; of a line that is no JSON at all, where."""
 
 
-class Pubs(Protocol):
+class PubList(Protocol):
     """All pubs of a program, by index."""
 
     def __len__(self) -> int: ...
@@ -49,8 +49,8 @@ class Pubs(Protocol):
         """Raises PubFailed."""
 
 
-class Given:
-    """Pubs that the program holds."""
+class InlinePubs:
+    """PubList that the program holds."""
 
     def __init__(self, pubs: list[Pub]) -> None:
         self._pubs = pubs
@@ -75,7 +75,7 @@ class LineCircuit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: Format = "OpenQASM3"
 
 
-class Rest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class PubFields(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """A pub without its circuit: the fields of one in spec.program.pubs, of which none must be there."""
 
     name: str | None = None
@@ -86,14 +86,14 @@ class Rest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unk
     save: list[Save] = []
 
 
-class Line(Rest, frozen=True, kw_only=True):
+class PubLine(PubFields, frozen=True, kw_only=True):
     """A pub in a line."""
 
     circuit: LineCircuit
 
 
-class Lines:
-    """Pubs that an object lists: a line for each, or a QPY file of circuits and another object's lines beside them.
+class ListedPubs:
+    """PubList that an object lists: a line for each, or a QPY file of circuits and another object's lines beside them.
 
     A line that is no pub is the error of its pub.
     """
@@ -121,24 +121,24 @@ class Lines:
             return 1
 
     def __getitem__(self, index: int) -> Pub:
-        rest = self._rest(index)
-        if isinstance(rest, Line):
-            circuit = Circuit(format=rest.circuit.format, inline=rest.circuit.inline)
+        fields = self._fields(index)
+        if isinstance(fields, PubLine):
+            circuit = Circuit(format=fields.circuit.format, inline=fields.circuit.inline)
         else:
             alone = self._circuits[index] if self._circuits is not None else b""
             circuit = Circuit(format="QPY", inline=base64.b64encode(alone).decode())
         pub = new_pub(
             self._primitive,
             self._shots,
-            name=rest.name or default_name(index),
+            name=fields.name or default_name(index),
             circuit=circuit,
-            shots=rest.shots,
-            parameter_values=rest.parameter_values,
-            observables=rest.observables,
-            precision=rest.precision,
-            save=rest.save,
+            shots=fields.shots,
+            parameter_values=fields.parameter_values,
+            observables=fields.observables,
+            precision=fields.precision,
+            save=fields.save,
         )
-        if problem := self._problem(rest, pub):
+        if problem := self._problem(fields, pub):
             raise PubFailed(PubReason.INVALID_PUB, f"{self._place(index)}{problem}")
         return pub
 
@@ -148,23 +148,23 @@ class Lines:
         line = self._data.count(b"\n", 0, start) + 1 if self._spans else index + 1
         return f"Line {line} of {self._what} of pubsFrom"
 
-    def _rest(self, index: int) -> Rest:
+    def _fields(self, index: int) -> PubFields:
         """What the line says. Raises PubFailed."""
         if self._circuits is not None and not self._spans:
-            return Rest()
+            return PubFields()
         span = self._spans[index]
         if span.stop - span.start > limits.MAX_LINE_BYTES:
             raise PubFailed(PubReason.INVALID_PUB, f"{self._place(index)} has more than {limits.MAX_LINE_BYTES} bytes.")
         line = memoryview(self._data)[span]
         try:
-            return decode(line, LINE) if self._circuits is None else decode(line, REST)
+            return decode(line, PUB_LINE) if self._circuits is None else decode(line, PUB_FIELDS)
         except msgspec.DecodeError as error:
             found = bytes(line)
             hint = " JSON has neither NaN nor Infinity." if b"NaN" in found or b"Infinity" in found else ""
             told = f"{self._place(index)} is not a pub: {str(error)[:CAUSE_CHARS]}.{hint}"
             raise PubFailed(PubReason.INVALID_PUB, told) from None
 
-    def _problem(self, line: Rest, pub: Pub) -> str:
+    def _problem(self, line: PubFields, pub: Pub) -> str:
         """What the schema and acceptance would say of it, after its place."""
         if names.PUB_NAME.fullmatch(pub.name) is None:
             return ": name must be a DNS label: at most 63 lower-case letters, digits and '-'."
@@ -185,8 +185,8 @@ class Lines:
         return ""
 
 
-LINE: Final = msgspec.json.Decoder(Line)
-REST: Final = msgspec.json.Decoder(Rest)
+PUB_LINE: Final = msgspec.json.Decoder(PubLine)
+PUB_FIELDS: Final = msgspec.json.Decoder(PubFields)
 
 
 def pubs_of(
@@ -196,11 +196,11 @@ def pubs_of(
     *,
     until: float,
     wait: Callable[[float], None],
-) -> Pubs:
+) -> PubList:
     """Raises OrderFailed, or transfer's StoreUnavailable and StoreRefused."""
     listed = program.listed
     if listed is None:
-        return Given(program.pubs)
+        return InlinePubs(program.pubs)
 
     def fetched(reference: ObjectRef | None) -> bytes:
         if reference is None:
@@ -209,7 +209,7 @@ def pubs_of(
 
     try:
         data, parameters = fetched(ObjectRef(listed.key, listed.sha256)), fetched(listed.parameters)
-        found = Lines(program.primitive, listed, data, parameters)
+        found = ListedPubs(program.primitive, listed, data, parameters)
     except (object_refs.NoUrl, object_refs.Mismatch, NotFound, TooLarge):
         raise OrderFailed(Exit.BAD_PROGRAM, CHANGED) from None
     except NotQpy as error:

@@ -17,7 +17,7 @@ from quantumjob_contract.schema.results import PubError, PubMetadata, PubResult
 from quantumjob_worker import ipc
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.inputs import circuit, noise_model
-from quantumjob_worker.inputs.pub_list import Pubs
+from quantumjob_worker.inputs.pub_list import PubList
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class TaskSource:
     def __init__(
         self,
         program: Program,
-        pubs: Pubs,
+        pubs: PubList,
         shard: int,
         *,
         urls: Mapping[str, str],

@@ -19,7 +19,7 @@ from quantumjob_contract.schema.object_ref import ObjectRef
 from quantumjob_contract.schema.program import Listed, Program
 from quantumjob_contract.schema.results import PubResult
 from quantumjob_worker.errors import PubFailed, WorkerExit
-from quantumjob_worker.inputs.pub_list import Lines
+from quantumjob_worker.inputs.pub_list import ListedPubs
 
 KEY = "sweeps/pubs.jsonl"
 ROTATED = 'OPENQASM 3.0;include "stdgates.inc";input float a;qubit q;bit c;rx(a) q;c=measure q;'
@@ -113,7 +113,7 @@ def test_a_line_that_is_no_pub(fake: Fake, carry_out: Any) -> None:
 def test_words_of_a_line_in_a_message_are_few_and_plain(bad: bytes) -> None:
     """They go to results, to the resource's status, and to whose terminal shows it."""
     with pytest.raises(PubFailed) as failed:
-        Lines("Sampler", listing(b""), bad)[0]
+        ListedPubs("Sampler", listing(b""), bad)[0]
     message = failed.value.error.message
     assert message.isprintable()
     assert len(message) <= 700
@@ -121,14 +121,14 @@ def test_words_of_a_line_in_a_message_are_few_and_plain(bad: bytes) -> None:
 
 def test_a_line_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_LINE_BYTES", 200)
-    lines = Lines("Sampler", listing(b""), line(name="x" * 63) + b"\n" + line())
+    lines = ListedPubs("Sampler", listing(b""), line(name="x" * 63) + b"\n" + line())
     with pytest.raises(Exception, match="200 bytes"):
         lines[0]
     assert lines[1].name == "pub-1"
 
 
 def test_lines_are_counted_as_an_editor_does() -> None:
-    lines = Lines("Sampler", listing(b""), codecs.BOM_UTF8 + b"\n".join([line(), b"", b" ", b"garbage", line()]))
+    lines = ListedPubs("Sampler", listing(b""), codecs.BOM_UTF8 + b"\n".join([line(), b"", b" ", b"garbage", line()]))
     assert lines[0].name == "pub-0"
     with pytest.raises(PubFailed, match="Line 4 of the object"):
         lines[1]
