@@ -25,7 +25,7 @@ from quantumjob_operator.orders import builder
 from quantumjob_operator.results.collect import Corrupt
 from quantumjob_operator.results.promotion import promote
 from quantumjob_worker import child, ipc
-from quantumjob_worker.agent.segments import Segments
+from quantumjob_worker.agent.segments import SegmentWriter
 from support.jobs import TIME, only, owner, program, put
 
 WIDTH = 15
@@ -52,7 +52,7 @@ def carried_out(store: Store, opened: AsyncStore, of: Owner) -> None:
     order = builder.order(opened, only(of), (job, encode(job)), found=[], left=600.0)
     made = Provenance({"worker": "0"}, "none", 1, 2**30, "pod", TIME, TIME, TIME, TIME)
     nobody: Any = None
-    segments = Segments(order, nobody, transfer.pool(), lambda _simulated: made)
+    segments = SegmentWriter(order, nobody, transfer.pool(), lambda _simulated: made)
     for index, pub in enumerate(job.pubs):
         task = ipc.Task(
             index=index, name=pub.name, format=pub.circuit.format, shots=pub.shots, seed=7, threads=1,

@@ -16,7 +16,7 @@ from quantumjob_contract.schema.orders import Order
 from quantumjob_contract.schema.program import Program, decode_program
 from quantumjob_contract.schema.results import Provenance
 from quantumjob_worker.agent.heartbeat import SignsOfLife
-from quantumjob_worker.agent.segments import Segments
+from quantumjob_worker.agent.segments import SegmentWriter
 from quantumjob_worker.agent.shard_run import STORE_SECONDS, ShardRun
 from quantumjob_worker.agent.time_budget import TimeBudget, run_seconds
 from quantumjob_worker.clients.object_store import FETCH_SECONDS, patiently
@@ -50,7 +50,7 @@ class Assignment:
         self._until = None if order.seconds_left is None else received + order.seconds_left
         self._signs = SignsOfLife(client, order)
         self._provenance = provenance
-        self._segments = Segments(order, client, http, self._made)
+        self._segments = SegmentWriter(order, client, http, self._made)
         self._shard: ShardRun | None = None
         self.stopped = False
         """SIGTERM came when all was computed: the order ends as it would, and the worker with it."""
@@ -121,7 +121,7 @@ class Assignment:
     def _save(self) -> None:
         """What is done as a numbered segment, if the store takes it soon."""
         self._runner.kill()
-        if not self._segments.waiting or not self._runner.ready:  # before it was, nothing was computed
+        if not self._segments.unstored or not self._runner.ready:  # before it was, nothing was computed
             return
         hasty = transfer.pool(self._order.store_ca, size=1, timeout=LAST_WORDS_SECONDS)
         hasty.connection_pool_kw["retries"] = urllib3.Retry(total=1, status_forcelist=(500, 502, 503, 504))

@@ -40,7 +40,7 @@ def encode(value: msgspec.Struct) -> bytes:
     return msgspec.json.encode(value)
 
 
-class Waiting(NamedTuple):
+class UnstoredPub(NamedTuple):
     """A pub that is done, and not stored."""
 
     result: PubResult
@@ -48,7 +48,7 @@ class Waiting(NamedTuple):
     arrays: Sequence[memoryview] = ()
 
 
-class Segments:
+class SegmentWriter:
     """What of one shard is stored, and what waits for it."""
 
     def __init__(
@@ -68,7 +68,7 @@ class Segments:
         self._urls = list(order.next)
         self._number = 0
         self._stored: list[StoredObject] = []
-        self._waiting: list[Waiting] = []
+        self._unstored: list[UnstoredPub] = []
         self._newest = now()
         self._bytes = 0
         self._attempted = ""
@@ -100,13 +100,13 @@ class Segments:
         self._number = max([-1, *(int(name) for name in taken if name.isdecimal())]) + 1
 
     def add(self, result: PubResult, times: PubTimes, arrays: Sequence[memoryview] = ()) -> None:
-        self._waiting.append(Waiting(result, times, arrays))
+        self._unstored.append(UnstoredPub(result, times, arrays))
         self._newest = now()
         self._bytes += len(encode(result)) + sum(map(len, arrays))
 
     @property
-    def waiting(self) -> int:
-        return len(self._waiting)
+    def unstored(self) -> int:
+        return len(self._unstored)
 
     @property
     def full(self) -> bool:
@@ -114,7 +114,7 @@ class Segments:
 
     def due_in(self) -> float | None:
         """Seconds until a flush is due; None where nothing waits."""
-        if not self._waiting:
+        if not self._unstored:
             return None
         return 0.0 if self._bytes >= limits.SEGMENT_BYTES else max(0.0, self._due - self._clock())
 
@@ -124,7 +124,7 @@ class Segments:
         Over the `hasty` connections, where it must not take long.
         """
         http = hasty or self._http
-        while self._waiting:
+        while self._unstored:
             try:
                 target = self._next_url(2.0 if hasty else 15.0)
                 batch, arrays = self._with_arrays(http, target)
@@ -148,7 +148,7 @@ class Segments:
     def finish(self, *, until: float, wait: Callable[[float], None]) -> None:
         """Write the last segment; keep trying until then. Raises StoreUnavailable after it, or StoreRefused."""
         patiently(self._flush_arrays, until, wait)
-        data = self._encoded(keys.LAST, self._waiting, segments=self._stored)
+        data = self._encoded(keys.LAST, self._unstored, segments=self._stored)
         patiently(lambda: transfer.put_once(self._http, self._order.last, data), until, wait)
         self.complete = True
 
@@ -157,22 +157,24 @@ class Segments:
         if self._has_arrays and not self.flush():
             raise transfer.StoreUnavailable("arrays wait")
 
-    def _with_arrays(self, http: urllib3.PoolManager, target: SegmentUrl) -> tuple[list[Waiting], StoredObject | None]:
+    def _with_arrays(
+        self, http: urllib3.PoolManager, target: SegmentUrl
+    ) -> tuple[list[UnstoredPub], StoredObject | None]:
         """Write the arrays that belong to the next segment: what it will hold, and their object.
 
         Where another attempt has left arrays under this name, and no segment, it holds the pubs without any.
         """
         if not self._has_arrays:
-            return list(self._waiting), None
+            return list(self._unstored), None
         packed = npz.pack(
             (saved_arrays.member(each.result.index, name), data)
-            for each in self._waiting
+            for each in self._unstored
             for name, data in zip(each.result.arrays, each.arrays, strict=True)
         )
         if transfer.put_parts_once(http, target.arrays, packed.parts) is transfer.Put.EXISTED:
-            return [each for each in self._waiting if not each.arrays], None
+            return [each for each in self._unstored if not each.arrays], None
         key = f"{self._folder}/{target.name}.npz"
-        return list(self._waiting), StoredObject(key=key, bytes=packed.bytes, sha256=packed.sha256())
+        return list(self._unstored), StoredObject(key=key, bytes=packed.bytes, sha256=packed.sha256())
 
     def _next_url(self, seconds: float) -> SegmentUrl:
         saves = self._has_arrays
@@ -186,7 +188,7 @@ class Segments:
     def _encoded(
         self,
         name: str,
-        batch: Sequence[Waiting],
+        batch: Sequence[UnstoredPub],
         *,
         segments: Sequence[StoredObject] = (),
         arrays: StoredObject | None = None,
@@ -209,14 +211,14 @@ class Segments:
 
     @property
     def _has_arrays(self) -> bool:
-        return any(each.arrays for each in self._waiting)
+        return any(each.arrays for each in self._unstored)
 
     @property
     def _folder(self) -> str:
         return self._order.last_key.rpartition("/")[0]
 
-    def _clear(self, stored: list[Waiting]) -> None:
+    def _clear(self, stored: list[UnstoredPub]) -> None:
         """All that waits, or all of it that has no arrays."""
         self.done.update(each.result.index for each in stored)
-        self._waiting = [each for each in self._waiting if each.result.index not in self.done]
-        self._bytes = sum(len(data) for each in self._waiting for data in each.arrays)
+        self._unstored = [each for each in self._unstored if each.result.index not in self.done]
+        self._bytes = sum(len(data) for each in self._unstored for data in each.arrays)

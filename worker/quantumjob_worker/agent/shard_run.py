@@ -14,7 +14,7 @@ from quantumjob_contract.schema.results import PubError, PubResult, PubTimes
 from quantumjob_worker import ipc
 from quantumjob_worker.agent import batching
 from quantumjob_worker.agent.heartbeat import SignsOfLife
-from quantumjob_worker.agent.segments import Segments
+from quantumjob_worker.agent.segments import SegmentWriter
 from quantumjob_worker.agent.time_budget import TimeBudget
 from quantumjob_worker.clients.object_store import FETCH_SECONDS, backoff
 from quantumjob_worker.errors import PubFailed
@@ -50,7 +50,7 @@ class ShardRun:
     """The pubs of one order that have no result yet."""
 
     def __init__(
-        self, source: TaskSource, runner: PubRunner, segments: Segments, *, budget: TimeBudget, signs: SignsOfLife
+        self, source: TaskSource, runner: PubRunner, segments: SegmentWriter, *, budget: TimeBudget, signs: SignsOfLife
     ) -> None:
         self._source = source
         self._runner = runner
