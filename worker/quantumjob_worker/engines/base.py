@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
 from quantumjob_worker.passes.features import Profile
-from quantumjob_worker.passes.insert_noise import Errors
+from quantumjob_worker.passes.insert_noise import NoiseChannels
 from quantumjob_worker.routing.router import Plan
 
 Bits = NDArray[np.uint8]
@@ -24,7 +24,7 @@ class Run(NamedTuple):
     threads: int
     memory: int
     """Bytes for the whole child."""
-    errors: Errors | None = None
+    errors: NoiseChannels | None = None
     """The noise whose places the circuit has; None for an ideal simulation."""
 
 

@@ -17,7 +17,7 @@ from qiskit.circuit import CircuitInstruction
 from quantumjob_contract.schema.results import Why
 from quantumjob_worker.engines.base import Bits, Run, Sampled, packed_bytes
 from quantumjob_worker.passes.features import Profile
-from quantumjob_worker.passes.insert_noise import Errors
+from quantumjob_worker.passes.insert_noise import NoiseChannels
 from quantumjob_worker.passes.instruction_sets import ERROR
 from quantumjob_worker.routing.router import Plan
 
@@ -80,7 +80,7 @@ class Stim:
         return Sampled(np.concatenate(parts), plan.method)
 
 
-def written(circuit: QuantumCircuit, errors: Errors | None) -> tuple[str, list[tuple[int, int]]]:
+def written(circuit: QuantumCircuit, errors: NoiseChannels | None) -> tuple[str, list[tuple[int, int]]]:
     """The circuit in stim's language, and qubit and classical bit of each measurement in its order."""
     qubits = {qubit: index for index, qubit in enumerate(circuit.qubits)}
     clbits = {clbit: index for index, clbit in enumerate(circuit.clbits)}
@@ -115,7 +115,7 @@ def _composed(instruction: CircuitInstruction, on: list[int]) -> Iterator[str]:
             raise ValueError
 
 
-def _depolarizing(errors: Errors | None, instruction: CircuitInstruction, on: list[int]) -> str:
+def _depolarizing(errors: NoiseChannels | None, instruction: CircuitInstruction, on: list[int]) -> str:
     """Qiskit's probability is of the mixed state, with the identity's share in it; stim's is of the other Paulis."""
     if errors is None:
         raise ValueError
@@ -124,7 +124,7 @@ def _depolarizing(errors: Errors | None, instruction: CircuitInstruction, on: li
     return f"DEPOLARIZE{len(on)}({probability:.17g}) {' '.join(map(str, on))}"
 
 
-def _readout(errors: Errors | None, measured: list[tuple[int, int]], seed: int) -> Callable[[Bits], Bits]:
+def _readout(errors: NoiseChannels | None, measured: list[tuple[int, int]], seed: int) -> Callable[[Bits], Bits]:
     """What turns measured bits, a column each, into those that are written down."""
     pairs = [errors.readout[qubit] for qubit, _ in measured] if errors is not None else []
     if not any(one or zero for one, zero in pairs):

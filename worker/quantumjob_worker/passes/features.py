@@ -10,7 +10,7 @@ from qiskit import QuantumCircuit
 
 from quantumjob_worker.passes.instruction_sets import CLASSICAL, CONTROL_FLOW, ERROR
 
-Noise = Literal["", "readout", "pauli", "general"]
+NoiseKind = Literal["", "readout", "pauli", "general"]
 """None, of measurements only, depolarizing too, or decay too."""
 
 FEW: Final = 4
@@ -38,12 +38,12 @@ class Profile(NamedTuple):
     measurements: int = 0
     errors: int = 0
     """Places where noise may strike."""
-    noise: Noise = ""
+    noise: NoiseKind = ""
     plain: bool = False
     """Gates on a few qubits each, then measurements, and nothing else."""
 
 
-def profile(circuit: QuantumCircuit, shots: int, *, clifford: bool = False, noise: Noise = "") -> Profile:
+def profile(circuit: QuantumCircuit, shots: int, *, clifford: bool = False, noise: NoiseKind = "") -> Profile:
     """Go through the circuit once, and through its blocks."""
     names: set[str] = set()
     crossing = [0] * (circuit.num_qubits + 1)

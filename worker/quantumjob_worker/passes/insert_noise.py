@@ -19,7 +19,7 @@ from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.backend import NoiseModel, Relaxation
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.passes.basis_translation import translator
-from quantumjob_worker.passes.features import Noise
+from quantumjob_worker.passes.features import NoiseKind
 from quantumjob_worker.passes.final_measurements import final_measurements
 from quantumjob_worker.passes.instruction_sets import CONTROL_FLOW
 
@@ -46,7 +46,7 @@ class Channel(NamedTuple):
         return depolarizing_error(self.depolarizing, self.qubits)
 
 
-class Errors:
+class NoiseChannels:
     """The noise of one circuit, as it is put in and as engines need it."""
 
     def __init__(self, model: NoiseModel) -> None:
@@ -62,7 +62,7 @@ class Errors:
         """Of each qubit of the compacted circuit: how often a 0 is written down as 1, and a 1 as 0."""
 
     @property
-    def kind(self) -> Noise:
+    def kind(self) -> NoiseKind:
         found = [channel for channel, place in self._places.items() if place is not None]
         if any(channel.decay for channel in found):
             return "general"

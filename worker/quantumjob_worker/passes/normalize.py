@@ -18,20 +18,20 @@ from quantumjob_worker.errors import PubFailed, too_large
 from quantumjob_worker.passes import instruction_sets
 from quantumjob_worker.passes.basis_translation import translator
 from quantumjob_worker.passes.inline_definitions import Flattener
-from quantumjob_worker.passes.insert_noise import Errors
+from quantumjob_worker.passes.insert_noise import NoiseChannels
 from quantumjob_worker.passes.validate import check_operands
 
 LOOPS: Final = ("while_loop", "for_loop")
 
 
-def normalise(circuit: QuantumCircuit, errors: Errors | None = None) -> QuantumCircuit:
+def normalise(circuit: QuantumCircuit, errors: NoiseChannels | None = None) -> QuantumCircuit:
     """Inlined, unrolled where possible, with noise, on the qubits that it uses, and checked. Raises PubFailed."""
     flat = inlined(circuit, errors)
     _check_measured(flat)
     return compacted(flat, kept(flat, errors))
 
 
-def inlined(circuit: QuantumCircuit, errors: Errors | None = None) -> QuantumCircuit:
+def inlined(circuit: QuantumCircuit, errors: NoiseChannels | None = None) -> QuantumCircuit:
     """The same with all of its qubits, measured or not, without its global phase: no sample and no value depends on it.
 
     Parameters may be left. Raises PubFailed.
@@ -51,12 +51,12 @@ def flattened(circuit: QuantumCircuit, *, keep_delays: bool) -> QuantumCircuit:
     return flat
 
 
-def dressed(flat: QuantumCircuit, errors: Errors | None) -> QuantumCircuit:
+def dressed(flat: QuantumCircuit, errors: NoiseChannels | None) -> QuantumCircuit:
     """A flattened circuit with its noise."""
     return flat if errors is None else errors.insert(flat)
 
 
-def kept(circuit: QuantumCircuit, errors: Errors | None = None) -> list[int]:
+def kept(circuit: QuantumCircuit, errors: NoiseChannels | None = None) -> list[int]:
     """Indices of the qubits that are used, which the errors are told."""
     found = used(circuit)
     if errors is not None:

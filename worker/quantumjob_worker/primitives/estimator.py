@@ -24,7 +24,7 @@ from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.ipc import Task
 from quantumjob_worker.passes import final_measurements, normalize
 from quantumjob_worker.passes.bind_parameters import Angles, Values, bound
-from quantumjob_worker.passes.insert_noise import Errors
+from quantumjob_worker.passes.insert_noise import NoiseChannels
 from quantumjob_worker.primitives import sampler
 from quantumjob_worker.primitives.pauli_expectation import PauliMasks
 from quantumjob_worker.primitives.sweep import CHUNK, chunks, ranges
@@ -44,7 +44,7 @@ class PreparedCircuit:
     """A circuit made ready, on the qubits that it uses, with or without its parameters."""
 
     def __init__(self, circuit: QuantumCircuit, noise: NoiseModel | None) -> None:
-        self.errors = None if noise is None else Errors(noise)
+        self.errors = None if noise is None else NoiseChannels(noise)
         whole = normalize.inlined(circuit, self.errors)
         self._kept = {index: place for place, index in enumerate(normalize.kept(whole, self.errors))}
         """Of each qubit that is used, which one it is now."""

@@ -15,7 +15,7 @@ from quantumjob_worker import loaders
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.ipc import Task
 from quantumjob_worker.passes import bind_parameters, normalize
-from quantumjob_worker.passes.insert_noise import Errors
+from quantumjob_worker.passes.insert_noise import NoiseChannels
 from quantumjob_worker.primitives import sampler
 from quantumjob_worker.primitives.estimator import EstimatorPub
 from quantumjob_worker.primitives.saved_state import StateSaver
@@ -34,7 +34,7 @@ class PreparedPub:
             seed=task.seed, shots=task.shots, target_precision=task.precision, circuit_metadata=_metadata(circuit)
         )
         self._shape = values.shape
-        self._errors: Errors | None = None
+        self._errors: NoiseChannels | None = None
         self._saving = StateSaver(circuit, values, task) if task.save else None
         self._work: StateSaver | EstimatorPub | Sweep | QuantumCircuit
         if self._saving is not None and not self._saving.first.measures:  # there is nothing to sample
@@ -44,7 +44,7 @@ class PreparedPub:
         elif values.points > 1:
             self._work = Sweep(circuit, values, task.noise)
         else:
-            self._errors = None if task.noise is None else Errors(task.noise)
+            self._errors = None if task.noise is None else NoiseChannels(task.noise)
             self._work = normalize.normalise(bind_parameters.bound(circuit, values, 0), self._errors)
 
     def run(self) -> tuple[PubResult, list[memoryview]]:

@@ -17,7 +17,7 @@ from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.ipc import Task
 from quantumjob_worker.passes import features, final_measurements, to_clifford
 from quantumjob_worker.passes.features import Profile
-from quantumjob_worker.passes.insert_noise import Errors
+from quantumjob_worker.passes.insert_noise import NoiseChannels
 from quantumjob_worker.primitives.bit_arrays import registers, result_bytes
 from quantumjob_worker.routing import router
 from quantumjob_worker.routing.router import Plan
@@ -27,7 +27,7 @@ SHOT_BYTES: Final = 200
 
 
 def sample(
-    circuit: QuantumCircuit, task: Task, base: PubMetadata, errors: Errors | None = None
+    circuit: QuantumCircuit, task: Task, base: PubMetadata, errors: NoiseChannels | None = None
 ) -> tuple[PubMetadata, dict[str, Register]]:
     """The registers' samples and how they were made. Raises PubFailed."""
     check_result(circuit, task)
@@ -39,7 +39,7 @@ def sample(
 def planned(
     circuit: QuantumCircuit,
     task: Task,
-    errors: Errors | None,
+    errors: NoiseChannels | None,
     *,
     shots: int,
     points: int = 1,

@@ -28,7 +28,7 @@ from quantumjob_worker.ipc import Task
 from quantumjob_worker.passes import bind_parameters, features, final_measurements, normalize
 from quantumjob_worker.passes.bind_parameters import Values, bound
 from quantumjob_worker.passes.features import Profile
-from quantumjob_worker.passes.insert_noise import Errors
+from quantumjob_worker.passes.insert_noise import NoiseChannels
 from quantumjob_worker.primitives import sampler
 from quantumjob_worker.primitives.sweep import chunks
 from quantumjob_worker.routing import cost_model, router
@@ -53,7 +53,7 @@ class FinalState:
         short = final_measurements.before_measurements(flat)
         self.phase = short.global_phase
         short.global_phase = 0
-        self.errors = None if noise is None else Errors(noise)
+        self.errors = None if noise is None else NoiseChannels(noise)
         self.circuit = normalize.dressed(short, self.errors)
         if self.errors is not None:
             self.errors.place(range(circuit.num_qubits))

@@ -19,7 +19,7 @@ from quantumjob_worker.engines.base import Run
 from quantumjob_worker.ipc import Task
 from quantumjob_worker.passes import normalize
 from quantumjob_worker.passes.bind_parameters import Angles, Values, bound
-from quantumjob_worker.passes.insert_noise import Errors
+from quantumjob_worker.passes.insert_noise import NoiseChannels
 from quantumjob_worker.primitives import sampler
 from quantumjob_worker.primitives.bit_arrays import joined, registers
 from quantumjob_worker.routing.router import Plan
@@ -43,11 +43,11 @@ class Sweep:
         self.template = _symbolic(circuit) if noise is None else None
         """Made ready with its parameters in it; None where Qiskit cannot, or noise is to go in."""
 
-    def at(self, point: int) -> tuple[QuantumCircuit, Errors | None]:
+    def at(self, point: int) -> tuple[QuantumCircuit, NoiseChannels | None]:
         """The circuit at a point, made ready, and its noise. Raises PubFailed."""
         if self.template is not None:
             return bound(self.template, self.values, point), None
-        errors = None if self._noise is None else Errors(self._noise)
+        errors = None if self._noise is None else NoiseChannels(self._noise)
         return normalize.normalise(bound(self._circuit, self.values, point), errors), errors
 
     def sample(self, task: Task, base: PubMetadata) -> tuple[PubMetadata, dict[str, Register]]:

@@ -24,7 +24,7 @@ from quantumjob_worker.engines.aer_state import GATES, SERIAL, Steps
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.passes import instruction_sets
 from quantumjob_worker.passes.bind_parameters import Values
-from quantumjob_worker.passes.insert_noise import Errors
+from quantumjob_worker.passes.insert_noise import NoiseChannels
 from quantumjob_worker.primitives.sweep import _together
 from quantumjob_worker.routing.router import Plan
 
@@ -208,7 +208,7 @@ def test_noise_and_other_methods_are_left_to_the_simulator() -> None:
     run = Run(shots=1, seed=1, threads=1, memory=1 << 30)
     assert aer.on_state(circuit, PLAN, run) is not None
     noise = NoiseModel(depolarizing=Depolarizing(0.1, 0.1))
-    assert aer.on_state(circuit, PLAN, run._replace(errors=Errors(noise))) is None
+    assert aer.on_state(circuit, PLAN, run._replace(errors=NoiseChannels(noise))) is None
     assert aer.on_state(circuit, PLAN._replace(method="density_matrix"), run) is None
 
 

@@ -26,7 +26,7 @@ from quantumjob_worker.engines import aer, engines, qsim
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.ipc import Task
 from quantumjob_worker.passes import features, normalize, to_clifford
-from quantumjob_worker.passes.insert_noise import Errors
+from quantumjob_worker.passes.insert_noise import NoiseChannels
 from quantumjob_worker.primitives import sampler
 from quantumjob_worker.primitives.bit_arrays import registers
 from quantumjob_worker.routing import router
@@ -49,7 +49,7 @@ SLOW_PHASE = NoiseModel(relaxation=Relaxation(100, 150, 10, 30, 40))
 def sampled(
     method: str, circuit: QuantumCircuit, *, shots: int = SHOTS, seed: int = 1, noise: NoiseModel | None = None
 ) -> Counter[str]:
-    errors = None if noise is None else Errors(noise)
+    errors = None if noise is None else NoiseChannels(noise)
     normal = normalize.normalise(circuit.copy(), errors)
     simple = to_clifford.rewritten(normal)
     found = features.profile(

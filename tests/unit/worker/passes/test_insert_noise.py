@@ -27,7 +27,7 @@ from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.inputs import noise_model
 from quantumjob_worker.isolation.runner import Runner
 from quantumjob_worker.passes import normalize
-from quantumjob_worker.passes.insert_noise import Errors
+from quantumjob_worker.passes.insert_noise import NoiseChannels
 
 METHODS = ["statevector", "density_matrix", "matrix_product_state"]
 PAULI_METHODS = [*METHODS, "stabilizer", "stim"]
@@ -117,7 +117,7 @@ def test_a_qubit_that_waits_for_others_does_not_decay() -> None:
 def struck(source: str | QuantumCircuit, model: NoiseModel) -> int:
     from quantumjob_worker import loaders
 
-    errors = Errors(model)
+    errors = NoiseChannels(model)
     circuit = loaders.load("OpenQASM3", (HEAD3 + source).encode()) if isinstance(source, str) else source
     return sum(part.name == "qerror_loc" for part in normalize.instructions(normalize.normalise(circuit, errors)))
 
