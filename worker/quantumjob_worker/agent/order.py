@@ -32,7 +32,7 @@ LAST_WORDS_SECONDS: Final = 3.0
 log = logging.getLogger(__name__)
 
 
-class Assignment:
+class OrderRun:
     """An order that is being carried out."""
 
     def __init__(

@@ -9,7 +9,7 @@ from functools import partial
 from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.schema.orders import Ended, Order
 from quantumjob_contract.schema.results import Provenance, Termination
-from quantumjob_worker.agent.order import Assignment
+from quantumjob_worker.agent.order import OrderRun
 from quantumjob_worker.agent.recycling import Retirement
 from quantumjob_worker.clients.object_store import Pools
 from quantumjob_worker.clients.orders import OrdersClient
@@ -76,26 +76,26 @@ class Worker:
         """
         which = {"uid": order.uid, "shard": order.shard}
         log.info("order received", extra=which)
-        assignment = Assignment(
+        run = OrderRun(
             order, self._client, self._runner, self._pools.of(order.store_ca), partial(self._provenance, now())
         )
 
         def ended(code: Exit, message: str = "") -> Ended:
-            return Ended(order.uid, order.shard, int(code), message, assignment.computed)
+            return Ended(order.uid, order.shard, int(code), message, run.computed)
 
         try:
-            message = assignment.run()
+            message = run.run()
         except OrderFailed as failed:
             log.warning("order failed", extra={**which, "exit": int(failed.code), "detail": failed.message})
-            return ended(failed.code, failed.message), failed.message, order.only or assignment.stopped
+            return ended(failed.code, failed.message), failed.message, order.only or run.stopped
         except WorkerExit as end:
             self._client.leave(ended(end.code, end.message))
             raise
         except Exception:
             self._client.leave(ended(Exit.INTERNAL, DEFECT))
             raise
-        log.info("order done", extra={**which, "pubs": assignment.computed})
-        return ended(Exit.DONE), message, order.only or assignment.stopped
+        log.info("order done", extra={**which, "pubs": run.computed})
+        return ended(Exit.DONE), message, order.only or run.stopped
 
     def _provenance(self, ordered: str, simulated: str) -> Provenance:
         return Provenance(
