@@ -11,7 +11,7 @@ from quantumjob_worker.clients.orders import OrdersClient
 from quantumjob_worker.errors import OrderFailed
 
 
-class SignsOfLife:
+class Heartbeat:
     """Made when the order is received, called in whatever takes long."""
 
     def __init__(

@@ -15,7 +15,7 @@ from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.schema.orders import Order
 from quantumjob_contract.schema.program import Program, decode_program
 from quantumjob_contract.schema.results import Provenance
-from quantumjob_worker.agent.heartbeat import SignsOfLife
+from quantumjob_worker.agent.heartbeat import Heartbeat
 from quantumjob_worker.agent.segments import SegmentWriter
 from quantumjob_worker.agent.shard_run import STORE_SECONDS, ShardRun
 from quantumjob_worker.agent.time_budget import TimeBudget, run_seconds
@@ -48,7 +48,7 @@ class OrderRun:
         self._runner = runner
         self._http = http
         self._until = None if order.seconds_left is None else received + order.seconds_left
-        self._signs = SignsOfLife(client, order)
+        self._heartbeat = Heartbeat(client, order)
         self._provenance = provenance
         self._segments = SegmentWriter(order, client, http, self._made)
         self._shard: ShardRun | None = None
@@ -66,12 +66,12 @@ class OrderRun:
             return "An earlier attempt had stored everything."
         try:
             program = self._program()
-            self._segments.resume(until=time.monotonic() + FETCH_SECONDS, wait=self._signs.wait)
-            urls, http, wait = self._order.circuits, self._http, self._signs.wait
+            self._segments.resume(until=time.monotonic() + FETCH_SECONDS, wait=self._heartbeat.wait)
+            urls, http, wait = self._order.circuits, self._http, self._heartbeat.wait
             pubs = pubs_of(program, urls, http, until=time.monotonic() + FETCH_SECONDS, wait=wait)
             source = TaskSource(program, pubs, self._order.shard, urls=urls, http=http, wait=wait)
             budget = TimeBudget(run_seconds(self._order.seconds_left), time.monotonic)
-            self._shard = ShardRun(source, self._runner, self._segments, budget=budget, signs=self._signs)
+            self._shard = ShardRun(source, self._runner, self._segments, budget=budget, heartbeat=self._heartbeat)
             self._shard.run()
             self._finish()
         except (Stopped, OrderFailed):
@@ -88,7 +88,7 @@ class OrderRun:
 
     def _made(self, simulated: str) -> Provenance:
         """The provenance of a segment. It says when Qiskit was imported: a segment of mere errors may come before."""
-        self._runner.wait(self._signs.tick)
+        self._runner.wait(self._heartbeat.tick)
         return self._provenance(simulated)
 
     def _program(self) -> Program:
@@ -97,7 +97,7 @@ class OrderRun:
             data = patiently(
                 lambda: transfer.get(self._http, self._order.program_url, limits.MAX_PROGRAM_BYTES),
                 time.monotonic() + FETCH_SECONDS,
-                self._signs.wait,
+                self._heartbeat.wait,
             )
         try:
             program = decode_program(data)
@@ -113,7 +113,7 @@ class OrderRun:
         """The last segment. All is computed by now, so a SIGTERM meanwhile only hurries it."""
         until = self._until if self._until is not None else time.monotonic() + STORE_SECONDS
         try:
-            self._segments.finish(until=until, wait=self._signs.wait)
+            self._segments.finish(until=until, wait=self._heartbeat.wait)
         except Stopped:
             self.stopped = True
             self._segments.finish(until=time.monotonic() + LAST_WORDS_SECONDS, wait=time.sleep)

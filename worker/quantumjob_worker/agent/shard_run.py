@@ -13,7 +13,7 @@ from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.results import PubError, PubResult, PubTimes
 from quantumjob_worker import ipc
 from quantumjob_worker.agent import batching
-from quantumjob_worker.agent.heartbeat import SignsOfLife
+from quantumjob_worker.agent.heartbeat import Heartbeat
 from quantumjob_worker.agent.segments import SegmentWriter
 from quantumjob_worker.agent.time_budget import TimeBudget
 from quantumjob_worker.clients.object_store import FETCH_SECONDS, backoff
@@ -50,13 +50,19 @@ class ShardRun:
     """The pubs of one order that have no result yet."""
 
     def __init__(
-        self, source: TaskSource, runner: PubRunner, segments: SegmentWriter, *, budget: TimeBudget, signs: SignsOfLife
+        self,
+        source: TaskSource,
+        runner: PubRunner,
+        segments: SegmentWriter,
+        *,
+        budget: TimeBudget,
+        heartbeat: Heartbeat,
     ) -> None:
         self._source = source
         self._runner = runner
         self._segments = segments
         self._budget = budget
-        self._signs = signs
+        self._heartbeat = signs
         self._pace = batching.Pace()
         self._late: set[int] = set()
         """Pubs that were put behind the others."""
@@ -73,7 +79,7 @@ class ShardRun:
         indices = self._source.indices
         waiting = [index for index in indices if index not in self._segments.done]
         self._left = len(waiting)
-        self._signs.total, self._signs.done = len(indices), len(indices) - self._left
+        self._heartbeat.total, self._heartbeat.done = len(indices), len(indices) - self._left
         first = True
         while waiting:
             again = self._once(deque(waiting), alone=not first)
@@ -185,14 +191,14 @@ class ShardRun:
         self._segments.add(result, times, arrays)
         self._left -= 1
         self.computed += 1
-        self._signs.done += 1
+        self._heartbeat.done += 1
         self._tick()
         until = time.monotonic() + (STORE_SECONDS if (left := self._budget.remaining()) is None else left)
         failures = 0
         while self._segments.full and not self._segments.flush():
             if time.monotonic() > until:
                 raise transfer.StoreUnavailable("nothing more can be held")
-            self._signs.wait(backoff(failures))
+            self._heartbeat.wait(backoff(failures))
             failures += 1
 
     def _out_of_time(self, index: int) -> PubError:
@@ -211,7 +217,7 @@ class ShardRun:
 
         Flushes only while work remains: else it all goes into the last segment.
         """
-        sign = self._signs.tick()
+        sign = self._heartbeat.tick()
         if self._left == 0:
             return None
         due = self._segments.due_in()

@@ -144,7 +144,7 @@ def test_sigterm_while_the_last_segment_is_written(
     def wait(_self: Any, _seconds: float) -> None:
         raise signals.pop()
 
-    monkeypatch.setattr(heartbeat.SignsOfLife, "wait", wait)
+    monkeypatch.setattr(heartbeat.Heartbeat, "wait", wait)
     monkeypatch.setattr(order, "LAST_WORDS_SECONDS", 3.0 if stored else 0.01)
     shared.faults["PUT", last("uid-1")] = [503] * (2 if stored else 99)
     shared.faults["PUT", shared.pending("000000")] = [503] * 99
@@ -292,7 +292,7 @@ def test_a_wait_is_cut_into_pieces_by_signs() -> None:
         slept.append(seconds)
         now[0] += seconds
 
-    signs = heartbeat.SignsOfLife(Client(), None, clock=lambda: now[0], sleep=sleep)  # type: ignore[arg-type]
+    signs = heartbeat.Heartbeat(Client(), None, clock=lambda: now[0], sleep=sleep)  # type: ignore[arg-type]
     signs.wait(5.0)
     sign = Alive(0, 0)
     assert slept == [2.0, sign, 2.0, sign, 1.0]

@@ -58,16 +58,16 @@ def importing() -> Iterator[Importing]:
 def signs(fake: Fake, importing: Importing, monkeypatch: pytest.MonkeyPatch) -> Fake:
     """Signs of life every 10 ms; the third one sees the import's end."""
     monkeypatch.setattr(heartbeat, "ALIVE_SECONDS", 0.01)
-    given = heartbeat.SignsOfLife.tick
+    given = heartbeat.Heartbeat.tick
 
-    def tick(self: heartbeat.SignsOfLife) -> float:
+    def tick(self: heartbeat.Heartbeat) -> float:
         due = given(self)
         if len(fake.alive) == 3:
             importing.say(READY, END)
             fake.alive.append("ready")
         return due
 
-    monkeypatch.setattr(heartbeat.SignsOfLife, "tick", tick)
+    monkeypatch.setattr(heartbeat.Heartbeat, "tick", tick)
     return fake
 
 
@@ -140,13 +140,13 @@ def test_sigterm_before_the_first_child(
     """Nothing was computed, so nothing is stored, nor waited for."""
     ends = [Stopped(), OrderFailed(Exit.TEMPORARY, "A later word, which must not hide the signal.")]
 
-    def tick(_self: heartbeat.SignsOfLife) -> float:
+    def tick(_self: heartbeat.Heartbeat) -> float:
         importing.ticks += 1
         if importing.ticks > 3:
             raise ends.pop(0)
         return 0.0
 
-    monkeypatch.setattr(heartbeat.SignsOfLife, "tick", tick)
+    monkeypatch.setattr(heartbeat.Heartbeat, "tick", tick)
     signs.make_order(job(MISSING, BELL))
     with pytest.raises(Stopped):
         carry_out(importing.runner)
