@@ -15,7 +15,7 @@ from pythonjsonlogger.json import JsonFormatter
 from quantumjob_contract import names
 from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.schema.results import Termination
-from quantumjob_worker.agent.recycling import Retirement
+from quantumjob_worker.agent.recycling import RecyclingPolicy
 from quantumjob_worker.agent.worker import Worker
 from quantumjob_worker.clients.orders import OrdersClient
 from quantumjob_worker.errors import WorkerExit
@@ -41,7 +41,7 @@ def work(server: int, control: socket.socket, started: str) -> Termination:
     client = OrdersClient(
         _required(names.ENV_ORDERS_URL), os.environ.get(names.ENV_ORDERS_CA, ""), _required(names.ENV_TOKEN_FILE)
     )
-    return Worker(client, runner, about, versions(), Retirement([os.getpid(), server])).run()
+    return Worker(client, runner, about, versions(), RecyclingPolicy([os.getpid(), server])).run()
 
 
 def set_up_logging() -> None:

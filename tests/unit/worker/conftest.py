@@ -12,7 +12,7 @@ from worker_servers import HOSTILE, fork_server
 from worker_tasks import ABOUT, InProcess
 
 from quantumjob_worker.agent import shard_run
-from quantumjob_worker.agent.recycling import Retirement
+from quantumjob_worker.agent.recycling import RecyclingPolicy
 from quantumjob_worker.agent.worker import Worker
 from quantumjob_worker.clients import object_store, orders
 from quantumjob_worker.clients.orders import OrdersClient
@@ -54,6 +54,6 @@ def carry_out(fake: Fake, tmp_path: Path) -> Callable[..., Any]:
 
     def start(runner: InProcess | None = None, sleep: Callable[[float], None] = lambda _seconds: None) -> Any:
         client = OrdersClient(fake.url, "", str(token), sleep=sleep)
-        return Worker(client, runner or InProcess(), ABOUT, {"aer": "1"}, Retirement([])).run()  # type: ignore[arg-type]
+        return Worker(client, runner or InProcess(), ABOUT, {"aer": "1"}, RecyclingPolicy([])).run()  # type: ignore[arg-type]
 
     return start

@@ -16,7 +16,7 @@ MAX_GROWTH: Final = 64 * MIB
 PROC: Final = Path("/proc")
 
 
-class Retirement:
+class RecyclingPolicy:
     """Counts orders, and watches the memory of this process and the fork server."""
 
     def __init__(self, pids: Iterable[int], proc: Path = PROC) -> None:

@@ -10,7 +10,7 @@ from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.schema.orders import Ended, Order
 from quantumjob_contract.schema.results import Provenance, Termination
 from quantumjob_worker.agent.order import OrderRun
-from quantumjob_worker.agent.recycling import Retirement
+from quantumjob_worker.agent.recycling import RecyclingPolicy
 from quantumjob_worker.clients.object_store import Pools
 from quantumjob_worker.clients.orders import OrdersClient
 from quantumjob_worker.clock import now
@@ -29,14 +29,14 @@ class Worker:
         runner: Runner,
         about: Mapping[str, str],
         versions: dict[str, str],
-        retirement: Retirement,
+        recycling: RecyclingPolicy,
     ) -> None:
         self._client = client
         self._runner = runner
         self._about = about
         """Sandbox, pod and time of start, for the provenance."""
         self._versions = versions
-        self._retirement = retirement
+        self._recycling = recycling
         self._pools = Pools()
 
     def run(self) -> Termination:
@@ -56,7 +56,7 @@ class Worker:
         return Termination("Done", f"This worker has had {orders} orders.")
 
     def _next(self, ended: Ended) -> Order | None:
-        reason = self._retirement.reason()
+        reason = self._recycling.reason()
         if reason:
             log.info("the worker takes no other order", extra={"reason": reason})
         else:

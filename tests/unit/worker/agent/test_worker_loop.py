@@ -16,7 +16,7 @@ from quantumjob_contract.schema.object_ref import ObjectRef
 from quantumjob_contract.schema.orders import POLL_SECONDS, Alive, Ended, Next, Told
 from quantumjob_contract.schema.program import Circuit
 from quantumjob_worker.agent import heartbeat, order, recycling
-from quantumjob_worker.agent.recycling import Retirement
+from quantumjob_worker.agent.recycling import RecyclingPolicy
 from quantumjob_worker.clients import object_store, orders
 from quantumjob_worker.clients.object_store import Pools
 from quantumjob_worker.clients.orders import OrdersClient
@@ -217,7 +217,7 @@ def test_retirement_by_memory(tmp_path: Path) -> None:
 
     resident(1, 1000)
     resident(2, 30_000)
-    retires = Retirement([1, 2], tmp_path)
+    retires = RecyclingPolicy([1, 2], tmp_path)
     assert retires.reason() == ""
     resident(1, 17_000)
     assert retires.reason() == ""
