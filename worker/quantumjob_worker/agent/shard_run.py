@@ -20,7 +20,7 @@ from quantumjob_worker.clients.object_store import FETCH_SECONDS, backoff
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.inputs.tasks import ReadyTask, TaskSource
 from quantumjob_worker.isolation import report_stream
-from quantumjob_worker.isolation.report_stream import Hear
+from quantumjob_worker.isolation.report_stream import OnReport
 from quantumjob_worker.isolation.runner import Tick, explain
 
 STORE_SECONDS: Final = 600.0
@@ -42,7 +42,7 @@ class PubRunner(Protocol):
     ) -> tuple[ipc.Report | None, ipc.ChildExit]: ...
 
     def run_together(
-        self, pubs: Sequence[tuple[ipc.Task, bytes]], seconds: float | None, tick: Tick, hear: Hear
+        self, pubs: Sequence[tuple[ipc.Task, bytes]], seconds: float | None, tick: Tick, on_report: OnReport
     ) -> ipc.ChildExit: ...
 
 
@@ -150,7 +150,7 @@ class ShardRun:
         alone: list[ReadyTask] = []
         heard = 0
 
-        def hear(report: ipc.Report) -> None:
+        def on_report(report: ipc.Report) -> None:
             nonlocal heard
             each = batch[heard]
             heard += 1
@@ -159,7 +159,7 @@ class ShardRun:
             else:
                 alone.append(each)
 
-        self._runner.run_together([(each.task, each.data) for each in batch], seconds, self._tick, hear)
+        self._runner.run_together([(each.task, each.data) for each in batch], seconds, self._tick, on_report)
         self._pace.took(time.monotonic() - began, heard)
         queue.extendleft(each.index for each in reversed(batch[heard + 1 :]))
         return alone + batch[heard : heard + 1]

@@ -13,22 +13,22 @@ from quantumjob_contract.schema import saved_arrays
 from quantumjob_contract.schema.decoding import decode
 from quantumjob_worker import ipc
 
-HEAD: Final = 256
+MAX_HEADER_BYTES: Final = 256
 """Bytes of an array's file before its values, at most."""
-MOST: Final = max(MAX_SEGMENT_BYTES, MAX_SAVED_BYTES + KIB)
+MAX_REPORT_BYTES: Final = max(MAX_SEGMENT_BYTES, MAX_SAVED_BYTES + KIB)
 """Bytes of a report, or of all arrays of a pub, and of what is held of the next."""
-LARGE: Final = 1 << 16
+LARGE_BLOCK_BYTES: Final = 1 << 16
 """A block of this size is not copied: what came after it goes elsewhere instead."""
 
-Hear = Callable[[ipc.Report], None]
+OnReport = Callable[[ipc.Report], None]
 
 
-class Reports:
+class ReportParser:
     """Takes so many reports out of what a child sends."""
 
-    def __init__(self, pubs: int, hear: Hear) -> None:
+    def __init__(self, pubs: int, on_report: OnReport) -> None:
         self._left = pubs
-        self._hear = hear
+        self._on_report = hear
         self._data = bytearray()
         self._report: ipc.Report | None = None
         """Whose arrays are still to come."""
@@ -39,9 +39,9 @@ class Reports:
         """Hear those that are whole by now. False where the child says something else: no more of it is heard."""
         self._data += chunk
         while self._left and (block := self._block()) is not None:
-            if not self._understand(block):
+            if not self._decode_block(block):
                 self._broken, self._left = True, 0
-        self._broken = self._broken or len(self._data) > MOST
+        self._broken = self._broken or len(self._data) > MAX_REPORT_BYTES
         if self._broken:
             self._left, self._data = 0, bytearray()
         return not self._broken
@@ -54,14 +54,14 @@ class Reports:
         end = head + ipc.LENGTH.unpack_from(self._data)[0]
         if len(self._data) < end:
             return None
-        if end < LARGE:
+        if end < LARGE_BLOCK_BYTES:
             block = memoryview(bytes(self._data[head:end]))
             del self._data[:end]
             return block
         whole, self._data = self._data, self._data[end:]
         return memoryview(whole)[head:end]
 
-    def _understand(self, block: memoryview) -> bool:
+    def _decode_block(self, block: memoryview) -> bool:
         if self._report is None:
             try:
                 self._report = decode(block, ipc.REPORT)
@@ -70,13 +70,13 @@ class Reports:
         else:
             self._arrays.append(block)
         wanted = len(self._report.result.arrays)
-        if wanted > len(saved_arrays.KINDS) or sum(map(len, self._arrays)) > MOST:
+        if wanted > len(saved_arrays.KINDS) or sum(map(len, self._arrays)) > MAX_REPORT_BYTES:
             return False
         if len(self._arrays) == wanted:
             report = msgspec.structs.replace(self._report, arrays=self._arrays)
             self._report, self._arrays = None, []
             self._left -= 1
-            self._hear(report)
+            self._on_report(report)
         return True
 
 
@@ -88,6 +88,6 @@ def is_sound(report: ipc.Report, task: ipc.Task) -> bool:
         return False
     return all(
         saved_arrays.is_of(about, save)
-        and 0 < len(data) - math.prod(about.shape) * saved_arrays.item_bytes(save) <= HEAD
+        and 0 < len(data) - math.prod(about.shape) * saved_arrays.item_bytes(save) <= MAX_HEADER_BYTES
         for save, about, data in zip(wanted, found.values(), report.arrays, strict=True)
     )

@@ -18,7 +18,7 @@ from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.results import PubError
 from quantumjob_worker import ipc
 from quantumjob_worker.errors import WorkerExit
-from quantumjob_worker.isolation.report_stream import Hear, Reports
+from quantumjob_worker.isolation.report_stream import OnReport, ReportParser
 
 CHUNK: Final = 1 << 18
 SERVER_KILLED: Final = "The process that starts pubs was killed, most likely for want of memory."
@@ -59,11 +59,11 @@ class Runner:
         seconds: float | None = 0.0
         while not self._imported:  # a tick may wait, too
             if poll.poll(None if seconds is None else max(0.0, seconds) * 1000):
-                self._hear_ready()
+                self._receive_ready()
             else:
                 seconds = tick()
 
-    def _hear_ready(self) -> None:
+    def _receive_ready(self) -> None:
         message = self._message()
         if not isinstance(message, ipc.ServerReady):
             raise WorkerExit(Exit.INTERNAL, "The fork server did not say that it is ready.")
@@ -78,9 +78,9 @@ class Runner:
         return (reports[0] if reports else None), end
 
     def run_together(
-        self, pubs: Sequence[tuple[ipc.Task, bytes]], seconds: float | None, tick: Tick, hear: Hear
+        self, pubs: Sequence[tuple[ipc.Task, bytes]], seconds: float | None, tick: Tick, on_report: OnReport
     ) -> ipc.ChildExit:
-        """Pubs one after the other in one child, and how that ended. Reports are heard as they come, in that order."""
+        """Pubs one after the other in one child, and how that ended. ReportParser are heard as they come, in that order."""
         self.wait(tick)
         if self._used:
             self.warm_up()
@@ -96,7 +96,7 @@ class Runner:
                     ours, *chain.from_iterable((msgspec.json.encode(task), circuit) for task, circuit in pubs)
                 )
                 ours.shutdown(socket.SHUT_WR)
-            return self._listen(ours, len(pubs), tick, hear)
+            return self._listen(ours, len(pubs), tick, on_report)
 
     def warm_up(self) -> None:
         """Have the fork server do once what each child does again. For when it has time, or more than one to start."""
@@ -116,12 +116,12 @@ class Runner:
         except OSError:
             raise ServerGone(Exit.TEMPORARY, SERVER_KILLED) from None
 
-    def _listen(self, ours: socket.socket, pubs: int, tick: Tick, hear: Hear) -> ipc.ChildExit:
+    def _listen(self, ours: socket.socket, pubs: int, tick: Tick, on_report: OnReport) -> ipc.ChildExit:
         """Whatever error `tick` or `hear` raises, the child is gone by then, and its end has been heard."""
         poll = select.poll()
         poll.register(ours, select.POLLIN)
         poll.register(self._control, select.POLLIN)
-        reports = Reports(pubs, hear)
+        reports = ReportParser(pubs, on_report)
         end: ipc.ChildExit | None = None
         try:
             wake = _later(tick())
@@ -147,7 +147,7 @@ class Runner:
                 pass
         return end
 
-    def _read(self, ours: socket.socket, reports: Reports) -> bool:
+    def _read(self, ours: socket.socket, reports: ReportParser) -> bool:
         """Whether there may be more."""
         try:
             chunk = ours.recv(CHUNK)

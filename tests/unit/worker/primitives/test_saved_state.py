@@ -28,7 +28,7 @@ from quantumjob_contract.schema.program import Format
 from quantumjob_contract.schema.results import PubError, PubResult
 from quantumjob_contract.schema.saved_arrays import KINDS, Save, SavedArray
 from quantumjob_worker import child, ipc
-from quantumjob_worker.isolation.report_stream import MOST, Reports, is_sound
+from quantumjob_worker.isolation.report_stream import MAX_REPORT_BYTES, ReportParser, is_sound
 from quantumjob_worker.passes import final_measurements
 
 ALL: tuple[Save, ...] = tuple(KINDS)
@@ -371,14 +371,14 @@ class Sink:
 def heard(data: bytes, size: int) -> tuple[list[ipc.Report], bool]:
     """The reports of two pubs, sent in pieces, and whether all of it was understood."""
     found: list[ipc.Report] = []
-    taker = Reports(2, found.append)
+    taker = ReportParser(2, found.append)
     understood = [taker.take(data[at : at + size]) for at in range(0, len(data), size)]
     return found, all(understood)
 
 
 @pytest.fixture(scope="module")
 def two() -> tuple[list[ipc.Report], bytes]:
-    """Reports of a pub with small arrays and of one with a large one, and how they are sent."""
+    """ReportParser of a pub with small arrays and of one with a large one, and how they are sent."""
     made = [
         report(HEAD3 + "qubit[2] q; h q;", "OpenQASM3"),
         report(HEAD3 + "qubit[13] q; h q;", "OpenQASM3", ("Statevector",)),
@@ -413,7 +413,7 @@ def test_an_array_above_the_limit_is_not_waited_for(two: tuple[list[ipc.Report],
     made, data = two
     assert heard(data + ipc.LENGTH.pack(1 << 40), 1000) == (made, True)  # after the last nothing is read
     begun = data.index(b"\x93NUMPY") - ipc.LENGTH.size
-    found, understood = heard(data[:begun] + ipc.LENGTH.pack(1 << 40) + bytes(MOST), 1 << 18)
+    found, understood = heard(data[:begun] + ipc.LENGTH.pack(1 << 40) + bytes(MAX_REPORT_BYTES), 1 << 18)
     assert (found, understood) == ([], False)
 
 
