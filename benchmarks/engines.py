@@ -140,7 +140,7 @@ def by_router(circuit: QuantumCircuit, amplitudes: Literal["double", "single"] =
         parse_seconds=LIMIT_SECONDS,
         amplitudes=amplitudes,
     )
-    metadata, _ = sampler.sample(normalize.normalise(circuit), task, PubMetadata(1, SHOTS))
+    metadata, _ = sampler.sample(normalize.normalize(circuit), task, PubMetadata(1, SHOTS))
     return f"{metadata.engine.split()[0]} {metadata.method}, {metadata.why}"
 
 

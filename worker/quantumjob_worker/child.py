@@ -64,7 +64,7 @@ def _task(format_: Format, noise: NoiseModel | None = None) -> ipc.Task:
 def warm_up() -> None:
     """Once, in the fork server: what every child would else do again."""
     for format_, text in WARM_UP:
-        circuit = normalize.normalise(loaders.load(format_, text))
+        circuit = normalize.normalize(loaders.load(format_, text))
         for method in router.METHODS:
             normalize.for_method(circuit, method)
         found = features.profile(circuit, 16, clifford=to_clifford.rewritten(circuit) is not None)

@@ -50,7 +50,7 @@ class Engine(Protocol):
         ...
 
     def sample(self, circuit: QuantumCircuit, plan: Plan, run: Run) -> Sampled:
-        """Run a normalised circuit. The same arguments give the same bits. Raises PubFailed."""
+        """Run a normalized circuit. The same arguments give the same bits. Raises PubFailed."""
         ...
 
 

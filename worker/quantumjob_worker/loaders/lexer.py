@@ -31,7 +31,7 @@ class Token(NamedTuple):
     start: int
 
 
-def tokenise(text: str) -> Iterator[Token]:
+def tokenize(text: str) -> Iterator[Token]:
     """The tokens, without space and comments. Raises PubFailed at a string or comment without end."""
     position = 0
     match = _TOKEN.match

@@ -16,7 +16,7 @@ from qiskit_qasm3_import.state import add_dummy_parameter_reference
 from quantumjob_contract.limits import MAX_QUBITS
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker.errors import PubFailed, Sentences, in_our_words
-from quantumjob_worker.loaders.lexer import syntax_error, tokenise
+from quantumjob_worker.loaders.lexer import syntax_error, tokenize
 from quantumjob_worker.loaders.qasm3_converter import BoundedVisitor
 
 MAX_DEPTH: Final = 64
@@ -92,7 +92,7 @@ def scan(text: str) -> None:
     """Check what the loader would not, or too late: version, includes, physical qubits, depth. Raises PubFailed."""
     depth = 0
     previous = ""
-    for token in tokenise(text):
+    for token in tokenize(text):
         if previous == "OPENQASM" and not (token.kind == "number" and re.fullmatch(r"3(\.\d+)?", token.text)):
             raise _at(PubReason.UNSUPPORTED_FORMAT, "The version is not OpenQASM 3.", text, token.start)
         if previous == "include" and token.text != "stdgates.inc":

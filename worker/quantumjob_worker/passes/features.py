@@ -21,7 +21,7 @@ _ONE_BIT: Final = frozenset(
 
 
 class Profile(NamedTuple):
-    """Figures of a normalised circuit."""
+    """Figures of a normalized circuit."""
 
     qubits: int
     clbits: int

@@ -168,7 +168,7 @@ class Flattener:
         if isinstance(operation, AnnotatedOperation):
             operation = self._without_modifiers(operation)
         definition = getattr(operation, "definition", None)
-        flat = self._block(_synthesised(operation) if definition is None else definition)
+        flat = self._block(_synthesize(operation) if definition is None else definition)
         if key is not None:
             self._definitions[key] = flat
             self._kept_alive.append(operation)
@@ -209,7 +209,7 @@ def _reads_variables(instruction: CircuitInstruction) -> bool:
     return instruction.name in instruction_sets.CONTROL_FLOW
 
 
-def _synthesised(operation: Any) -> QuantumCircuit:
+def _synthesize(operation: Any) -> QuantumCircuit:
     """By Qiskit's passes: some of its gates (a permutation, a Clifford) have no definition but what these know."""
     whole = QuantumCircuit(operation.num_qubits, operation.num_clbits)
     whole.append(operation, whole.qubits, whole.clbits)

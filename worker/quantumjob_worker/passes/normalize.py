@@ -24,7 +24,7 @@ from quantumjob_worker.passes.validate import check_operands
 LOOPS: Final = ("while_loop", "for_loop")
 
 
-def normalise(circuit: QuantumCircuit, errors: NoiseChannels | None = None) -> QuantumCircuit:
+def normalize(circuit: QuantumCircuit, errors: NoiseChannels | None = None) -> QuantumCircuit:
     """Inlined, unrolled where possible, with noise, on the qubits that it uses, and checked. Raises PubFailed."""
     flat = inlined(circuit, errors)
     _check_measured(flat)

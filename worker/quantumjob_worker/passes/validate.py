@@ -48,4 +48,4 @@ def _check_matrix(name: str, params: list[Any]) -> None:
     else:
         good = len(values) == 1 or abs(float(np.linalg.norm(values)) - 1) < TOLERANCE
     if not good:
-        raise PubFailed(PubReason.INVALID_CIRCUIT, f"The matrix or state of a {name} instruction is not normalised.")
+        raise PubFailed(PubReason.INVALID_CIRCUIT, f"The matrix or state of a {name} instruction is not normalized.")

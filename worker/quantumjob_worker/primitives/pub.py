@@ -45,7 +45,7 @@ class PreparedPub:
             self._work = Sweep(circuit, values, task.noise)
         else:
             self._errors = None if task.noise is None else NoiseChannels(task.noise)
-            self._work = normalize.normalise(bind_parameters.bound(circuit, values, 0), self._errors)
+            self._work = normalize.normalize(bind_parameters.bound(circuit, values, 0), self._errors)
 
     def run(self) -> tuple[PubResult, list[memoryview]]:
         """The result, and the arrays that belong to it. Raises PubFailed."""

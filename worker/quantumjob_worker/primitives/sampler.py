@@ -1,4 +1,4 @@
-"""Runs a normalised circuit by the engine and method that the router names, within the memory and time of a child."""
+"""Runs a normalized circuit by the engine and method that the router names, within the memory and time of a child."""
 
 from __future__ import annotations
 

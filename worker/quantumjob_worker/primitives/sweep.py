@@ -48,7 +48,7 @@ class Sweep:
         if self.template is not None:
             return bound(self.template, self.values, point), None
         errors = None if self._noise is None else NoiseChannels(self._noise)
-        return normalize.normalise(bound(self._circuit, self.values, point), errors), errors
+        return normalize.normalize(bound(self._circuit, self.values, point), errors), errors
 
     def sample(self, task: Task, base: PubMetadata) -> tuple[PubMetadata, dict[str, Register]]:
         """Samples of all points, and how they were made. Raises PubFailed."""
@@ -120,6 +120,6 @@ def _together(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run) -> 
 
 def _symbolic(circuit: QuantumCircuit) -> QuantumCircuit | None:
     try:
-        return normalize.normalise(circuit.copy())
+        return normalize.normalize(circuit.copy())
     except (TypeError, ValueError, ArithmeticError, QiskitError):  # a modifier of an angle that is not known yet
         return None

@@ -50,7 +50,7 @@ def sampled(
     method: str, circuit: QuantumCircuit, *, shots: int = SHOTS, seed: int = 1, noise: NoiseModel | None = None
 ) -> Counter[str]:
     errors = None if noise is None else NoiseChannels(noise)
-    normal = normalize.normalise(circuit.copy(), errors)
+    normal = normalize.normalize(circuit.copy(), errors)
     simple = to_clifford.rewritten(normal)
     found = features.profile(
         normal, shots, clifford=simple is not None, noise=errors.kind if errors is not None else ""
@@ -173,7 +173,7 @@ def task(**changes: Any) -> Task:
 
 
 def simulated(circuit: QuantumCircuit, **changes: Any) -> tuple[PubMetadata, dict[str, Register]]:
-    return sampler.sample(normalize.normalise(circuit.copy()), task(**changes), PubMetadata(3, SHOTS))
+    return sampler.sample(normalize.normalize(circuit.copy()), task(**changes), PubMetadata(3, SHOTS))
 
 
 def entangled(qubits: int) -> QuantumCircuit:

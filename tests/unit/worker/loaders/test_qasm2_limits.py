@@ -10,7 +10,7 @@ from quantumjob_contract.limits import MAX_OPERATIONS
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.loaders import qasm2, qasm3
-from quantumjob_worker.loaders.lexer import place, tokenise
+from quantumjob_worker.loaders.lexer import place, tokenize
 from quantumjob_worker.loaders.qasm2_limits import scan
 
 
@@ -61,6 +61,6 @@ def test_no_text_breaks_the_scans(text: str) -> None:
 
 
 def test_tokens() -> None:
-    found = [(token.kind, token.text) for token in tokenise("ab /* c */ 'x' 1.5e3 $2 // z\n;")]
+    found = [(token.kind, token.text) for token in tokenize("ab /* c */ 'x' 1.5e3 $2 // z\n;")]
     assert found == [("word", "ab"), ("string", "x"), ("number", "1.5e3"), ("physical", "$2"), ("symbol", ";")]
     assert place("ab\ncd", 4) == (2, 2)

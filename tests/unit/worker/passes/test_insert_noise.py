@@ -119,7 +119,7 @@ def struck(source: str | QuantumCircuit, model: NoiseModel) -> int:
 
     errors = NoiseChannels(model)
     circuit = loaders.load("OpenQASM3", (HEAD3 + source).encode()) if isinstance(source, str) else source
-    return sum(part.name == "qerror_loc" for part in normalize.instructions(normalize.normalise(circuit, errors)))
+    return sum(part.name == "qerror_loc" for part in normalize.instructions(normalize.normalize(circuit, errors)))
 
 
 @pytest.mark.parametrize(
