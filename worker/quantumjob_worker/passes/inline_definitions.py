@@ -71,7 +71,7 @@ class Flattener:
             if (
                 instruction.name == "reset"
                 and instruction.qubits[0] in fresh
-                and instruction_sets.is_genuine(instruction)
+                and instruction_sets.is_builtin(instruction)
             ):
                 continue
             self._append(flat, instruction)
@@ -113,7 +113,7 @@ class Flattener:
         qubits, clbits = list(instruction.qubits), list(instruction.clbits)
         if isinstance(operation, BoxOp):
             self._inline(target, self._block(operation.blocks[0]), qubits, clbits)
-        elif not instruction_sets.is_genuine(instruction):
+        elif not instruction_sets.is_builtin(instruction):
             self._inline(target, self._definition(operation), qubits, clbits)
         elif isinstance(operation, ForLoopOp) and not leaves_loop(operation.blocks[0]):
             self._unroll(target, operation, qubits, clbits)

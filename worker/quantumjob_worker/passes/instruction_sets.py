@@ -60,7 +60,7 @@ _CLASSES: Final[dict[str, type]] = {
 _NOT_GATES: Final = frozenset(_CLASSES) - {"unitary", "diagonal", "pauli", "initialize", "mcx", "mcphase"}
 
 
-def is_genuine(instruction: CircuitInstruction) -> bool:
+def is_builtin(instruction: CircuitInstruction) -> bool:
     """Whether the instruction is of the class that Aer and Qiskit's passes take it for by its name."""
     if instruction.is_standard_gate():
         return True
@@ -75,7 +75,7 @@ def is_plain(instruction: CircuitInstruction) -> bool:
     """Whether it is what its name in PLAIN says, on some qubits."""
     if instruction.is_standard_gate():
         return bool(instruction.qubits)
-    return instruction.name in PLAIN and is_genuine(instruction)
+    return instruction.name in PLAIN and is_builtin(instruction)
 
 
 def names(circuit: QuantumCircuit) -> set[str]:

@@ -87,9 +87,9 @@ def _is_runnable(circuit: QuantumCircuit, allowed: frozenset[str]) -> bool:
     """Unless there is control flow, its names and its own instructions tell."""
     names = instruction_sets.names(circuit)
     if names.isdisjoint(instruction_sets.CONTROL_FLOW):
-        return names <= allowed and all(map(instruction_sets.is_genuine, circuit.data))
+        return names <= allowed and all(map(instruction_sets.is_builtin, circuit.data))
     return all(
-        instruction.name in allowed and instruction_sets.is_genuine(instruction)
+        instruction.name in allowed and instruction_sets.is_builtin(instruction)
         for instruction in instructions(circuit)
     )
 
