@@ -67,7 +67,7 @@ def warm_up() -> None:
         circuit = normalize.normalize(loaders.load(format_, text))
         for method in router.METHODS:
             normalize.for_method(circuit, method)
-        found = features.profile(circuit, 16, clifford=to_clifford.rewritten(circuit) is not None)
+        found = features.profile(circuit, 16, clifford=to_clifford.rewrite(circuit) is not None)
         for engine in engines().values():
             if (plan := engine.bid(found)) is not None:
                 engine.sample(circuit, plan, Run(shots=16, seed=1, threads=1, memory=MIB << 10))

@@ -22,13 +22,13 @@ def final_measurements(circuit: QuantumCircuit) -> list[bool]:
     return final
 
 
-def before_measurements(circuit: QuantumCircuit) -> QuantumCircuit:
+def without_final_measurements(circuit: QuantumCircuit) -> QuantumCircuit:
     """The circuit without its final measurements."""
-    short = circuit.copy_empty_like()
+    unmeasured = circuit.copy_empty_like()
     for instruction, is_final in zip(circuit.data, final_measurements(circuit), strict=True):
         if not is_final:
-            short._append(instruction)  # noqa: SLF001  append() checks each argument again
-    return short
+            unmeasured._append(instruction)  # noqa: SLF001  append() checks each argument again
+    return unmeasured
 
 
 def is_pure(circuit: QuantumCircuit) -> bool:

@@ -27,7 +27,7 @@ IDEAL: Final = frozenset({"barrier", "reset", "initialize", "store", "break_loop
 """What has no noise: preparation is ideal."""
 PARTS: Final = frozenset({"u", "cx"})
 """What gates on three or more qubits are made of."""
-NEVER: Final = 1e-12
+MIN_DECAY: Final = 1e-12
 """A decay over so small a part of T2 is none."""
 UNIT_NANOSECONDS: Final = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0, "ps": 1e-3}
 
@@ -72,7 +72,7 @@ class NoiseChannels:
         """The flattened circuit, on all of its program's qubits, with the places where noise may strike."""
         noisy = self._block(circuit, range(circuit.num_qubits))
         flow = any(instruction.name in CONTROL_FLOW for instruction in noisy.data)
-        return noisy if flow else measured_last(noisy)
+        return noisy if flow else measure_last(noisy)
 
     def place(self, kept: Sequence[int]) -> None:
         """These of the program's qubits are those of the circuit, in this order."""
@@ -123,7 +123,7 @@ class NoiseChannels:
             probability = base.one_qubit if own is None or own.depolarizing is None else own.depolarizing
             time = relaxation.one_qubit_nanoseconds if relaxation else 0.0
         if probability:
-            self._strike(noisy, Channel(depolarizing=probability, qubits=len(qubits)), qubits)
+            self._append_channel(noisy, Channel(depolarizing=probability, qubits=len(qubits)), qubits)
         self._decay(noisy, qubits, index, time)
 
     def _decay(self, noisy: QuantumCircuit, qubits: list[Qubit], index: dict[Qubit, int], time: float) -> None:
@@ -132,7 +132,7 @@ class NoiseChannels:
             return
         for qubit in qubits:
             constants = self._constants(index[qubit], relaxation)
-            self._strike(noisy, Channel(decay=(*constants, time)), [qubit])
+            self._append_channel(noisy, Channel(decay=(*constants, time)), [qubit])
 
     def _constants(self, qubit: int, relaxation: Relaxation) -> tuple[float, float]:
         own = self._qubits.get(qubit)
@@ -140,15 +140,15 @@ class NoiseChannels:
         t2 = own.t2_nanoseconds if own and own.t2_nanoseconds else relaxation.t2_nanoseconds
         return t1, t2
 
-    def _strike(self, noisy: QuantumCircuit, channel: Channel, qubits: list[Qubit]) -> None:
+    def _append_channel(self, noisy: QuantumCircuit, channel: Channel, qubits: list[Qubit]) -> None:
         if channel not in self._places:
-            self._places[channel] = self._made(channel)
+            self._places[channel] = self._location(channel)
         place = self._places[channel]
         if place is not None:
             noisy._append(CircuitInstruction(place, qubits, ()))  # noqa: SLF001
 
-    def _made(self, channel: Channel) -> QuantumErrorLocation | None:
-        if channel.decay is not None and channel.decay[2] < NEVER * channel.decay[1]:
+    def _location(self, channel: Channel) -> QuantumErrorLocation | None:
+        if channel.decay is not None and channel.decay[2] < MIN_DECAY * channel.decay[1]:
             return None
         error = channel.error()
         label = f"noise{len(self._places)}"
@@ -190,7 +190,7 @@ def nanoseconds(delay: Delay) -> float:
     return float(duration) * UNIT_NANOSECONDS[unit]
 
 
-def measured_last(circuit: QuantumCircuit) -> QuantumCircuit:
+def measure_last(circuit: QuantumCircuit) -> QuantumCircuit:
     """Final measurements at the end, so that what decays before one of them is not taken for something after another.
 
     Aer would else run the circuit anew for each shot.

@@ -26,22 +26,22 @@ LOOPS: Final = ("while_loop", "for_loop")
 
 def normalize(circuit: QuantumCircuit, errors: NoiseChannels | None = None) -> QuantumCircuit:
     """Inlined, unrolled where possible, with noise, on the qubits that it uses, and checked. Raises PubFailed."""
-    flat = inlined(circuit, errors)
+    flat = inline(circuit, errors)
     _check_measured(flat)
-    return compacted(flat, kept(flat, errors))
+    return compact(flat, kept(flat, errors))
 
 
-def inlined(circuit: QuantumCircuit, errors: NoiseChannels | None = None) -> QuantumCircuit:
+def inline(circuit: QuantumCircuit, errors: NoiseChannels | None = None) -> QuantumCircuit:
     """The same with all of its qubits, measured or not, without its global phase: no sample and no value depends on it.
 
     Parameters may be left. Raises PubFailed.
     """
-    flat = flattened(circuit, keep_delays=errors is not None)
+    flat = flatten(circuit, keep_delays=errors is not None)
     flat.global_phase = 0
-    return dressed(flat, errors)
+    return with_noise(flat, errors)
 
 
-def flattened(circuit: QuantumCircuit, *, keep_delays: bool) -> QuantumCircuit:
+def flatten(circuit: QuantumCircuit, *, keep_delays: bool) -> QuantumCircuit:
     """All instructions genuine, and checked. Raises PubFailed."""
     if circuit.num_qubits > MAX_QUBITS or circuit.num_clbits > MAX_QUBITS:
         what = "qubits" if circuit.num_qubits > MAX_QUBITS else "classical bits"
@@ -51,7 +51,7 @@ def flattened(circuit: QuantumCircuit, *, keep_delays: bool) -> QuantumCircuit:
     return flat
 
 
-def dressed(flat: QuantumCircuit, errors: NoiseChannels | None) -> QuantumCircuit:
+def with_noise(flat: QuantumCircuit, errors: NoiseChannels | None) -> QuantumCircuit:
     """A flattened circuit with its noise."""
     return flat if errors is None else errors.insert(flat)
 
@@ -126,7 +126,7 @@ def used(circuit: QuantumCircuit) -> list[int]:
     return [index for index, qubit in enumerate(circuit.qubits) if qubit in found]
 
 
-def compacted(circuit: QuantumCircuit, kept: list[int]) -> QuantumCircuit:
+def compact(circuit: QuantumCircuit, kept: list[int]) -> QuantumCircuit:
     """On these qubits alone: each other one would double a statevector."""
     if len(kept) == circuit.num_qubits:
         return circuit

@@ -27,7 +27,7 @@ _Y: Final = ((), (ZGate(), HGate()), (YGate(),), (HGate(), ZGate()))
 """By quarter turns about each axis, up to a global phase, in the order in which they act."""
 
 
-def rewritten(circuit: QuantumCircuit) -> QuantumCircuit | None:
+def rewrite(circuit: QuantumCircuit) -> QuantumCircuit | None:
     """The circuit in Clifford gates by name; None where it has others."""
     names = instruction_sets.names(circuit)
     if names <= KEPT:
@@ -49,7 +49,7 @@ def _replaced(instruction: CircuitInstruction) -> list[CircuitInstruction] | Non
     if name in KEPT:
         return [instruction]
     if name in CONTROL_FLOW:
-        blocks = [rewritten(block) for block in instruction.operation.blocks]
+        blocks = [rewrite(block) for block in instruction.operation.blocks]
         if any(block is None for block in blocks):
             return None
         return [instruction.replace(operation=instruction.operation.replace_blocks(blocks))]

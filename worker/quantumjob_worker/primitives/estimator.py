@@ -45,10 +45,10 @@ class PreparedCircuit:
 
     def __init__(self, circuit: QuantumCircuit, noise: NoiseModel | None) -> None:
         self.errors = None if noise is None else NoiseChannels(noise)
-        whole = normalize.inlined(circuit, self.errors)
+        whole = normalize.inline(circuit, self.errors)
         self._kept = {index: place for place, index in enumerate(normalize.kept(whole, self.errors))}
         """Of each qubit that is used, which one it is now."""
-        self.circuit = normalize.compacted(whole, list(self._kept))
+        self.circuit = normalize.compact(whole, list(self._kept))
 
     def known(self, pauli: str) -> float | None:
         """The value of a Pauli string that needs no run: a qubit that nothing touches is 0."""

@@ -50,7 +50,7 @@ def planned(
     `averaged` where something is asked of the state at the end: a measurement before it needs a run for each shot,
     and only Aer answers.
     """
-    simple = to_clifford.rewritten(circuit)
+    simple = to_clifford.rewrite(circuit)
     found = features.profile(
         circuit, shots, clifford=simple is not None, noise=errors.kind if errors is not None else ""
     )

@@ -48,18 +48,18 @@ class FinalState:
 
     def __init__(self, circuit: QuantumCircuit, noise: NoiseModel | None) -> None:
         """`circuit` is as it was loaded. Raises PubFailed."""
-        flat = normalize.flattened(circuit, keep_delays=noise is not None)
+        flat = normalize.flatten(circuit, keep_delays=noise is not None)
         self.measures = any(found.name == "measure" for found in normalize.instructions(flat))
-        short = final_measurements.before_measurements(flat)
-        self.phase = short.global_phase
-        short.global_phase = 0
+        unmeasured = final_measurements.without_final_measurements(flat)
+        self.phase = unmeasured.global_phase
+        unmeasured.global_phase = 0
         self.errors = None if noise is None else NoiseChannels(noise)
-        self.circuit = normalize.dressed(short, self.errors)
+        self.circuit = normalize.with_noise(unmeasured, self.errors)
         if self.errors is not None:
             self.errors.place(range(circuit.num_qubits))
-        self.decides = normalize.has_control_flow(short)
+        self.decides = normalize.has_control_flow(unmeasured)
         """Something depends on a measurement, so that each run is another."""
-        self.pure = final_measurements.is_pure(short) and (self.errors is None or self.errors.kind == "readout")
+        self.pure = final_measurements.is_pure(unmeasured) and (self.errors is None or self.errors.kind == "readout")
         self.method = "statevector" if self.pure else "density_matrix"
 
     def figures(self, shots: int) -> Profile:

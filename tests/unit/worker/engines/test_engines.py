@@ -51,7 +51,7 @@ def sampled(
 ) -> Counter[str]:
     errors = None if noise is None else NoiseChannels(noise)
     normal = normalize.normalize(circuit.copy(), errors)
-    simple = to_clifford.rewritten(normal)
+    simple = to_clifford.rewrite(normal)
     found = features.profile(
         normal, shots, clifford=simple is not None, noise=errors.kind if errors is not None else ""
     )
