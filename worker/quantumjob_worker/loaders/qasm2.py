@@ -38,20 +38,20 @@ def load(text: str) -> QuantumCircuit:
     """Strictly first. Where that fails, with the gates that Qiskit's old parser knew beyond the standard."""
     scanned = scan(text)
     try:
-        return qasm2.loads(own_gates_renamed(scanned, _RESERVED), include_path=())
+        return qasm2.loads(rename_user_gates(scanned, _RESERVED), include_path=())
     except qasm2.QASM2ParseError as error:
         first = _explain(error)
     except TypeError:  # of the class of a gate
         raise PubFailed(PubReason.SYNTAX_ERROR, "A gate is given the wrong number of parameters.") from None
     try:
         return qasm2.loads(
-            own_gates_renamed(scanned, _RESERVED | _LEGACY_NAMES), include_path=(), custom_instructions=LEGACY
+            rename_user_gates(scanned, _RESERVED | _LEGACY_NAMES), include_path=(), custom_instructions=LEGACY
         )
     except qasm2.QASM2ParseError:
         raise first from None
 
 
-def own_gates_renamed(scanned: Scanned, names: frozenset[str]) -> str:
+def rename_user_gates(scanned: Scanned, names: frozenset[str]) -> str:
     """The text with its own gates out of the way of those that would be taken for them.
 
     Means the same: a name that the file defines is the file's wherever it is used.

@@ -19,7 +19,7 @@ from quantumjob_contract.limits import MAX_OPERATIONS, MAX_QUBITS
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker.errors import PubFailed, Sentences, in_our_words, too_large
 from quantumjob_worker.loaders.qasm3_conditions import condition
-from quantumjob_worker.loaders.qasm3_gates import OwnGate
+from quantumjob_worker.loaders.qasm3_gates import UserGate
 
 
 class BoundedVisitor(ConvertVisitor):
@@ -62,7 +62,7 @@ class BoundedVisitor(ConvertVisitor):
 
     def _define_gate(self, name: str, definition: Any, *rest: Any) -> Any:
         if isinstance(definition, GateBuilder):
-            definition = _OwnGateBuilder(name, definition._definition, definition._order)  # noqa: SLF001
+            definition = _UserGateBuilder(name, definition._definition, definition._order)  # noqa: SLF001
         return super()._define_gate(name, definition, *rest)
 
     def visit_QuantumGate(self, node: Any, context: Any) -> Any:  # noqa: N802
@@ -129,7 +129,7 @@ class BoundedVisitor(ConvertVisitor):
             self._repeats = outer
 
 
-class _OwnGateBuilder:
+class _UserGateBuilder:
     """What the converter calls with the angles of a call.
 
     Its own copies the whole definition, and those inside it, at each call: exponential when nested.
@@ -140,10 +140,10 @@ class _OwnGateBuilder:
         self._body = body
         self._order = order
 
-    def __call__(self, *params: Any) -> OwnGate:
+    def __call__(self, *params: Any) -> UserGate:
         if len(params) != len(self._order):
             raise ConversionError("wrong number of parameters")
-        return OwnGate(self._name, self._body, self._order, params)
+        return UserGate(self._name, self._body, self._order, params)
 
 
 def _loop_range(values: slice, node: Any) -> range:

@@ -9,7 +9,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Gate, Parameter
 
 
-class OwnGate(Gate):  # type: ignore[misc]  # Qiskit has no types for mypy
+class UserGate(Gate):  # type: ignore[misc]  # Qiskit has no types for mypy
     """One call of a `gate` statement. Its name is out of the way of those that Qiskit and Aer go by."""
 
     def __init__(self, name: str, body: QuantumCircuit, order: Sequence[Parameter], params: Sequence[Any]) -> None:
@@ -21,5 +21,5 @@ class OwnGate(Gate):  # type: ignore[misc]  # Qiskit has no types for mypy
         values = dict(zip(self._order, self.params, strict=True))
         self._definition = self.body.assign_parameters(values) if values else self.body
 
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> OwnGate:
-        return OwnGate(self.name, self.body, self._order, self.params)
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> UserGate:
+        return UserGate(self.name, self.body, self._order, self.params)

@@ -29,7 +29,7 @@ from qiskit.qasm2.parse import _DefinedGate, _U0Gate
 from quantumjob_contract.limits import MAX_OPERATIONS
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker.errors import PubFailed, too_large
-from quantumjob_worker.loaders.qasm3_gates import OwnGate
+from quantumjob_worker.loaders.qasm3_gates import UserGate
 from quantumjob_worker.passes import instruction_sets
 from quantumjob_worker.passes.basis_translation import translator
 
@@ -161,7 +161,7 @@ class Flattener:
         key: Hashable = None
         if type(operation) is _DefinedGate:  # one definition for each `gate` statement and its angles
             key = (id(operation._gates), operation.name, tuple(operation.params))  # noqa: SLF001
-        elif isinstance(operation, OwnGate):
+        elif isinstance(operation, UserGate):
             key = (id(operation.body), tuple(operation.params))
         if key in self._definitions:
             return self._definitions[key]

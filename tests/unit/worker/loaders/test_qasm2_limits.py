@@ -34,7 +34,7 @@ def test_whole_registers_multiply() -> None:
 
 def test_own_gates_are_renamed_everywhere_but_in_strings() -> None:
     scanned = scan('include "qelib1.inc"; gate ch a,b {} gate two a,b {ch a,b;} qreg q[2]; ch q[0],q[1];')
-    text = qasm2.own_gates_renamed(scanned, frozenset({"ch"}))
+    text = qasm2.rename_user_gates(scanned, frozenset({"ch"}))
     assert text == scanned.text.replace("ch ", "own_ch_gate ")
 
 
