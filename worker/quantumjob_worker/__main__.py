@@ -14,7 +14,7 @@ from quantumjob_contract import names
 from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.schema.results import Termination
 from quantumjob_worker.clock import now
-from quantumjob_worker.errors import DEFECT, Stopped, WorkerExit, describe
+from quantumjob_worker.errors import INTERNAL_ERROR, Stopped, WorkerExit, describe
 from quantumjob_worker.isolation import fork_server
 
 MAX_TERMINATION = 4096
@@ -37,7 +37,7 @@ def main() -> int:
         code, message = end.code, Termination(_reason(end.code), end.message)
     except Exception as error:  # noqa: BLE001  the last resort
         log.critical("a defect of the worker", extra={"trace": describe(error)})
-        code, message = Exit.INTERNAL, Termination("Internal", DEFECT)
+        code, message = Exit.INTERNAL, Termination("Internal", INTERNAL_ERROR)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     fork_server.stop(server, control)
     log.info("worker ends", extra={"exit": int(code), "reason": message.reason, "detail": message.message})

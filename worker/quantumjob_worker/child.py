@@ -20,7 +20,7 @@ from quantumjob_contract.schema.results import PubError, PubMetadata, PubResult
 from quantumjob_worker import ipc, loaders
 from quantumjob_worker.engines import engines
 from quantumjob_worker.engines.base import Run
-from quantumjob_worker.errors import Defect, PubFailed, describe, out_of_memory
+from quantumjob_worker.errors import InternalError, PubFailed, describe, out_of_memory
 from quantumjob_worker.isolation import limits
 from quantumjob_worker.isolation.scratch_dir import ScratchDir
 from quantumjob_worker.passes import features, normalize, to_clifford
@@ -49,7 +49,7 @@ def first_run() -> None:
     for text in (BELL, HALF):
         report = run(_task("OpenQASM2"), text)
         if report.result.error is not None:
-            defect = Defect("A Bell circuit does not run in this image; the worker's log says how.")
+            defect = InternalError("A Bell circuit does not run in this image; the worker's log says how.")
             defect.add_note(report.trace)
             raise defect
 

@@ -11,8 +11,8 @@ from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.results import PubError
 
 MESSAGE_CHARS: Final = 700
-ASTRONOMIC: Final = 10**12
-DEFECT: Final = "The worker failed by a defect of its own; see its log."
+MAX_SHOWN: Final = 10**12
+INTERNAL_ERROR: Final = "The worker failed by a defect of its own; see its log."
 
 
 class PubFailed(Exception):
@@ -45,7 +45,7 @@ class WorkerExit(Exception):
         self.message = message
 
 
-class Defect(Exception):
+class InternalError(Exception):
     """The fork server cannot go on. The message is ours."""
 
 
@@ -55,16 +55,16 @@ class Stopped(BaseException):
 
 def too_large(what: str, figure: int, limit: int) -> PubFailed:
     """A figure may be one of thousands of digits in the circuit's text."""
-    told = figure if figure < ASTRONOMIC else f"more than {ASTRONOMIC}"
+    told = figure if figure < MAX_SHOWN else f"more than {MAX_SHOWN}"
     return PubFailed(PubReason.CIRCUIT_TOO_LARGE, f"The circuit has {told} {what}; the limit is {limit}.")
 
 
-Sentences = tuple[tuple[str, PubReason, str], ...]
+MessageTable = tuple[tuple[str, PubReason, str], ...]
 """Words of a library's message, which quotes the circuit, and ours for what it says; the most particular first."""
 
 
-def in_our_words(
-    message: str, sentences: Sentences, otherwise: PubFailed, line: int | None = None, column: int | None = None
+def translate_message(
+    message: str, sentences: MessageTable, otherwise: PubFailed, line: int | None = None, column: int | None = None
 ) -> PubFailed:
     for words, reason, sentence in sentences:
         if words in message:

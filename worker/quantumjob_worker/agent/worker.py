@@ -14,7 +14,7 @@ from quantumjob_worker.agent.recycling import RecyclingPolicy
 from quantumjob_worker.clients.object_store import Pools
 from quantumjob_worker.clients.orders import OrdersClient
 from quantumjob_worker.clock import now
-from quantumjob_worker.errors import DEFECT, OrderFailed, Stopped, WorkerExit
+from quantumjob_worker.errors import INTERNAL_ERROR, OrderFailed, Stopped, WorkerExit
 from quantumjob_worker.isolation.runner import Runner
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class Worker:
             self._client.leave(ended(end.code, end.message))
             raise
         except Exception:
-            self._client.leave(ended(Exit.INTERNAL, DEFECT))
+            self._client.leave(ended(Exit.INTERNAL, INTERNAL_ERROR))
             raise
         log.info("order done", extra={**which, "pubs": run.computed})
         return ended(Exit.DONE), message, order.only or run.stopped

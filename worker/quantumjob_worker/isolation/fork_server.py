@@ -22,7 +22,7 @@ import msgspec
 from quantumjob_contract.schema.program import Format
 from quantumjob_worker import ipc
 from quantumjob_worker.clock import now
-from quantumjob_worker.errors import DEFECT, Defect
+from quantumjob_worker.errors import INTERNAL_ERROR, InternalError
 from quantumjob_worker.isolation import limits
 from quantumjob_worker.isolation.scratch_dir import ScratchDir
 
@@ -111,7 +111,7 @@ def _serve(control: socket.socket, load_child: Callable[[], Child]) -> None:
     except (OSError, MemoryError):
         raise  # another pod may have better luck
     except Exception as error:
-        what = str(error) if isinstance(error, Defect) else DEFECT
+        what = str(error) if isinstance(error, InternalError) else INTERNAL_ERROR
         with contextlib.suppress(OSError):  # the parent is gone, which is then what failed
             control.send(msgspec.json.encode(ipc.ServerFailed(what)))
         raise
@@ -146,7 +146,7 @@ def _check_alone() -> None:
     """A fork copies only the thread that calls it: a lock of another would never be given back."""
     threads = len(list(Path("/proc/self/task").iterdir()))
     if threads != 1:
-        raise Defect(f"The process that starts pubs has {threads} threads; it must have one.")
+        raise InternalError(f"The process that starts pubs has {threads} threads; it must have one.")
 
 
 def _run_child(child: Child, control: socket.socket, start: ipc.ForkRequest, fd: int, scratch: ScratchDir) -> None:

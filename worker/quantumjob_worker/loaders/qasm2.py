@@ -8,7 +8,7 @@ from typing import Final
 from qiskit import QuantumCircuit, qasm2
 
 from quantumjob_contract.reasons import PubReason
-from quantumjob_worker.errors import PubFailed, Sentences, in_our_words
+from quantumjob_worker.errors import MessageTable, PubFailed, translate_message
 from quantumjob_worker.loaders.qasm2_limits import Scanned, scan
 
 LEGACY: Final = qasm2.LEGACY_CUSTOM_INSTRUCTIONS
@@ -17,7 +17,7 @@ _RESERVED: Final = frozenset({"store"})
 """Qiskit itself goes by this name when a gate is appended."""
 _PLACE: Final = re.compile(r"<input>:(\d+),(\d+): (.*)", re.DOTALL)
 
-_SENTENCES: Final[Sentences] = (
+_MESSAGES: Final[MessageTable] = (
     ("is not defined", PubReason.SYNTAX_ERROR, "A name is used that is not defined."),
     ("already defined", PubReason.SYNTAX_ERROR, "A name is defined twice."),
     ("out-of-range", PubReason.INVALID_CIRCUIT, "An index is beyond the end of its register."),
@@ -70,4 +70,4 @@ def _explain(error: qasm2.QASM2ParseError) -> PubFailed:
         return PubFailed(PubReason.SYNTAX_ERROR, "The text is not valid OpenQASM 2.")
     line, column, message = int(found[1]), int(found[2]) + 1, found[3]
     otherwise = PubFailed(PubReason.SYNTAX_ERROR, "The text is not valid OpenQASM 2 here.", line, column)
-    return in_our_words(message, _SENTENCES, otherwise, line, column)
+    return translate_message(message, _MESSAGES, otherwise, line, column)

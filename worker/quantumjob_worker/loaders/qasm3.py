@@ -15,7 +15,7 @@ from qiskit_qasm3_import.state import add_dummy_parameter_reference
 
 from quantumjob_contract.limits import MAX_QUBITS
 from quantumjob_contract.reasons import PubReason
-from quantumjob_worker.errors import PubFailed, Sentences, in_our_words
+from quantumjob_worker.errors import MessageTable, PubFailed, translate_message
 from quantumjob_worker.loaders.lexer import syntax_error, tokenize
 from quantumjob_worker.loaders.qasm3_converter import BoundedVisitor
 
@@ -23,7 +23,7 @@ MAX_DEPTH: Final = 64
 """Of brackets: the parser recurses some 20 frames for each."""
 _PLACE: Final = re.compile(r"(?:L(\d+):C|(\d+),)(\d+): (.*)", re.DOTALL)
 
-_SENTENCES: Final[Sentences] = (
+_MESSAGES: Final[MessageTable] = (
     ("is not supported", PubReason.UNSUPPORTED_FORMAT, "Qiskit does not support this statement of OpenQASM 3."),
     ("not currently supported", PubReason.UNSUPPORTED_FORMAT, "Qiskit does not support this part of OpenQASM 3."),
     ("are not supported", PubReason.UNSUPPORTED_FORMAT, "Qiskit does not support this statement of OpenQASM 3."),
@@ -117,7 +117,7 @@ def _explain(error: Exception) -> PubFailed:
         return PubFailed(PubReason.SYNTAX_ERROR, "The text is not valid OpenQASM 3.", *_offending(error))
     line, column = int(found[1] or found[2]), int(found[3]) + 1
     otherwise = PubFailed(PubReason.SYNTAX_ERROR, "The text is not valid OpenQASM 3 here.", line, column)
-    return in_our_words(found[4], _SENTENCES, otherwise, line, column)
+    return translate_message(found[4], _MESSAGES, otherwise, line, column)
 
 
 def _offending(error: Exception) -> tuple[int | None, int | None]:

@@ -17,7 +17,7 @@ from qiskit_qasm3_import.state import LocalScope
 
 from quantumjob_contract.limits import MAX_OPERATIONS, MAX_QUBITS
 from quantumjob_contract.reasons import PubReason
-from quantumjob_worker.errors import PubFailed, Sentences, in_our_words, too_large
+from quantumjob_worker.errors import MessageTable, PubFailed, too_large, translate_message
 from quantumjob_worker.loaders.qasm3_conditions import condition
 from quantumjob_worker.loaders.qasm3_gates import UserGate
 
@@ -210,7 +210,7 @@ def _range(chosen: slice, size: int, node: Any) -> range:
     return indices
 
 
-_SENTENCES: Final[Sentences] = (
+_MESSAGES: Final[MessageTable] = (
     ("register size", PubReason.INVALID_CIRCUIT, "The registers of one statement differ in size."),
     ("duplicate", PubReason.INVALID_CIRCUIT, "A gate is applied to the same qubit twice."),
     ("gate expectation", PubReason.SYNTAX_ERROR, "A gate is given the wrong number of qubits."),
@@ -224,7 +224,7 @@ def _told(error: Exception) -> PubFailed:
     if isinstance(error, ArithmeticError):
         return PubFailed(PubReason.INVALID_CIRCUIT, "An angle has no finite value.")
     otherwise = PubFailed(PubReason.INVALID_CIRCUIT, "Qiskit cannot build this statement.")
-    return in_our_words(str(error), _SENTENCES, otherwise)
+    return translate_message(str(error), _MESSAGES, otherwise)
 
 
 def _place(node: Any) -> tuple[int | None, int | None]:
