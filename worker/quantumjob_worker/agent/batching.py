@@ -10,23 +10,23 @@ from typing import Final
 
 from quantumjob_contract.limits import MIB
 
-SECONDS: Final = 0.5
+TARGET_SECONDS: Final = 0.5
 """What a child shall take for all of its pubs."""
-PATIENCE_SECONDS: Final = 2.0
+TIMEOUT_SECONDS: Final = 2.0
 """After which the pub that it is at goes to a child of its own."""
 FETCH_SECONDS: Final = 1.0
 """After which those that are fetched by then run."""
-PUBS: Final = 200
-BYTES: Final = MIB
+MAX_PUBS: Final = 200
+MAX_BYTES: Final = MIB
 """Circuits and arrays of one child."""
 
 
-class Pace:
+class BatchSize:
     """From how long the last ones took to how many go together next. The first one goes alone."""
 
     def __init__(self) -> None:
         self.pubs = 1
 
-    def took(self, seconds: float, pubs: int) -> None:
+    def record(self, seconds: float, pubs: int) -> None:
         """A child took these seconds for so many pubs."""
-        self.pubs = max(1, min(PUBS, int(SECONDS * max(1, pubs) / max(seconds, 1e-6))))
+        self.pubs = max(1, min(MAX_PUBS, int(TARGET_SECONDS * max(1, pubs) / max(seconds, 1e-6))))

@@ -63,7 +63,7 @@ class ShardRun:
         self._segments = segments
         self._budget = budget
         self._heartbeat = signs
-        self._pace = batching.Pace()
+        self._batch_size = batching.BatchSize()
         self._late: set[int] = set()
         """Pubs that were put behind the others."""
         self._left = 0
@@ -98,7 +98,7 @@ class ShardRun:
         """Each of these pubs once; gives those that ran out of their share, or that have too little of it."""
         again: list[int] = []
         while queue:
-            ready = self._take(queue, again, 1 if alone else self._pace.pubs)
+            ready = self._take(queue, again, 1 if alone else self._batch_size.pubs)
             if len(ready) > 1:
                 ready = self._run_together(ready, queue)
             for position, each in enumerate(ready):
@@ -112,7 +112,7 @@ class ShardRun:
         found: list[ReadyTask] = []
         size = 0
         until = time.monotonic() + batching.FETCH_SECONDS
-        while queue and len(found) < pubs and size < batching.BYTES and not (found and time.monotonic() > until):
+        while queue and len(found) < pubs and size < batching.MAX_BYTES and not (found and time.monotonic() > until):
             self._tick()
             waiting = len(queue)
             index = queue.popleft()
@@ -144,7 +144,7 @@ class ShardRun:
     def _run_together(self, batch: list[ReadyTask], queue: deque[int]) -> list[ReadyTask]:
         """Keep the results; gives the pubs that shall run alone. Those that were not reached wait again."""
         quota = self._budget.quota(len(batch) + len(queue))
-        most = batching.PATIENCE_SECONDS
+        most = batching.TIMEOUT_SECONDS
         seconds = most if quota is None else min(most, quota * len(batch))
         began = time.monotonic()
         alone: list[ReadyTask] = []
@@ -160,7 +160,7 @@ class ShardRun:
                 alone.append(each)
 
         self._runner.run_together([(each.task, each.data) for each in batch], seconds, self._tick, on_report)
-        self._pace.took(time.monotonic() - began, heard)
+        self._batch_size.record(time.monotonic() - began, heard)
         queue.extendleft(each.index for each in reversed(batch[heard + 1 :]))
         return alone + batch[heard : heard + 1]
 
@@ -169,7 +169,7 @@ class ShardRun:
         began = time.monotonic()
         report, end = self._runner.run(ready.task, ready.data, seconds, self._tick)
         took = time.monotonic() - began
-        self._pace.took(took, 1)
+        self._batch_size.record(took, 1)
         if report is not None and not end.signal and report_stream.is_sound(report, ready.task):
             if report.trace:
                 log.warning("a pub's child failed", extra={"pub": ready.index, "trace": report.trace})

@@ -118,15 +118,15 @@ def test_many_small_pubs_take_few_children(fake: Fake, runner: Runner, carry_out
 
 
 def test_pace() -> None:
-    pace = batching.Pace()
+    pace = batching.BatchSize()
     assert pace.pubs == 1
-    pace.took(0.01, 1)
+    pace.record(0.01, 1)
     assert pace.pubs == 50
-    pace.took(0.1, 50)
-    assert pace.pubs == batching.PUBS
-    pace.took(2.0, 3)
+    pace.record(0.1, 50)
+    assert pace.pubs == batching.MAX_PUBS
+    pace.record(2.0, 3)
     assert pace.pubs == 1
-    pace.took(2.0, 0)
+    pace.record(2.0, 0)
     assert pace.pubs == 1
 
 
