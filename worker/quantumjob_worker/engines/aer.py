@@ -16,8 +16,8 @@ from qiskit_aer.backends.aer_compiler import generate_aer_config
 
 from quantumjob_contract.limits import MIB
 from quantumjob_contract.reasons import PubReason
-from quantumjob_worker.engines.aer_assembly import assembled
-from quantumjob_worker.engines.aer_state import Steps
+from quantumjob_worker.engines.aer_assembly import assemble
+from quantumjob_worker.engines.aer_state import GateCalls
 from quantumjob_worker.engines.base import Bits, Run, Sampled, packed_bytes
 from quantumjob_worker.errors import PubFailed, out_of_memory
 from quantumjob_worker.passes import normalize
@@ -44,16 +44,16 @@ class Aer:
 
     def sample(self, circuit: QuantumCircuit, plan: Plan, run: Run) -> Sampled:
         if plan.bond_limit is not None:
-            return _tried(circuit, plan, plan.bond_limit, run)
+            return _try_mps(circuit, plan, plan.bond_limit, run)
         translated = normalize.for_method(circuit, plan.method)
-        steps = on_state(translated, plan, run)
+        steps = gate_calls(translated, plan, run)
         bits = _run(translated, plan.method, run)[0] if steps is None else steps.sample(run.shots, run.seed, {})
         return Sampled(bits, plan.method)
 
 
-def on_state(circuit: QuantumCircuit, plan: Plan, run: Run) -> Steps | None:
+def gate_calls(circuit: QuantumCircuit, plan: Plan, run: Run) -> GateCalls | None:
     """The steps of a circuit that is quicker without the simulator; None where there is more to it."""
-    return Steps.of(circuit) if plan.method == "statevector" and run.errors is None else None
+    return GateCalls.of(circuit) if plan.method == "statevector" and run.errors is None else None
 
 
 def from_hex(memory: list[str], clbits: int) -> Bits:
@@ -62,11 +62,11 @@ def from_hex(memory: list[str], clbits: int) -> Bits:
     parts = []
     for start in range(0, len(memory), CHUNK):
         part = memory[start : start + CHUNK]
-        parts.append(b"".join(map(_Binary(size).__getitem__, part)))
+        parts.append(b"".join(map(_HexToBytes(size).__getitem__, part)))
     return np.frombuffer(b"".join(parts), np.uint8).reshape(len(memory), size)
 
 
-class _Binary(dict[str, bytes]):
+class _HexToBytes(dict[str, bytes]):
     """From a hexadecimal number to so many bytes; each is converted once."""
 
     def __init__(self, size: int) -> None:
@@ -77,13 +77,13 @@ class _Binary(dict[str, bytes]):
         return self.setdefault(number, int(number, 16).to_bytes(self._size, "big"))
 
 
-def _tried(circuit: QuantumCircuit, plan: Plan, limit: int, run: Run) -> Sampled:
+def _try_mps(circuit: QuantumCircuit, plan: Plan, limit: int, run: Run) -> Sampled:
     """As a matrix product state where the limit holds, else as the plan has it."""
     translated = normalize.for_method(circuit, plan.method)
     limits = {"mps_log_data": True, "matrix_product_state_max_bond_dimension": limit}
-    for part, shots in ((_beginning(translated, PROBE_PART), 1), (translated, run.shots)):
+    for part, shots in ((_first_part(translated, PROBE_PART), 1), (translated, run.shots)):
         bits, log = _run(part, plan.method, run._replace(shots=shots), **limits)
-        if reached(log, limit):
+        if reached_limit(log, limit):
             break
     else:
         return Sampled(bits, plan.method)
@@ -92,12 +92,12 @@ def _tried(circuit: QuantumCircuit, plan: Plan, limit: int, run: Run) -> Sampled
     return Sampled(_run(normalize.for_method(circuit, plan.otherwise), plan.otherwise, run)[0], plan.otherwise)
 
 
-def reached(log: str, limit: int) -> bool:
+def reached_limit(log: str, limit: int) -> bool:
     """Whether any bond in Aer's log is as large as the limit: then something may have been cut off."""
     return re.search(rf"[\[ ]{limit}[ \]]", log) is not None
 
 
-def _beginning(circuit: QuantumCircuit, part: int) -> QuantumCircuit:
+def _first_part(circuit: QuantumCircuit, part: int) -> QuantumCircuit:
     """The first gates, and all measurements: Aer leaves out what no measurement shows."""
     gates = [instruction for instruction in circuit.data if instruction.name != "measure"]
     measurements = [instruction for instruction in circuit.data if instruction.name == "measure"]
@@ -135,7 +135,7 @@ def execute(
         options["enable_truncation"] = False  # it leaves out the end of a loop that nothing measured follows
     if run.errors is not None:
         options["noise_model"] = run.errors.aer
-    result = _answer(_simulator(method), circuit, values, options)
+    result = _run_simulator(_simulator(method), circuit, values, options)
     parts: list[dict[str, Any]] = result["results"]
     points = len(next(iter(values.values()), (None,)))
     if not result["success"] or len(parts) != points or not all(part["success"] for part in parts):
@@ -149,14 +149,14 @@ def execute(
     return parts
 
 
-def _answer(
+def _run_simulator(
     simulator: AerSimulator,
     circuit: QuantumCircuit,
     values: Mapping[Parameter, Sequence[float]],
     options: dict[str, Any],
 ) -> dict[str, Any]:
     """As run().result() has it, but in this thread, and without the objects that those make of it."""
-    ready = assembled(circuit) if not values and "noise_model" not in options else None
+    ready = assemble(circuit) if not values and "noise_model" not in options else None
     if ready is None:
         binds = [values] if values else None
         return simulator._execute_circuits_job([circuit], binds, options, format_result=False)  # type: ignore[no-any-return]  # noqa: SLF001

@@ -18,7 +18,7 @@ KNOWN: Final = instruction_sets.PLAIN & instruction_sets.allowed("automatic")
 UNCONDITIONAL: Final = -1
 
 
-def assembled(circuit: QuantumCircuit) -> AerCircuit | None:
+def assemble(circuit: QuantumCircuit) -> AerCircuit | None:
     """None where there is more than standard gates that Aer knows, without parameters, measurements and barriers."""
     if circuit.num_vars or circuit.parameters or not instruction_sets.names(circuit) <= KNOWN:
         return None

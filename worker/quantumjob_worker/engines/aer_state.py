@@ -28,7 +28,7 @@ CHUNK: Final = 1 << 14
 KNOWN: Final = frozenset(GATES) | {"measure", "barrier"}
 
 
-class Step(NamedTuple):
+class GateCall(NamedTuple):
     """One gate."""
 
     apply: Apply
@@ -36,10 +36,10 @@ class Step(NamedTuple):
     angles: list[float | ParameterExpression]
 
 
-class Steps(NamedTuple):
+class GateCalls(NamedTuple):
     """A circuit as it is done on a state."""
 
-    gates: list[Step]
+    gates: list[GateCall]
     measured: dict[int, int]
     """Of each classical bit the qubit that it has at the end."""
     qubits: int
@@ -52,7 +52,7 @@ class Steps(NamedTuple):
             return None
         qubit = {bit: index for index, bit in enumerate(circuit.qubits)}
         clbit = {bit: index for index, bit in enumerate(circuit.clbits)}
-        gates: list[Step] = []
+        gates: list[GateCall] = []
         measured: dict[int, int] = {}
         done: set[int] = set()
         for instruction in circuit.data:
@@ -63,7 +63,7 @@ class Steps(NamedTuple):
             elif instruction.is_standard_gate():
                 if not done.isdisjoint(on):
                     return None
-                gates.append(Step(GATES[instruction.name], on, list(map(_angle, instruction.params))))
+                gates.append(GateCall(GATES[instruction.name], on, list(map(_angle, instruction.params))))
             elif instruction.name != "barrier":
                 return None
         if done and len(done) < circuit.num_qubits:

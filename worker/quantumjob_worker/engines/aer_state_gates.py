@@ -17,7 +17,7 @@ Apply = Callable[..., object]
 """A gate, to a state, on these qubits, by these angles."""
 
 
-def _turn(theta: float, phi: float, lam: float) -> Apply:
+def _u(theta: float, phi: float, lam: float) -> Apply:
     return lambda state, on: state.apply_u(*on, theta, phi, lam)
 
 
@@ -45,8 +45,8 @@ GATES: Final[dict[str, Apply]] = {
     "t": _phase(PI / 4),
     "tdg": _phase(-PI / 4),
     **dict.fromkeys(("p", "u1", "rz", "cp", "cu1"), State.apply_mcphase),
-    "sx": _turn(PI / 2, -PI / 2, PI / 2),
-    "sxdg": _turn(-PI / 2, -PI / 2, PI / 2),
+    "sx": _u(PI / 2, -PI / 2, PI / 2),
+    "sxdg": _u(-PI / 2, -PI / 2, PI / 2),
     "rx": lambda state, on, angle: state.apply_u(*on, angle, -PI / 2, PI / 2),
     "ry": lambda state, on, angle: state.apply_u(*on, angle, 0, 0),
     "r": lambda state, on, angle, axis: state.apply_u(*on, angle, axis - PI / 2, PI / 2 - axis),

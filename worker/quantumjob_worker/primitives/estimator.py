@@ -87,7 +87,7 @@ class PreparedCircuit:
     ) -> Iterator[dict[str, float]]:
         """The values of these at each point. Raises PubFailed."""
         translated = normalize.for_method(circuit, plan.method)
-        if (steps := aer.on_state(translated, plan, run)) is not None and not steps.measured:
+        if (steps := aer.gate_calls(translated, plan, run)) is not None and not steps.measured:
             angles = Angles(translated)
             masks = {pauli: PauliMasks.of(self._here(pauli)) for pauli in paulis}
             for points in ranges(values.points, CHUNK):
@@ -99,7 +99,7 @@ class PreparedCircuit:
             limits = {"mps_log_data": True, "matrix_product_state_max_bond_dimension": plan.bond_limit}
         saving = self.saving(translated, paulis, plan.method)
         for parts in chunks(saving, values, plan.method, run, len(paulis) * VALUE_BYTES, **limits):
-            if limits and any(aer.reached(aer.mps_log(part), plan.bond_limit or 0) for part in parts):
+            if limits and any(aer.reached_limit(aer.mps_log(part), plan.bond_limit or 0) for part in parts):
                 raise PubFailed(PubReason.MEMORY_LIMIT, router.nothing_fits(saving.num_qubits, run.memory))
             yield from (part["data"] for part in parts)
 

@@ -105,7 +105,7 @@ def _each(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run) -> Iter
 def _together(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run) -> Iterator[dict[str, Register]]:
     point_bytes = run.shots * (sampler.SHOT_BYTES + circuit.num_clbits)
     translated = normalize.for_method(circuit, plan.method)
-    if (steps := aer.on_state(translated, plan, run)) is not None:
+    if (steps := aer.gate_calls(translated, plan, run)) is not None:
         angles = Angles(translated)
         for points in ranges(values.points, _fitting(point_bytes, run)):
             at = zip(points, angles.each(values, points), strict=True)

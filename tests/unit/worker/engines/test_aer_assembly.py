@@ -14,7 +14,7 @@ from qiskit_aer import AerSimulator
 
 from quantumjob_contract.reasons import PubReason
 from quantumjob_worker.engines import aer
-from quantumjob_worker.engines.aer_assembly import assembled
+from quantumjob_worker.engines.aer_assembly import assemble
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.passes import instruction_sets
@@ -28,7 +28,7 @@ GATES = [
 
 def memory(circuit: QuantumCircuit, method: str) -> list[str]:
     """Each shot's bits, by our way, which must be the one that is taken."""
-    assert assembled(circuit) is not None
+    assert assemble(circuit) is not None
     run = Run(shots=SHOTS, seed=7, threads=1, memory=1 << 30)
     (part,) = aer.execute(circuit, {}, method, run, memory=True)
     return list(part["data"]["memory"])
@@ -117,9 +117,9 @@ def conditional(circuit: QuantumCircuit) -> None:
 )
 def test_what_is_not_plain_is_left_to_aer(more: Callable[[QuantumCircuit], object]) -> None:
     circuit = QuantumCircuit(5, 1)
-    assert assembled(circuit) is not None
+    assert assemble(circuit) is not None
     more(circuit)
-    assert assembled(circuit) is None
+    assert assemble(circuit) is None
 
 
 def test_a_run_that_fails_says_why() -> None:
@@ -127,7 +127,7 @@ def test_a_run_that_fails_says_why() -> None:
     circuit.h(range(24))
     for qubit in circuit.qubits:
         circuit.measure(qubit, 0)
-    assert assembled(circuit) is not None
+    assert assemble(circuit) is not None
     with pytest.raises(PubFailed) as caught:
         aer.execute(circuit, {}, "statevector", Run(shots=1, seed=1, threads=1, memory=1 << 20))
     assert caught.value.error.reason == PubReason.MEMORY_LIMIT

@@ -20,7 +20,7 @@ from quantumjob_contract.limits import MAX_SEED
 from quantumjob_contract.schema.backend import Depolarizing, NoiseModel
 from quantumjob_contract.schema.results import Why
 from quantumjob_worker.engines import aer, engines
-from quantumjob_worker.engines.aer_state import GATES, SERIAL, Steps
+from quantumjob_worker.engines.aer_state import GATES, SERIAL, GateCalls
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.passes import instruction_sets
 from quantumjob_worker.passes.bind_parameters import Values
@@ -41,7 +41,7 @@ def own_bits(circuit: QuantumCircuit, shots: int, seed: int) -> list[int]:
 def bits(circuit: QuantumCircuit, shots: int, seed: int) -> list[int]:
     """The same by the engine, which must take the way that is tested here."""
     run = Run(shots=shots, seed=seed, threads=1, memory=1 << 30)
-    assert aer.on_state(circuit, PLAN, run) is not None
+    assert aer.gate_calls(circuit, PLAN, run) is not None
     sampled = engines()["aer"].sample(circuit, PLAN, run)
     return [int.from_bytes(shot.tobytes(), "big") for shot in sampled.bits]
 
@@ -92,7 +92,7 @@ def test_any_circuit(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(SERIAL - 1))
 def test_the_state_at_the_end(seed: int) -> None:
     circuit = drawn(seed, seed + 1)
-    steps = Steps.of(circuit)
+    steps = GateCalls.of(circuit)
     assert steps is not None
     assert np.isclose(abs(np.vdot(Statevector(circuit).data, steps.vector({}))), 1)
 
@@ -174,42 +174,42 @@ def measured(circuit: QuantumCircuit) -> QuantumCircuit:
 )
 def test_what_is_more_is_left_to_the_simulator(more: Callable[[QuantumCircuit], object]) -> None:
     circuit = QuantumCircuit(5, 1)
-    assert Steps.of(measured(circuit.copy())) is not None
+    assert GateCalls.of(measured(circuit.copy())) is not None
     more(circuit)
-    assert Steps.of(measured(circuit)) is None
+    assert GateCalls.of(measured(circuit)) is None
 
 
 def test_what_only_bears_a_known_name_is_left_to_the_simulator() -> None:
     circuit = QuantumCircuit(1, 1)
     circuit.append(Gate("h", 1, []), [0])
-    assert Steps.of(measured(circuit)) is None
+    assert GateCalls.of(measured(circuit)) is None
 
 
 def test_what_follows_on_a_measurement_is_left_to_the_simulator() -> None:
     circuit = measured(QuantumCircuit(5, 1))
     circuit.h(0)
-    assert Steps.of(circuit) is None
+    assert GateCalls.of(circuit) is None
 
 
 def test_what_is_not_measured_whole_is_left_to_the_simulator() -> None:
     circuit = measured(QuantumCircuit(4, 1))
     circuit.add_bits([Qubit()])
-    assert Steps.of(circuit) is None
+    assert GateCalls.of(circuit) is None
 
 
 @pytest.mark.parametrize(("qubits", "taken"), [(SERIAL - 1, True), (SERIAL, False)])
 def test_what_is_wider_is_left_to_the_simulator(qubits: int, taken: bool) -> None:
-    assert (Steps.of(measured(QuantumCircuit(qubits, 1))) is not None) is taken
+    assert (GateCalls.of(measured(QuantumCircuit(qubits, 1))) is not None) is taken
 
 
 def test_noise_and_other_methods_are_left_to_the_simulator() -> None:
     circuit = QuantumCircuit(1, 1)
     circuit.measure(0, 0)
     run = Run(shots=1, seed=1, threads=1, memory=1 << 30)
-    assert aer.on_state(circuit, PLAN, run) is not None
+    assert aer.gate_calls(circuit, PLAN, run) is not None
     noise = NoiseModel(depolarizing=Depolarizing(0.1, 0.1))
-    assert aer.on_state(circuit, PLAN, run._replace(errors=NoiseChannels(noise))) is None
-    assert aer.on_state(circuit, PLAN._replace(method="density_matrix"), run) is None
+    assert aer.gate_calls(circuit, PLAN, run._replace(errors=NoiseChannels(noise))) is None
+    assert aer.gate_calls(circuit, PLAN._replace(method="density_matrix"), run) is None
 
 
 def resident() -> int:
@@ -221,7 +221,7 @@ def test_states_are_given_back() -> None:
     """Each of these takes 128 KiB."""
     circuit = QuantumCircuit(13)
     circuit.measure_all()
-    steps = Steps.of(circuit)
+    steps = GateCalls.of(circuit)
     assert steps is not None
 
     def rounds(count: int) -> None:

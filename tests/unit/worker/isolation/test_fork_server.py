@@ -198,7 +198,7 @@ def test_a_worker_goes_on_without_its_warm_up() -> None:
             assert report.result.error is None
 
 
-@pytest.mark.parametrize("broken", ["aer.execute = lambda *a, **k: 1 / 0", "aer.Steps.sample = lambda *a: 1 / 0"])
+@pytest.mark.parametrize("broken", ["aer.execute = lambda *a, **k: 1 / 0", "aer.GateCalls.sample = lambda *a: 1 / 0"])
 def test_a_simulator_that_does_not_run_is_a_defect_of_the_worker(broken: str) -> None:
     """And no circuit's."""
     with (
