@@ -19,7 +19,7 @@ CHUNK: Final = 1 << 14
 """Shots unpacked at a time: a bit takes a byte then."""
 
 
-def joined(parts: list[dict[str, Register]], shape: Sequence[int]) -> dict[str, Register]:
+def concatenate(parts: list[dict[str, Register]], shape: Sequence[int]) -> dict[str, Register]:
     """Samples of all points of a pub, from those of its parts in C order. `counts` are of all points together."""
     return {name: _joined([part[name] for part in parts], shape) for name in parts[0]}
 

@@ -72,7 +72,7 @@ class PreparedCircuit:
     def measure(self, paulis: list[str], values: Values, task: Task) -> tuple[Table, Plan]:
         """The value of each Pauli string at each point, and how it was found. Raises PubFailed."""
         known = {pauli: value for pauli in paulis if (value := self.known(pauli)) is not None}
-        plan, runnable, run = sampler.planned(
+        plan, runnable, run = sampler.plan_run(
             self.circuit, task, self.errors, shots=TRAJECTORIES, points=values.points, averaged=True
         )
         if plan.otherwise is not None:
@@ -123,7 +123,7 @@ class EstimatorPub:
         self._loaded = circuit
         self._values = values
         self._noise = noise
-        self._observables = coerced(nested, circuit.num_qubits)
+        self._observables = coerce_observables(nested, circuit.num_qubits)
         every = (pauli for observable in self._observables.ravel() for pauli in observable)
         self._paulis = list(dict.fromkeys(every))
         """Each once."""
@@ -142,7 +142,7 @@ class EstimatorPub:
             evs = np.random.default_rng(task.seed).normal(evs, precision)
         if not np.isfinite(evs).all():
             raise PubFailed(PubReason.INVALID_OBSERVABLES, "An expectation value is beyond what a number can hold.")
-        made = sampler.made(base, self._first.circuit, plan, plan.method)
+        made = sampler.run_metadata(base, self._first.circuit, plan, plan.method)
         made = msgspec.structs.replace(made, shots=self._first.runs(plan))
         return made, Expectations(shape=list(shape), evs=evs.tolist(), stds=np.hypot(stds, precision).tolist())
 
@@ -193,7 +193,7 @@ class EstimatorPub:
             )
 
 
-def coerced(nested: Any, qubits: int) -> ObservablesArray:
+def coerce_observables(nested: Any, qubits: int) -> ObservablesArray:
     """By Qiskit, which sums up equal strings and sorts them. Raises PubFailed where they do not fit the circuit."""
     try:
         found = ObservablesArray.coerce(nested)

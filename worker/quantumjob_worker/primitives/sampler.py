@@ -31,12 +31,12 @@ def sample(
 ) -> tuple[PubMetadata, dict[str, Register]]:
     """The registers' samples and how they were made. Raises PubFailed."""
     check_result(circuit, task)
-    plan, runnable, run = planned(circuit, task, errors, shots=task.shots)
+    plan, runnable, run = plan_run(circuit, task, errors, shots=task.shots)
     sampled = engines()[plan.engine].sample(runnable, plan, run)
-    return made(base, circuit, plan, sampled.method), registers(circuit, sampled.bits)
+    return run_metadata(base, circuit, plan, sampled.method), registers(circuit, sampled.bits)
 
 
-def planned(
+def plan_run(
     circuit: QuantumCircuit,
     task: Task,
     errors: NoiseChannels | None,
@@ -73,7 +73,7 @@ def threads_for(method: str, circuit: Profile, task: Task) -> int:
     return 1 if method == "statevector" and circuit.qubits < SERIAL and not circuit.dynamic else task.threads
 
 
-def made(base: PubMetadata, circuit: QuantumCircuit, plan: Plan, method: str) -> PubMetadata:
+def run_metadata(base: PubMetadata, circuit: QuantumCircuit, plan: Plan, method: str) -> PubMetadata:
     """How a result was made."""
     engine = engines()[plan.engine]
     why = plan.why

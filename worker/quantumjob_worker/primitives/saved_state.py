@@ -72,7 +72,7 @@ class FinalState:
         """At each point. Raises PubFailed."""
         circuit = normalize.for_sweep(self.circuit, self.method, keep_phase=True)
         factors = np.exp(1j * bind_parameters.evaluated(self.phase + circuit.global_phase, values))
-        saving = circuit if self.pure or self.decides else _unseen(circuit)
+        saving = circuit if self.pure or self.decides else _dephase(circuit)
         saving = saving.copy()
         saving.global_phase = 0
         (saving.save_statevector if self.pure else saving.save_density_matrix)()
@@ -117,16 +117,16 @@ class StateSaver:
         }
         for point, state in enumerate(self._states()):
             for save, array in values.items():
-                array[point] = derived(state, save)
+                array[point] = derive(state, save)
         method, shots = self._plan.method, task.shots if self.first.decides else 0
         return ArrayFiles(
             {KINDS[save].name: SavedArray(shapes[save], KINDS[save].dtype, method, shots) for save in task.save},
-            [file_of(values[save].reshape(shapes[save])) for save in task.save],
+            [npy_bytes(values[save].reshape(shapes[save])) for save in task.save],
         )
 
     def made(self, base: PubMetadata) -> PubMetadata:
         """How the result of a pub without samples was made."""
-        return sampler.made(base, self.first.circuit, self._plan, self._plan.method)
+        return sampler.run_metadata(base, self.first.circuit, self._plan, self._plan.method)
 
     def _states(self) -> Iterator[State]:
         if self._together is not None:
@@ -168,7 +168,7 @@ class StateSaver:
         return plan
 
 
-def derived(state: State, save: Save) -> NDArray[Any]:
+def derive(state: State, save: Save) -> NDArray[Any]:
     """What is saved, of a statevector or a density matrix."""
     pure = state.ndim == 1
     match save:
@@ -180,7 +180,7 @@ def derived(state: State, save: Save) -> NDArray[Any]:
             return np.abs(state) ** 2 if pure else state.diagonal().real
 
 
-def file_of(array: NDArray[Any]) -> bytes:
+def npy_bytes(array: NDArray[Any]) -> bytes:
     """In NumPy's format; the same bytes for the same values."""
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
@@ -216,7 +216,7 @@ def _check_names(circuit: QuantumCircuit, wanted: Sequence[Save]) -> None:
         )
 
 
-def _unseen(circuit: QuantumCircuit) -> QuantumCircuit:
+def _dephase(circuit: QuantumCircuit) -> QuantumCircuit:
     """Measurements whose outcomes nothing depends on, as what they do to the state."""
     channels = circuit.copy_empty_like()
     for instruction in circuit.data:

@@ -21,7 +21,7 @@ from quantumjob_worker.passes import normalize
 from quantumjob_worker.passes.bind_parameters import Angles, Values, bound
 from quantumjob_worker.passes.insert_noise import NoiseChannels
 from quantumjob_worker.primitives import sampler
-from quantumjob_worker.primitives.bit_arrays import joined, registers
+from quantumjob_worker.primitives.bit_arrays import concatenate, registers
 from quantumjob_worker.routing.router import Plan
 
 CHUNK: Final = 100
@@ -55,20 +55,22 @@ class Sweep:
         first, errors = self.at(0)
         sampler.check_result(first, task, self.values.points)
         if self.template is not None and not normalize.has_control_flow(self.template):
-            plan, runnable, run = sampler.planned(
+            plan, runnable, run = sampler.plan_run(
                 self.template, task, None, shots=task.shots, points=self.values.points
             )
             if plan.bond_limit is None:
                 together = _together if plan.engine == aer.Aer.name else _each
                 parts = list(together(runnable, self.values, plan, run))
-                return sampler.made(base, self.template, plan, plan.method), joined(parts, self.values.shape)
+                return sampler.run_metadata(base, self.template, plan, plan.method), concatenate(
+                    parts, self.values.shape
+                )
         metadata, part = sampler.sample(first, task, base, errors)
         parts = [part]
         for point in range(1, self.values.points):
             seeded = msgspec.structs.replace(task, seed=seeds.point_seed(task.seed, point))
             circuit, errors = self.at(point)
             parts.append(sampler.sample(circuit, seeded, base, errors)[1])
-        return metadata, joined(parts, self.values.shape)
+        return metadata, concatenate(parts, self.values.shape)
 
 
 def chunks(
