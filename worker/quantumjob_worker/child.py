@@ -44,7 +44,7 @@ WARM_UP_NOISE: Final = NoiseModel(
 )
 
 
-def first_run() -> None:
+def smoke_test() -> None:
     """Once, in the fork server: the shortest. It loads what every run needs, and shows that Aer runs, by both ways."""
     for text in (BELL, HALF):
         report = run(_task("OpenQASM2"), text)
@@ -81,7 +81,7 @@ def warm_up() -> None:
     run(msgspec.structs.replace(sweep, primitive="Estimator", observables="ZZ", shots=0), WARM_UP_ESTIMATE)
 
 
-def prepare(formats: Iterable[Format]) -> None:
+def import_parsers(formats: Iterable[Format]) -> None:
     """Imports the parsers that circuits in these formats need, once, in the fork server before it forks a child.
 
     Not with the rest: the parser of OpenQASM 3 takes a tenth as long as all of Qiskit and Aer.
@@ -95,7 +95,7 @@ def main(sock: socket.socket, start: ipc.ForkRequest, scratch: ScratchDir) -> No
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     os.setsid()
-    limits.silence(0, 1, 2)
+    limits.redirect_to_null(0, 1, 2)
     os.chdir(scratch.path)
     tempfile.tempdir = scratch.path
     pairs = ipc.receive_pairs(sock)

@@ -41,11 +41,11 @@ ENVIRONMENT: Final = {
 class Child(Protocol):
     """Describes the module that runs in a forked child, and what of it the fork server calls before it forks."""
 
-    def first_run(self) -> None: ...
+    def smoke_test(self) -> None: ...
 
     def warm_up(self) -> None: ...
 
-    def prepare(self, formats: Iterable[Format]) -> None: ...
+    def import_parsers(self, formats: Iterable[Format]) -> None: ...
 
     def main(self, sock: socket.socket, start: ipc.ForkRequest, scratch: ScratchDir) -> None: ...
 
@@ -87,7 +87,7 @@ def _become_server(parent: int, control: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # the parent decides, by closing the socket
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    limits.silence(0)
+    limits.redirect_to_null(0)
     limits.keep_only(control.fileno())
     limits.forget_environment()
     os.environ.update(ENVIRONMENT)
@@ -96,9 +96,9 @@ def _become_server(parent: int, control: socket.socket) -> None:
 def _serve(control: socket.socket, load_child: Callable[[], Child]) -> None:
     scratch = ScratchDir()
     try:
-        with _settled():
+        with _frozen_heap():
             child = load_child()
-            child.first_run()
+            child.smoke_test()
         control.send(msgspec.json.encode(ipc.ServerReady(imported=now())))
         while True:
             packet, fds, _, _ = socket.recv_fds(control, ipc.MAX_PACKET, 1)
@@ -122,14 +122,14 @@ def _serve(control: socket.socket, load_child: Callable[[], Child]) -> None:
 def _warm_up(child: Child) -> None:
     """Not before the first child: a worker that has no more than one pub does without, and so can all others."""
     try:
-        with _settled():
+        with _frozen_heap():
             child.warm_up()
     except Exception:  # noqa: BLE001  the pub that it fails with, if there is one, says so itself
         traceback.print_exc()
 
 
 @contextlib.contextmanager
-def _settled() -> Iterator[None]:
+def _frozen_heap() -> Iterator[None]:
     """What is made here stays: no child is to touch it, as its memory would then be copied.
 
     With the little garbage there is: to look for it in all that was imported takes longer than a pub.
@@ -142,7 +142,7 @@ def _settled() -> Iterator[None]:
         gc.enable()
 
 
-def _check_alone() -> None:
+def _check_single_threaded() -> None:
     """A fork copies only the thread that calls it: a lock of another would never be given back."""
     threads = len(list(Path("/proc/self/task").iterdir()))
     if threads != 1:
@@ -150,8 +150,8 @@ def _check_alone() -> None:
 
 
 def _run_child(child: Child, control: socket.socket, start: ipc.ForkRequest, fd: int, scratch: ScratchDir) -> None:
-    child.prepare(start.formats)
-    _check_alone()
+    child.import_parsers(start.formats)
+    _check_single_threaded()
     server = os.getpid()
     pid = os.fork()
     if pid == 0:

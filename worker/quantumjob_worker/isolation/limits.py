@@ -20,7 +20,7 @@ from quantumjob_contract.limits import MIB
 from quantumjob_worker.isolation import landlock, seccomp
 from quantumjob_worker.isolation.syscalls import PR_SET_PDEATHSIG, libc
 
-ADDRESS_ROOM: Final = 256 * MIB
+ADDRESS_SPACE_RESERVE: Final = 256 * MIB
 """Address space, not memory: BLAS buffers and stacks are reserved whole (160 MiB [m]), and without them it crashes."""
 M_ARENA_MAX: Final = -8
 MAX_FILE_BYTES: Final = 16 * MIB
@@ -70,7 +70,7 @@ def keep_only(*fds: int) -> None:
     os.closerange(previous + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
-def silence(*fds: int) -> None:
+def redirect_to_null(*fds: int) -> None:
     """Point these at /dev/null: what a library prints may quote the circuit."""
     null = os.open(os.devnull, os.O_RDWR)
     for fd in fds:
@@ -84,7 +84,7 @@ def limit_memory(budget: int, threads: int) -> None:
         mapped = int(statm.read(64).split()[0]) * resource.getpagesize()
     if hasattr(libc, "mallopt"):
         libc.mallopt(M_ARENA_MAX, 1)  # each thread's own arena would reserve 128 MiB
-    limit = mapped + budget + ADDRESS_ROOM + threads * 16 * MIB
+    limit = mapped + budget + ADDRESS_SPACE_RESERVE + threads * 16 * MIB
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))

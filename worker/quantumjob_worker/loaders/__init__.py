@@ -20,6 +20,6 @@ def load(format_: Format, data: bytes) -> QuantumCircuit:
     text = decode(data)
     if format_ == "OpenQASM2":
         return qasm2.load(text)
-    from quantumjob_worker.loaders import qasm3  # noqa: PLC0415  see `child.prepare`
+    from quantumjob_worker.loaders import qasm3  # noqa: PLC0415  see `child.import_parsers`
 
     return qasm3.load(text)

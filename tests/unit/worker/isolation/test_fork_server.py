@@ -22,7 +22,7 @@ from quantumjob_contract.schema.program import Format
 from quantumjob_worker import child, ipc
 from quantumjob_worker.errors import OrderFailed, WorkerExit
 from quantumjob_worker.ipc import LENGTH
-from quantumjob_worker.isolation.limits import ADDRESS_ROOM
+from quantumjob_worker.isolation.limits import ADDRESS_SPACE_RESERVE
 from quantumjob_worker.isolation.runner import Runner, explain
 
 
@@ -101,7 +101,7 @@ def test_no_memory_waits_outside_the_budget(runner: Runner) -> None:
         if " rw-p " in area.partition("\n")[0]:
             size, resident = (int(re.search(rf"(?m)^{name}: +(\d+)", area)[1]) for name in ("Size", "Rss"))  # type: ignore[index]
             untouched += size - resident
-    assert untouched < ADDRESS_ROOM >> 10
+    assert untouched < ADDRESS_SPACE_RESERVE >> 10
 
 
 def test_a_crash_names_its_signal(hostile: Runner) -> None:
@@ -167,7 +167,7 @@ def test_the_first_child_does_without_a_warm_up(format_: Format) -> None:
 
 def test_the_parser_of_openqasm_3_is_imported_for_who_needs_it() -> None:
     """In a process of its own: this one has it already."""
-    look = "import sys; from quantumjob_worker import child; child.prepare(sys.argv[1:])"
+    look = "import sys; from quantumjob_worker import child; child.import_parsers(sys.argv[1:])"
     look += "; print('openqasm3' in sys.modules)"
     for format_, expected in (("OpenQASM2", "False"), ("QPY", "False"), ("OpenQASM3", "True")):
         found = subprocess.run([sys.executable, "-c", look, format_], capture_output=True, text=True, check=True)
