@@ -20,8 +20,9 @@ from quantumjob_api.service import Service
 from quantumjob_api.settings import Settings
 from quantumjob_contract import logs
 from quantumjob_contract.serving import certificates, health
-from quantumjob_contract.store import Misconfigured, StoreDirectory
+from quantumjob_contract.store import StoreDirectory
 from quantumjob_contract.store.aio import Stores
+from quantumjob_contract.store_errors import StoreMisconfigured
 
 logger = logging.getLogger(f"{__package__}.main")  # its __name__ is another
 
@@ -77,7 +78,7 @@ def unready(directory: StoreDirectory) -> str:
     """Why nobody can be served; empty if all is well. Kubernetes and the store may come and go."""
     try:
         directory.open()
-    except Misconfigured as error:
+    except StoreMisconfigured as error:
         return str(error)
     return ""
 

@@ -20,8 +20,7 @@ from quantumjob_api.problems import Problem, Reason
 from quantumjob_api.service import Service
 from quantumjob_api.submission import invalid
 from quantumjob_api.waiting import ClientGone
-from quantumjob_contract.store import Misconfigured
-from quantumjob_contract.transfer import NotFound, StoreError
+from quantumjob_contract.store_errors import ObjectNotFound, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +75,6 @@ def create(open_service: Callable[[], Awaitable[Service]]) -> FastAPI:
         HTTPException: _http,
         RequestValidationError: _invalid,
         StoreError: _store,
-        Misconfigured: _store,
         ClientGone: _gone,
         ClientDisconnect: _gone,
         Exception: _internal,
@@ -127,7 +125,7 @@ async def _invalid(_: Request, error: RequestValidationError) -> Response:
 
 
 async def _store(_: Request, error: Exception) -> Response:
-    if isinstance(error, NotFound):
+    if isinstance(error, ObjectNotFound):
         return Problem(Reason.NOT_FOUND, "There is no such object.").response()
     logger.warning("The store does not serve", extra={"cause": f"{type(error).__name__}: {error}"})
     return Problem(Reason.STORE_UNAVAILABLE, "The object store does not serve: try again.").response()

@@ -23,7 +23,8 @@ from quantumjob_api.tokens import Token
 from quantumjob_contract import keys, limits
 from quantumjob_contract.store import Bucket, Entry
 from quantumjob_contract.store.aio import AsyncBucket
-from quantumjob_contract.transfer import NotFound, Put
+from quantumjob_contract.store_errors import ObjectNotFound
+from quantumjob_contract.transfer import Put
 
 JSON = dict[str, Any]
 PART: Final = r"[A-Za-z0-9_=+~@-][A-Za-z0-9._=+~@-]{0,254}"
@@ -95,7 +96,7 @@ async def read(
         if redirect and await bucket.exists(full):
             return streams.redirect(bucket, full)
         return await streams.stored(bucket, full, byte_range)
-    except NotFound:
+    except ObjectNotFound:
         raise Problem(Reason.NOT_FOUND, "There is no such circuit.") from None
 
 

@@ -26,7 +26,7 @@ from quantumjob_contract.keys import Owner
 from quantumjob_contract.reader import Results
 from quantumjob_contract.schema.results import decode_manifest
 from quantumjob_contract.store import Bucket
-from quantumjob_contract.transfer import NotFound, TooLarge
+from quantumjob_contract.store_errors import ObjectNotFound, ObjectTooLarge
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ async def rows(service: Service, namespace: str, lines: list[Line]) -> list[JSON
             try:
                 data = await completed.get(key, limits.MAX_MANIFEST_BYTES)
                 return views.history_row(await asyncio.to_thread(decode_manifest, data), when)
-            except (NotFound, TooLarge, msgspec.DecodeError) as error:
+            except (ObjectNotFound, ObjectTooLarge, msgspec.DecodeError) as error:
                 logger.warning("A manifest cannot be read", extra={"key": key, "cause": type(error).__name__})
                 return None
 

@@ -17,11 +17,11 @@ from quantumjob_api.service import Service
 from quantumjob_api.streams import Held
 from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner, Shard
-from quantumjob_contract.reader import NotVerified, Results
+from quantumjob_contract.reader import Results
 from quantumjob_contract.schema.results import PubResult, decode_segment
 from quantumjob_contract.store import Bucket, Entry
 from quantumjob_contract.store.aio import AsyncBucket
-from quantumjob_contract.transfer import NotFound, TooLarge
+from quantumjob_contract.store_errors import ObjectNotFound, ObjectTooLarge, VerificationError
 
 JSON = dict[str, Any]
 BATCH_BYTES: Final = 256 * limits.KIB
@@ -34,9 +34,9 @@ async def open_result(service: Service, owner: Owner, sha256: str | None = None)
     try:
         async with service.opening:
             return await asyncio.to_thread(Results, bucket, owner, sha256)
-    except NotFound:
+    except ObjectNotFound:
         raise Problem(Reason.NO_RESULT, "No result of this job is stored.") from None
-    except (NotVerified, msgspec.DecodeError):
+    except (VerificationError, msgspec.DecodeError):
         raise not_verified() from None
 
 
@@ -99,7 +99,7 @@ async def _verified(pubs: Iterator[PubResult]) -> AsyncIterator[list[bytes]]:
     try:
         while batch := await asyncio.to_thread(_batch, pubs):
             yield batch
-    except (NotVerified, NotFound, msgspec.DecodeError):
+    except (VerificationError, ObjectNotFound, msgspec.DecodeError):
         raise not_verified() from None
 
 
@@ -135,7 +135,7 @@ async def _of_segments(pending: AsyncBucket, segments: list[Entry]) -> AsyncIter
         try:
             data = await pending.get(entry.key, entry.bytes)
             segment = await asyncio.to_thread(decode_segment, data)
-        except (NotFound, TooLarge, msgspec.DecodeError):
+        except (ObjectNotFound, ObjectTooLarge, msgspec.DecodeError):
             continue
         del data
         fresh = [pub for pub in segment.pubs if pub.index not in seen]
@@ -162,5 +162,5 @@ async def segment(
         return streams.redirect(bucket, key)
     try:
         return await streams.stored(bucket, key, byte_range, found.sha256)
-    except NotFound:
+    except ObjectNotFound:
         raise not_verified() from None

@@ -34,7 +34,7 @@ class Service:
     """Histories: each lists a namespace's part of the completed bucket."""
 
     def store(self) -> AsyncStore:
-        """Raises store.Misconfigured."""
+        """Raises StoreMisconfigured."""
         return self.stores.open()
 
     async def close(self) -> None:

@@ -16,24 +16,21 @@ from quantumjob_contract.schema.results import (
     decode_segment,
 )
 from quantumjob_contract.store import Bucket
+from quantumjob_contract.store_errors import VerificationError
 from quantumjob_contract.transfer import sha256
 
-__all__ = ["NotVerified", "Results", "counts"]
-
-
-class NotVerified(Exception):
-    """An object's bytes are not those that the manifest, or the resource's status, names."""
+__all__ = ["Results", "VerificationError", "counts"]
 
 
 class Results:
     """The results of one job. Every byte is checked against its sha256 before it is believed."""
 
     def __init__(self, completed: Bucket, owner: keys.Owner, expected_sha256: str | None = None) -> None:
-        """Read the manifest; `expected_sha256` is the one of `status.results`. Raises NotFound or NotVerified."""
+        """Read the manifest; `expected_sha256` is the one of `status.results`. Raises StoreError."""
         self._completed = completed
         data = completed.get(keys.manifest(owner), limits.MAX_MANIFEST_BYTES)
         if expected_sha256 is not None and sha256(data) != expected_sha256:
-            raise NotVerified(f"{keys.manifest(owner)} has sha256 {sha256(data)}, expected {expected_sha256}")
+            raise VerificationError(f"{keys.manifest(owner)} has sha256 {sha256(data)}, expected {expected_sha256}")
         self.manifest: Manifest = decode_manifest(data)
         self.manifest_bytes = len(data)
 
@@ -59,5 +56,5 @@ class Results:
         inside = self.manifest.inline.get(stored.key)
         data = self._completed.get(stored.key, stored.bytes) if inside is None else bytes(inside)
         if (len(data), sha256(data)) != (stored.bytes, stored.sha256):
-            raise NotVerified(f"{stored.key} is not what its worker wrote")
+            raise VerificationError(f"{stored.key} is not what its worker wrote")
         return data

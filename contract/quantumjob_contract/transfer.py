@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import urllib3
 
+from quantumjob_contract.store_errors import AccessDenied, ObjectNotFound, ObjectTooLarge, StoreUnavailable
+
 RETRIED: Final = (429, 500, 502, 503, 504)
 RETRIES = urllib3.Retry(
     total=5, backoff_factor=0.2, status_forcelist=RETRIED, allowed_methods=None, raise_on_status=False
@@ -29,26 +31,6 @@ WRITE_ONCE: Final = {"If-None-Match": "*", "Content-Type": "application/json"}
 
 PIECE: Final = 1 << 18
 """Bytes sent at a time: a connection's timeout is for each."""
-
-
-class StoreError(Exception):
-    """What a transfer may raise."""
-
-
-class StoreUnavailable(StoreError):
-    """The store could not be reached, or answered with an error of its own. Another attempt may succeed."""
-
-
-class StoreRefused(StoreError):
-    """The store refused the request: a wrong or expired signature, no right."""
-
-
-class NotFound(StoreError):
-    """No object has this key."""
-
-
-class TooLarge(StoreError):
-    """The object is larger than the caller takes."""
 
 
 class Put(Enum):
@@ -90,7 +72,7 @@ def pool(ca_pem: str = "", *, size: int = 8, timeout: float = 30.0, alone: bool 
 
 
 def get(http: urllib3.PoolManager, url: str, limit: int) -> bytes:
-    """The object's bytes, at most `limit` of them. Raises one of this module's errors."""
+    """The object's bytes, at most `limit` of them. Raises StoreError."""
     try:
         response = http.request("GET", url, preload_content=False)
         try:
@@ -101,7 +83,7 @@ def get(http: urllib3.PoolManager, url: str, limit: int) -> bytes:
             data = b"" if declared > limit else response.read(limit + 1)
             if max(declared, len(data)) > limit:
                 response.close()
-                raise TooLarge(f"{max(declared, len(data))} bytes")
+                raise ObjectTooLarge(f"{max(declared, len(data))} bytes")
         finally:
             response.release_conn()
     except urllib3.exceptions.HTTPError as error:
@@ -110,7 +92,7 @@ def get(http: urllib3.PoolManager, url: str, limit: int) -> bytes:
 
 
 def put_once(http: urllib3.PoolManager, url: str, data: bytes) -> Put:
-    """Write an object that must not exist yet. Raises one of this module's errors."""
+    """Write an object that must not exist yet. Raises StoreError."""
     try:
         response = http.request("PUT", url, body=data, headers=WRITE_ONCE)
     except urllib3.exceptions.HTTPError as error:
@@ -119,7 +101,7 @@ def put_once(http: urllib3.PoolManager, url: str, data: bytes) -> Put:
 
 
 def put_parts_once(http: urllib3.PoolManager, url: str, parts: Sequence[memoryview]) -> Put:
-    """The same of an object in parts, which are not copied. Raises one of this module's errors."""
+    """The same of an object in parts, which are not copied. Raises StoreError."""
     pieces: list[Any] = [part[at : at + PIECE] for part in parts for at in range(0, len(part), PIECE)]
     headers = WRITE_ONCE | {"Content-Type": "application/octet-stream", "Content-Length": str(sum(map(len, pieces)))}
     try:
@@ -130,7 +112,7 @@ def put_parts_once(http: urllib3.PoolManager, url: str, parts: Sequence[memoryvi
 
 
 def outcome(status: int, url: str) -> Put:
-    """What a write-once PUT did, by the answer's status. Raises one of this module's errors."""
+    """What a write-once PUT did, by the answer's status. Raises StoreError."""
     if status == 412:
         return Put.EXISTED
     check(status, url)
@@ -142,10 +124,10 @@ def sha256(data: bytes) -> str:
 
 
 def check(status: int, url: str) -> None:
-    """Raises the error that an HTTP status stands for."""
+    """Raises the StoreError that an HTTP status stands for."""
     if status == 404:
-        raise NotFound(urlsplit(url).path)
+        raise ObjectNotFound(urlsplit(url).path)
     if status in (400, 401, 403):
-        raise StoreRefused(f"HTTP {status}")
+        raise AccessDenied(f"HTTP {status}")
     if status >= 300:
         raise StoreUnavailable(f"HTTP {status}")

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from quantumjob_contract import logs, names
 from quantumjob_contract.keys import Owner
-from quantumjob_contract.store import Entry, Misconfigured, StoreDirectory
+from quantumjob_contract.store import Entry, StoreDirectory
 from quantumjob_contract.store.aio import Stores
-from quantumjob_contract.transfer import NotFound, StoreError
+from quantumjob_contract.store_errors import ObjectNotFound, StoreError
 from quantumjob_operator import clock
 from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, ApiError, Kube
 from quantumjob_operator.model import status
@@ -48,7 +48,7 @@ async def reconcile(kube: Kube, settings: Settings) -> int:
     for owner in unfinished:
         try:
             await finish(controller, owner)
-        except (ApiError, StoreError, Misconfigured, NotEnded) as error:
+        except (ApiError, StoreError, NotEnded) as error:
             failures += 1
             logger.warning("Left for the next run", extra={"uid": owner.uid, "cause": str(error)})
         except Exception:
@@ -66,7 +66,7 @@ async def finish(controller: Controller, owner: Owner) -> None:
     for _ in range(MISSES):
         try:
             return await controller.reconcile(owner)
-        except (NotEnded, NotFound):
+        except (NotEnded, ObjectNotFound):
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
     return await controller.reconcile(owner)
 
@@ -89,7 +89,7 @@ async def run() -> int:
     kube = await Kube.connect()
     try:
         return await reconcile(kube, Settings())
-    except (ApiError, StoreError, Misconfigured) as error:
+    except (ApiError, StoreError) as error:
         logger.error("Nothing can be done in this run", extra={"cause": f"{type(error).__name__}: {error}"})  # noqa: TRY400
         return 1
     finally:

@@ -14,7 +14,7 @@ from conftest import BELL, EXAMPLES, LONG, SHARED, Namespace, one_way, pub, reco
 
 import cluster
 from quantumjob_contract import keys
-from quantumjob_contract.transfer import NotFound
+from quantumjob_contract.store_errors import ObjectNotFound
 
 PIDS = Path("/run/quantumjob-node/pids")
 OPERATOR = "app.kubernetes.io/component=operator"
@@ -224,5 +224,5 @@ def test_pending_of_a_finished_job_is_swept_and_its_results_stay(namespace: Name
     reconcile(QUANTUMJOB_SWEEP_GRACE_SECONDS="0")
     assert namespace.segments(job) == []
     assert len(list(namespace.results(job).pubs())) == 1
-    with pytest.raises(NotFound):
+    with pytest.raises(ObjectNotFound):
         namespace.store.pending.get(keys.program(namespace.owner(job)), 10**6)

@@ -10,7 +10,8 @@ import urllib3
 from quantumjob_contract import transfer
 from quantumjob_contract.store import Bucket, Store
 from quantumjob_contract.store.aio import AsyncBucket, AsyncStore
-from quantumjob_contract.transfer import NotFound, Put, StoreRefused, StoreUnavailable, TooLarge
+from quantumjob_contract.store_errors import AccessDenied, ObjectNotFound, ObjectTooLarge, StoreUnavailable
+from quantumjob_contract.transfer import Put
 from quantumjob_operator.results import store_probe
 from support.jobs import owner
 
@@ -50,14 +51,14 @@ async def test_the_operators_client_says_the_same(store: Store, opened: AsyncSto
     assert await opened.pending.get(key, 1000) == store.pending.get(key, 1000) == b"x" * 1000
     assert await opened.pending.exists(key)
     assert not await opened.pending.exists(key + "-missing")
-    with pytest.raises(TooLarge):
+    with pytest.raises(ObjectTooLarge):
         await opened.pending.get(key, 999)
-    with pytest.raises(NotFound):
+    with pytest.raises(ObjectNotFound):
         await opened.pending.get(key + "-missing", 10)
 
 
 @pytest.mark.parametrize(
-    ("change", "error"), [({"secret_key": "wrong"}, StoreRefused), ({"endpoint": NOWHERE}, StoreUnavailable)]
+    ("change", "error"), [({"secret_key": "wrong"}, AccessDenied), ({"endpoint": NOWHERE}, StoreUnavailable)]
 )
 async def test_the_operators_client_tells_a_refusal_from_an_absence(
     store: Store, change: dict[str, str], error: type[Exception]
@@ -76,9 +77,9 @@ def test_a_presigned_url_serves_its_own_object_and_method_only(store: Store) -> 
     assert transfer.put_once(HTTP, url, b"data") is Put.WRITTEN
     assert transfer.put_once(HTTP, url, b"more") is Put.EXISTED
     for wrong in (url.replace("/a?", "/b?"), url.replace("quantumjob-pending", "quantumjob-completed")):
-        with pytest.raises(StoreRefused):
+        with pytest.raises(AccessDenied):
             transfer.put_once(HTTP, wrong, b"data")
-    with pytest.raises(StoreRefused):
+    with pytest.raises(AccessDenied):
         transfer.get(HTTP, url, 100)
 
 
@@ -94,7 +95,7 @@ def test_an_expired_url_is_refused(store: Store) -> None:
         expires=timedelta(seconds=10),
         request_date=datetime.now(UTC) - timedelta(minutes=1),
     )
-    with pytest.raises(StoreRefused):
+    with pytest.raises(AccessDenied):
         transfer.get(HTTP, old, 100)
 
 
@@ -102,9 +103,9 @@ def test_get_has_a_limit_and_tells_what_is_missing(store: Store) -> None:
     key = f"{owner().uid}/big"
     store.pending.put_once(key, b"x" * 1000)
     assert len(store.pending.get(key, 1000)) == 1000
-    with pytest.raises(TooLarge):
+    with pytest.raises(ObjectTooLarge):
         store.pending.get(key, 999)
-    with pytest.raises(NotFound):
+    with pytest.raises(ObjectNotFound):
         store.pending.get(key + "-missing", 10)
 
 

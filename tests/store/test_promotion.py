@@ -12,12 +12,13 @@ import pytest
 
 from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner
-from quantumjob_contract.reader import NotVerified, Results
+from quantumjob_contract.reader import Results
 from quantumjob_contract.schema.program import encode
 from quantumjob_contract.schema.results import StoredObject, decode_segment
 from quantumjob_contract.store import Bucket, Store
 from quantumjob_contract.store.aio import AsyncBucket, AsyncStore
-from quantumjob_contract.transfer import NotFound, Put, StoreUnavailable, sha256
+from quantumjob_contract.store_errors import ObjectNotFound, StoreUnavailable, VerificationError
+from quantumjob_contract.transfer import Put, sha256
 from quantumjob_operator.results.collect import Corrupt, NotEnded
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.results.promotion import committed, promote
@@ -100,11 +101,11 @@ async def test_the_reader_gives_what_the_worker_wrote_and_nothing_else(store: St
         read = Results(store.completed, of, done.stored.sha256)
         assert [*read.pubs()] == [each for group in groups for each in group]
         assert read.program() == program(of, 3)
-    with pytest.raises(NotVerified):
+    with pytest.raises(VerificationError):
         Results(store.completed, of, sha256(b"another"))
     store.completed.delete([keys.segment(only(of), keys.LAST)])
     store.completed.put_once(keys.segment(only(of), keys.LAST), b"x" * done.manifest.segments[-1].bytes)
-    with pytest.raises(NotVerified):
+    with pytest.raises(VerificationError):
         list(Results(store.completed, of).pubs())
 
 
@@ -157,7 +158,7 @@ async def test_not_ended_until_the_last_segment_is_there(store: Store, opened: A
     write_job(store.pending, of, [[result(0)], [result(1)]], last=False)
     with pytest.raises(NotEnded):
         await promote(opened, of, TIME)
-    with pytest.raises(NotFound):
+    with pytest.raises(ObjectNotFound):
         await committed(opened.completed, of)
 
 
@@ -242,7 +243,7 @@ async def test_a_named_segment_that_is_not_there_is_looked_for_again(store: Stor
         keys.segment(only(of), keys.LAST),
         encode(segment(of, keys.LAST, [result(0), result(1)], [named])),
     )
-    with pytest.raises(NotFound):
+    with pytest.raises(ObjectNotFound):
         await promote(opened, of, TIME)
     assert everything(store.completed, of) == {}
 

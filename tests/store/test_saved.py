@@ -15,12 +15,13 @@ from test_promotion import Dying, Half, Killed, everything
 from quantumjob.results import primitive_result
 from quantumjob_contract import keys, limits, transfer
 from quantumjob_contract.keys import Owner
-from quantumjob_contract.reader import NotVerified, Results
+from quantumjob_contract.reader import Results
 from quantumjob_contract.schema.program import Circuit, Program, Pub, encode
 from quantumjob_contract.schema.results import Provenance, PubTimes, StoredObject, decode_segment
 from quantumjob_contract.store import Store
 from quantumjob_contract.store.aio import AsyncStore
-from quantumjob_contract.transfer import NotFound, sha256
+from quantumjob_contract.store_errors import ObjectNotFound, VerificationError
+from quantumjob_contract.transfer import sha256
 from quantumjob_operator.orders import builder
 from quantumjob_operator.results.collect import Corrupt
 from quantumjob_operator.results.promotion import promote
@@ -135,7 +136,7 @@ async def test_arrays_of_another_size_and_arrays_that_are_not_there(store: Store
     carried_out(store, opened, of)
     key = keys.arrays(only(of), "000000")
     store.pending.delete([key])
-    with pytest.raises(NotFound):
+    with pytest.raises(ObjectNotFound):
         await promote(opened, of, TIME)
     put(store.pending, key, b"short")
     with pytest.raises(Corrupt, match="has 5 bytes"):
@@ -190,6 +191,6 @@ async def test_the_reader_believes_no_array_unchecked(store: Store, opened: Asyn
     key = done.manifest.arrays[0].key
     store.completed.delete([key])
     put(store.completed, key, b"x" * done.manifest.arrays[0].bytes)
-    with pytest.raises(NotVerified):
+    with pytest.raises(VerificationError):
         list(Results(store.completed, of).arrays())
     assert sha256(b"x" * done.manifest.arrays[0].bytes) != done.manifest.arrays[0].sha256

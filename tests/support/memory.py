@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from quantumjob_contract import transfer
 from quantumjob_contract.store import BucketConfig, Entry
 from quantumjob_contract.store.aio import Content
-from quantumjob_contract.transfer import NotFound, Put, StoreUnavailable, TooLarge
+from quantumjob_contract.store_errors import ObjectNotFound, ObjectTooLarge, StoreUnavailable
+from quantumjob_contract.transfer import Put
 
 MODIFIED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CHUNK = 1 << 16
@@ -36,9 +37,9 @@ class MemoryBucket:
     def get(self, key: str, limit: int) -> bytes:
         self._asked("GET", key)
         if key not in self.objects:
-            raise NotFound(key)
+            raise ObjectNotFound(key)
         if len(self.objects[key]) > limit:
-            raise TooLarge(key)
+            raise ObjectTooLarge(key)
         return self.objects[key]
 
     def exists(self, key: str) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 import urllib3
 
 from quantumjob_contract.store import ROLES, Bucket, BucketConfig, Store
-from quantumjob_contract.transfer import StoreError
+from quantumjob_contract.store_errors import StoreError
 
 READY_SECONDS = 60
 ROOT = Path(__file__).resolve().parents[2]

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from quantumjob_contract.store.bucket import (
-    ROLES,
-    Bucket,
-    BucketConfig,
-    Entry,
-    Misconfigured,
-    Role,
-    Store,
-    StoreDirectory,
-    read_config,
-)
+from quantumjob_contract.store.bucket import ROLES, Bucket, BucketConfig, Entry, Role, Store, StoreDirectory, read_config
 
 __all__ = [
     "ROLES",
     "Bucket",
     "BucketConfig",
     "Entry",
-    "Misconfigured",
     "Role",
     "Store",
     "StoreDirectory",

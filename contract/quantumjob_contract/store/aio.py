@@ -14,7 +14,8 @@ from yarl import URL
 
 from quantumjob_contract import transfer
 from quantumjob_contract.store.bucket import OWN_USE_SECONDS, Bucket, Store, StoreDirectory
-from quantumjob_contract.transfer import NotFound, Put, StoreUnavailable, TooLarge
+from quantumjob_contract.store_errors import ObjectNotFound, ObjectTooLarge, StoreUnavailable
+from quantumjob_contract.transfer import Put
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=120.0, sock_connect=5.0, sock_read=30.0)
 RETRIES: Final = ExponentialRetry(
@@ -69,12 +70,12 @@ class AsyncBucket:
                     transfer.check(response.status, url)
                 declared = response.content_length or 0
                 if declared > limit:
-                    raise TooLarge(f"{declared} bytes")
+                    raise ObjectTooLarge(f"{declared} bytes")
                 data = bytearray()
                 async for chunk in response.content.iter_chunked(CHUNK):
                     data += chunk
                     if len(data) > limit:
-                        raise TooLarge(f"{len(data)} bytes")
+                        raise ObjectTooLarge(f"{len(data)} bytes")
                 return bytes(data)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise StoreUnavailable(type(error).__name__) from None
@@ -83,9 +84,9 @@ class AsyncBucket:
         """Whether there is an object of this key, without its bytes."""
         try:
             await self.get(key, 0)
-        except NotFound:
+        except ObjectNotFound:
             return False
-        except TooLarge:
+        except ObjectTooLarge:
             pass
         return True
 
@@ -163,7 +164,7 @@ class Stores:
         self._opened: list[AsyncStore] = []
 
     def open(self) -> AsyncStore:
-        """Raises store.Misconfigured."""
+        """Raises StoreMisconfigured."""
         store = self._directory.open()
         if store is not self._of:
             self._opened.append(AsyncStore(store))

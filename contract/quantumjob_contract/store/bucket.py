@@ -18,6 +18,7 @@ from minio.error import MinioException
 from urllib3.exceptions import HTTPError
 
 from quantumjob_contract import transfer
+from quantumjob_contract.store_errors import ObjectNotFound, ObjectTooLarge, StoreMisconfigured, StoreUnavailable
 
 Role = Literal["circuits", "pending", "completed"]
 ROLES: Final[tuple[Role, ...]] = ("circuits", "pending", "completed")
@@ -31,10 +32,6 @@ class Entry(NamedTuple):
     key: str
     modified: datetime
     bytes: int = 0
-
-
-class Misconfigured(Exception):
-    """The store's configuration cannot be used; the message names the file and says what to write there."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ class BucketConfig:
 
 
 class Bucket:
-    """One bucket. Methods block; they raise errors of `transfer`."""
+    """One bucket. Methods block; they raise StoreError."""
 
     def __init__(self, config: BucketConfig) -> None:
         self.config = config
@@ -82,9 +79,9 @@ class Bucket:
         """Whether there is an object of this key, without its bytes."""
         try:
             self.get(key, 0)
-        except transfer.NotFound:
+        except ObjectNotFound:
             return False
-        except transfer.TooLarge:
+        except ObjectTooLarge:
             pass
         return True
 
@@ -100,16 +97,16 @@ class Bucket:
                 if found.object_name is not None and found.last_modified is not None:
                     yield Entry(found.object_name, found.last_modified, found.size or 0)
         except (MinioException, HTTPError) as error:
-            raise transfer.StoreUnavailable(type(error).__name__) from None
+            raise StoreUnavailable(type(error).__name__) from None
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete these objects; one that is gone already is no error."""
         try:
             failed = list(self._client.remove_objects(self.config.bucket, (DeleteObject(key) for key in keys)))
         except (MinioException, HTTPError) as error:
-            raise transfer.StoreUnavailable(type(error).__name__) from None
+            raise StoreUnavailable(type(error).__name__) from None
         if failed:
-            raise transfer.StoreUnavailable(f"{len(failed)} objects could not be deleted ({failed[0].code})")
+            raise StoreUnavailable(f"{len(failed)} objects could not be deleted ({failed[0].code})")
 
     def ensure(self) -> None:
         """Create the bucket if it is not there."""
@@ -117,7 +114,7 @@ class Bucket:
             if not self._client.bucket_exists(self.config.bucket):
                 self._client.make_bucket(self.config.bucket)
         except (MinioException, HTTPError) as error:
-            raise transfer.StoreUnavailable(type(error).__name__) from None
+            raise StoreUnavailable(type(error).__name__) from None
 
     def uri(self, key: str) -> str:
         return f"s3://{self.config.bucket}/{key}"
@@ -146,7 +143,7 @@ class StoreDirectory:
         self._version = ""
 
     def open(self) -> Store:
-        """The store as the files say now. Raises Misconfigured."""
+        """The store as the files say now. Raises StoreMisconfigured."""
         version = self._mounted_version()
         if self._store is not None and version and version == self._version:
             return self._store
@@ -166,7 +163,7 @@ class StoreDirectory:
 
 
 def read_config(path: Path, role: Role) -> BucketConfig:
-    """The configuration of one bucket from its files. Raises Misconfigured."""
+    """The configuration of one bucket from its files. Raises StoreMisconfigured."""
 
     def read(name: str, fallback: str | None = None) -> str:
         for directory in (path / role, path / "default"):
@@ -175,13 +172,15 @@ def read_config(path: Path, role: Role) -> BucketConfig:
             except (FileNotFoundError, NotADirectoryError):
                 continue
         if fallback is None:
-            raise Misconfigured(f"write the store's {name} to {path}/default/{name} or {path}/{role}/{name}")
+            raise StoreMisconfigured(f"write the store's {name} to {path}/default/{name} or {path}/{role}/{name}")
         return fallback
 
     endpoint = read("endpoint")
     parts = urlsplit(endpoint)
     if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path.strip("/"):
-        raise Misconfigured(f"the endpoint of the {role} bucket must be a URL of scheme and host: https://HOST[:PORT]")
+        raise StoreMisconfigured(
+            f"the endpoint of the {role} bucket must be a URL of scheme and host: https://HOST[:PORT]"
+        )
     return BucketConfig(
         endpoint=endpoint,
         bucket=read("bucket", f"quantumjob-{role}"),

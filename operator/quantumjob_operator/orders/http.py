@@ -13,8 +13,7 @@ from aiohttp import web
 
 from quantumjob_contract.schema.decoding import decode
 from quantumjob_contract.schema.orders import PATH_ORDERS, Alive, Next, UrlsRequest
-from quantumjob_contract.store import Misconfigured
-from quantumjob_contract.transfer import StoreError
+from quantumjob_contract.store_errors import StoreError
 from quantumjob_operator import metrics
 from quantumjob_operator.kubernetes.client import ApiError
 from quantumjob_operator.orders.identity import Identity, Registry
@@ -72,7 +71,7 @@ class OrderServer:
             return _problem(request, 403, f"{caller.namespace}/{caller.pod}: not this worker's order")
         except msgspec.DecodeError:
             return _problem(request, 400, "the body is not the message that belongs to this path")
-        except (StoreError, Misconfigured, Corrupt) as error:
+        except (StoreError, Corrupt) as error:
             return _problem(request, 503, f"the object store does not serve: {type(error).__name__}")
 
     async def order(self, request: web.Request) -> web.Response:

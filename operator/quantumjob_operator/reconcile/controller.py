@@ -14,8 +14,8 @@ from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.resource import shards
 from quantumjob_contract.schema.program import Program, encode
-from quantumjob_contract.store import Misconfigured
-from quantumjob_contract.transfer import NotFound, Put, StoreError, sha256
+from quantumjob_contract.store_errors import ObjectNotFound, StoreError
+from quantumjob_contract.transfer import Put, sha256
 from quantumjob_operator import clock, metrics
 from quantumjob_operator.cache import Cache
 from quantumjob_operator.kubernetes.client import QUANTUMJOBS, ApiError, Kube
@@ -80,7 +80,7 @@ class Controller:
             group.create_task(self.teller.run())
 
     async def _work(self) -> None:
-        temporary = (ApiError, StoreError, Misconfigured, NotEnded)
+        temporary = (ApiError, StoreError, NotEnded)
         await self.queue.serve(self.reconcile, temporary, REPORT)
 
     def remember(self, owner: Owner) -> Memory:
@@ -202,7 +202,7 @@ class Controller:
         try:
             async with self._looking:
                 found = await pubs_object.look(self.open_store().circuits, quantumjob)
-        except (StoreError, Misconfigured) as error:
+        except StoreError as error:
             await self._wait(owner, quantumjob, Reason.WAITING_FOR_STORE, _store_message(error))
             raise
         known, told = self.remember(owner), quantumjob.get("status", {})
@@ -221,7 +221,7 @@ class Controller:
             pending = self.open_store().pending
             data = encode(program)
             put = await pending.put_once(keys.program(owner), data)
-        except (StoreError, Misconfigured) as error:
+        except StoreError as error:
             await self._wait(owner, quantumjob, Reason.WAITING_FOR_STORE, _store_message(error))
             raise
         known = self.remember(owner)
@@ -281,7 +281,7 @@ class Controller:
                 return
             known.misses += 1
             raise
-        except NotFound as error:
+        except ObjectNotFound as error:
             known.misses += 1
             if known.misses <= MISSES:
                 raise
@@ -290,7 +290,7 @@ class Controller:
         except Corrupt as error:
             await self._lose(owner, quantumjob, str(error))
             return
-        except (StoreError, Misconfigured) as error:
+        except StoreError as error:
             await self._wait(owner, quantumjob, Reason.WAITING_FOR_STORE, _store_message(error))
             raise
         await self._write(owner, quantumjob, status.finished(quantumjob, done, clock.now()))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from quantumjob_contract import keys, limits
 from quantumjob_contract.pubs import qpy_file
 from quantumjob_contract.pubs.json_lines import Counter
-from quantumjob_contract.transfer import NotFound
+from quantumjob_contract.store_errors import ObjectNotFound
 from quantumjob_operator.model.validation import Refusal
 from quantumjob_operator.results.ports import ObjectBucket
 
@@ -85,7 +85,7 @@ async def _see(circuits: ObjectBucket, namespace: str, wanted: JSON) -> Seen:
                 head += chunk[: qpy_file.HEAD_BYTES - len(head)]
                 counter.add(chunk)
                 sha256.update(chunk)
-    except NotFound:
+    except ObjectNotFound:
         raise Bad("is not in the circuits bucket under this namespace: upload it, and create the job again") from None
     found = sha256.hexdigest()
     if wanted.get("sha256", found) != found:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from quantumjob_contract.schema.program import Program
 from quantumjob_contract.schema.results import StoredObject
-from quantumjob_contract.transfer import NotFound
+from quantumjob_contract.store_errors import ObjectNotFound
 from quantumjob_operator.results.collect import Corrupt
 from quantumjob_operator.results.ports import ObjectBucket, ObjectStore
 
@@ -21,7 +21,7 @@ async def promote(store: ObjectStore, stored: StoredObject) -> None:
     """Copy, then read back, unless it is there already. Raises Corrupt, or an error of transfer."""
     try:
         await _check(store.completed, stored)
-    except NotFound:
+    except ObjectNotFound:
         async with store.pending.open(stored.key) as content:
             if content.length != stored.bytes:
                 raise Corrupt(f"{stored.key} has {content.length} bytes, its segment says {stored.bytes}") from None

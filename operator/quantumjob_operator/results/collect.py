@@ -19,7 +19,8 @@ from quantumjob_contract.schema.results import (
     StoredObject,
     decode_segment,
 )
-from quantumjob_contract.transfer import NotFound, TooLarge, sha256
+from quantumjob_contract.store_errors import ObjectNotFound, ObjectTooLarge
+from quantumjob_contract.transfer import sha256
 from quantumjob_operator import clock
 from quantumjob_operator.results.ports import ObjectBucket, aside
 from quantumjob_operator.results.summary import summarize
@@ -66,7 +67,7 @@ class Gathered:
 
 
 async def read_program(pending: ObjectBucket, owner: keys.Owner) -> tuple[Program, Found]:
-    """The accepted program. Raises NotFound or Corrupt."""
+    """The accepted program. Raises ObjectNotFound or Corrupt."""
     found = await read(pending, keys.program(owner), limits.MAX_PROGRAM_BYTES)
     try:
         program = decode_program(found.data)
@@ -106,7 +107,7 @@ async def _last(pending: ObjectBucket, shard: keys.Shard, *, partial: bool) -> F
     key = keys.segment(shard, keys.LAST)
     try:
         return await read(pending, key, limits.MAX_SEGMENT_BYTES)
-    except NotFound:
+    except ObjectNotFound:
         if not partial:
             raise NotEnded(key) from None
         return None
@@ -130,22 +131,22 @@ async def numbered_segments(pending: ObjectBucket, shard: keys.Shard) -> AsyncIt
         key = keys.segment(shard, keys.segment_name(number))
         try:
             yield await read(pending, key, limits.MAX_SEGMENT_BYTES)
-        except NotFound:
+        except ObjectNotFound:
             return
         number += 1
 
 
 async def read(bucket: ObjectBucket, key: str, limit: int) -> Found:
-    """An object with its size and checksum. Raises NotFound, or Corrupt if it is too large for its kind."""
+    """An object with its size and checksum. Raises ObjectNotFound, or Corrupt if it is too large for its kind."""
     try:
         data = await bucket.get(key, limit)
-    except TooLarge as error:
+    except ObjectTooLarge as error:
         raise Corrupt(f"{key} is larger than any object of its kind: {error}") from None
     return Found(StoredObject(key, len(data), await aside(data, sha256)), data)
 
 
 async def _expect(bucket: ObjectBucket, shard: keys.Shard, named: StoredObject) -> Found:
-    """The object that the last segment names, if it is this shard's and still the same. Raises NotFound or Corrupt."""
+    """The object that the last segment names, if unchanged and of this shard. Raises ObjectNotFound or Corrupt."""
     where = keys.segment_of(named.key)
     if keys.owner_of(named.key) != shard.owner or where is None or where[0] != shard.number:
         raise Corrupt(f"the last segment of {shard.owner.uid} names {named.key}, which is not a segment of its shard")

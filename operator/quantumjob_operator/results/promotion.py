@@ -66,7 +66,7 @@ async def promote(
 
 
 async def committed(completed: ObjectBucket, owner: keys.Owner) -> Promoted:
-    """The commit as it stands in the completed bucket, whoever wrote it. Raises transfer.NotFound or Corrupt."""
+    """The commit as it stands in the completed bucket, whoever wrote it. Raises ObjectNotFound or Corrupt."""
     key = keys.manifest(owner)
     data = await completed.get(key, limits.MAX_MANIFEST_BYTES)
     try:

@@ -7,8 +7,8 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from quantumjob_contract.store import Misconfigured
-from quantumjob_contract.transfer import Put, StoreError, StoreUnavailable
+from quantumjob_contract.store_errors import StoreError, StoreUnavailable
+from quantumjob_contract.transfer import Put
 from quantumjob_operator.results.ports import ObjectBucket, ObjectStore
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Gate:
         self.trusted = False
 
     def open(self) -> ObjectStore:
-        """The store. Raises Misconfigured, or StoreUnavailable before the probe has passed."""
+        """The store. Raises StoreMisconfigured, or StoreUnavailable before the probe has passed."""
         store = self._open()
         if not self.trusted:
             raise StoreUnavailable("it has not been probed yet")
@@ -52,7 +52,7 @@ class Gate:
                 for bucket in (store.pending, store.completed):
                     await probe(bucket)
                 self.trusted = True
-            except (StoreError, Misconfigured) as error:
+            except StoreError as error:
                 logger.warning("The store does not answer yet", extra={"cause": f"{type(error).__name__}: {error}"})
                 await asyncio.sleep(RETRY_SECONDS)
         await asyncio.Event().wait()

@@ -15,7 +15,7 @@ from qiskit.primitives import PrimitiveResult
 from quantumjob.arrays import saved_arrays
 from quantumjob.results import PubsFailed, primitive_result, pub_result
 from quantumjob_contract import keys, names
-from quantumjob_contract.reader import NotVerified, Results
+from quantumjob_contract.reader import Results
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.program import encode
 from quantumjob_contract.schema.results import (
@@ -28,6 +28,7 @@ from quantumjob_contract.schema.results import (
     StoredObject,
 )
 from quantumjob_contract.schema.saved_arrays import SavedArray
+from quantumjob_contract.store_errors import VerificationError
 from quantumjob_contract.transfer import sha256
 from support.jobs import only, owner, result, segment
 from support.memory import MemoryBucket
@@ -119,7 +120,7 @@ def test_bytes_that_are_not_what_was_written() -> None:
     bucket: Any = results._completed
     (key,) = (key for key in bucket.objects if key.endswith("last.json"))
     bucket.objects[key] = bucket.objects[key].replace(b'"numBits":2', b'"numBits":3')
-    with pytest.raises(NotVerified):
+    with pytest.raises(VerificationError):
         primitive_result(results)
 
 

@@ -24,6 +24,7 @@ from quantumjob_contract.schema.orders import (
 )
 from quantumjob_contract.schema.program import decode_program, encode
 from quantumjob_contract.schema.results import Register, decode_segment
+from quantumjob_contract.store_errors import StoreUnavailable
 from support.jobs import only, owner, program, result, segment
 
 OF = Owner("team", "uid-1")
@@ -141,7 +142,7 @@ def test_a_retry_tells_no_log_of_the_url(caplog: pytest.LogCaptureFixture) -> No
     caplog.set_level("DEBUG")
     http = transfer.pool()
     http.connection_pool_kw["retries"] = transfer.RETRIES.new(total=1, backoff_factor=0)
-    with pytest.raises(transfer.StoreUnavailable) as error:
+    with pytest.raises(StoreUnavailable) as error:
         transfer.get(http, "http://127.0.0.1:1/bucket/key?X-Amz-Signature=secret", 10)
     assert "X-Amz" not in caplog.text + str(error.value)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from quantumjob_contract.store import Misconfigured, StoreDirectory, read_config
+from quantumjob_contract.store import StoreDirectory, read_config
+from quantumjob_contract.store_errors import StoreMisconfigured
 
 
 def write(root: Path, **files: str) -> None:
@@ -47,14 +48,14 @@ def test_a_bucket_may_differ_from_the_default(tmp_path: Path) -> None:
 @pytest.mark.parametrize("missing", list(GOOD))
 def test_what_is_missing_is_named(tmp_path: Path, missing: str) -> None:
     write(tmp_path, **{name: text for name, text in GOOD.items() if name != missing})
-    with pytest.raises(Misconfigured, match=missing.rpartition("__")[2].replace("_", "-")):
+    with pytest.raises(StoreMisconfigured, match=missing.rpartition("__")[2].replace("_", "-")):
         StoreDirectory(tmp_path).open()
 
 
 @pytest.mark.parametrize("endpoint", ["s3:1", "ftp://s3", "https://", "https://s3/path", ""])
 def test_an_endpoint_is_a_url(tmp_path: Path, endpoint: str) -> None:
     write(tmp_path, **GOOD | {"default__endpoint": endpoint})
-    with pytest.raises(Misconfigured, match="https://HOST"):
+    with pytest.raises(StoreMisconfigured, match="https://HOST"):
         StoreDirectory(tmp_path).open()
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from quantumjob_contract import transfer
+from quantumjob_contract.store_errors import StoreUnavailable
 
 
 class Hello(BaseHTTPRequestHandler):
@@ -65,14 +66,14 @@ def test_an_authority_that_is_given_is_trusted(url: str, authority: str, alone: 
 
 def test_no_other_is_trusted(url: str, another: str) -> None:
     for http in (transfer.pool(), transfer.pool(another), transfer.pool(another, alone=True)):
-        with pytest.raises(transfer.StoreUnavailable):
+        with pytest.raises(StoreUnavailable):
             transfer.get(http, url, 10)
 
 
 @pytest.mark.usefixtures("system")
 def test_the_system_s_are_trusted_beside_the_one_that_is_given(url: str, another: str) -> None:
     assert transfer.get(transfer.pool(another), url, 10) == b"hello"
-    with pytest.raises(transfer.StoreUnavailable):
+    with pytest.raises(StoreUnavailable):
         transfer.get(transfer.pool(another, alone=True), url, 10)
 
 

@@ -15,6 +15,7 @@ from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.schema.orders import Order
 from quantumjob_contract.schema.program import Program, decode_program
 from quantumjob_contract.schema.results import Provenance
+from quantumjob_contract.store_errors import AccessDenied, StoreError
 from quantumjob_worker.agent.heartbeat import Heartbeat
 from quantumjob_worker.agent.segments import SegmentWriter
 from quantumjob_worker.agent.shard_run import STORE_SECONDS, ShardRun
@@ -77,11 +78,11 @@ class OrderRun:
         except (Stopped, OrderFailed):
             self._save()
             raise
-        except transfer.StoreRefused:
+        except AccessDenied:
             raise OrderFailed(
                 Exit.TEMPORARY, "The store refused a URL of the order: it expired, or its signer has new keys."
             ) from None
-        except transfer.StoreError:
+        except StoreError:
             self._save()
             raise OrderFailed(Exit.TEMPORARY, "The store could not be reached.") from None
         return "All pubs of the order have a result or an error, and are stored."
@@ -127,7 +128,7 @@ class OrderRun:
         hasty.connection_pool_kw["retries"] = urllib3.Retry(total=1, status_forcelist=(500, 502, 503, 504))
         try:
             stored = self._segments.flush(hasty)
-        except transfer.StoreError:
+        except StoreError:
             stored = False
         finally:
             hasty.clear()

@@ -23,6 +23,7 @@ from quantumjob_contract.schema.results import (
     StoredObject,
     decode_segment,
 )
+from quantumjob_contract.store_errors import StoreUnavailable
 from quantumjob_worker.agent import npz
 from quantumjob_worker.clients.object_store import patiently
 from quantumjob_worker.clients.orders import OrdersClient, OrdersUnreachable
@@ -131,7 +132,7 @@ class SegmentWriter:
                 data = self._encoded(target.name, batch, arrays=arrays)
                 again, self._attempted = self._attempted == target.name, target.name
                 put = transfer.put_once(http, target.url, data)
-            except (OrdersUnreachable, transfer.StoreUnavailable) as error:
+            except (OrdersUnreachable, StoreUnavailable) as error:
                 log.warning("a segment could not be written yet", extra={"error": type(error).__name__})
                 self._due = self._clock() + RETRY_SECONDS
                 return False
@@ -146,7 +147,7 @@ class SegmentWriter:
         return True
 
     def finish(self, *, until: float, wait: Callable[[float], None]) -> None:
-        """Write the last segment; keep trying until then. Raises StoreUnavailable after it, or StoreRefused."""
+        """Write the last segment; keep trying until then. Raises StoreUnavailable after it, or AccessDenied."""
         patiently(self._flush_arrays, until, wait)
         data = self._encoded(keys.LAST, self._unstored, segments=self._stored)
         patiently(lambda: transfer.put_once(self._http, self._order.last, data), until, wait)
@@ -155,7 +156,7 @@ class SegmentWriter:
     def _flush_arrays(self) -> None:
         """They are beside numbered segments only. Raises StoreUnavailable."""
         if self._has_arrays and not self.flush():
-            raise transfer.StoreUnavailable("arrays wait")
+            raise StoreUnavailable("arrays wait")
 
     def _with_arrays(
         self, http: urllib3.PoolManager, target: SegmentUrl

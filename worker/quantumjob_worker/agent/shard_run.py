@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from quantumjob_contract import transfer
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.results import PubError, PubResult, PubTimes
+from quantumjob_contract.store_errors import StoreUnavailable
 from quantumjob_worker import ipc
 from quantumjob_worker.agent import batching
 from quantumjob_worker.agent.heartbeat import Heartbeat
@@ -74,7 +74,7 @@ class ShardRun:
     def run(self) -> None:
         """Every pub once, then again those that ran out of their share, as long as that makes sense.
 
-        Raises transfer's StoreUnavailable and StoreRefused, and OrderFailed when the operator stops it.
+        Raises StoreUnavailable and AccessDenied, and OrderFailed when the operator stops it.
         """
         indices = self._source.indices
         waiting = [index for index in indices if index not in self._segments.done]
@@ -197,7 +197,7 @@ class ShardRun:
         failures = 0
         while self._segments.full and not self._segments.flush():
             if time.monotonic() > until:
-                raise transfer.StoreUnavailable("nothing more can be held")
+                raise StoreUnavailable("nothing more can be held")
             self._heartbeat.wait(backoff(failures))
             failures += 1
 

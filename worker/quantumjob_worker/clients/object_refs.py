@@ -32,7 +32,7 @@ def fetch(
     until: float,
     wait: Callable[[float], None],
 ) -> bytes:
-    """The object's bytes. Raises NoUrl, Mismatch, or transfer's NotFound, TooLarge, StoreUnavailable, StoreRefused."""
+    """The object's bytes. Raises NoUrl, Mismatch, or StoreError."""
     url = urls.get(reference.key)
     if url is None:
         raise NoUrl

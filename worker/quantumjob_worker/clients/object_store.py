@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 import urllib3
 
 from quantumjob_contract import transfer
+from quantumjob_contract.store_errors import StoreUnavailable
 
 FETCH_SECONDS: Final = 120.0
 """How long a store that does not answer is asked for a program, a segment or a circuit."""
@@ -43,7 +44,7 @@ def patiently(attempt: Callable[[], T], until: float, wait: Callable[[float], No
     while True:
         try:
             return attempt()
-        except transfer.StoreUnavailable:
+        except StoreUnavailable:
             pause = backoff(failures)
             if time.monotonic() + pause > until:
                 raise

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 
 import urllib3
 
-from quantumjob_contract import transfer
 from quantumjob_contract.limits import MAX_CIRCUIT_BYTES
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.object_ref import ObjectRef
 from quantumjob_contract.schema.program import Circuit
+from quantumjob_contract.store_errors import ObjectNotFound, ObjectTooLarge
 from quantumjob_worker.clients import object_refs
 from quantumjob_worker.errors import PubFailed
 
@@ -25,7 +25,7 @@ def read(
     until: float,
     wait: Callable[[float], None],
 ) -> bytes:
-    """The circuit's bytes. Raises PubFailed, or transfer's StoreUnavailable and StoreRefused."""
+    """The circuit's bytes. Raises PubFailed, StoreUnavailable and AccessDenied."""
     data = _inline(circuit) if circuit.object is None else _object(circuit.object, urls, http, until, wait)
     if not data:
         raise PubFailed(PubReason.CIRCUIT_EMPTY, "The circuit is empty.")
@@ -53,12 +53,12 @@ def _object(
         return object_refs.fetch(reference, urls, http, MAX_CIRCUIT_BYTES, until=until, wait=wait)
     except object_refs.NoUrl:
         raise PubFailed(PubReason.CIRCUIT_NOT_FOUND, "The order holds no URL for this circuit's object.") from None
-    except transfer.NotFound:
+    except ObjectNotFound:
         raise PubFailed(
             PubReason.CIRCUIT_NOT_FOUND,
             "The circuits bucket has no such key under this namespace. Upload it and create the job anew.",
         ) from None
-    except transfer.TooLarge:
+    except ObjectTooLarge:
         raise PubFailed(
             PubReason.CIRCUIT_TOO_LARGE,
             f"The circuit's object is larger than the limit, {MAX_CIRCUIT_BYTES} bytes.",

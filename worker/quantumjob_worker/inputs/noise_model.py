@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 import msgspec
 import urllib3
 
-from quantumjob_contract import transfer
 from quantumjob_contract.limits import MAX_NOISE_BYTES
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.backend import Noise, NoiseModel, declared, decode_model
 from quantumjob_contract.schema.object_ref import ObjectRef
+from quantumjob_contract.store_errors import ObjectNotFound, ObjectTooLarge
 from quantumjob_worker.clients import object_refs
 from quantumjob_worker.errors import PubFailed
 
@@ -24,7 +24,7 @@ def read(
     until: float,
     wait: Callable[[float], None],
 ) -> NoiseModel:
-    """The model. Raises PubFailed, or transfer's StoreUnavailable and StoreRefused."""
+    """The model. Raises PubFailed, StoreUnavailable and AccessDenied."""
     if noise.object is None:
         return declared(noise)
     return decoded(_bytes(noise.object, urls, http, until, wait))
@@ -51,9 +51,9 @@ def _bytes(
         return object_refs.fetch(reference, urls, http, MAX_NOISE_BYTES, until=until, wait=wait)
     except object_refs.NoUrl:
         raise _invalid("has no URL in the order") from None
-    except transfer.NotFound:
+    except ObjectNotFound:
         raise _invalid("is not in the circuits bucket under this namespace") from None
-    except transfer.TooLarge:
+    except ObjectTooLarge:
         raise _invalid(f"is larger than the limit, {MAX_NOISE_BYTES} bytes") from None
     except object_refs.Mismatch as mismatch:
         raise _invalid(f"has the sha256 {mismatch.found}, not the one that the spec gives") from None

@@ -23,7 +23,7 @@ from quantumjob_contract.schema.decoding import decode
 from quantumjob_contract.schema.object_ref import ObjectRef
 from quantumjob_contract.schema.program import Circuit, Format, Listed, Primitive, Program, Pub, default_name, new_pub
 from quantumjob_contract.schema.saved_arrays import Save
-from quantumjob_contract.transfer import NotFound, TooLarge
+from quantumjob_contract.store_errors import ObjectNotFound, ObjectTooLarge
 from quantumjob_worker.clients import object_refs
 from quantumjob_worker.errors import OrderFailed, PubFailed
 
@@ -197,7 +197,7 @@ def pubs_of(
     until: float,
     wait: Callable[[float], None],
 ) -> PubList:
-    """Raises OrderFailed, or transfer's StoreUnavailable and StoreRefused."""
+    """Raises OrderFailed, or StoreUnavailable and AccessDenied."""
     listed = program.listed
     if listed is None:
         return InlinePubs(program.pubs)
@@ -210,7 +210,7 @@ def pubs_of(
     try:
         data, parameters = fetched(ObjectRef(listed.key, listed.sha256)), fetched(listed.parameters)
         found = ListedPubs(program.primitive, listed, data, parameters)
-    except (object_refs.NoUrl, object_refs.Mismatch, NotFound, TooLarge):
+    except (object_refs.NoUrl, object_refs.Mismatch, ObjectNotFound, ObjectTooLarge):
         raise OrderFailed(Exit.BAD_PROGRAM, CHANGED) from None
     except NotQpy as error:
         raise OrderFailed(Exit.BAD_PROGRAM, f"The object of spec.program.pubsFrom {error}.") from None

@@ -57,7 +57,7 @@ class TaskSource:
         self._seeds = seeds.pub_seeds(program.seed, map(pubs.points, range(len(pubs))))
 
     def prepare(self, index: int, until: float, *, memory: int, threads: int, seconds_left: float | None) -> ReadyTask:
-        """Fetch what the pub needs. Raises PubFailed, or transfer's StoreUnavailable and StoreRefused."""
+        """Fetch what the pub needs. Raises PubFailed, StoreUnavailable and AccessDenied."""
         began = time.monotonic()
         pub = self._pubs[index]
         noise = self._noise_model(until)

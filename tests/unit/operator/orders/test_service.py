@@ -14,7 +14,7 @@ from quantumjob_contract.keys import Owner
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.schema.orders import Ended, UrlsRequest
 from quantumjob_contract.schema.program import decode_program
-from quantumjob_contract.transfer import StoreUnavailable
+from quantumjob_contract.store_errors import StoreUnavailable
 from quantumjob_operator import clock
 from quantumjob_operator.model.worker_state import Worker
 from quantumjob_operator.orders import builder

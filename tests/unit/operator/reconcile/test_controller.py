@@ -8,7 +8,7 @@ import pytest
 
 from quantumjob_contract import keys
 from quantumjob_contract.schema.program import decode_program
-from quantumjob_contract.transfer import StoreUnavailable
+from quantumjob_contract.store_errors import StoreUnavailable
 from quantumjob_operator.kubernetes.client import ApiError
 from quantumjob_operator.model import status
 from quantumjob_operator.model.placement import DEDICATED

@@ -12,7 +12,7 @@ from quantumjob_contract.keys import Owner
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.schema.orders import ALIVE_SECONDS, Ended
 from quantumjob_contract.schema.program import encode
-from quantumjob_contract.transfer import StoreUnavailable
+from quantumjob_contract.store_errors import StoreUnavailable
 from quantumjob_operator import clock, metrics
 from quantumjob_operator.model import status
 from quantumjob_operator.model.placement import DEDICATED, SHARED

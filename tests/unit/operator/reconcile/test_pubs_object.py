@@ -14,7 +14,7 @@ from quantumjob_contract.pubs import qpy_file
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.schema.object_ref import ObjectRef
 from quantumjob_contract.schema.program import decode_program
-from quantumjob_contract.transfer import StoreUnavailable
+from quantumjob_contract.store_errors import StoreUnavailable
 from quantumjob_operator.model import status
 from support.kube import FakeKube, quantumjob
 from support.parts import OF, Parts

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from quantumjob_contract.transfer import Put, StoreUnavailable
+from quantumjob_contract.store_errors import StoreUnavailable
+from quantumjob_contract.transfer import Put
 from quantumjob_operator.results import store_probe
 from quantumjob_operator.results.store_probe import Gate, NotConditional
 from support.memory import MemoryStore
