@@ -62,7 +62,7 @@ class ShardRun:
         self._runner = runner
         self._segments = segments
         self._budget = budget
-        self._heartbeat = signs
+        self._heartbeat = heartbeat
         self._batch_size = batching.BatchSize()
         self._late: set[int] = set()
         """Pubs that were put behind the others."""

@@ -28,7 +28,7 @@ class ReportParser:
 
     def __init__(self, pubs: int, on_report: OnReport) -> None:
         self._left = pubs
-        self._on_report = hear
+        self._on_report = on_report
         self._data = bytearray()
         self._report: ipc.Report | None = None
         """Whose arrays are still to come."""

@@ -117,7 +117,7 @@ class Runner:
             raise ServerGone(Exit.TEMPORARY, SERVER_KILLED) from None
 
     def _listen(self, ours: socket.socket, pubs: int, tick: Tick, on_report: OnReport) -> ipc.ChildExit:
-        """Whatever error `tick` or `hear` raises, the child is gone by then, and its end has been heard."""
+        """Whatever error `tick` or `on_report` raises, the child is gone by then, and its end has been heard."""
         poll = select.poll()
         poll.register(ours, select.POLLIN)
         poll.register(self._control, select.POLLIN)
