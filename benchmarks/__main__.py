@@ -14,11 +14,11 @@ from benchmarks.figures.run import targets
 from benchmarks.machine import look
 from benchmarks.measure.bench import Bench, at_rest
 from benchmarks.measure.small import finished_status
+from benchmarks.namespaces import cluster
 from benchmarks.report.layout import for_terminal
 from benchmarks.report.page import page, shown
 from benchmarks.run import PARTS, measure
-from benchmarks.spaces import cluster
-from benchmarks.watching import Unsuccessful
+from benchmarks.watcher import Unsuccessful
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 NUMBERS: Final[dict[str, tuple[float, str]]] = {

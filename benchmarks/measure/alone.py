@@ -9,8 +9,8 @@ from benchmarks.figures.basic import Floor
 from benchmarks.figures.parts import Alone
 from benchmarks.figures.single import Single
 from benchmarks.measure.bench import Bench, single, verified
-from benchmarks.spaces import BELL, DEDICATED, WAIT_SECONDS, Space, Subject, raw
-from benchmarks.watching import Ended, Key
+from benchmarks.namespaces import BELL, DEDICATED, WAIT_SECONDS, Space, Subject, raw
+from benchmarks.watcher import Ended, Key
 from quantumjob_operator.model.job_template import job_name
 
 

@@ -14,8 +14,8 @@ from benchmarks.figures.together import NEVER, Backlog
 from benchmarks.measure import pods
 from benchmarks.measure.bench import Bench
 from benchmarks.measure.small import one_after_another, with_worker
-from benchmarks.spaces import BELL, Space
-from benchmarks.watching import now
+from benchmarks.namespaces import BELL, Space
+from benchmarks.watcher import now
 from cluster import eventually
 from quantumjob_contract import names
 from quantumjob_operator.kubernetes.client import QUANTUMJOBS, Kind

@@ -12,9 +12,9 @@ from benchmarks import operator_usage, writes
 from benchmarks.figures.basic import Cost
 from benchmarks.figures.parts import Writes
 from benchmarks.figures.single import Single
+from benchmarks.namespaces import Cluster
 from benchmarks.operator_usage import Spent
-from benchmarks.spaces import Cluster
-from benchmarks.watching import Ended
+from benchmarks.watcher import Ended
 from cluster import store
 from quantumjob_contract import limits
 from quantumjob_contract.transfer import sha256

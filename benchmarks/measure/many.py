@@ -10,8 +10,8 @@ from benchmarks.figures.parts import Many
 from benchmarks.figures.single import rate
 from benchmarks.measure.alone import settle
 from benchmarks.measure.bench import Bench, singles
-from benchmarks.spaces import DEDICATED, Space, Subject, raw
-from benchmarks.watching import Ended
+from benchmarks.namespaces import DEDICATED, Space, Subject, raw
+from benchmarks.watcher import Ended
 
 T = TypeVar("T")
 

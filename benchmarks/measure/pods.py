@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from api_client import Api
-from benchmarks.figures.rest import Reading, rest_since
+from benchmarks.figures.steady_state import Reading, rest_since
 from benchmarks.operator_usage import TICK_MS, ticks
-from benchmarks.watching import now
+from benchmarks.watcher import now
 from cluster import SYSTEM, eventually, kubeconfig_once, kubectl
 from quantumjob_operator.kubernetes.client import PODS
 

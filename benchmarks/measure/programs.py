@@ -13,7 +13,7 @@ from benchmarks.figures.programs import Program, Programs
 from benchmarks.inside import loops
 from benchmarks.measure.bench import Bench
 from benchmarks.measure.small import with_worker
-from benchmarks.spaces import Space, Subject, raw
+from benchmarks.namespaces import Space, Subject, raw
 from cluster import items, kubectl, store
 from quantumjob import circuits
 from quantumjob_contract import keys

@@ -12,8 +12,8 @@ from benchmarks.figures.service import Rest
 from benchmarks.measure import pods
 from benchmarks.measure.bench import Bench
 from benchmarks.measure.small import with_worker
-from benchmarks.spaces import BELL, Space
-from benchmarks.watching import now
+from benchmarks.namespaces import BELL, Space
+from benchmarks.watcher import now
 from cluster import SYSTEM, get, kubectl
 from quantumjob_contract import transfer
 

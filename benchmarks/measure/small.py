@@ -11,8 +11,8 @@ from benchmarks.figures.parts import Burst, Standing
 from benchmarks.figures.single import Single, rate
 from benchmarks.measure.bench import Bench, singles, verified
 from benchmarks.measure.many import beside_raw
-from benchmarks.spaces import BELL, WAIT_SECONDS, Cluster, Space
-from benchmarks.watching import Ended, now
+from benchmarks.namespaces import BELL, WAIT_SECONDS, Cluster, Space
+from benchmarks.watcher import Ended, now
 from quantumjob_operator.kubernetes.client import QUANTUMJOBS
 
 JSON = dict[str, Any]

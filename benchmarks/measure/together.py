@@ -13,7 +13,7 @@ from benchmarks.figures.together import Company, Crowd, Mixed
 from benchmarks.measure.bench import Bench, singles
 from benchmarks.measure.many import at_once
 from benchmarks.measure.small import with_worker
-from benchmarks.spaces import BELL, Space, Subject
+from benchmarks.namespaces import BELL, Space, Subject
 from quantumjob_operator.kubernetes.client import QUANTUMJOBS
 
 PROBE_LAYERS: Final = 16

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 from benchmarks.figures.basic import Floor
-from benchmarks.figures.rest import REST_SECONDS, REST_SHARE
+from benchmarks.figures.steady_state import REST_SECONDS, REST_SHARE
 from benchmarks.figures.together import NEVER, Backlog, Crowd, Mixed
 from benchmarks.report.layout import Table
 

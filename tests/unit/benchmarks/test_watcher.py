@@ -3,8 +3,8 @@
 import pytest
 from bench_fakes import FakeApi, condition, line
 from benchmarks.measure.bench import singles
-from benchmarks.spaces import BELL, Cluster, Space
-from benchmarks.watching import Key, Seen, Unsuccessful, Watching
+from benchmarks.namespaces import BELL, Cluster, Space
+from benchmarks.watcher import Key, Seen, Unsuccessful, Watching
 
 from quantumjob_operator.kubernetes.client import JOBS, QUANTUMJOBS
 

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from api_client import Api
 from benchmarks import jobs
-from benchmarks.watching import Ended, Key, Watching, now
+from benchmarks.watcher import Ended, Key, Watching, now
 from cluster import SYSTEM, eventually, get, kubeconfig_once, kubectl
 from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, Kind
 
