@@ -1,3 +1,5 @@
+"""Compares the CRD with the contract, and checks that its schema is bounded and documented."""
+
 from __future__ import annotations
 
 import re
@@ -21,11 +23,11 @@ ARRAYS = ("parameterValues", "observables")
 
 
 def inside_array(path: str) -> bool:
-    """Whether the schema says no single type here: a number, a text, or lists of them, nested."""
+    """True for fields without a single type: a number, a string, or nested lists of these."""
     return path.startswith((".spec.program.pubs[].parameterValues{", ".spec.program.pubs[].observables"))
 
 
-def test_names_are_the_contract_s() -> None:
+def test_names_equal_the_contract() -> None:
     spec = crd()["spec"]
     version = spec["versions"][0]
     assert (spec["group"], version["name"], spec["names"]["kind"], spec["names"]["plural"]) == (
@@ -39,12 +41,36 @@ def test_names_are_the_contract_s() -> None:
 
 
 @pytest.mark.parametrize("path", FIELDS)
-def test_every_field_has_a_sentence(path: str) -> None:
+def test_every_field_has_a_description(path: str) -> None:
     if inside_array(path) and not path.endswith("observables"):
         return
     description = FIELDS[path].get("description", "")
     assert len(description.split()) >= 2
     assert description.endswith(".")
+
+
+@pytest.mark.parametrize("path", [path for path, node in FIELDS.items() if node.get("default", {}) != {}])
+def test_every_description_states_the_default(path: str) -> None:
+    """`kubectl explain` prints descriptions, and no defaults."""
+    default = FIELDS[path]["default"]
+    assert f"Default: {str(default).lower() if isinstance(default, bool) else default}." in FIELDS[path]["description"]
+
+
+@pytest.mark.parametrize(
+    ("ending", "unit"),
+    [
+        ("Nanoseconds", "nanoseconds"),
+        ("Seconds", "Seconds"),
+        (".cpu", "cores"),
+        (".memory", "bytes"),
+        (".bytes", "bytes"),
+    ],
+)
+def test_every_description_states_the_unit(ending: str, unit: str) -> None:
+    paths = [path for path in FIELDS if path.endswith(ending)]
+    assert paths
+    for path in paths:
+        assert unit in FIELDS[path]["description"], path
 
 
 @pytest.mark.parametrize("path", [path for path, node in FIELDS.items() if node.get("type") in {"string", "array"}])
@@ -58,7 +84,7 @@ def test_every_number_has_a_lower_bound(path: str) -> None:
     assert "minimum" in FIELDS[path] or inside_array(path)
 
 
-def test_every_map_is_bounded_and_nothing_is_let_through_but_numbers_texts_and_lists() -> None:
+def test_every_map_is_bounded_and_unknown_fields_are_numbers_strings_or_lists() -> None:
     for path, node in FIELDS.items():
         if not inside_array(path):
             assert "maxProperties" in node or "additionalProperties" not in node
@@ -70,7 +96,7 @@ def test_every_map_is_bounded_and_nothing_is_let_through_but_numbers_texts_and_l
 
 
 @pytest.mark.parametrize("path", [".spec.program.pubs[].parameterValues{}", ".spec.program.pubs[].observables"])
-def test_arrays_are_nested_as_deeply_as_the_contract_says(path: str) -> None:
+def test_nesting_of_arrays_equals_the_contract(path: str) -> None:
     depth = 0
     node = FIELDS[path]
     while "items" in node:
@@ -96,17 +122,17 @@ def test_arrays_are_nested_as_deeply_as_the_contract_says(path: str) -> None:
         (".status.results.pubs", "maxItems", limits.MAX_PUBS),
     ],
 )
-def test_limits_are_the_contract_s(path: str, rule: str, limit: int) -> None:
+def test_limits_equal_the_contract(path: str, rule: str, limit: int) -> None:
     assert FIELDS[path][rule] == limit
 
 
 @pytest.mark.parametrize("path", [path for path in FIELDS if path.endswith("Nanoseconds")])
-def test_times_are_the_contract_s(path: str) -> None:
+def test_durations_equal_the_contract(path: str) -> None:
     assert FIELDS[path]["maximum"] == limits.MAX_NANOSECONDS
 
 
-def test_the_backend_is_the_contract_s() -> None:
-    """Each field of the schema is one of the struct that reads it, and the other way round."""
+def test_the_backend_equals_the_contract() -> None:
+    """The schema has exactly the fields of the structs that decode it."""
     assert set(FIELDS[".spec.backend.method"]["enum"]) == set(get_args(Method))
     for path, struct in (
         ("", Backend),
@@ -120,14 +146,14 @@ def test_the_backend_is_the_contract_s() -> None:
         assert set(FIELDS[f".spec.backend{path}"]["properties"]) == fields
 
 
-def test_limits_of_arrays_are_the_contract_s() -> None:
+def test_described_limits_of_arrays_equal_the_contract() -> None:
     values, observables = (FIELDS[f".spec.program.pubs[].{name}"]["description"] for name in ARRAYS)
     assert str(limits.MAX_PARAMETER_VALUES) in values
     assert str(limits.MAX_POINTS) in values
     assert str(limits.MAX_TERMS) in observables
 
 
-def test_limits_of_listed_pubs_are_the_contract_s() -> None:
+def test_described_limits_of_listed_pubs_equal_the_contract() -> None:
     listed = FIELDS[".spec.program.pubsFrom"]
     assert str(limits.MAX_LISTED_PUBS) in listed["description"]
     assert f"{limits.MAX_LISTED_BYTES // limits.MIB} MiB" in listed["properties"]["object"]["description"]
@@ -135,7 +161,7 @@ def test_limits_of_listed_pubs_are_the_contract_s() -> None:
     assert f"version {WITH_TABLE}" in listed["description"]
 
 
-def test_what_can_be_saved_is_the_contract_s() -> None:
+def test_saved_arrays_equal_the_contract() -> None:
     node = FIELDS[".spec.program.pubs[].save"]
     assert set(FIELDS[".spec.program.pubs[].save[]"]["enum"]) == set(get_args(Save)) == set(KINDS)
     assert node["maxItems"] == len(KINDS)
@@ -144,22 +170,22 @@ def test_what_can_be_saved_is_the_contract_s() -> None:
     assert nbytes(["Probabilities"], 1, 23) == limits.MAX_SAVED_BYTES
 
 
-def test_primitives_are_the_contract_s() -> None:
+def test_primitives_equal_the_contract() -> None:
     assert set(FIELDS[".spec.program.primitive"]["enum"]) == set(get_args(Primitive))
 
 
-def test_formats_are_the_contract_s() -> None:
+def test_formats_equal_the_contract() -> None:
     assert set(FIELDS[".spec.program.pubs[].circuit.format"]["enum"]) == set(get_args(Format))
 
 
 @pytest.mark.parametrize("reason", [*Reason, *PubReason])
-def test_every_reason_fits(reason: str) -> None:
+def test_every_reason_matches_the_schema(reason: str) -> None:
     condition = FIELDS[".status.conditions[].reason"]
     assert re.fullmatch(condition["pattern"], reason)
     assert len(reason) <= min(condition["maxLength"], FIELDS[".status.results.pubs[].reason"]["maxLength"])
 
 
-def test_a_bell_job_needs_a_name_and_a_circuit() -> None:
+def test_required_fields() -> None:
     required = {f"{path}.{name}" for path, node in FIELDS.items() for name in node.get("required", [])}
     assert {path for path in required if path.startswith(".spec")} == {
         ".spec",
@@ -197,7 +223,7 @@ def test_defaults() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(FIELDS[".spec"]["properties"].keys() - {"cancel"}))
-def test_no_field_of_the_spec_but_cancel_can_be_changed(name: str) -> None:
+def test_every_field_of_the_spec_but_cancel_is_immutable(name: str) -> None:
     rules = FIELDS[f".spec.{name}"]["x-kubernetes-validations"]
     fixed = next(rule for rule in rules if "oldSelf" in rule["rule"])
     assert fixed["rule"].startswith("self == oldSelf")
@@ -205,8 +231,8 @@ def test_no_field_of_the_spec_but_cancel_can_be_changed(name: str) -> None:
     assert fixed["message"].endswith(": create another QuantumJob")
 
 
-def test_a_job_can_be_cancelled_and_that_is_not_taken_back() -> None:
-    """The rule allows all but true to false; the default makes leaving the field out the same as false."""
+def test_cancel_can_be_set_and_not_reset() -> None:
+    """The rule forbids only true to false; by the default, a missing field is false."""
     cancel = FIELDS[".spec.cancel"]
     assert (cancel["type"], cancel["default"]) == ("boolean", False)
     (rule,) = cancel["x-kubernetes-validations"]
@@ -215,8 +241,8 @@ def test_a_job_can_be_cancelled_and_that_is_not_taken_back() -> None:
     assert rule["message"] == "a cancelled job cannot be resumed: create another QuantumJob"
 
 
-def test_a_job_that_has_ended_cannot_be_cancelled() -> None:
-    """No file of tests/cluster/refused can hold it: the status is not the user's to write."""
+def test_an_ended_job_cannot_be_cancelled() -> None:
+    """tests/cluster/refused cannot cover this: users do not write the status."""
     (rule,) = [rule for rule in schema()["x-kubernetes-validations"] if "oldSelf" in rule["rule"]]
     allowed, _, ended = rule["rule"].partition("|| !(self.status.phase in ")
     assert " ".join(allowed.split()) == (
@@ -227,16 +253,16 @@ def test_a_job_that_has_ended_cannot_be_cancelled() -> None:
     assert rule["message"] == "the job has ended and can no longer be cancelled"
 
 
-def test_the_placement_is_one_of_two() -> None:
+def test_placements_equal_the_operator() -> None:
     assert FIELDS[".status.placement"]["enum"] == [SHARED, DEDICATED]
 
 
-def test_a_job_is_shared_where_nothing_is_said() -> None:
+def test_jobs_are_shared_by_default() -> None:
     assert (FIELDS[".spec.dedicated"]["type"], FIELDS[".spec.dedicated"]["default"]) == ("boolean", False)
 
 
-def test_the_watch_can_select_what_is_not_finished() -> None:
-    """The API server refuses a field selector on a field that is not declared, and the operator would see nothing."""
+def test_the_watch_can_select_unfinished_jobs() -> None:
+    """The API server rejects field selectors on fields that are not declared selectable."""
     (version,) = crd()["spec"]["versions"]
     assert version["selectableFields"] == [{"jsonPath": ".status.phase"}]
     parts = [part.partition("!=") for part in status.UNFINISHED.split(",")]
@@ -247,7 +273,7 @@ def test_the_watch_can_select_what_is_not_finished() -> None:
 
 @pytest.mark.parametrize("reason", [*Reason, *PubReason])
 @pytest.mark.parametrize("kind", ["Reconciling", "Complete", "Failed"])
-def test_every_phase_is_the_schema_s_and_ends_when_the_job_does(reason: str, kind: str) -> None:
+def test_phases_match_the_schema_and_are_terminal_when_the_job_is(reason: str, kind: str) -> None:
     found = {"conditions": [{"type": kind, "status": "True", "reason": reason}]}
     assert status.phase(found) in FIELDS[".status.phase"]["enum"]
     assert (status.phase(found) in status.TERMINAL_PHASES) == status.is_terminal(found)
@@ -259,7 +285,7 @@ def test_every_rule_has_a_message() -> None:
             assert rule.get("message"), path
 
 
-def test_columns_are_what_a_person_asks() -> None:
+def test_printer_columns() -> None:
     columns = crd()["spec"]["versions"][0]["additionalPrinterColumns"]
     assert [column["name"] for column in columns if not column.get("priority")] == [
         "Phase",
@@ -271,8 +297,8 @@ def test_columns_are_what_a_person_asks() -> None:
     assert [column["name"] for column in columns if column.get("priority")] == ["Reason", "Results"]
 
 
-def test_status_takes_what_is_written_to_it() -> None:
-    """The API server refuses a server-side apply of a field that the schema does not have."""
+def test_the_schema_has_every_field_of_the_status() -> None:
+    """The API server rejects a server-side apply of a field that the schema lacks."""
     assert set(FIELDS[".status"]["properties"]) == {
         "observedGeneration",
         "phase",
@@ -294,7 +320,7 @@ def test_status_takes_what_is_written_to_it() -> None:
     assert list(FIELDS[".status.times"]["properties"]) == times
 
 
-def test_every_refused_file_says_why() -> None:
+def test_every_refused_file_states_the_expected_message() -> None:
     folder = ROOT / "tests/cluster/refused"
     files = [*folder.glob("*.yaml"), *folder.glob("edits/*/after.yaml")]
     assert len(files) > 60
