@@ -48,9 +48,7 @@ def forget_environment() -> None:
 def library_paths() -> list[str]:
     """What a child must still read: the interpreter's modules, the shared libraries, and this project's packages."""
     known = sysconfig.get_paths()
-    here = Path(__file__).resolve().parent
-    contract = Path(sys.modules["quantumjob_contract"].__path__[0]).resolve()
-    own = [str(here), str(contract)]
+    own = [str(Path(sys.modules[name].__path__[0]).resolve()) for name in ("quantumjob_worker", "quantumjob_contract")]
     return sorted({*(known[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")), *own, *LIBRARIES})
 
 

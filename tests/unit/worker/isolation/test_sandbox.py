@@ -74,6 +74,14 @@ def test_files_are_shut(hostile: Runner, tmp_path: Path) -> None:
 
 
 @LANDLOCKED
+def test_a_child_can_import_the_rest_of_its_package(hostile: Runner) -> None:
+    assert (
+        trace(hostile, "from quantumjob_worker.agent import npz; answer = npz.__name__")
+        == "quantumjob_worker.agent.npz"
+    )
+
+
+@LANDLOCKED
 def test_what_another_pub_wrote_is_out_of_reach_and_gone(hostile: Runner) -> None:
     first = trace(hostile, "import os; open('own', 'w').write('x'); answer = os.path.realpath('own')")
     assert not Path(first).exists()
