@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import tempfile
 import time
 from collections.abc import Iterable
@@ -90,7 +89,7 @@ def import_parsers(formats: Iterable[Format]) -> None:
         from quantumjob_worker.loaders import qasm3  # noqa: F401, PLC0415
 
 
-def main(sock: socket.socket, start: ipc.ForkRequest, scratch: ScratchDir) -> None:
+def main(channel: int, start: ipc.ForkRequest, scratch: ScratchDir) -> None:
     """Runs in the forked child, whose only descriptors are the socket and the rules of its scratch."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
@@ -98,14 +97,16 @@ def main(sock: socket.socket, start: ipc.ForkRequest, scratch: ScratchDir) -> No
     limits.redirect_to_null(0, 1, 2)
     os.chdir(scratch.path)
     tempfile.tempdir = scratch.path
-    pairs = ipc.receive_pairs(sock)
+    with open(channel, "rb", closefd=False) as received:
+        pairs = ipc.read_pairs(received)
     limits.volunteer_for_oom()
     limits.limit_memory(start.memory, start.threads)
     scratch.confine()
-    for head, circuit in pairs:
-        task = ipc.TASK.decode(head)
-        limits.limit_cpu(task.parse_seconds)
-        ipc.send_report(sock, run(task, circuit))
+    with open(channel, "wb", closefd=False) as reports:
+        for head, circuit in pairs:
+            task = ipc.TASK.decode(head)
+            limits.limit_cpu(task.parse_seconds)
+            ipc.write_report(reports, run(task, circuit))
 
 
 def run(task: ipc.Task, data: bytes) -> ipc.Report:

@@ -1,19 +1,19 @@
-"""What parent, fork server and child say to each other. Small enough to be read at once.
+"""Messages between the parent, the fork server and a child. The only module that both sides import.
 
-    parent -> server   one packet a child: `ForkRequest` with its end of a socket pair as SCM_RIGHTS; or KILL; or WARM_UP
-    server -> parent   one packet: `ServerReady` once, then an `ChildExit` for each child; or `ServerFailed`, and no more
-    parent -> child    for each pub a `Task` and the circuit's bytes, each with its length before it, up to the end
-    child -> parent    for each pub a `Report`, and each array that it saves, with its length before it
+    parent -> server   a packet for each child: `ForkRequest` with the child's end of a socket pair (SCM_RIGHTS);
+                       or KILL; or WARM_UP
+    server -> parent   a packet: `ServerReady` once, then a `ChildExit` for each child; or `ServerFailed` as the last
+    parent -> child    for each pub two blocks, a `Task` and the circuit's bytes, until the end of the stream
+    child -> parent    for each pub a `Report`, then a block for each array that the pub saves
 
-The fork server never sees a circuit or a result.
+A block is its length in eight bytes and its bytes. The fork server receives neither circuits nor results.
 """
 
 from __future__ import annotations
 
 import contextlib
-import socket
 import struct
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
@@ -23,46 +23,50 @@ from quantumjob_contract.schema.results import PubResult
 from quantumjob_contract.schema.saved_arrays import Save
 
 KILL: Final = b"kill"
+"""Asks the fork server to kill the running child."""
 WARM_UP: Final = b"warm up"
-"""Between two children: do once what each would else do again."""
+"""Asks the fork server to initialize, between two children, what each child would initialize again."""
 MAX_PACKET: Final = 4096
 LENGTH: Final = struct.Struct("!Q")
 
 
 class ForkRequest(msgspec.Struct, frozen=True):
-    """Fork a child for the pubs behind the socket that comes along."""
+    """Asks the fork server for a child, which receives its pubs by the attached descriptor."""
 
     seconds: float | None
+    """Until the child is killed; None for no limit."""
     memory: int
+    """Bytes."""
     threads: int
     formats: list[Format]
-    """Those of their circuits."""
+    """The formats of the circuits, whose parsers are imported before the fork."""
 
 
 class ServerReady(msgspec.Struct, frozen=True, tag="ready"):
-    """Qiskit and Aer are imported."""
+    """The fork server has imported Qiskit and Aer."""
 
     imported: str
+    """RFC 3339."""
 
 
 class ServerFailed(msgspec.Struct, frozen=True, tag="broken"):
-    """The server ends, by a defect."""
+    """The fork server exits after an internal error."""
 
     message: str
 
 
 class ChildExit(msgspec.Struct, frozen=True, tag="end"):
-    """A child is gone."""
+    """A child has exited and was reaped."""
 
     signal: int
-    """0 where it was none."""
+    """The signal that ended the child; 0 if it exited by itself."""
     timed_out: bool
     peak: int
-    """Resident bytes at its highest."""
+    """Peak resident memory in bytes."""
 
 
 class Task(msgspec.Struct, frozen=True):
-    """One pub; the circuit's bytes follow."""
+    """One pub, without the circuit's bytes, which follow in a block."""
 
     index: int
     name: str
@@ -71,12 +75,14 @@ class Task(msgspec.Struct, frozen=True):
     seed: int
     threads: int
     memory: int
+    """Bytes that the child may use."""
     parse_seconds: float
+    """CPU seconds to load the circuit."""
     method: Method = "automatic"
     amplitudes: Precision = "double"
     noise: NoiseModel | None = None
     seconds_left: float | None = None
-    """Until the job's deadline; of it this pub has a share."""
+    """Until the job's deadline. The pub's share of it is enforced by the fork server."""
     primitive: Primitive = "Sampler"
     parameter_values: dict[str, Any] = {}
     observables: Any = None
@@ -85,53 +91,53 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What a child says of a pub. `trace` holds types and code lines, no values: it goes to the log."""
+    """What a child sends for one pub: its result or error, the times, and a trace for the log."""
 
     result: PubResult
     load: float
+    """Seconds to load the circuit."""
     run: float
+    """Seconds to run it."""
     trace: str = ""
+    """Types and line numbers of an exception, without values."""
     arrays: list[memoryview] = []
-    """Of the pub in the order of `result.arrays`, in NumPy's format. They are no part of the JSON, but follow on it."""
+    """The saved arrays in the order of `result.arrays`, in NumPy's file format. Sent as blocks after the JSON."""
 
 
 REPORT: Final = msgspec.json.Decoder(Report)
 TASK: Final = msgspec.json.Decoder(Task)
-"""Made here, before the fork: each child would else work out anew what a Task is."""
+"""Created before the fork: otherwise each child would analyse the type again."""
 
 
-def send_blocks(sock: socket.socket, *blocks: bytes) -> None:
-    sock.sendall(b"".join(part for data in blocks for part in (LENGTH.pack(len(data)), data)))
+def pack(*blocks: bytes) -> bytes:
+    """Returns the blocks as they are sent."""
+    return b"".join(part for data in blocks for part in (LENGTH.pack(len(data)), data))
 
 
-def send_report(sock: socket.socket, report: Report) -> None:
-    """A report, and what follows on it."""
-    send_blocks(sock, msgspec.json.encode(msgspec.structs.replace(report, arrays=[])))
+def write_report(stream: BinaryIO, report: Report) -> None:
+    """Writes a report and its arrays."""
+    stream.write(pack(msgspec.json.encode(msgspec.structs.replace(report, arrays=[]))))
     for data in report.arrays:
-        sock.sendall(LENGTH.pack(len(data)))
-        sock.sendall(data)
+        stream.write(LENGTH.pack(len(data)))
+        stream.write(data)
+    stream.flush()
 
 
-def receive_pairs(sock: socket.socket) -> list[tuple[bytes, bytes]]:
-    """Two blocks for each pub, up to the end of the stream."""
-    found: list[tuple[bytes, bytes]] = []
+def read_pairs(stream: BinaryIO) -> list[tuple[bytes, bytes]]:
+    """Reads two blocks for each pub until the end of the stream."""
+    pairs: list[tuple[bytes, bytes]] = []
     with contextlib.suppress(EOFError):
         while True:
-            found.append((_receive_block(sock), _receive_block(sock)))
-    return found
+            pairs.append((_read_block(stream), _read_block(stream)))
+    return pairs
 
 
-def _receive_block(sock: socket.socket) -> bytes:
-    return _receive(sock, LENGTH.unpack(_receive(sock, LENGTH.size))[0])
+def _read_block(stream: BinaryIO) -> bytes:
+    return _read(stream, LENGTH.unpack(_read(stream, LENGTH.size))[0])
 
 
-def _receive(sock: socket.socket, size: int) -> bytes:
-    data = bytearray(size)
-    view = memoryview(data)
-    filled = 0
-    while filled < size:
-        got = sock.recv_into(view[filled:])
-        if got == 0:
-            raise EOFError
-        filled += got
-    return bytes(data)
+def _read(stream: BinaryIO, size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) < size:
+        raise EOFError
+    return data

@@ -27,6 +27,8 @@ from quantumjob_worker.isolation import limits
 from quantumjob_worker.isolation.scratch_dir import ScratchDir
 
 STOP_SECONDS: Final = 1.0
+CHANNEL: Final = 3
+"""The child's descriptor of the socket to the parent."""
 ENVIRONMENT: Final = {
     "OPENBLAS_NUM_THREADS": "1",  # a BLAS pool started here would be gone, and waited for, in the children
     "MKL_NUM_THREADS": "1",
@@ -47,7 +49,7 @@ class Child(Protocol):
 
     def import_parsers(self, formats: Iterable[Format]) -> None: ...
 
-    def main(self, sock: socket.socket, start: ipc.ForkRequest, scratch: ScratchDir) -> None: ...
+    def main(self, channel: int, start: ipc.ForkRequest, scratch: ScratchDir) -> None: ...
 
 
 def start(load_child: Callable[[], Child]) -> tuple[int, socket.socket]:
@@ -157,10 +159,10 @@ def _run_child(child: Child, control: socket.socket, start: ipc.ForkRequest, fd:
     if pid == 0:
         code = 1
         try:
-            os.dup2(fd, 3)
-            limits.keep_only(3, *scratch.descriptors)
+            os.dup2(fd, CHANNEL)
+            limits.keep_only(CHANNEL, *scratch.descriptors)
             limits.die_with_parent(server)
-            child.main(socket.socket(fileno=3), start, scratch)
+            child.main(CHANNEL, start, scratch)
             code = 0
         finally:
             os._exit(code)

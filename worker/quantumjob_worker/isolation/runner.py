@@ -80,7 +80,7 @@ class Runner:
     def run_together(
         self, pubs: Sequence[tuple[ipc.Task, bytes]], seconds: float | None, tick: Tick, on_report: OnReport
     ) -> ipc.ChildExit:
-        """Pubs one after the other in one child, and how that ended. ReportParser are heard as they come, in that order."""
+        """Runs pubs one after the other in one child. Calls `on_report` for each report as it arrives."""
         self.wait(tick)
         if self._used:
             self.warm_up()
@@ -92,9 +92,8 @@ class Runner:
             with theirs:
                 self._send_start(msgspec.json.encode(start), theirs.fileno())
             with contextlib.suppress(ConnectionError):  # it may die while we still talk
-                ipc.send_blocks(
-                    ours, *chain.from_iterable((msgspec.json.encode(task), circuit) for task, circuit in pubs)
-                )
+                blocks = chain.from_iterable((msgspec.json.encode(task), circuit) for task, circuit in pubs)
+                ours.sendall(ipc.pack(*blocks))
                 ours.shutdown(socket.SHUT_WR)
             return self._listen(ours, len(pubs), tick, on_report)
 

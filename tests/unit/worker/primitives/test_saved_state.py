@@ -358,16 +358,6 @@ def test_a_child_sends_its_arrays_after_its_report(runner: Any) -> None:
         assert len(told.arrays[0]) > size
 
 
-class Sink:
-    """What a child has sent."""
-
-    def __init__(self) -> None:
-        self.data = b""
-
-    def sendall(self, data: bytes) -> None:
-        self.data += bytes(data)
-
-
 def heard(data: bytes, size: int) -> tuple[list[ipc.Report], bool]:
     """The reports of two pubs, sent in pieces, and whether all of it was understood."""
     found: list[ipc.Report] = []
@@ -383,10 +373,10 @@ def two() -> tuple[list[ipc.Report], bytes]:
         report(HEAD3 + "qubit[2] q; h q;", "OpenQASM3"),
         report(HEAD3 + "qubit[13] q; h q;", "OpenQASM3", ("Statevector",)),
     ]
-    sink: Any = Sink()
+    sink = io.BytesIO()
     for each in made:
-        ipc.send_report(sink, each)
-    return made, sink.data
+        ipc.write_report(sink, each)
+    return made, sink.getvalue()
 
 
 @pytest.mark.parametrize("size", [1000, 1 << 18])
