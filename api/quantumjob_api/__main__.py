@@ -9,13 +9,14 @@ import ssl
 
 import uvicorn
 import uvloop
+from starlette.types import ASGIApp
 
 from quantumjob_api import app, metrics
 from quantumjob_api.bodies import Budget
-from quantumjob_api.guard import Guard
 from quantumjob_api.kube import Kube
-from quantumjob_api.listener import Listener, listening
 from quantumjob_api.room import Room
+from quantumjob_api.server.connections import Connections, listen, serve
+from quantumjob_api.server.middleware import RequestLimits
 from quantumjob_api.service import Service
 from quantumjob_api.settings import Settings
 from quantumjob_contract import logs
@@ -31,6 +32,7 @@ logger = logging.getLogger(f"{__package__}.main")  # its __name__ is another
 #   160 of segments; 120 of manifests and lists, as they are read; 12 of 192 waiters.
 READING = 64 << 20
 """A segment takes up to two and a half times its bytes: as text, as samples, as an answer."""
+HEAD_BYTES = 64 * 1024
 OPENING = 3
 LISTS = 2
 LISTING = 4
@@ -50,10 +52,12 @@ async def open_service(settings: Settings, directory: StoreDirectory) -> Service
     )
 
 
-def configured(settings: Settings, directory: StoreDirectory) -> uvicorn.Config:
-    """The server of the API."""
+def configured(app: ASGIApp) -> uvicorn.Config:
+    """The HTTP server."""
     return uvicorn.Config(
-        Guard(app.create(lambda: open_service(settings, directory)), settings.max_requests),
+        app,
+        http="h11",  # uvicorn's other protocols bound neither a head nor the requests behind one at work
+        h11_max_incomplete_event_size=HEAD_BYTES,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -89,8 +93,10 @@ async def run(settings: Settings) -> None:
     keeping = asyncio.create_task(certificates.keep(context, settings.tls_dir)) if context else None
     answers = health.application(metrics.REGISTRY, lambda: "", lambda: unready(directory))
     try:
-        async with health.served(answers, listening(settings.health_port)):
-            await Listener(configured(settings, directory), settings.port, settings.max_connections, context).serve()
+        async with health.served(answers, listen(settings.health_port)):
+            connections = Connections(settings.max_connections)
+            limited = RequestLimits(app.create(lambda: open_service(settings, directory)), connections)
+            await serve(uvicorn.Server(configured(limited)), listen(settings.port), connections, context)
     finally:
         if keeping:
             keeping.cancel()

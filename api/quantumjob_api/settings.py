@@ -29,11 +29,9 @@ class Settings(BaseSettings):
     port: int = 8443
     health_port: int = 8080
     max_connections: int = Field(default=512, ge=1)
-    """Connections open at a time; for one more the one that is idle longest goes. More than
-    max_requests, else clients wait without an answer while all are at work."""
-    max_requests: int = Field(default=256, ge=1)
-    """Requests at work at a time, those that wait for a job included; one more is answered with 503."""
+    """Connections that are open at a time, and so requests; for one more, the one that waits longest for its client is
+    closed."""
     max_waiting: int = Field(default=192, ge=1)
-    """Of these, requests that wait for a job or follow its events."""
+    """Requests that wait for a job or follow its events."""
     max_body_bytes: int = Field(default=64 << 20, ge=1)
     """Bytes of all bodies that are in memory at a time."""

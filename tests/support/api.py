@@ -13,9 +13,10 @@ import httpx
 
 from quantumjob_api import app
 from quantumjob_api.bodies import Budget
-from quantumjob_api.guard import Guard
 from quantumjob_api.problems import of_kubernetes
 from quantumjob_api.room import Room
+from quantumjob_api.server.connections import Connections
+from quantumjob_api.server.middleware import RequestLimits
 from quantumjob_api.service import Service
 
 JSON = dict[str, Any]
@@ -155,16 +156,14 @@ class Client(httpx.AsyncClient):
 
 
 @contextlib.asynccontextmanager
-async def running(
-    kube: Any, store: Any, *, max_requests: int = 64, waiting: int = 8
-) -> AsyncIterator[httpx.AsyncClient]:
+async def running(kube: Any, store: Any, *, waiting: int = 8) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the service."""
-    through = transport(kube, store, max_requests=max_requests, waiting=waiting)
+    through = transport(kube, store, waiting=waiting)
     async with Client(transport=through, base_url="http://service") as client:
         yield client
 
 
-def transport(kube: Any, store: Any, *, max_requests: int = 64, waiting: int = 8) -> httpx.ASGITransport:
+def transport(kube: Any, store: Any, *, waiting: int = 8) -> httpx.ASGITransport:
     """The service, without a network."""
     service = Service(
         kube,
@@ -182,7 +181,7 @@ def transport(kube: Any, store: Any, *, max_requests: int = 64, waiting: int = 8
 
     made = app.create(given)
     made.state.service = service
-    return httpx.ASGITransport(Guard(made, max_requests), raise_app_exceptions=False)
+    return httpx.ASGITransport(RequestLimits(made, Connections(1)), raise_app_exceptions=False)
 
 
 def bearer(verbs: str, namespace: str = "team") -> dict[str, str]:

@@ -7,7 +7,9 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import uvicorn
@@ -15,79 +17,94 @@ import uvloop
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from quantumjob_api import guard, protocol
-from quantumjob_api.listener import Listener
+from quantumjob_api.__main__ import configured
+from quantumjob_api.server import connections, middleware
+from quantumjob_api.server.connections import Connections
+from quantumjob_api.server.middleware import RequestLimits
 
-ROOM = 4
+LIMIT = 4
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+LARGE = 1 << 24
+"""Bytes of an answer that no buffer of the network holds."""
 
 
-class Served:
-    """A server of one answer, with room for few connections."""
+class Server:
+    """A server of one answer that accepts few connections."""
 
-    def __init__(self, context: ssl.SSLContext | None, trusted: ssl.SSLContext | None) -> None:
+    def __init__(self, tls: Tls | None) -> None:
         self.app: ASGIApp = PlainTextResponse("hello")
         self.asked = 0
-        config = uvicorn.Config(self._answer, interface="asgi3", ws="none", log_config=None, lifespan="off")
-        self.listener = Listener(config, 0, ROOM, context)
-        self.trusted = trusted
+        self.tls = tls
+        self.connections = Connections(LIMIT)
+        self.config = configured(RequestLimits(self._answer, self.connections))
+        self.config.lifespan = "off"
+        self.uvicorn = uvicorn.Server(self.config)
+        self.listening = connections.listen(0)
+        self.port = self.listening.getsockname()[1]
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.asked += 1
         await self.app(scope, receive, send)
 
-    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        port = self.listener.socket.getsockname()[1]
-        name = "localhost" if self.trusted else None
-        return await asyncio.open_connection("127.0.0.1", port, ssl=self.trusted, server_hostname=name)
+    async def serve(self) -> None:
+        await connections.serve(self.uvicorn, self.listening, self.connections, self.tls.server if self.tls else None)
 
-    async def ask(self) -> bytes:
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        context, name = (self.tls.client, "localhost") if self.tls else (None, None)
+        return await asyncio.open_connection("127.0.0.1", self.port, ssl=context, server_hostname=name)
+
+    async def get(self) -> None:
+        """By a connection that is closed after the answer."""
         reader, writer = await self.connect()
         writer.write(GET)
-        answer = await reader.readuntil(b"hello")
+        assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
         writer.close()
-        return answer
+
+    async def until(self, true: Callable[[], object]) -> None:
+        while not true():
+            await asyncio.sleep(0)
 
 
-LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-Scenario = Callable[[Served], Awaitable[None]]
+class Tls(NamedTuple):
+    server: ssl.SSLContext
+    client: ssl.SSLContext
 
 
-@pytest.fixture(params=[f"{loop}-{kind}" for loop in LOOPS for kind in ("plain", "tls")])
-def run(request: pytest.FixtureRequest, certificate: Path) -> Callable[[Scenario], None]:
-    """Runs a scenario against a server."""
-    loop, _, kind = request.param.partition("-")
-    context = trusted = None
-    if kind == "tls":
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(certificate / "tls.crt", certificate / "tls.key")
-        trusted = ssl.create_default_context(cafile=str(certificate / "tls.crt"))
+@pytest.fixture(scope="module")
+def tls(certificate: Path) -> Tls:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate / "tls.crt", certificate / "tls.key")
+    return Tls(context, ssl.create_default_context(cafile=str(certificate / "tls.crt")))
 
-    async def whole(scenario: Scenario) -> None:
-        made = Served(context, trusted)
-        serving = asyncio.create_task(made.listener.serve())
+
+Scenario = Callable[[Server], Awaitable[None]]
+Run = Callable[[Scenario], None]
+
+
+def serving(tls: Tls | None, scenario: Scenario) -> None:
+    """Runs a scenario against a server, on the event loop of the service."""
+
+    async def whole() -> None:
+        server = Server(tls)
+        running = asyncio.create_task(server.serve())
         try:
             async with asyncio.timeout(20):
-                await scenario(made)
+                await scenario(server)
         finally:
-            made.listener.server.should_exit = True
+            server.uvicorn.should_exit = True
             async with asyncio.timeout(20):
-                await serving
+                await running
 
-    def of(scenario: Scenario) -> None:
-        with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
-            runner.run(whole(scenario))
-
-    return of
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(whole())
 
 
-async def ended(reader: asyncio.StreamReader) -> bool:
-    """Whether the server has closed this connection; waits for it."""
-    await everything(reader)
-    return True
+@pytest.fixture(params=["plain", "tls"])
+def run(request: pytest.FixtureRequest, tls: Tls) -> Run:
+    return partial(serving, tls if request.param == "tls" else None)
 
 
-async def everything(reader: asyncio.StreamReader) -> bytes:
+async def rest(reader: asyncio.StreamReader) -> bytes:
     """What comes until the server has closed this connection."""
     found = bytearray()
     with contextlib.suppress(ConnectionError):
@@ -96,129 +113,82 @@ async def everything(reader: asyncio.StreamReader) -> bytes:
     return bytes(found)
 
 
-def test_a_connection_serves_many_requests(run: Callable[[Scenario], None]) -> None:
-    async def scenario(served: Served) -> None:
-        reader, writer = await served.connect()
-        for _ in range(3):
-            writer.write(GET)
-            assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
-        writer.write(GET * 3)
-        for _ in range(3):
-            await reader.readuntil(b"hello")
+def test_a_connection_serves_many_requests(run: Run) -> None:
+    async def scenario(server: Server) -> None:
+        reader, writer = await server.connect()
+        for sent in (GET, GET, GET * 3):
+            writer.write(sent)
+            for _ in range(sent.count(GET)):
+                assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
         writer.close()
 
     run(scenario)
 
 
-def test_idle_connections_make_room(run: Callable[[Scenario], None]) -> None:
-    async def scenario(served: Served) -> None:
-        held = [await served.connect() for _ in range(ROOM * 3)]
-        assert (await served.ask()).startswith(b"HTTP/1.1 200")
-        assert await ended(held[0][0])
+def test_silent_connections_are_closed_for_new_ones(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MIN_SECONDS", 0)
+
+    async def scenario(server: Server) -> None:
+        held = [await server.connect() for _ in range(LIMIT * 3)]
+        await server.get()
+        assert await rest(held[0][0]) == b""
         for _, writer in held:
             writer.close()
 
     run(scenario)
 
 
-def test_whoever_comes_has_a_moment_to_speak(run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many others come before it has: they wait until it, or the moment, is over."""
+def test_a_new_connection_has_time_to_send_its_request(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other connections are accepted after it was answered, however many they are."""
+    monkeypatch.setattr(connections, "MIN_SECONDS", 3600)
 
-    async def scenario(served: Served) -> None:
-        monkeypatch.setattr(protocol, "MOMENT_SECONDS", 3600)
-        coming = [asyncio.create_task(served.connect()) for _ in range(ROOM * 3)]
-        for each in coming:
-            reader, writer = await each
-            writer.write(GET)
-            assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
-            writer.close()
+    async def scenario(server: Server) -> None:
+        await asyncio.gather(*(server.get() for _ in range(LIMIT * 3)))
 
     run(scenario)
 
 
-def test_those_who_ask_again_and_again_keep_nobody_out(
-    run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
+def test_the_handshake_of_a_silent_client_ends(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HANDSHAKE_SECONDS", 0.01)
+
+    async def scenario(server: Server) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        assert await rest(reader) == b""
+        writer.close()
+
+    serving(tls, scenario)
+
+
+def test_a_connection_that_waits_for_a_place_does_not_hold_up_the_end(
+    run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The moment is one's own once, not after each answer."""
+    made, looked = Connections.make_room, []
+    monkeypatch.setattr(connections, "MIN_SECONDS", 3600)
+    monkeypatch.setattr(Connections, "make_room", lambda *args: looked.append(made(*args)) or looked[-1])
 
-    async def again(served: Served) -> None:
-        reader, writer = await served.connect()
-        try:
-            while True:
-                writer.write(GET)
-                await reader.readuntil(b"hello")
-                await asyncio.sleep(0.02)  # much less than the moment
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.transport.abort()
-
-    async def scenario(served: Served) -> None:
-        monkeypatch.setattr(protocol, "MOMENT_SECONDS", 0.2)
-        asking = [asyncio.create_task(again(served)) for _ in range(ROOM)]
-        while served.asked < 10 * ROOM:
-            await asyncio.sleep(0)
-        assert (await served.ask()).startswith(b"HTTP/1.1 200")
-        for each in asking:
-            each.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
-
-    run(scenario)
-
-
-def test_one_that_waits_for_room_does_not_keep_the_service_from_ending(
-    run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Made after the others were closed, it would be waited for, as long as the service waits for anything."""
-    delays: list[float] = []
-    delay = protocol.Connections.delay
-
-    def noted(self: protocol.Connections, now: float) -> float:
-        delays.append(delay(self, now))
-        return delays[-1]
-
-    async def scenario(served: Served) -> None:
-        monkeypatch.setattr(protocol, "MOMENT_SECONDS", 3600)
-        monkeypatch.setattr(protocol, "HEAD_SECONDS", 3600)
-        monkeypatch.setattr(protocol.Connections, "delay", noted)
-        held = [await served.connect() for _ in range(ROOM)]
-        port = served.listener.socket.getsockname()[1]
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)  # without TLS: it would wait for a handshake
-        while not any(delays):
-            await asyncio.sleep(0)
-        served.listener.server.should_exit = True
-        assert await ended(reader)
-        assert served.listener.server.server_state.connections == set()
+    async def scenario(server: Server) -> None:
+        held = [await server.connect() for _ in range(LIMIT)]
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)  # no handshake: it is not accepted
+        await server.until(lambda: False in looked)
+        server.uvicorn.should_exit = True
+        assert await rest(reader) == b""
         for _, each in [*held, (reader, writer)]:
             each.close()
 
     run(scenario)
 
 
-def test_others_have_a_turn_between_two_connections(
-    run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However many wait to be accepted, and whoever sees to it that more do."""
-    turns, seen = 0, []
+def test_other_tasks_run_between_two_accepts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many connections wait to be accepted."""
+    rounds, seen = 0, []
+    monkeypatch.setattr(Connections, "make_room", lambda *_: not seen.append(rounds))
 
-    def delay(*_: object) -> float:
-        seen.append(turns)
-        return 0.0
-
-    async def tick() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    async def scenario(served: Served) -> None:
-        monkeypatch.setattr(protocol.Connections, "delay", delay)
-        address = ("127.0.0.1", served.listener.socket.getsockname()[1])
-        ticking = asyncio.create_task(tick())
-        waiting = [socket.create_connection(address) for _ in range(20)]
+    async def scenario(server: Server) -> None:
+        nonlocal rounds
+        waiting = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(20)]
         while len(seen) < len(waiting):
+            rounds += 1
             await asyncio.sleep(0)
-        ticking.cancel()
         for each in waiting:
             each.close()
         assert len(set(seen)) == len(waiting)
@@ -226,160 +196,111 @@ def test_others_have_a_turn_between_two_connections(
     run(scenario)
 
 
-def test_connections_that_never_speak_are_closed(
-    run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def scenario(served: Served) -> None:
-        monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.05)
-        reader, writer = await served.connect()
-        assert await ended(reader)
-        writer.close()
-        reader, writer = await served.connect()
-        writer.write(GET[:10])
-        assert await ended(reader)
-        writer.close()
+def test_a_request_that_the_end_of_the_service_cuts_gets_503() -> None:
+    """A long poll, where the pod is replaced."""
+    began = asyncio.Event()
 
-    run(scenario)
-
-
-def test_a_request_that_outlasts_the_service_is_told_to_come_again() -> None:
-    """A long poll, when the pod is replaced."""
-
-    async def endless(_: object, __: object, ___: object) -> None:
+    async def endless(_: Scope, __: Receive, ___: Send) -> None:
         began.set()
         await asyncio.Event().wait()
 
     async def scenario() -> bytes:
-        app = guard.Guard(endless, 1)  # type: ignore[arg-type]
-        config = uvicorn.Config(app, ws="none", log_config=None, lifespan="off", timeout_graceful_shutdown=0)
-        listener = Listener(config, 0, ROOM, None)
-        serving = asyncio.create_task(listener.serve())
-        reader, writer = await asyncio.open_connection("127.0.0.1", listener.socket.getsockname()[1])
+        server = Server(None)
+        server.app = endless
+        server.config.timeout_graceful_shutdown = 0
+        serving = asyncio.create_task(server.serve())
+        reader, writer = await server.connect()
         writer.write(GET)
         await began.wait()
-        listener.server.should_exit = True
-        said = await reader.read()
+        server.uvicorn.should_exit = True
+        answer = await rest(reader)
         writer.close()
         await serving
-        return said
+        return answer
 
-    began = asyncio.Event()
-    said = asyncio.run(scenario())
-    assert said.startswith(b"HTTP/1.1 503")
-    assert b'"reason":"Busy"' in said
+    answer = asyncio.run(scenario())
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert b'"reason":"Busy"' in answer
 
 
-def test_an_answer_that_nobody_takes_ends(run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """In one piece or in many; and what is still to be sent does not keep the connection."""
-    size = 1 << 24
+@pytest.mark.parametrize("requests", [1, 5])
+def test_an_answer_that_the_client_does_not_take_ends(run: Run, monkeypatch: pytest.MonkeyPatch, requests: int) -> None:
+    """What is still to be sent does not keep the connection, nor do the requests that came behind it."""
+    monkeypatch.setattr(middleware, "SEND_SECONDS", 0.05)
+    monkeypatch.setattr(middleware, "SEND_RATE", 1 << 40)
 
-    async def scenario(served: Served) -> None:
-        monkeypatch.setattr(guard, "SEND_SECONDS", 0.2)
-        monkeypatch.setattr(guard, "SEND_RATE", 1 << 30)
-        served.app = guard.Guard(PlainTextResponse(b"x" * size), 1)
-        reader, writer = await served.connect()
-        writer.write(GET)
-        try:
-            while served.listener.server.server_state.connections or not served.asked:
-                await asyncio.sleep(0)
-            assert len(await everything(reader)) < size
-        finally:
+    async def scenario(server: Server) -> None:
+        server.app = PlainTextResponse(b"x" * LARGE)
+        reader, writer = await server.connect()
+        writer.write(GET * requests)
+        await server.until(lambda: server.asked)
+        await server.until(lambda: not server.uvicorn.server_state.connections)
+        await server.until(lambda: not server.uvicorn.server_state.tasks)
+        assert len(await rest(reader)) < LARGE
+        writer.transport.abort()
+
+    run(scenario)
+
+
+def test_a_client_that_does_not_take_its_answer_makes_room(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MIN_SECONDS", 0)
+    large, small = PlainTextResponse(b"x" * LARGE), PlainTextResponse("hello")
+
+    async def either(scope: Scope, receive: Receive, send: Send) -> None:
+        await (large if scope["path"] == "/large" else small)(scope, receive, send)
+
+    async def scenario(server: Server) -> None:
+        server.app = either
+        held = [await server.connect() for _ in range(LIMIT)]
+        for _, writer in held:
+            writer.write(GET.replace(b"/ ", b"/large ", 1))
+        await server.until(lambda: server.asked == LIMIT)
+        await server.get()
+        assert len(await rest(held[0][0])) < LARGE
+        for _, writer in held:
             writer.transport.abort()
 
     run(scenario)
 
 
-def test_of_many_requests_at_once_none_is_left_behind(
-    run: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Several on one connection, and nobody takes the answers: the service must count none of them for ever."""
+def test_a_client_that_waits_for_its_answer_is_not_closed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one is accepted once there is an answer."""
+    monkeypatch.setattr(connections, "MIN_SECONDS", 0)
+    ready = asyncio.Event()
 
-    async def scenario(served: Served) -> None:
-        monkeypatch.setattr(guard, "SEND_SECONDS", 0.2)
-        monkeypatch.setattr(guard, "SEND_RATE", 1 << 30)
-        ours = served.app = guard.Guard(PlainTextResponse(b"x" * (1 << 24)), 9)
-        _, writer = await served.connect()
-        writer.write(GET * 5)
-        try:
-            while served.listener.server.server_state.connections or not served.asked or ours._active:
-                await asyncio.sleep(0)
-        finally:
-            writer.transport.abort()
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        await ready.wait()
+        await PlainTextResponse("hello")(scope, receive, send)
+
+    async def scenario(server: Server) -> None:
+        server.app = slow
+        first = [asyncio.create_task(server.get()) for _ in range(LIMIT)]
+        await server.until(lambda: server.asked == LIMIT)
+        last = asyncio.create_task(server.get())
+        ready.set()
+        await asyncio.gather(*first, last)
 
     run(scenario)
 
 
-@pytest.mark.parametrize("more", [GET * 5000, b"GET / HTTP/1.1\r\n" + b"x-a: b\r\n" * 100_000])
-def test_requests_behind_one_at_work_are_bounded(run: Callable[[Scenario], None], more: bytes) -> None:
-    """In number, and each in its head."""
-
-    told = False
-
-    async def at_work(_: Scope, receive: Receive, __: Send) -> None:
-        nonlocal told
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        told = True
-
-    async def scenario(served: Served) -> None:
-        served.app = at_work
-        reader, writer = await served.connect()
+def test_a_large_answer_is_whole(run: Run) -> None:
+    async def scenario(server: Server) -> None:
+        server.app = PlainTextResponse(b"x" * LARGE)
+        reader, writer = await server.connect()
         writer.write(GET)
-        while not served.asked:
-            await asyncio.sleep(0)
-        writer.write(more)
-        assert await ended(reader)
-        while not told:
-            await asyncio.sleep(0)
+        assert f"content-length: {LARGE}".encode() in await reader.readuntil(b"\r\n\r\n")
+        assert await reader.readexactly(LARGE) == b"x" * LARGE
         writer.close()
 
     run(scenario)
 
 
-def test_who_does_not_take_an_answer_makes_room(run: Callable[[Scenario], None]) -> None:
-    async def scenario(served: Served) -> None:
-        large, small = PlainTextResponse(b"x" * (1 << 24)), PlainTextResponse("hello")
-
-        async def either(scope: Scope, receive: Receive, send: Send) -> None:
-            await (large if scope["path"] == "/large" else small)(scope, receive, send)
-
-        ours = served.app = guard.Guard(either, 1)
-        reader, writer = await served.connect()
-        writer.write(GET.replace(b"/ ", b"/large ", 1))
-        while not ours._pieces._waiting:
-            await asyncio.sleep(0)
-        assert (await served.ask()).startswith(b"HTTP/1.1 200")
-        assert await ended(reader)
-        writer.close()
-
-    run(scenario)
-
-
-def test_an_answer_in_pieces_is_whole(run: Callable[[Scenario], None]) -> None:
-    size = 1 << 22
-
-    async def scenario(served: Served) -> None:
-        served.app = guard.Guard(PlainTextResponse(b"x" * size), 1)
-        reader, writer = await served.connect()
-        writer.write(GET)
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert f"content-length: {size}".encode() in head
-        assert await reader.readexactly(size) == b"x" * size
-        writer.close()
-
-    run(scenario)
-
-
-def test_a_head_is_bounded(run: Callable[[Scenario], None]) -> None:
-    async def scenario(served: Served) -> None:
-        reader, writer = await served.connect()
-        writer.write(b"GET / HTTP/1.1\r\n")
-        with contextlib.suppress(ConnectionError):
-            while not reader.at_eof() and not writer.is_closing():
-                writer.write(b"x-a: " + b"a" * 4096 + b"\r\n")
-                await writer.drain()
-                await asyncio.sleep(0)
-        assert await ended(reader)
+def test_a_head_is_bounded(run: Run) -> None:
+    async def scenario(server: Server) -> None:
+        reader, writer = await server.connect()
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nx-a: " + b"a" * (1 << 20))
+        assert b"200" not in await rest(reader)
+        assert server.asked == 0
         writer.close()
 
     run(scenario)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tracemalloc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,8 +12,8 @@ from starlette.requests import ClientDisconnect
 
 from quantumjob_api import bodies, pages, problems, streams, tokens, views
 from quantumjob_api.problems import STATUS, Problem, Reason
-from quantumjob_api.protocol import MOMENT_SECONDS, Connections
 from quantumjob_api.room import Room
+from quantumjob_api.server.connections import MIN_SECONDS, ClientConnection, Connections
 from support.kube import quantumjob
 
 JSON = dict[str, Any]
@@ -122,30 +122,43 @@ async def test_an_object_that_is_not_what_it_should_be_never_ends() -> None:
     assert (caught.value.reason, got) == (Reason.NOT_VERIFIED, [b"abc"])
 
 
-def test_the_connection_that_is_idle_longest_makes_room_once_it_had_its_moment() -> None:
+def test_the_connection_that_waits_longest_for_its_client_makes_room() -> None:
     closed: list[str] = []
+    gone: set[str] = set()
     connections = Connections(2)
 
-    def close(who: str) -> Callable[[], None]:
-        return lambda: closed.append(who)
+    def add(name: str, now: float) -> ClientConnection:
+        made = ClientConnection(lambda: name not in gone, lambda: closed.append(name), now)
+        connections.add((name, 1), made)
+        return made
 
-    for at, who in ((0.0, "a"), (0.1, "b")):
-        assert connections.delay(at) == 0
-        connections.opened(who, close(who), at)
-    assert connections.delay(0.1) == pytest.approx(MOMENT_SECONDS - 0.1)
-    connections.busy("a")
-    assert connections.delay(0.1) == pytest.approx(MOMENT_SECONDS)
-    connections.idle("a", close("a"), 0.2)
-    assert connections.delay(0.1 + MOMENT_SECONDS) == 0
-    connections.opened("c", close("c"), 0.1 + MOMENT_SECONDS)
-    assert closed == ["b"]
-    for who in ("a", "c"):
-        connections.busy(who)
-    assert connections.delay(9.0) == MOMENT_SECONDS, "none is idle"
-    connections.closed("a")
-    assert connections.delay(9.0) == 0
-    connections.opened("d", close("d"), 9.0)
-    assert closed == ["b"]
+    first, second = add("first", 0.0), add("second", 0.1)
+    assert not connections.make_room(0.1), "no connection is MIN_SECONDS old"
+    assert connections.make_room(MIN_SECONDS)
+    assert closed == ["first"]
+    first = add("first", 1.0)
+    second.waiting_since = None
+    assert not connections.make_room(1.0 + MIN_SECONDS / 2), "the service works for the only old one"
+    second.waiting_since = 9.0
+    assert connections.make_room(9.0), "its age counts, not the time since its last answer"
+    assert closed == ["first", "first"], "it waits longest"
+    third = add("third", 9.0)
+    first.waiting_since = second.waiting_since = third.waiting_since = None
+    assert not connections.make_room(99.0)
+    gone.add("second")
+    assert connections.make_room(99.0)
+    assert connections.find(("second", 1)) is None
+    assert closed == ["first", "first"]
+
+
+def test_a_connection_that_asks_again_and_again_keeps_no_client_out() -> None:
+    closed: list[int] = []
+    connections = Connections(1)
+    busy = ClientConnection(lambda: True, lambda: closed.append(1), 0.0)
+    connections.add(("busy", 1), busy)
+    busy.waiting_since = 0.99 * MIN_SECONDS
+    assert connections.make_room(MIN_SECONDS)
+    assert closed == [1]
 
 
 def test_room_has_no_queue_and_a_part_for_each_namespace() -> None:

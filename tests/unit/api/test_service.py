@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from quantumjob_api import guard
 from quantumjob_api.kube import TooMuch
+from quantumjob_api.server import middleware
 from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.transfer import sha256
@@ -421,7 +421,7 @@ async def test_a_segment_that_is_none_is_not_read(
 
 
 async def test_a_body_that_stops_is_cut(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "BODY_IDLE_SECONDS", 0.01)
+    monkeypatch.setattr(middleware, "BODY_SECONDS", 0.01)
 
     async def stopping() -> AsyncIterator[bytes]:
         yield b"{"
@@ -435,30 +435,6 @@ async def test_a_body_that_stops_is_cut(client: httpx.AsyncClient, monkeypatch: 
 async def test_a_query_of_any_size_has_an_answer(client: httpx.AsyncClient, query: str) -> None:
     answer = await client.get(f"{JOBS}?{query}", headers=ALL)
     assert answer.status_code == 200 or is_problem(answer, 422, "InvalidRequest")
-
-
-async def test_the_slowest_body_makes_room_for_another_request(kube: FakeKube, store: MemoryStore) -> None:
-    """Whoever sends a byte now and then, with any token or none that is valid, keeps nobody out."""
-    typed = ALL | {"Content-Type": "application/json"}
-    silent = [asyncio.Event(), asyncio.Event()]
-    more = asyncio.Event()
-
-    async def body(number: int) -> AsyncIterator[bytes]:
-        text = json.dumps(BODY | {"name": f"slow{number}"}).encode()
-        yield text[:1]
-        silent[number].set()
-        await more.wait()
-        yield text[1:]
-
-    async with running(kube, store.opened, max_requests=2) as client:
-        slow = []
-        for number, each in enumerate(silent):
-            slow.append(asyncio.create_task(client.post(JOBS, content=body(number), headers=typed)))
-            await each.wait()
-        assert (await client.get(JOBS, headers=ALL)).status_code == 200
-        assert is_problem(await slow[0], 408, "SlowBody")
-        more.set()
-        assert (await slow[1]).status_code == 202
 
 
 async def test_a_stranger_s_large_body_is_not_read(client: httpx.AsyncClient) -> None:
@@ -483,15 +459,3 @@ async def test_the_location_is_not_the_host_headers(client: httpx.AsyncClient) -
     )
     assert made.headers["Location"].startswith("/v1/")
     assert "evil" not in made.text + str(made.headers)
-
-
-async def test_more_requests_than_there_is_room_for(kube: FakeKube, store: MemoryStore) -> None:
-    async with running(kube, store.opened, max_requests=1) as client:
-        await client.post(JOBS, json=BODY | {"name": "bell"}, headers=ALL)
-        waiting = asyncio.create_task(client.get(f"{JOBS}/bell?wait=60", headers=ALL))
-        while "watch team" not in kube.calls:
-            await asyncio.sleep(0)
-        answer = await client.get(JOBS, headers=ALL)
-        assert is_problem(answer, 503, "Busy")
-        assert answer.headers["Retry-After"] == "1"
-        waiting.cancel()

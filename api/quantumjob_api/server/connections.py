@@ -1,0 +1,152 @@
+"""Accepts a bounded number of connections for uvicorn; over it, closes the one that waits longest for its client.
+
+uvicorn has no such bound: with `limit_concurrency` every client gets 503 once many connections are open, and the
+buffers of TLS are allocated for each connection that is accepted. What was measured without this module:
+docs/decisions/0018-bounded-connections.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import uvicorn
+
+from quantumjob_api import metrics
+
+logger = logging.getLogger(__name__)
+
+MIN_SECONDS: Final = 0.5
+"""A connection is not closed earlier than that: enough for a handshake and the head of a request."""
+HANDSHAKE_SECONDS: Final = 10.0
+BACKLOG: Final = 1024
+PAUSE_SECONDS: Final = 0.05
+"""Until the next look for room, and until the next accept where the process has no file descriptor left."""
+
+Address = tuple[str, int]
+"""A client's host and port, as `client` in the scope of ASGI has them."""
+
+
+class ClientConnection:
+    """An accepted connection. Times are those of the event loop."""
+
+    def __init__(self, is_open: Callable[[], bool], close: Callable[[], object], now: float) -> None:
+        self.is_open = is_open
+        self.close = close
+        self.opened = now
+        self.waiting_since: float | None = now
+        """Since when the service waits for the client; None while the client waits for the service."""
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """For a block that waits for the client."""
+        self.waiting_since = asyncio.get_running_loop().time()
+        try:
+            yield
+        finally:
+            self.waiting_since = None
+
+
+class Connections:
+    """The open connections of a server, at most `limit`, by their clients' addresses."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._open: dict[Address, ClientConnection] = {}
+        metrics.CONNECTIONS.set_function(lambda: sum(each.is_open() for each in self._open.values()))
+
+    def make_room(self, now: float) -> bool:
+        """Whether one more may be accepted. Closes the one that waits longest for its client, if that is needed."""
+        if len(self._open) < self._limit:
+            return True
+        self._open = {address: each for address, each in self._open.items() if each.is_open()}
+        if len(self._open) < self._limit:
+            return True
+        waiting = [
+            (each.waiting_since, address)
+            for address, each in self._open.items()
+            if each.waiting_since is not None and now - each.opened >= MIN_SECONDS
+        ]
+        if not waiting:
+            return False
+        _, longest = min(waiting)
+        self._open.pop(longest).close()
+        metrics.CLOSED.labels("idle").inc()
+        return True
+
+    def add(self, address: Address, connection: ClientConnection) -> None:
+        self._open[address] = connection
+
+    def find(self, address: Address) -> ClientConnection | None:
+        return self._open.get(address)
+
+
+async def serve(
+    server: uvicorn.Server, listening: socket.socket, connections: Connections, context: ssl.SSLContext | None
+) -> None:
+    """Serves at this socket until the server ends, which waits for the requests at work."""
+    listening.setblocking(False)
+    with listening:
+        async with asyncio.TaskGroup() as group:
+            accepting = group.create_task(_accept(server, listening, connections, context))
+            await server.serve(sockets=[])
+            accepting.cancel()
+
+
+async def _accept(
+    server: uvicorn.Server, listening: socket.socket, connections: Connections, context: ssl.SSLContext | None
+) -> None:
+    loop = asyncio.get_running_loop()
+    while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
+        await asyncio.sleep(PAUSE_SECONDS)
+    while not server.should_exit:
+        try:
+            accepted, (host, port, *_) = await loop.sock_accept(listening)
+        except OSError as error:
+            logger.warning("A connection cannot be accepted", extra={"cause": str(error)})
+            await asyncio.sleep(PAUSE_SECONDS)
+            continue
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(accepted)
+            while not server.should_exit and not connections.make_room(loop.time()):  # noqa: ASYNC110  # or of time
+                await asyncio.sleep(PAUSE_SECONDS)
+            if not server.should_exit:
+                connections.add((host, port), _open(server, stack.pop_all(), accepted, context))
+        # A client that waits is accepted without a pause: other tasks would not run until none waits.
+        await asyncio.sleep(0)
+
+
+def _open(
+    server: uvicorn.Server, held: contextlib.ExitStack, accepted: socket.socket, context: ssl.SSLContext | None
+) -> ClientConnection:
+    """Hands the connection to uvicorn, after the handshake where there is TLS."""
+    loop = asyncio.get_running_loop()
+    protocol = server.config.http_protocol_class(  # type: ignore[call-arg]
+        config=server.config, server_state=server.server_state, app_state=server.lifespan.state
+    )
+    made = server.server_state.connections
+
+    async def start() -> None:
+        with held, contextlib.suppress(OSError, TimeoutError):  # ssl.SSLError is an OSError
+            seconds = HANDSHAKE_SECONDS if context else None
+            transport, _ = await loop.connect_accepted_socket(
+                lambda: protocol, accepted, ssl=context, ssl_handshake_timeout=seconds
+            )
+            connection.close = transport.abort
+            held.pop_all()
+
+    starting = loop.create_task(start())
+    connection = ClientConnection(lambda: not starting.done() or protocol in made, starting.cancel, loop.time())
+    return connection
+
+
+def listen(port: int) -> socket.socket:
+    """On all addresses, IPv6 too where there is any."""
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
+    return socket.create_server(("", port), backlog=BACKLOG)
