@@ -12,11 +12,11 @@ import uvloop
 from starlette.types import ASGIApp
 
 from quantumjob_api import app, metrics
-from quantumjob_api.bodies import Budget
 from quantumjob_api.kube import Kube
-from quantumjob_api.room import Room
 from quantumjob_api.server.connections import Connections, listen, serve
 from quantumjob_api.server.middleware import RequestLimits
+from quantumjob_api.server.quota import Room
+from quantumjob_api.server.request_body import Budget
 from quantumjob_api.service import Service
 from quantumjob_api.settings import Settings
 from quantumjob_contract import logs

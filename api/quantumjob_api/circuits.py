@@ -11,15 +11,16 @@ import msgspec
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from quantumjob_api import bodies, pages, streams
+from quantumjob_api import pages, streams
 from quantumjob_api.documented import BODY, STORE, answer, content, described, errors
 from quantumjob_api.models import Circuit, Circuits
 from quantumjob_api.pages import Continue, Limit
 from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.server import request_body
+from quantumjob_api.server.bearer_token import Token
 from quantumjob_api.service import Namespace, Serving
 from quantumjob_api.streams import Range, Redirect
 from quantumjob_api.submission import object_key
-from quantumjob_api.tokens import Token
 from quantumjob_contract import keys, limits
 from quantumjob_contract.store import Bucket, Entry
 from quantumjob_contract.store.aio import AsyncBucket
@@ -115,15 +116,15 @@ async def upload(request: Request, service: Serving, token: Token, namespace: Na
     """Needs the right to create quantumjobs in the namespace. A key is written once. The key `sha256/HEX` takes just
     the bytes that have this sha256. No call deletes a circuit: whoever has the bucket's credentials does, with an S3
     client or by a lifecycle rule."""
-    length = bodies.declared(request, limits.MAX_UPLOAD_BYTES)
+    length = request_body.declared(request, limits.MAX_UPLOAD_BYTES)
     if length is None:
-        raise Problem(Reason.LENGTH_REQUIRED, "Send the length of the body: Content-Length.", bodies.CLOSE)
+        raise Problem(Reason.LENGTH_REQUIRED, "Send the length of the body: Content-Length.", request_body.CLOSE)
     if length == 0:
         raise Problem(Reason.INVALID_REQUEST, "The circuit is empty.")
     await service.kube.demand(token, namespace, "create")
     bucket, full = service.store().circuits, keys.circuit(namespace, key)
     expected = key.removeprefix(ADDRESS) if key.startswith(ADDRESS) else ""
-    body = bodies.Hashed(request.receive, limits.MAX_UPLOAD_BYTES)
+    body = request_body.Hashed(request.receive, limits.MAX_UPLOAD_BYTES)
     done = Put.EXISTED
     if not await bucket.exists(full):
         done = await bucket.put_stream_once(full, body.checked(expected), length)

@@ -14,8 +14,8 @@ from quantumjob_api import views, waiting
 from quantumjob_api.documented import described, errors
 from quantumjob_api.kube import light, weight
 from quantumjob_api.problems import Problem
+from quantumjob_api.server.bearer_token import Token
 from quantumjob_api.service import Name, Namespace, Service, Serving
-from quantumjob_api.tokens import Token
 
 JSON = dict[str, Any]
 PING_SECONDS: int = 15

@@ -18,9 +18,9 @@ from quantumjob_api.models import History, Result, Stored
 from quantumjob_api.pages import Continue, Limit
 from quantumjob_api.problems import Reason
 from quantumjob_api.retrieve import SEGMENT, TAGGED, UNCHANGED, SegmentName, Shard
+from quantumjob_api.server.bearer_token import Token
 from quantumjob_api.service import Namespace, Service, Serving, Uid
 from quantumjob_api.streams import Range, Redirect
-from quantumjob_api.tokens import Token
 from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.reader import Results

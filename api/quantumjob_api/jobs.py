@@ -9,15 +9,16 @@ import msgspec
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
-from quantumjob_api import bodies, idempotency, submission, views, waiting
+from quantumjob_api import idempotency, submission, views, waiting
 from quantumjob_api.documented import BODY, STORE, answer, body, described, errors
 from quantumjob_api.idempotency import Match
 from quantumjob_api.kube import TooMuch, light, weight
 from quantumjob_api.models import Full, Job, Jobs, Short
 from quantumjob_api.pages import Continue, Limit
 from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.server import request_body
+from quantumjob_api.server.bearer_token import Token
 from quantumjob_api.service import Name, Namespace, Service, Serving
-from quantumjob_api.tokens import Token
 from quantumjob_contract import keys, names
 
 JSON = dict[str, Any]
@@ -69,10 +70,10 @@ async def submit(
     request: Request, service: Serving, token: Token, namespace: Namespace, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Give either one `circuit`, or the `spec` of a QuantumJob. Circuits above the inline limit go to the bucket."""
-    if not bodies.is_json(request):
+    if not request_body.is_json(request):
         raise Problem(Reason.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json.")
-    length = bodies.declared(request, submission.MAX_BYTES)
-    if length is None or length > bodies.FOR_ANYBODY:
+    length = request_body.declared(request, submission.MAX_BYTES)
+    if length is None or length > request_body.FOR_ANYBODY:
         await service.kube.demand(token, namespace, "create")
     async with service.bodies.read(request, namespace, submission.MAX_BYTES) as data:
         plan = submission.plan(submission.parse(data), namespace, idempotency_key)

@@ -12,9 +12,9 @@ from quantumjob_api.documented import RESULT, STORE, answer, content, described,
 from quantumjob_api.jobs import IfNoneMatch
 from quantumjob_api.models import Partial, Result
 from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.server.bearer_token import Token
 from quantumjob_api.service import Name, Namespace, Service, Serving
 from quantumjob_api.streams import BINARY, Range, Redirect
-from quantumjob_api.tokens import Token
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.reader import Results
 from quantumjob_contract.resource import shards

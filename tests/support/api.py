@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 
 from quantumjob_api import app
-from quantumjob_api.bodies import Budget
 from quantumjob_api.problems import of_kubernetes
-from quantumjob_api.room import Room
 from quantumjob_api.server.connections import Connections
 from quantumjob_api.server.middleware import RequestLimits
+from quantumjob_api.server.quota import Room
+from quantumjob_api.server.request_body import Budget
 from quantumjob_api.service import Service
 
 JSON = dict[str, Any]

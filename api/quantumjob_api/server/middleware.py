@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from quantumjob_api import metrics, tokens
-from quantumjob_api.bodies import CLOSE
+from quantumjob_api import metrics
 from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.server import bearer_token
 from quantumjob_api.server.connections import ClientConnection, Connections
+from quantumjob_api.server.request_body import CLOSE
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class RequestLimits:
 
 def _refusal(scope: Scope) -> Problem | None:
     try:
-        has_token = tokens.in_query(scope["query_string"].decode("latin-1"))
+        has_token = bearer_token.in_query(scope["query_string"].decode("latin-1"))
     except ValueError:
         return Problem(Reason.INVALID_REQUEST, "The URL has too many parameters.")
     if has_token:

@@ -11,11 +11,11 @@ import pytest
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
-from quantumjob_api.bodies import Budget
 from quantumjob_api.kube import light
 from quantumjob_api.problems import Problem
 from quantumjob_api.results import BATCH_BYTES, Pubs, as_json, not_verified
-from quantumjob_api.room import Room
+from quantumjob_api.server.quota import Room
+from quantumjob_api.server.request_body import Budget
 from quantumjob_api.service import Service
 from support.kube import quantumjob
 

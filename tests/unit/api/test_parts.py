@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from starlette.requests import ClientDisconnect
 
-from quantumjob_api import bodies, pages, problems, streams, tokens, views
+from quantumjob_api import pages, problems, streams, views
 from quantumjob_api.problems import STATUS, Problem, Reason
-from quantumjob_api.room import Room
+from quantumjob_api.server import bearer_token, request_body
 from quantumjob_api.server.connections import MIN_SECONDS, ClientConnection, Connections
+from quantumjob_api.server.quota import Room
 from support.kube import quantumjob
 
 JSON = dict[str, Any]
@@ -23,12 +24,12 @@ JSON = dict[str, Any]
     "query", ["token=x", "a=1&access_token=x", "Access_Token=x", "%74oken=x", "authorization=", "bearer"]
 )
 def test_a_token_in_the_query_is_seen(query: str) -> None:
-    assert tokens.in_query(query)
+    assert bearer_token.in_query(query)
 
 
 @pytest.mark.parametrize("query", ["", "limit=1", "continue=token", "tokens=1", "&&&=;", "a=" * 10_000, "a&" * 900])
 def test_other_queries_hold_none(query: str) -> None:
-    assert not tokens.in_query(query)
+    assert not bearer_token.in_query(query)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ async def pieces(*chunks: bytes) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def body(limit: int, *chunks: bytes) -> bodies.Hashed:
+def body(limit: int, *chunks: bytes) -> request_body.Hashed:
     messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
     messages[-1]["more_body"] = False
     coming = iter(messages)
@@ -80,7 +81,7 @@ def body(limit: int, *chunks: bytes) -> bodies.Hashed:
     async def receive() -> JSON:
         return next(coming)
 
-    return bodies.Hashed(receive, limit)
+    return request_body.Hashed(receive, limit)
 
 
 async def test_nothing_is_complete_before_its_sha256_is_known() -> None:
@@ -111,7 +112,7 @@ async def test_a_client_that_leaves_has_sent_no_body() -> None:
         return {"type": "http.disconnect"}
 
     with pytest.raises(ClientDisconnect):
-        await bodies.Hashed(receive, 9).sha256("")
+        await request_body.Hashed(receive, 9).sha256("")
 
 
 async def test_an_object_that_is_not_what_it_should_be_never_ends() -> None:
@@ -184,19 +185,19 @@ def test_room_has_no_queue_and_a_part_for_each_namespace() -> None:
     [
         (b"", 0),
         (b'"[[[[,,,,"', 0),
-        (rb'{"a\"[,": [1, 2, "\\"], "b": {}}', 3 * bodies.LIST_BYTES + 3 * bodies.ITEM_BYTES),
-        (b"[" * 1000, 1000 * bodies.LIST_BYTES),
+        (rb'{"a\"[,": [1, 2, "\\"], "b": {}}', 3 * request_body.LIST_BYTES + 3 * request_body.ITEM_BYTES),
+        (b"[" * 1000, 1000 * request_body.LIST_BYTES),
     ],
 )
 def test_what_json_takes_when_it_is_parsed(text: bytes, expected: int) -> None:
-    assert bodies.parsed_bytes(text) == expected
+    assert request_body.parsed_bytes(text) == expected
 
 
 @pytest.mark.parametrize("text", [b'"' + b"x" * (4 << 20) + b'"', b'"' + rb"\"" * (2 << 20) + b'"', b'"",' * (1 << 20)])
 def test_to_know_what_json_takes_takes_little(text: bytes) -> None:
     tracemalloc.start()
     try:
-        bodies.parsed_bytes(text)
+        request_body.parsed_bytes(text)
         assert tracemalloc.get_traced_memory()[1] < 128 << 20
     finally:
         tracemalloc.stop()

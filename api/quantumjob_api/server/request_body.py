@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
 from quantumjob_api.problems import Problem, Reason
-from quantumjob_api.room import Room
+from quantumjob_api.server.quota import Room
 
 CLOSE = {"Connection": "close"}
 """The rest of a body that is not wanted is not read either."""
