@@ -12,7 +12,7 @@ import uvloop
 from starlette.types import ASGIApp
 
 from quantumjob_api import app, metrics
-from quantumjob_api.kube import Kube
+from quantumjob_api.kubernetes.client import Kube
 from quantumjob_api.server.connections import Connections, listen, serve
 from quantumjob_api.server.middleware import RequestLimits
 from quantumjob_api.server.quota import Room

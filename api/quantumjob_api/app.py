@@ -16,10 +16,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from quantumjob_api import circuits, events, history, jobs, models, retrieve
+from quantumjob_api.kubernetes.watch import ClientGone
 from quantumjob_api.problems import Problem, Reason
 from quantumjob_api.service import Service
 from quantumjob_api.submission import invalid
-from quantumjob_api.waiting import ClientGone
 from quantumjob_contract.store_errors import ObjectNotFound, StoreError
 
 logger = logging.getLogger(__name__)

@@ -10,9 +10,10 @@ import msgspec
 from fastapi import APIRouter, Header
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from quantumjob_api import views, waiting
+from quantumjob_api import views
 from quantumjob_api.documented import described, errors
-from quantumjob_api.kube import light, weight
+from quantumjob_api.kubernetes import watch
+from quantumjob_api.kubernetes.client import light, weight
 from quantumjob_api.problems import Problem
 from quantumjob_api.server.bearer_token import Token
 from quantumjob_api.service import Name, Namespace, Service, Serving
@@ -55,7 +56,7 @@ async def follow(
     """The events of a job from now on."""
     try:
         with service.waiting.take(namespace, needed):
-            states = waiting.states(service.kube, token, namespace, name, job, EVENTS_SECONDS)
+            states = watch.states(service.kube, token, namespace, name, job, EVENTS_SECONDS)
             async with contextlib.aclosing(states) as found:
                 async for state in found:
                     version = state["metadata"]["resourceVersion"]

@@ -9,10 +9,11 @@ import msgspec
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
-from quantumjob_api import idempotency, submission, views, waiting
+from quantumjob_api import idempotency, submission, views
 from quantumjob_api.documented import BODY, STORE, answer, body, described, errors
 from quantumjob_api.idempotency import Match
-from quantumjob_api.kube import TooMuch, light, weight
+from quantumjob_api.kubernetes import watch
+from quantumjob_api.kubernetes.client import TooMuch, light, weight
 from quantumjob_api.models import Full, Job, Jobs, Short
 from quantumjob_api.pages import Continue, Limit
 from quantumjob_api.problems import Problem, Reason
@@ -186,9 +187,9 @@ async def status(
     if wait and not wanted(job) and not views.is_finished(job):  # what is finished changes no more
         with service.waiting.take(namespace, weight(job)):
             job = light(job)
-            states = waiting.states(service.kube, token, namespace, name, job, wait)
+            states = watch.states(service.kube, token, namespace, name, job, wait)
             async with contextlib.aclosing(states) as found:
-                job = await waiting.unless_gone(request, waiting.until(wanted, found, wait))
+                job = await watch.unless_gone(request, watch.until(wanted, found, wait))
     if if_none_match is not None and views.is_named(views.etag(job), if_none_match):
         return Response(status_code=304, headers={"ETag": views.etag(job)})
     return _job(job, 200, {})

@@ -11,7 +11,7 @@ import pytest
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
-from quantumjob_api.kube import light
+from quantumjob_api.kubernetes.client import light
 from quantumjob_api.problems import Problem
 from quantumjob_api.results import BATCH_BYTES, Pubs, as_json, not_verified
 from quantumjob_api.server.quota import Room

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from quantumjob_api import kube
-from quantumjob_api.kube import Kube
+from quantumjob_api.kubernetes import client
+from quantumjob_api.kubernetes.client import Kube
 from quantumjob_api.problems import Problem, Reason
 from support.kube import quantumjob
 
@@ -43,14 +43,14 @@ async def test_what_is_no_json_comes_from_no_api_server(ask: Any) -> None:
 
 
 async def test_an_answer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kube, "LIST_BYTES", 1000)
-    with pytest.raises(kube.TooMuch):
+    monkeypatch.setattr(client, "LIST_BYTES", 1000)
+    with pytest.raises(client.TooMuch):
         await asked(b"{}" + b" " * 1000, lambda api: api.table("t", "team", {}))
 
 
 async def test_a_large_job_costs_its_waiters_more() -> None:
     small, large = quantumjob(), quantumjob()
-    large["spec"]["program"]["pubs"][0]["circuit"]["inline"] = "x" * kube.WAITER_BYTES * 2
-    assert (kube.weight(small), kube.weight(large)) == (1, 3)
+    large["spec"]["program"]["pubs"][0]["circuit"]["inline"] = "x" * client.WAITER_BYTES * 2
+    assert (client.weight(small), client.weight(large)) == (1, 3)
     large["spec"]["program"]["pubs"][0]["circuit"]["inline"] *= 9
-    assert kube.weight(large) == 4
+    assert client.weight(large) == 4

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from quantumjob_api.kube import TooMuch
+from quantumjob_api.kubernetes.client import TooMuch
 from quantumjob_api.server import middleware
 from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner, Shard

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from starlette.requests import Request
 
-from quantumjob_api.kube import Kube, light
+from quantumjob_api.kubernetes.client import Kube, light
 from quantumjob_api.problems import of_kubernetes
 
 JSON = dict[str, Any]
