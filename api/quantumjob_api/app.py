@@ -15,11 +15,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from quantumjob_api import circuits, events, history, jobs, models, retrieve
+from quantumjob_api import circuits, events, history, jobs, retrieve
 from quantumjob_api.kubernetes.watch import ClientGone
+from quantumjob_api.model import schemas
+from quantumjob_api.model.submission import invalid
 from quantumjob_api.problems import Problem, Reason
 from quantumjob_api.service import Service
-from quantumjob_api.submission import invalid
 from quantumjob_contract.store_errors import ObjectNotFound, StoreError
 
 logger = logging.getLogger(__name__)
@@ -33,18 +34,18 @@ DESCRIPTION: Final = (
 )
 PARTS: Final = (jobs, events, retrieve, history, circuits)
 DOCUMENTED: Final = (
-    models.Short,
-    models.Full,
-    models.Job,
-    models.Jobs,
-    models.Result,
-    models.Stored,
-    models.Partial,
-    models.History,
-    models.Circuit,
-    models.Circuits,
-    models.Register,
-    models.ProblemDetails,
+    schemas.Short,
+    schemas.Full,
+    schemas.Job,
+    schemas.Jobs,
+    schemas.Result,
+    schemas.Stored,
+    schemas.Partial,
+    schemas.History,
+    schemas.Circuit,
+    schemas.Circuits,
+    schemas.Register,
+    schemas.ProblemDetails,
 )
 
 

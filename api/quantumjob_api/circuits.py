@@ -13,14 +13,14 @@ from starlette.responses import Response
 
 from quantumjob_api import pages, streams
 from quantumjob_api.documented import BODY, STORE, answer, content, described, errors
-from quantumjob_api.models import Circuit, Circuits
+from quantumjob_api.model.schemas import Circuit, Circuits
+from quantumjob_api.model.submission import object_key
 from quantumjob_api.pages import Continue, Limit
 from quantumjob_api.problems import Problem, Reason
 from quantumjob_api.server import request_body
 from quantumjob_api.server.bearer_token import Token
 from quantumjob_api.service import Namespace, Serving
 from quantumjob_api.streams import Range, Redirect
-from quantumjob_api.submission import object_key
 from quantumjob_contract import keys, limits
 from quantumjob_contract.store import Bucket, Entry
 from quantumjob_contract.store.aio import AsyncBucket

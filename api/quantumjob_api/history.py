@@ -11,10 +11,11 @@ import msgspec
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from quantumjob_api import pages, results, views
+from quantumjob_api import pages, results
 from quantumjob_api.documented import STORE, answer, errors
 from quantumjob_api.jobs import IfNoneMatch
-from quantumjob_api.models import History, Result, Stored
+from quantumjob_api.model import views
+from quantumjob_api.model.schemas import History, Result, Stored
 from quantumjob_api.pages import Continue, Limit
 from quantumjob_api.problems import Reason
 from quantumjob_api.retrieve import SEGMENT, TAGGED, UNCHANGED, SegmentName, Shard

@@ -11,7 +11,8 @@ from typing import Any, Final
 import msgspec
 from starlette.responses import Response
 
-from quantumjob_api import streams, views
+from quantumjob_api import streams
+from quantumjob_api.model import views
 from quantumjob_api.problems import Problem, Reason
 from quantumjob_api.service import Service
 from quantumjob_api.streams import Held

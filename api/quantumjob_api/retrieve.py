@@ -7,10 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from quantumjob_api import results, views
+from quantumjob_api import results
 from quantumjob_api.documented import RESULT, STORE, answer, content, described, errors
 from quantumjob_api.jobs import IfNoneMatch
-from quantumjob_api.models import Partial, Result
+from quantumjob_api.model import views
+from quantumjob_api.model.schemas import Partial, Result
 from quantumjob_api.problems import Problem, Reason
 from quantumjob_api.server.bearer_token import Token
 from quantumjob_api.service import Name, Namespace, Service, Serving

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 
 from quantumjob_api.kubernetes.client import Kube
-from quantumjob_api.models import LABEL, NAME_LENGTH, SUBDOMAIN, UID
+from quantumjob_api.model.schemas import LABEL, NAME_LENGTH, SUBDOMAIN, UID
 from quantumjob_api.server.quota import Room
 from quantumjob_api.server.request_body import Budget
 from quantumjob_contract.store.aio import AsyncStore, Stores

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from starlette.requests import ClientDisconnect
 
-from quantumjob_api import pages, problems, streams, views
+from quantumjob_api import pages, problems, streams
+from quantumjob_api.model import views
 from quantumjob_api.problems import STATUS, Problem, Reason
 from quantumjob_api.server import bearer_token, request_body
 from quantumjob_api.server.connections import MIN_SECONDS, ClientConnection, Connections

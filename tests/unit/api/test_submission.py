@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantumjob_api import idempotency, submission
-from quantumjob_api.idempotency import Match
+from quantumjob_api.model import idempotency, submission
+from quantumjob_api.model.idempotency import Match
 from quantumjob_api.problems import Problem, Reason
 from quantumjob_contract import limits, names
 from quantumjob_contract.transfer import sha256

@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from pydantic import ValidationError
 
-from quantumjob_api import idempotency
-from quantumjob_api.models import IN_WORDS, Full, Short
+from quantumjob_api.model import idempotency
+from quantumjob_api.model.schemas import IN_WORDS, Full, Short
 from quantumjob_api.problems import Problem, Reason
 from quantumjob_contract import limits, names
 from quantumjob_contract.transfer import sha256
