@@ -11,7 +11,7 @@ import msgspec
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from quantumjob_api import pages, streams
+from quantumjob_api import pages
 from quantumjob_api.documented import BODY, STORE, answer, content, described, errors
 from quantumjob_api.model.schemas import Circuit, Circuits
 from quantumjob_api.model.submission import object_key
@@ -20,7 +20,8 @@ from quantumjob_api.problems import Problem, Reason
 from quantumjob_api.server import request_body
 from quantumjob_api.server.bearer_token import Token
 from quantumjob_api.service import Namespace, Serving
-from quantumjob_api.streams import Range, Redirect
+from quantumjob_api.store import objects
+from quantumjob_api.store.objects import Range, Redirect
 from quantumjob_contract import keys, limits
 from quantumjob_contract.store import Bucket, Entry
 from quantumjob_contract.store.aio import AsyncBucket
@@ -76,8 +77,8 @@ def page(bucket: Bucket, namespace: str, last: str, count: int) -> list[Entry]:
     "/{key:path}",
     summary="Read a circuit",
     responses={
-        200: content(streams.BINARY, "Its bytes."),
-        206: content(streams.BINARY, "The bytes that Range names.", {"Content-Range": "Which bytes, of how many."}),
+        200: content(objects.BINARY, "Its bytes."),
+        206: content(objects.BINARY, "The bytes that Range names.", {"Content-Range": "Which bytes, of how many."}),
         307: described("Where it can be fetched for five minutes.", {"Location": "A presigned URL of the store's."}),
         **errors(Reason.RANGE_NOT_SATISFIABLE, *STORE),
     },
@@ -95,8 +96,8 @@ async def read(
     bucket, full = service.store().circuits, keys.circuit(namespace, key)
     try:
         if redirect and await bucket.exists(full):
-            return streams.redirect(bucket, full)
-        return await streams.stored(bucket, full, byte_range)
+            return objects.redirect(bucket, full)
+        return await objects.stored(bucket, full, byte_range)
     except ObjectNotFound:
         raise Problem(Reason.NOT_FOUND, "There is no such circuit.") from None
 

@@ -11,7 +11,7 @@ import msgspec
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from quantumjob_api import pages, results
+from quantumjob_api import pages
 from quantumjob_api.documented import STORE, answer, errors
 from quantumjob_api.jobs import IfNoneMatch
 from quantumjob_api.model import views
@@ -21,7 +21,8 @@ from quantumjob_api.problems import Reason
 from quantumjob_api.retrieve import SEGMENT, TAGGED, UNCHANGED, SegmentName, Shard
 from quantumjob_api.server.bearer_token import Token
 from quantumjob_api.service import Namespace, Service, Serving, Uid
-from quantumjob_api.streams import Range, Redirect
+from quantumjob_api.store import results
+from quantumjob_api.store.objects import Range, Redirect
 from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.reader import Results

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from quantumjob_api import results
 from quantumjob_api.documented import RESULT, STORE, answer, content, described, errors
 from quantumjob_api.jobs import IfNoneMatch
 from quantumjob_api.model import views
@@ -15,7 +14,8 @@ from quantumjob_api.model.schemas import Partial, Result
 from quantumjob_api.problems import Problem, Reason
 from quantumjob_api.server.bearer_token import Token
 from quantumjob_api.service import Name, Namespace, Service, Serving
-from quantumjob_api.streams import BINARY, Range, Redirect
+from quantumjob_api.store import results
+from quantumjob_api.store.objects import BINARY, Range, Redirect
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.reader import Results
 from quantumjob_contract.resource import shards

@@ -13,10 +13,10 @@ from starlette.types import Message
 
 from quantumjob_api.kubernetes.client import light
 from quantumjob_api.problems import Problem
-from quantumjob_api.results import BATCH_BYTES, Pubs, as_json, not_verified
 from quantumjob_api.server.quota import Room
 from quantumjob_api.server.request_body import Budget
 from quantumjob_api.service import Service
+from quantumjob_api.store.results import BATCH_BYTES, Pubs, as_json, not_verified
 from support.kube import quantumjob
 
 SMALL = [BATCH_BYTES // 2, BATCH_BYTES // 2]

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from starlette.requests import ClientDisconnect
 
-from quantumjob_api import pages, problems, streams
+from quantumjob_api import pages, problems
 from quantumjob_api.model import views
 from quantumjob_api.problems import STATUS, Problem, Reason
 from quantumjob_api.server import bearer_token, request_body
 from quantumjob_api.server.connections import MIN_SECONDS, ClientConnection, Connections
 from quantumjob_api.server.quota import Room
+from quantumjob_api.store import objects
 from support.kube import quantumjob
 
 JSON = dict[str, Any]
@@ -50,14 +51,14 @@ def test_other_queries_hold_none(query: str) -> None:
     ],
 )
 def test_ranges(header: str | None, answer: tuple[int, bytes, str | None]) -> None:
-    found = streams.in_memory(b"0123456789", header)
+    found = objects.in_memory(b"0123456789", header)
     assert (found.status_code, found.body, found.headers.get("Content-Range")) == answer
 
 
 @pytest.mark.parametrize("header", ["bytes=10-", "bytes=-0", "bytes=99-100"])
 def test_a_range_that_is_not_there(header: str) -> None:
     with pytest.raises(Problem) as caught:
-        streams.in_memory(b"0123456789", header)
+        objects.in_memory(b"0123456789", header)
     assert caught.value.status == 416
     assert caught.value.headers == {"Content-Range": "bytes */10"}
 
@@ -119,7 +120,7 @@ async def test_a_client_that_leaves_has_sent_no_body() -> None:
 async def test_an_object_that_is_not_what_it_should_be_never_ends() -> None:
     got = []
     with pytest.raises(Problem) as caught:
-        async for chunk in streams.verified(pieces(b"abc", b"def"), "0" * 64):
+        async for chunk in objects.verified(pieces(b"abc", b"def"), "0" * 64):
             got.append(chunk)
     assert (caught.value.reason, got) == (Reason.NOT_VERIFIED, [b"abc"])
 

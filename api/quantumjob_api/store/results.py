@@ -11,11 +11,11 @@ from typing import Any, Final
 import msgspec
 from starlette.responses import Response
 
-from quantumjob_api import streams
 from quantumjob_api.model import views
 from quantumjob_api.problems import Problem, Reason
 from quantumjob_api.service import Service
-from quantumjob_api.streams import Held
+from quantumjob_api.store import objects
+from quantumjob_api.store.objects import Held
 from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.reader import Results
@@ -157,11 +157,11 @@ async def segment(
     if found is None:
         raise Problem(Reason.NOT_FOUND, "The result has no such object.")
     if (inside := manifest.inline.get(key)) is not None:
-        return streams.in_memory(bytes(inside), byte_range)
+        return objects.in_memory(bytes(inside), byte_range)
     bucket = service.store().completed
     if redirect:
-        return streams.redirect(bucket, key)
+        return objects.redirect(bucket, key)
     try:
-        return await streams.stored(bucket, key, byte_range, found.sha256)
+        return await objects.stored(bucket, key, byte_range, found.sha256)
     except ObjectNotFound:
         raise not_verified() from None
