@@ -15,11 +15,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from quantumjob_api import circuits, events, history, jobs, retrieve
 from quantumjob_api.kubernetes.watch import ClientGone
 from quantumjob_api.model import schemas
 from quantumjob_api.model.submission import invalid
 from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.routes import circuits, events, history, jobs, results
 from quantumjob_api.service import Service
 from quantumjob_contract.store_errors import ObjectNotFound, StoreError
 
@@ -32,7 +32,7 @@ DESCRIPTION: Final = (
     "the same that kubectl shows. Every call acts in Kubernetes with the bearer token of its Authorization header, so "
     "the rights that its owner has on `quantumjobs` are all that counts here. Errors are problem details (RFC 9457)."
 )
-PARTS: Final = (jobs, events, retrieve, history, circuits)
+PARTS: Final = (jobs, events, results, history, circuits)
 DOCUMENTED: Final = (
     schemas.Short,
     schemas.Full,

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from quantumjob_api import documented
 from quantumjob_api.app import create
 from quantumjob_api.problems import TYPES
+from quantumjob_api.routes import openapi as documented
 
 JSON = dict[str, Any]
 

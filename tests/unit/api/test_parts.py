@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from starlette.requests import ClientDisconnect
 
-from quantumjob_api import pages, problems
+from quantumjob_api import problems
 from quantumjob_api.model import views
 from quantumjob_api.problems import STATUS, Problem, Reason
+from quantumjob_api.routes import pagination
 from quantumjob_api.server import bearer_token, request_body
 from quantumjob_api.server.connections import MIN_SECONDS, ClientConnection, Connections
 from quantumjob_api.server.quota import Room
@@ -64,10 +65,10 @@ def test_a_range_that_is_not_there(header: str) -> None:
 
 
 def test_pages_come_back_and_others_do_not() -> None:
-    assert pages.decode(pages.encode("a/ü b")) == "a/ü b"
+    assert pagination.decode(pagination.encode("a/ü b")) == "a/ü b"
     for wrong in ("x", "____", "=", "a" * 4096 + "="):
         with pytest.raises(Problem):
-            pages.decode(wrong)
+            pagination.decode(wrong)
 
 
 async def pieces(*chunks: bytes) -> AsyncIterator[bytes]:

@@ -11,12 +11,12 @@ import msgspec
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from quantumjob_api import pages
-from quantumjob_api.documented import BODY, STORE, answer, content, described, errors
 from quantumjob_api.model.schemas import Circuit, Circuits
 from quantumjob_api.model.submission import object_key
-from quantumjob_api.pages import Continue, Limit
 from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.routes import pagination
+from quantumjob_api.routes.openapi import BODY, STORE, answer, content, described, errors
+from quantumjob_api.routes.pagination import Continue, Limit
 from quantumjob_api.server import request_body
 from quantumjob_api.server.bearer_token import Token
 from quantumjob_api.service import Namespace, Serving
@@ -57,14 +57,14 @@ async def list_circuits(
 ) -> Response:
     """Needs the right to list quantumjobs in the namespace."""
     await service.kube.demand(token, namespace, "list")
-    last = pages.decode(after) if after else ""
+    last = pagination.decode(after) if after else ""
     found = await asyncio.to_thread(page, service.store().circuits.blocking, namespace, last, limit + 1)
     own = len(keys.circuit(namespace, ""))
     items: list[JSON] = [
         {"key": entry.key[own:], "bytes": entry.bytes, "modified": entry.modified.isoformat()}
         for entry in found[:limit]
     ]
-    more = pages.encode(items[-1]["key"]) if len(found) > limit else None
+    more = pagination.encode(items[-1]["key"]) if len(found) > limit else None
     return Response(msgspec.json.encode({"items": items, "next": more}), media_type="application/json")
 
 

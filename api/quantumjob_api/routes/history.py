@@ -11,14 +11,14 @@ import msgspec
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from quantumjob_api import pages
-from quantumjob_api.documented import STORE, answer, errors
-from quantumjob_api.jobs import IfNoneMatch
 from quantumjob_api.model import views
 from quantumjob_api.model.schemas import History, Result, Stored
-from quantumjob_api.pages import Continue, Limit
 from quantumjob_api.problems import Reason
-from quantumjob_api.retrieve import SEGMENT, TAGGED, UNCHANGED, SegmentName, Shard
+from quantumjob_api.routes import pagination
+from quantumjob_api.routes.jobs import IfNoneMatch
+from quantumjob_api.routes.openapi import STORE, answer, errors
+from quantumjob_api.routes.pagination import Continue, Limit
+from quantumjob_api.routes.results import SEGMENT, TAGGED, UNCHANGED, SegmentName, Shard
 from quantumjob_api.server.bearer_token import Token
 from quantumjob_api.service import Namespace, Service, Serving, Uid
 from quantumjob_api.store import results
@@ -53,13 +53,13 @@ async def list_history(
 ) -> Response:
     """Needs the right to list quantumjobs in the namespace."""
     await service.kube.demand(token, namespace, "list")
-    before = line(pages.decode(after)) if after else None
+    before = line(pagination.decode(after)) if after else None
     completed = service.store().completed
     with service.listing.take(namespace):
         found = await asyncio.to_thread(newest, completed.blocking, namespace, before, limit + 1)
         shown = found[:limit]
         items = await rows(service, namespace, shown)
-    more = pages.encode(" ".join(shown[-1])) if len(found) > limit else None
+    more = pagination.encode(" ".join(shown[-1])) if len(found) > limit else None
     return Response(msgspec.json.encode({"items": items, "next": more}), media_type="application/json")
 
 

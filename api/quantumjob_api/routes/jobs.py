@@ -9,14 +9,14 @@ import msgspec
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
-from quantumjob_api.documented import BODY, STORE, answer, body, described, errors
 from quantumjob_api.kubernetes import watch
 from quantumjob_api.kubernetes.client import TooMuch, light, weight
 from quantumjob_api.model import idempotency, submission, views
 from quantumjob_api.model.idempotency import Match
 from quantumjob_api.model.schemas import Full, Job, Jobs, Short
-from quantumjob_api.pages import Continue, Limit
 from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.routes.openapi import BODY, STORE, answer, body, described, errors
+from quantumjob_api.routes.pagination import Continue, Limit
 from quantumjob_api.server import request_body
 from quantumjob_api.server.bearer_token import Token
 from quantumjob_api.service import Name, Namespace, Service, Serving

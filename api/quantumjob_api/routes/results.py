@@ -7,11 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from quantumjob_api.documented import RESULT, STORE, answer, content, described, errors
-from quantumjob_api.jobs import IfNoneMatch
 from quantumjob_api.model import views
 from quantumjob_api.model.schemas import Partial, Result
 from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.routes.jobs import IfNoneMatch
+from quantumjob_api.routes.openapi import RESULT, STORE, answer, content, described, errors
 from quantumjob_api.server.bearer_token import Token
 from quantumjob_api.service import Name, Namespace, Service, Serving
 from quantumjob_api.store import results

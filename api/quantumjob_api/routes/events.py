@@ -10,11 +10,11 @@ import msgspec
 from fastapi import APIRouter, Header
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from quantumjob_api.documented import described, errors
 from quantumjob_api.kubernetes import watch
 from quantumjob_api.kubernetes.client import light, weight
 from quantumjob_api.model import views
 from quantumjob_api.problems import Problem
+from quantumjob_api.routes.openapi import described, errors
 from quantumjob_api.server.bearer_token import Token
 from quantumjob_api.service import Name, Namespace, Service, Serving
 
