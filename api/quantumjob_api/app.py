@@ -33,20 +33,8 @@ DESCRIPTION: Final = (
     "the rights that its owner has on `quantumjobs` are all that counts here. Errors are problem details (RFC 9457)."
 )
 PARTS: Final = (jobs, events, results, history, circuits)
-DOCUMENTED: Final = (
-    schemas.Short,
-    schemas.Full,
-    schemas.Job,
-    schemas.Jobs,
-    schemas.Result,
-    schemas.Stored,
-    schemas.Partial,
-    schemas.History,
-    schemas.Circuit,
-    schemas.Circuits,
-    schemas.Register,
-    schemas.ProblemDetails,
-)
+REFERRED: Final = (schemas.Short, schemas.Full, schemas.ProblemDetails)
+"""Schemas of bodies and errors, which FastAPI does not see: it reads neither."""
 
 
 def create(open_service: Callable[[], Awaitable[Service]]) -> FastAPI:
@@ -90,12 +78,10 @@ def described(app: FastAPI) -> JSON:
     if app.openapi_schema is None:
         schema = FastAPI.openapi(app)
         _, shapes = models_json_schema(
-            [(model, "validation") for model in DOCUMENTED], ref_template="#/components/schemas/{model}"
+            [(model, "validation") for model in REFERRED], ref_template="#/components/schemas/{model}"
         )
         schemas = schema.setdefault("components", {}).setdefault("schemas", {})
         schemas |= shapes["$defs"]
-        for unused in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(unused, None)
         app.openapi_schema = schema
     return app.openapi_schema
 

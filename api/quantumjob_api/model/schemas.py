@@ -168,7 +168,7 @@ class PubResult(BaseModel):
     index: int
     name: str
     metadata: dict[str, Any]
-    data: dict[str, Any] | None = None
+    data: dict[str, Register] | None = Field(None, description="A Sampler's, by classical register.")
     expectations: dict[str, Any] | None = Field(
         None, description="An Estimator's: `shape`, and `evs` and `stds` flat in C order."
     )

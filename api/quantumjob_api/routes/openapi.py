@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from quantumjob_api.problems import MEDIA_TYPE, STATUS, TYPES, Problem, Reason
+from quantumjob_api.problems import MEDIA_TYPE, STATUS, Problem, Reason
 
 JSON = dict[str, Any]
 
@@ -32,7 +32,7 @@ def ref(model: type[BaseModel]) -> JSON:
 
 def answer(model: type[BaseModel], text: str, headers: dict[str, str] | None = None) -> JSON:
     """A JSON answer of this shape."""
-    return described(text, headers) | {"content": {"application/json": {"schema": ref(model)}}}
+    return described(text, headers) | {"model": model}
 
 
 def content(media: str, text: str, headers: dict[str, str] | None = None) -> JSON:
@@ -72,8 +72,3 @@ def body(*models: type[BaseModel]) -> JSON:
 def _example(model: type[BaseModel]) -> Any:
     extra = model.model_config.get("json_schema_extra")
     return extra.get("example") if isinstance(extra, dict) else None
-
-
-def reasons() -> list[tuple[str, int, str]]:
-    """The closed list: reason, status, type."""
-    return [(str(reason), STATUS[reason], TYPES + reason) for reason in Reason]
