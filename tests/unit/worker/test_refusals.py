@@ -37,7 +37,7 @@ from quantumjob_worker.agent import time_budget
 from quantumjob_worker.isolation import cgroup
 from quantumjob_worker.__main__ import main
 cgroup.memory_limit = lambda: 1 << 30
-time_budget.WORTH_A_RETRY = 1e9
+time_budget.MIN_RETRY_GROWTH = 1e9
 sys.exit(main())
 """
 """A worker as its container runs it, in a pod of 1 GiB."""
