@@ -8,7 +8,7 @@ from statistics import median
 from typing import Final
 
 from benchmarks.figures.basic import Cost, Floor, Rate, Target, percentile
-from benchmarks.figures.single import Single, rate, seconds
+from benchmarks.figures.timing import Single, rate, seconds
 
 BURST_CPU_MS: Final = 4.0
 """The operator's, for each of many jobs at once."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from benchmarks.figures.basic import Floor
 from benchmarks.figures.parts import Alone
-from benchmarks.figures.single import Single
+from benchmarks.figures.timing import Single
 from benchmarks.measure.bench import Bench, single, verified
 from benchmarks.namespaces import BELL, DEDICATED, WAIT_SECONDS, Space, Subject, raw
 from benchmarks.watcher import Ended, Key

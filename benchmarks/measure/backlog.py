@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from api_client import MERGE
 from benchmarks import jobs, operator_usage, writes
-from benchmarks.figures.single import seconds
+from benchmarks.figures.timing import seconds
 from benchmarks.figures.together import NEVER, Backlog
 from benchmarks.measure import pods
 from benchmarks.measure.bench import Bench

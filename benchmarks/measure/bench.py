@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from benchmarks import operator_usage, writes
 from benchmarks.figures.basic import Cost
 from benchmarks.figures.parts import Writes
-from benchmarks.figures.single import Single
+from benchmarks.figures.timing import Single
 from benchmarks.namespaces import Cluster
 from benchmarks.operator_usage import Spent
 from benchmarks.watcher import Ended

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from benchmarks.figures.basic import Cost, Rate
 from benchmarks.figures.parts import Many
-from benchmarks.figures.single import rate
+from benchmarks.figures.timing import rate
 from benchmarks.measure.alone import settle
 from benchmarks.measure.bench import Bench, singles
 from benchmarks.namespaces import DEDICATED, Space, Subject, raw

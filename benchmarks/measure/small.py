@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.figures.basic import Cost, Rate
 from benchmarks.figures.parts import Burst, Standing
-from benchmarks.figures.single import Single, rate
+from benchmarks.figures.timing import Single, rate
 from benchmarks.measure.bench import Bench, singles, verified
 from benchmarks.measure.many import beside_raw
 from benchmarks.namespaces import BELL, WAIT_SECONDS, Cluster, Space

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Final
 
 from benchmarks import jobs
-from benchmarks.figures.single import Single, seconds
+from benchmarks.figures.timing import Single, seconds
 from benchmarks.figures.together import Company, Crowd, Mixed
 from benchmarks.measure.bench import Bench, singles
 from benchmarks.measure.many import at_once

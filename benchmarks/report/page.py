@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from benchmarks.figures.run import Figures, targets
-from benchmarks.figures.single import COLD, DEDICATED, SHARED
+from benchmarks.figures.timing import COLD, DEDICATED, SHARED
 from benchmarks.machine import Machine
 from benchmarks.report import programs, service, stages, tables, together
 from benchmarks.report.layout import Table, markdown

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from benchmarks.figures.basic import Floor
-from benchmarks.figures.single import Single, stage_spreads
+from benchmarks.figures.timing import Single, stage_spreads
 from benchmarks.report.layout import Table
 
 TEXTS: Final = {

@@ -8,7 +8,7 @@ from typing import Final
 from benchmarks.figures.basic import Cost, Floor, Rate, Spread, Target, percentile
 from benchmarks.figures.parts import BURST_CPU_MS, Alone, Burst, Standing, Writes
 from benchmarks.figures.run import Figures
-from benchmarks.figures.single import seconds
+from benchmarks.figures.timing import seconds
 from benchmarks.report.layout import MET, MISSED, Table
 
 SELDOM: Final = 0.005

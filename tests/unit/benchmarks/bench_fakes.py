@@ -14,7 +14,7 @@ from benchmarks.figures.basic import Cost, Floor, Rate
 from benchmarks.figures.parts import Alone, Burst, Many, Standing
 from benchmarks.figures.run import Figures, Operator
 from benchmarks.figures.service import Rest
-from benchmarks.figures.single import Single
+from benchmarks.figures.timing import Single
 from benchmarks.figures.together import Backlog, Company, Crowd, Mixed
 from benchmarks.machine import Machine
 

@@ -5,8 +5,8 @@ from bench_fakes import backlog, figures, mixed, single, standing
 from benchmarks import operator_usage
 from benchmarks.figures.basic import Cost, Floor, Rate, Target, percentile
 from benchmarks.figures.run import targets
-from benchmarks.figures.single import DEDICATED, SHARED, stage_spreads
 from benchmarks.figures.steady_state import Reading, rest_since
+from benchmarks.figures.timing import DEDICATED, SHARED, stage_spreads
 from benchmarks.figures.together import NEVER, Crowd
 
 STAT = "1 (python (x) y) S 0 1 1 0 -1 4194560 18384 0 5 0 65 14 3 1 20 0 5 0 {started} 405721088 21267 18446\n"
