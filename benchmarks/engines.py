@@ -1,9 +1,8 @@
-"""`python -m benchmarks.engines`: a mixed suite by the router of this project, and by Aer with default options.
+"""`python -m benchmarks.engines`: compares the router of this project with Aer with default options on a mixed suite.
 
-Each run is a process of its own with a limit of time, for Aer cannot be interrupted. Timed is what a caller waits for,
-from a circuit in memory to samples: the best of a process's runs, and of five processes of each side, by turns, the one
-in the middle, for a machine's speed changes and a process has luck with its memory. A ratio above 1 is in favour of the
-second.
+Each run is a separate process with a time limit, since Aer cannot be interrupted. The time is from a circuit in memory
+to samples: the best of a process's runs, and of five alternating processes of each side the median, since a machine's
+speed and a process's memory layout vary. A ratio above 1 is in favour of the second side.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ SHOTS: Final = 1024
 LIMIT_SECONDS: Final = 60
 MEMORY: Final = 4 << 30
 REPEAT_SECONDS: Final = 0.5
-TURNS: Final = 5
+PROCESSES: Final = 5
 
 
 def ghz(qubits: int) -> QuantumCircuit:
@@ -60,7 +59,7 @@ def qft(qubits: int) -> QuantumCircuit:
 
 
 def random(qubits: int) -> QuantumCircuit:
-    """As deep as wide, between random pairs: nothing but a statevector holds it."""
+    """As many layers as qubits, between random pairs: only a statevector can hold the state."""
     rng = np.random.default_rng(qubits)
     circuit = QuantumCircuit(qubits)
     for _ in range(qubits):
@@ -84,7 +83,7 @@ def qaoa(qubits: int) -> QuantumCircuit:
 
 
 def brickwork(qubits: int) -> QuantumCircuit:
-    """Eight layers between neighbours on a line."""
+    """Eight layers of gates between neighbours on a line."""
     rng = np.random.default_rng(qubits)
     circuit = QuantumCircuit(qubits)
     for layer in range(8):
@@ -110,11 +109,11 @@ SINGLE: Final[dict[Callable[[int], QuantumCircuit], tuple[int, ...]]] = {
     random: (16, 20, 22, 24),
     qaoa: (20,),
 }
-"""What gains by single precision: circuits that a statevector is the best for."""
+"""Circuits that gain by single precision: those for which a statevector is the best method."""
 
 
 def by_aer(circuit: QuantumCircuit) -> str:
-    from qiskit_aer import AerSimulator  # noqa: PLC0415  each child imports what it measures
+    from qiskit_aer import AerSimulator  # noqa: PLC0415  each process imports only what it measures
 
     result = AerSimulator().run(circuit, shots=SHOTS, seed_simulator=1).result()
     if not result.success:
@@ -144,11 +143,11 @@ def by_router(circuit: QuantumCircuit, amplitudes: Literal["double", "single"] =
     return f"{metadata.engine.split()[0]} {metadata.method}, {metadata.why}"
 
 
-def child(who: str, family: str, width: int) -> None:
-    """One measurement: the best time of a few runs, as JSON."""
+def measure(side: str, family: str, width: int) -> None:
+    """Prints the best time of a few runs as JSON."""
     circuit = next(make for make in SUITE if make.__name__ == family)(width)
     circuit.measure_all()
-    run = {"aer": by_aer, "router": by_router, "single": partial(by_router, amplitudes="single")}[who]
+    run = {"aer": by_aer, "router": by_router, "single": partial(by_router, amplitudes="single")}[side]
     warm = ghz(2)
     warm.measure_all()
     run(warm)
@@ -162,10 +161,10 @@ def child(who: str, family: str, width: int) -> None:
     print(json.dumps({"seconds": best, "how": how}))
 
 
-def measured(who: str, family: str, width: int) -> dict[str, Any]:
-    # As the worker's image has it; Aer with default options has nothing.
-    environment = os.environ | ({"OMP_WAIT_POLICY": "passive"} if who != "aer" else {})
-    command = [sys.executable, "-m", "benchmarks.engines", who, family, str(width)]
+def measured(side: str, family: str, width: int) -> dict[str, Any]:
+    # The environment of the worker's image; Aer with default options gets none.
+    environment = os.environ | ({"OMP_WAIT_POLICY": "passive"} if side != "aer" else {})
+    command = [sys.executable, "-m", "benchmarks.engines", side, family, str(width)]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False, env=environment
@@ -175,25 +174,25 @@ def measured(who: str, family: str, width: int) -> dict[str, Any]:
     return json.loads(done.stdout) if done.returncode == 0 else {"seconds": None, "how": "refused"}
 
 
-def by_turns(first: str, second: str, family: str, width: int) -> list[dict[str, Any]]:
-    """Of both sides the turn in the middle; a side that does not come to an end has one."""
-    turns: dict[str, list[dict[str, Any]]] = {first: [], second: []}
-    for _ in range(TURNS):
-        for who, found in turns.items():
+def alternating(first: str, second: str, family: str, width: int) -> list[dict[str, Any]]:
+    """Returns the median process of each side; a side that does not finish is run once."""
+    runs: dict[str, list[dict[str, Any]]] = {first: [], second: []}
+    for _ in range(PROCESSES):
+        for side, found in runs.items():
             if not found or found[-1]["seconds"]:
-                found.append(measured(who, family, width))
-    return [sorted(found, key=lambda one: one["seconds"] or math.inf)[len(found) // 2] for found in turns.values()]
+                found.append(measured(side, family, width))
+    return [sorted(found, key=lambda one: one["seconds"] or math.inf)[len(found) // 2] for found in runs.values()]
 
 
 def compare(suite: dict[Callable[[int], QuantumCircuit], tuple[int, ...]], first: str, second: str) -> None:
-    """A table of both, and the geometric mean of how many times faster the second is."""
+    """Prints a table of both sides, and the geometric mean of the speedups of the second."""
     named = {"aer": "Aer `automatic`", "router": "router", "single": "router, single precision"}
     print(f"| circuit | qubits | {named[first]} | seconds | {named[second]} | seconds | ratio |")
     print("|---|---|---|---|---|---|---|")
     ratios = []
     for make, widths in suite.items():
         for width in widths:
-            both = by_turns(first, second, make.__name__, width)
+            both = alternating(first, second, make.__name__, width)
             ratio = ""
             if all(found["seconds"] for found in both):
                 ratios.append(both[0]["seconds"] / both[1]["seconds"])
@@ -213,6 +212,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        child(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+        measure(sys.argv[1], sys.argv[2], int(sys.argv[3]))
     else:
         main()

@@ -1,4 +1,4 @@
-"""What is compared, as objects: the Bell QuantumJob of the examples, a long one, and a raw Job of the Bell circuit."""
+"""Builds the objects that are compared: the Bell QuantumJob of the examples, a long one, and a raw Job of Bell."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ bit[22] c;
 for int i in [1:{layers}] {{ h q; for int j in [0:20] {{ cx q[j], q[j + 1]; rz(0.3) q[j]; }} }}
 c = measure q;
 """
-"""A statevector of 64 MiB, in as many layers as the machine needs for the time that is wanted."""
+"""A statevector of 64 MiB; the number of layers sets the run time."""
 
-# The leanest way to these counts: gates that Aer knows, so nothing is transpiled.
+# The least work for these counts: the gates are Aer's, so nothing is transpiled.
 PROGRAM: Final = """\
 import sys
 from qiskit import qasm3
@@ -35,25 +35,25 @@ print(AerSimulator().run(qasm3.loads(sys.argv[1]), shots=int(sys.argv[2])).resul
 
 
 def bell() -> JSON:
-    """The example, as its file says."""
+    """Returns the example `examples/bell.yaml`."""
     body: JSON = yaml.safe_load(BELL.read_text())
     return body
 
 
 def dedicated(quantumjob: JSON) -> JSON:
-    """The same, with a worker of its own."""
+    """Returns the QuantumJob with a dedicated worker."""
     return quantumjob | {"spec": quantumjob["spec"] | {"dedicated": True}}
 
 
 def long(layers: int) -> JSON:
-    """A QuantumJob that the small ones must not wait for."""
+    """Returns a long QuantumJob, behind which small ones must not wait."""
     body = copy.deepcopy(bell())
     body["spec"]["program"]["pubs"][0]["circuit"]["inline"] = LONG.format(layers=layers)
     return body
 
 
 def quota(name: str) -> JSON:
-    """Lets a namespace have no batch/v1 Job, so that its QuantumJobs wait."""
+    """Returns a quota of no batch/v1 Job, under which a namespace's QuantumJobs wait."""
     return {
         "apiVersion": "v1",
         "kind": "ResourceQuota",
@@ -63,10 +63,10 @@ def quota(name: str) -> JSON:
 
 
 def raw_job(defaulted: JSON, image: str) -> JSON:
-    """A plain batch/v1 Job in the worker's image, with the worker's resources and security context.
+    """Returns a plain batch/v1 Job in the worker's image, with the worker's resources and security context.
 
-    `defaulted` is the QuantumJob with the API server's defaults. Whatever the worker needs to be one (token, orders,
-    pod failure policy) is left out, so that the floor is as low as it can be.
+    `defaulted` is the QuantumJob with the API server's defaults. Token, order endpoint and pod failure policy
+    are left out, so that the baseline is as low as possible.
     """
     body = build_job(defaulted, image, orders_url="", ca_pem="")
     circuit = defaulted["spec"]["program"]["pubs"][0]["circuit"]["inline"]
@@ -86,5 +86,5 @@ def raw_job(defaulted: JSON, image: str) -> JSON:
 
 
 def named(body: JSON, name: str) -> JSON:
-    """The object under this name, and without other metadata."""
+    """Returns the object with this name and no other metadata."""
     return body | {"metadata": {"name": name}}

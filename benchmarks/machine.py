@@ -1,4 +1,4 @@
-"""What the figures were measured on; nothing that names a host, a path or a registry."""
+"""Describes the machine of the measurement, without names of hosts, paths or registries."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from cluster import kubectl
 
 
 @dataclass(frozen=True)
-class Machine:
-    """The cluster's nodes together, and versions."""
+class MachineInfo:
+    """The sum of the cluster's nodes, and versions."""
 
     date: str
     nodes: int
@@ -24,11 +24,11 @@ class Machine:
     """status.versions of a QuantumJob."""
 
 
-def look(versions: dict[str, str]) -> Machine:
+def machine_info(versions: dict[str, str]) -> MachineInfo:
     nodes = json.loads(kubectl("get", "nodes", "-o", "json"))["items"]
     info = nodes[0]["status"]["nodeInfo"]
     capacities = [node["status"]["capacity"] for node in nodes]
-    return Machine(
+    return MachineInfo(
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
         nodes=len(nodes),
         cores=sum(int(each["cpu"]) for each in capacities),

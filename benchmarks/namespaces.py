@@ -1,4 +1,4 @@
-"""The cluster as the measurements see it, and the benchmark's own namespaces: made, cleaned, taken away."""
+"""Creates the benchmark's namespaces and the jobs in them, waits for these, and deletes all of them at the end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from api_client import Api
 from benchmarks import jobs
-from benchmarks.watcher import Ended, Key, Watching, now
+from benchmarks.watcher import Completion, Key, Watcher, now
 from cluster import SYSTEM, eventually, get, kubeconfig_once, kubectl
 from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, Kind
 
@@ -19,44 +19,44 @@ JSON = dict[str, Any]
 
 WAIT_SECONDS: Final = 600.0
 CREATORS: Final = 8
-"""Requests under way when many are created at once."""
+"""Requests at a time when many are created at once."""
 
 
-class Subject(NamedTuple):
-    """Something of which many are created, under names of their own."""
+class ObjectTemplate(NamedTuple):
+    """An object of which many are created under different names."""
 
     kind: Kind
     body: JSON
 
 
-BELL: Final = Subject(QUANTUMJOBS, jobs.bell())
-DEDICATED: Final = Subject(QUANTUMJOBS, jobs.dedicated(jobs.bell()))
+BELL: Final = ObjectTemplate(QUANTUMJOBS, jobs.bell())
+DEDICATED: Final = ObjectTemplate(QUANTUMJOBS, jobs.dedicated(jobs.bell()))
 
 
 @dataclass
 class Cluster:
-    """One connection pool and one watch of each kind, whatever the number of namespaces."""
+    """One connection pool and one watch of each kind, for any number of namespaces."""
 
     api: Api
     run: str
-    """Begins the name of each namespace of this run."""
-    quantumjobs: Watching
-    jobs: Watching
-    spaces: list[Space] = field(default_factory=list)
+    """Prefix of the name of each namespace of this run."""
+    quantumjobs: Watcher
+    jobs: Watcher
+    namespaces: list[BenchNamespace] = field(default_factory=list)
 
-    def fresh(self) -> Space:
-        """A new namespace, in which a pod can be created at once."""
-        name = f"{self.run}-{len(self.spaces)}"
-        space = Space(self, name)
-        self.spaces.append(space)
+    def new_namespace(self) -> BenchNamespace:
+        """Creates a namespace, in which a pod can be created at once."""
+        name = f"{self.run}-{len(self.namespaces)}"
+        namespace = BenchNamespace(self, name)
+        self.namespaces.append(namespace)
         kubectl("create", "namespace", name)
-        eventually("it has its service account", lambda: get("serviceaccount", "default", name))
-        return space
+        eventually("the namespace has its service account", lambda: get("serviceaccount", "default", name))
+        return namespace
 
     def close(self) -> None:
-        """Delete them all. Tried for a while: an API server that is away is what may have brought us here."""
-        everything = [space.name for space in self.spaces]
-        command = ("delete", "namespace", "--ignore-not-found", *everything, f"--timeout={WAIT_SECONDS:.0f}s")
+        """Deletes all namespaces. Retries for a while: the API server may be down."""
+        names = [namespace.name for namespace in self.namespaces]
+        command = ("delete", "namespace", "--ignore-not-found", *names, f"--timeout={WAIT_SECONDS:.0f}s")
 
         def is_done() -> bool:
             with contextlib.suppress(RuntimeError):
@@ -64,21 +64,21 @@ class Cluster:
                 return True
             return False
 
-        if everything:
+        if names:
             eventually("the benchmark's namespaces are gone", is_done, WAIT_SECONDS)
 
-    def watching(self, kind: Kind) -> Watching:
+    def watcher(self, kind: Kind) -> Watcher:
         return self.jobs if kind is JOBS else self.quantumjobs
 
-    def own(self) -> tuple[int, int]:
-        """QuantumJobs that have changed since the run began: its own, and those of others."""
+    def changed_jobs(self) -> tuple[int, int]:
+        """Returns how many QuantumJobs have changed since the run began: its own, and those in other namespaces."""
         keys = self.quantumjobs.changed()
         own = sum(key.namespace.startswith(self.run) for key in keys)
         return own, len(keys) - own
 
 
 @dataclass(frozen=True)
-class Space:
+class BenchNamespace:
     """One namespace."""
 
     cluster: Cluster
@@ -87,39 +87,39 @@ class Space:
     def key(self, name: str) -> Key:
         return Key(self.name, name)
 
-    def create(self, subject: Subject, name: str) -> float:
-        """Create one; gives the time right before the request."""
-        body = jobs.named(subject.body, name)
+    def create(self, template: ObjectTemplate, name: str) -> float:
+        """Creates one; returns the time right before the request."""
+        body = jobs.named(template.body, name)
         started = now()
-        self.cluster.api.request("POST", subject.kind.path(self.name), body)
+        self.cluster.api.request("POST", template.kind.path(self.name), body)
         return started
 
-    def create_all(self, subject: Subject, wanted: list[str]) -> dict[str, float]:
-        """Create many at once; gives the time of each."""
+    def create_all(self, template: ObjectTemplate, wanted: list[str]) -> dict[str, float]:
+        """Creates many at once; returns the time of each."""
         with ThreadPoolExecutor(CREATORS) as pool:
-            return dict(zip(wanted, pool.map(lambda name: self.create(subject, name), wanted), strict=True))
+            return dict(zip(wanted, pool.map(lambda name: self.create(template, name), wanted), strict=True))
 
-    def complete(self, subject: Subject, wanted: list[str]) -> dict[str, Ended]:
-        """Wait until these are complete."""
-        found = self.cluster.watching(subject.kind).wait([self.key(name) for name in wanted], WAIT_SECONDS)
+    def wait_complete(self, template: ObjectTemplate, wanted: list[str]) -> dict[str, Completion]:
+        """Waits until these are complete."""
+        found = self.cluster.watcher(template.kind).wait([self.key(name) for name in wanted], WAIT_SECONDS)
         return {key.name: ended for key, ended in found.items()}
 
-    def clean(self) -> None:
-        """Delete all jobs of both kinds, and wait until the last pod is gone."""
+    def delete_all(self) -> None:
+        """Deletes all jobs of both kinds, and waits until the last pod is gone."""
         self._delete(QUANTUMJOBS)
-        self.dismiss()
+        self.delete_jobs()
 
-    def dismiss(self) -> None:
-        """Delete all Jobs, those of standing workers too, so that none disturbs what is measured after this."""
+    def delete_jobs(self) -> None:
+        """Deletes all Jobs, those of idle shared workers too, so that none disturbs the next measurement."""
         self._delete(JOBS)
-        self._gone(PODS)
+        self._wait_gone(PODS)
 
     def _delete(self, kind: Kind) -> None:
-        """By one request, where kubectl makes one for each."""
+        """Deletes all of a kind by one request; kubectl makes one for each."""
         self.cluster.api.request("DELETE", kind.path(self.name), {"propagationPolicy": "Foreground"})
-        self._gone(kind)
+        self._wait_gone(kind)
 
-    def _gone(self, kind: Kind) -> None:
+    def _wait_gone(self, kind: Kind) -> None:
         def is_gone() -> bool:
             return not self.cluster.api.ask("GET", kind.path(self.name), limit="1")["items"]
 
@@ -127,25 +127,25 @@ class Space:
 
 
 @contextlib.contextmanager
-def cluster() -> Iterator[Cluster]:
-    """The cluster; every namespace that was made is deleted at the end, also after an error."""
+def open_cluster() -> Iterator[Cluster]:
+    """Yields the cluster, and deletes every namespace that was created, also after an error."""
     api = Api(kubeconfig_once())
     run = f"quantumjob-benchmark-{secrets.token_hex(3)}"
-    made = Cluster(api, run, Watching(api, QUANTUMJOBS), Watching(api, JOBS))
+    made = Cluster(api, run, Watcher(api, QUANTUMJOBS), Watcher(api, JOBS))
     try:
         yield made
     finally:
         made.close()
 
 
-def raw(space: Space) -> Subject:
-    """The raw Job. The QuantumJob that it is made from is never created."""
-    defaulted = space.cluster.api.ask("POST", QUANTUMJOBS.path(space.name), BELL.body, dryRun="All")
-    return Subject(JOBS, jobs.raw_job(defaulted, worker_image()))
+def raw_template(namespace: BenchNamespace) -> ObjectTemplate:
+    """Returns the raw Job. The QuantumJob from which it is made is never created."""
+    defaulted = namespace.cluster.api.ask("POST", QUANTUMJOBS.path(namespace.name), BELL.body, dryRun="All")
+    return ObjectTemplate(JOBS, jobs.raw_job(defaulted, worker_image()))
 
 
 def worker_image() -> str:
-    """The image that the installed operator starts workers with."""
+    """Returns the image of the installed operator's workers."""
     deployment = get("deployment", "quantumjob-operator", SYSTEM)
     if deployment is None:
         raise RuntimeError("the quickstart is not installed: hack/quickstart")

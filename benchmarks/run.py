@@ -1,4 +1,4 @@
-"""Which measurements a run makes, in their order."""
+"""Runs the chosen measurements in order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from benchmarks import operator_usage
-from benchmarks.figures.run import Figures, Operator
+from benchmarks.figures.run import Figures, OperatorFigures
 from benchmarks.measure import alone, many, programs, service, small, together
 from benchmarks.measure.backlog import backlog
 from benchmarks.measure.bench import Bench
@@ -19,19 +19,19 @@ PARTS: Final = ("alone", "many", "standing", "series", "burst", "mixed", "crowd"
 
 
 def measure(bench: Bench, chosen: Namespace) -> Figures:
-    """The chosen parts, in this order. Those that restart the operator come last: it is read while it is one process,
-    and has had small jobs only."""
+    """Measures the chosen parts, in this order. Parts that restart the operator come last, so that its memory is read
+    while it is one process and has had small jobs only."""
 
     def part(name: str, work: Callable[[], T]) -> T | None:
         return work() if name in chosen.only else None
 
-    begun = operator_usage.read()
+    first = operator_usage.read()
     if "alone" in chosen.only:
-        floor, found, verified = alone.alone(bench, chosen.runs, chosen.warm_up)
+        baseline, found, verified = alone.alone(bench, chosen.runs, chosen.warm_up)
     else:
-        floor, found, verified = alone.floor(bench, chosen.runs), None, 0
+        baseline, found, verified = alone.baseline(bench, chosen.runs), None, 0
     return Figures(
-        floor=floor,
+        baseline=baseline,
         alone=found,
         verified=verified,
         many=part("many", lambda: many.dedicated(bench, chosen.many)),
@@ -40,21 +40,21 @@ def measure(bench: Bench, chosen: Namespace) -> Figures:
         burst=part("burst", lambda: small.burst(bench, chosen.burst, chosen.many)),
         mixed=part("mixed", lambda: together.mixed(bench, chosen.small, chosen.long)),
         crowd=part("crowd", lambda: together.crowd(bench, chosen.crowd, chosen.few)),
-        operator=_operator(bench, begun),
+        operator=_operator(bench, first),
         programs=part("programs", lambda: programs.programs(bench, chosen.pubs, chosen.points, chosen.estimates)),
         rest=part("rest", lambda: service.rest(bench, chosen.submits, chosen.submitters, chosen.submits_at_once)),
         backlog=part("backlog", lambda: backlog(bench, chosen.finished, chosen.waiting, chosen.runs)),
     )
 
 
-def _operator(bench: Bench, begun: Usage) -> Operator:
+def _operator(bench: Bench, first: Usage) -> OperatorFigures:
     now = operator_usage.read()
-    own, others = bench.cluster.own()
-    return Operator(
+    own, others = bench.cluster.changed_jobs()
+    return OperatorFigures(
         idle_ms_per_s=bench.idle.cpu_ms / bench.idle.seconds,
         resident_mib=now.resident_mib,
         peak_mib=now.peak_mib,
         jobs=own,
-        restarted=now.started != begun.started,
+        restarted=now.started != first.started,
         others=others,
     )

@@ -1,7 +1,7 @@
-"""When objects of one kind were first seen, and when they ended, by a watch, on the client's clock.
+"""Watches the objects of one kind and records, by the client's clock, when each was first seen and when it ended.
 
-A burst brings a thousand events a second, on processors that do the work which is measured: of each event only what
-is needed is parsed, and a waiting thread is woken only by the end of a job.
+A burst brings a thousand events a second, on the processors that do the measured work. So only the needed part of each
+event is parsed, and a waiting thread is woken only by the end of a job.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ WATCH_SECONDS: Final = 300
 _EPOCH: Final = time.time() - time.monotonic()
 
 
-class Unsuccessful(Exception):
-    """A job that was to be measured has failed."""
+class JobUnsuccessful(Exception):
+    """A measured job has failed."""
 
 
 def now() -> float:
-    """Seconds since 1970 by a clock that is never set while we measure."""
+    """Returns seconds since 1970, by a clock that is never adjusted during the run."""
     return _EPOCH + time.monotonic()
 
 
 class Key(NamedTuple):
-    """Which object. Never used twice in a run."""
+    """Namespace and name of an object. Not reused within a run."""
 
     namespace: str
     name: str
@@ -51,75 +51,75 @@ class Condition(msgspec.Struct):
     message: str = ""
 
 
-class Stored(msgspec.Struct):
-    """status.results of a QuantumJob."""
+class ResultReference(msgspec.Struct):
+    """`status.results` of a QuantumJob."""
 
     key: str
     sha256: str
 
 
-class Status(msgspec.Struct):
-    """Of a QuantumJob or of a Job."""
+class ObjectStatus(msgspec.Struct):
+    """The status of a QuantumJob or of a Job."""
 
     conditions: list[Condition] = []
     times: dict[str, str] = {}
-    results: Stored | None = None
+    results: ResultReference | None = None
 
 
-class Item(msgspec.Struct):
+class WatchedObject(msgspec.Struct):
     kind: str
     metadata: Metadata
-    status: Status = msgspec.field(default_factory=Status)
+    status: ObjectStatus = msgspec.field(default_factory=ObjectStatus)
 
     @property
     def key(self) -> Key:
         return Key(self.metadata.namespace, self.metadata.name)
 
 
-class Event(msgspec.Struct):
+class WatchEvent(msgspec.Struct):
     type: str
     object: msgspec.Raw
 
 
-_EVENT: Final = msgspec.json.Decoder(Event)
-_ITEM: Final = msgspec.json.Decoder(Item)
+_EVENT: Final = msgspec.json.Decoder(WatchEvent)
+_OBJECT: Final = msgspec.json.Decoder(WatchedObject)
 
 
 @dataclass(frozen=True)
-class Ended:
-    """An object when its condition Complete was seen as true."""
+class Completion:
+    """An object at the time when its condition Complete was first seen as true."""
 
     seconds: float
-    """By `now`."""
-    item: Item
+    """Time by `now`."""
+    item: WatchedObject
 
 
 @dataclass
-class Seen:
-    """What a watch has told."""
+class WatchState:
+    """What the events of a watch have shown so far."""
 
     version: str
-    """The newest: from here a watch can go on."""
-    first: dict[Key, float] = field(default_factory=dict)
-    ended: dict[Key, Ended] = field(default_factory=dict)
+    """The newest resource version, from which a watch can continue."""
+    first_seen: dict[Key, float] = field(default_factory=dict)
+    completed: dict[Key, Completion] = field(default_factory=dict)
     failed: dict[Key, str] = field(default_factory=dict)
 
-    def take(self, line: bytes, seconds: float) -> bool:
-        """An event of that time. Gives whether an object ended by it. Raises RuntimeError where the watch is broken."""
+    def apply(self, line: bytes, seconds: float) -> bool:
+        """Applies an event; returns whether an object ended by it. Raises RuntimeError where the watch is broken."""
         event = _EVENT.decode(line)
         if event.type == "ERROR":
             raise RuntimeError(f"The watch broke: {bytes(event.object).decode()}")
-        item = _ITEM.decode(event.object)
+        item = _OBJECT.decode(event.object)
         self.version = item.metadata.resource_version
         if event.type not in {"ADDED", "MODIFIED"}:
             return False
-        self.first.setdefault(item.key, seconds)
-        return any(self._judge(item, each, seconds) for each in item.status.conditions if each.status == "True")
+        self.first_seen.setdefault(item.key, seconds)
+        return any(self._note_end(item, each, seconds) for each in item.status.conditions if each.status == "True")
 
-    def _judge(self, item: Item, condition: Condition, seconds: float) -> bool:
+    def _note_end(self, item: WatchedObject, condition: Condition, seconds: float) -> bool:
         key = item.key
-        if condition.type == "Complete" and key not in self.ended:
-            self.ended[key] = Ended(seconds, item)
+        if condition.type == "Complete" and key not in self.completed:
+            self.completed[key] = Completion(seconds, item)
         elif condition.type == "Failed" and key not in self.failed:
             self.failed[key] = f"{item.kind} {key.name} failed: {condition.reason}: {condition.message}"
         else:
@@ -127,69 +127,69 @@ class Seen:
         return True
 
 
-class Watching:
-    """One thread that watches one kind in all namespaces for the rest of the process."""
+class Watcher:
+    """Watches one kind in all namespaces, in a thread, until the process ends."""
 
     def __init__(self, api: Api, kind: Kind) -> None:
         self._api, self._path = api, kind.path()
-        self._seen = Seen(api.ask("GET", self._path, limit="1")["metadata"]["resourceVersion"])
+        self._state = WatchState(api.ask("GET", self._path, limit="1")["metadata"]["resourceVersion"])
         self._changed = threading.Condition()
         self._broken: Exception | None = None
         threading.Thread(target=self._run, daemon=True).start()
 
     def first(self, key: Key) -> float:
-        """When an object was first seen. Raises KeyError for one that never was."""
+        """Returns when an object was first seen. Raises KeyError if it was not."""
         with self._changed:
-            return self._seen.first[key]
+            return self._state.first_seen[key]
 
     def changed(self) -> list[Key]:
-        """The objects that have changed since the watch began."""
+        """Returns the objects that have changed since the watch began."""
         with self._changed:
-            return list(self._seen.first)
+            return list(self._state.first_seen)
 
-    def wait(self, keys: Iterable[Key], seconds: float) -> dict[Key, Ended]:
-        """Wait until all of these are complete. Raises Unsuccessful, TimeoutError, or what broke the watch."""
+    def wait(self, keys: Iterable[Key], seconds: float) -> dict[Key, Completion]:
+        """Waits until all of these are complete. Raises JobUnsuccessful, TimeoutError, or the error of the watch."""
         wanted = set(keys)
         self.wait_for_some(wanted, 0, seconds)
         with self._changed:
-            return {key: self._seen.ended[key] for key in wanted}
+            return {key: self._state.completed[key] for key in wanted}
 
     def wait_for_some(self, keys: Iterable[Key], left: int, seconds: float) -> set[Key]:
-        """Wait until at most `left` of these are not complete; gives those."""
+        """Waits until at most `left` of these are not complete; returns those."""
         wanted = missing = set(keys)
         deadline = time.monotonic() + seconds
         with self._changed:
             while True:
                 if self._broken:
                     raise self._broken
-                if failures := [text for key, text in self._seen.failed.items() if key in wanted]:
-                    raise Unsuccessful(failures[0])
-                missing = missing - self._seen.ended.keys()
+                if failures := [text for key, text in self._state.failed.items() if key in wanted]:
+                    raise JobUnsuccessful(failures[0])
+                missing = missing - self._state.completed.keys()
                 if len(missing) <= left:
                     return missing
                 if not self._changed.wait(deadline - time.monotonic()):
-                    raise TimeoutError(_late(missing, len(wanted), seconds))
+                    raise TimeoutError(_timeout_message(missing, len(wanted), seconds))
 
     def _run(self) -> None:
         try:
             while True:
                 self._stream()
-        except Exception as error:  # noqa: BLE001  (whatever it is, the waiting thread raises it)
+        except Exception as error:  # noqa: BLE001  (the waiting thread raises it)
             with self._changed:
                 self._broken = error
                 self._changed.notify_all()
 
     def _stream(self) -> None:
-        """One watch request until its time is over, from the version where the last one ended."""
+        """Reads one watch request to its end, from the version at which the previous one ended."""
         query = {"watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": str(WATCH_SECONDS)}
-        for line in self._api.lines(self._path, WATCH_SECONDS, resourceVersion=self._seen.version, **query):
+        for line in self._api.lines(self._path, WATCH_SECONDS, resourceVersion=self._state.version, **query):
             seconds = now()
             with self._changed:
-                if self._seen.take(line, seconds):
+                if self._state.apply(line, seconds):
                     self._changed.notify_all()
 
 
-def _late(missing: set[Key], wanted: int, seconds: float) -> str:
-    """What is not complete in time."""
+def _timeout_message(missing: set[Key], wanted: int, seconds: float) -> str:
+    """Returns the message about objects that are not complete in time."""
     first = min(missing)
     return f"{len(missing)} of {wanted} not complete after {seconds:.0f} s, {first.namespace}/{first.name} for one"

@@ -1,4 +1,4 @@
-"""What changes something at the API server, by its own metrics (of the one that answers, where there are several)."""
+"""Counts writes to the API server by its metrics (of the replica that answers, where there are several)."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def read(api: Api) -> Writes:
 
 
 def parse(text: str) -> Writes:
-    """Requests since the API server's start; those that it refused with their status."""
+    """Returns the requests since the API server's start; refused ones have their status in the verb."""
     found: Writes = Counter()
     for line in text.splitlines():
         if not line.startswith("apiserver_request_total{"):
             continue
         labels, _, value = line.rpartition("} ")
-        told = dict(_LABEL.findall(labels))
-        if told["verb"] in VERBS and told["resource"] in RESOURCES:
-            resource = "/".join(part for part in (told["resource"], told["subresource"]) if part)
-            refused = "" if told["code"].startswith("2") else f" ({told['code']})"
-            found[resource, told["verb"] + refused] += int(float(value))
+        found_labels = dict(_LABEL.findall(labels))
+        if found_labels["verb"] in VERBS and found_labels["resource"] in RESOURCES:
+            resource = "/".join(part for part in (found_labels["resource"], found_labels["subresource"]) if part)
+            refused = "" if found_labels["code"].startswith("2") else f" ({found_labels['code']})"
+            found[resource, found_labels["verb"] + refused] += int(float(value))
     return found

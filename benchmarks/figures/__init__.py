@@ -1,1 +1,1 @@
-"""What a run has found, as plain numbers, and what follows from them. Pure. Times in seconds unless a name says so."""
+"""The figures of a run as plain numbers, with ratios and targets. Pure. Times are in seconds by default."""

@@ -1,4 +1,4 @@
-"""The numbers that figures are made of."""
+"""Spread, rate, cost and target: the numbers of which figures consist."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ JSON = dict[str, Any]
 
 @dataclass(frozen=True)
 class Spread:
-    """Of several measurements."""
+    """Median, minimum and maximum of several measurements."""
 
     median: float
-    least: float
-    most: float
+    minimum: float
+    maximum: float
 
     @classmethod
     def of(cls, values: list[float]) -> Spread:
@@ -24,13 +24,13 @@ class Spread:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The least value that so large a share of all does not exceed (nearest rank): of 50, the 99th is the largest."""
+    """Returns the percentile by nearest rank: of 50 values the 99th is the largest."""
     return sorted(values)[max(1, math.ceil(share * len(values))) - 1]
 
 
 @dataclass(frozen=True)
 class Rate:
-    """So many in so long."""
+    """A count in a time."""
 
     count: int
     seconds: float
@@ -45,14 +45,14 @@ class Rate:
 
 @dataclass(frozen=True)
 class Cost:
-    """Processor time of so many jobs."""
+    """Processor time of a number of jobs."""
 
     ms: float
     jobs: int
 
     @property
     def each(self) -> float:
-        """ms a job."""
+        """Milliseconds a job."""
         return self.ms / self.jobs if self.jobs else 0.0
 
     def __add__(self, other: Cost) -> Cost:
@@ -60,21 +60,21 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Floor:
-    """Raw batch/v1 Jobs."""
+class Baseline:
+    """Raw batch/v1 Jobs, to which QuantumJobs are compared."""
 
-    singles: list[float]
-    """One at a time, create to Complete."""
+    timings: list[float]
+    """Seconds from create to Complete, one Job at a time."""
 
     @property
     def seconds(self) -> float:
-        """Of one, by the median: what every latency is divided by."""
-        return median(self.singles)
+        """The median, by which every latency is divided."""
+        return median(self.timings)
 
 
 @dataclass(frozen=True)
 class Target:
-    """What was promised, and what was found."""
+    """A promised limit and the measured value."""
 
     name: str
     value: float
@@ -83,7 +83,7 @@ class Target:
     """Empty for a ratio."""
     at_most: bool = True
     below: bool = False
-    """The limit itself is missed too."""
+    """The value must be below the limit, not equal to it."""
 
     @property
     def met(self) -> bool:

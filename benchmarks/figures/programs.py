@@ -1,45 +1,45 @@
-"""What the part `programs` has found: large jobs against the same work in one process, by Qiskit and Aer alone."""
+"""Figures of large jobs, relative to the same work with Qiskit and Aer alone in one process."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.figures.basic import Floor, Target
+from benchmarks.figures.basic import Baseline, Target
 
 PARENT_MIB = 150.0
 
 
 @dataclass(frozen=True)
-class Program:
-    """One kind of job."""
+class LargeJobFigures:
+    """One kind of large job."""
 
     name: str
     count: int
     """Pubs, or points."""
-    bare: float
-    """Seconds in one process, without what it takes to start that."""
-    ours: float
-    """Seconds from create to Complete, a worker standing."""
-    least: float
-    """What the ratio shall be."""
+    alone: float
+    """Seconds with Aer alone in one process, without its start."""
+    seconds: float
+    """Seconds from create to Complete, with a running worker."""
+    minimum: float
+    """Target for the ratio."""
 
     @property
     def ratio(self) -> float:
-        return self.bare / self.ours
+        return self.alone / self.seconds
 
     @property
     def target(self) -> Target:
-        return Target(f"{self.name}, rate / Aer alone in one process", self.ratio, self.least, at_most=False)
+        return Target(f"{self.name}, rate / Aer alone in one process", self.ratio, self.minimum, at_most=False)
 
 
 @dataclass(frozen=True)
-class Programs:
-    """All of them."""
+class AllLargeJobs:
+    """All kinds, and the memory of their worker."""
 
-    found: list[Program]
+    found: list[LargeJobFigures]
     parent_mib: float
-    """Resident memory of a worker's parent process, at its highest."""
+    """Peak resident memory of a worker's parent process."""
 
-    def targets(self, _: Floor) -> list[Target]:
+    def targets(self, _: Baseline) -> list[Target]:
         memory = Target("resident memory of the worker's parent process after them", self.parent_mib, PARENT_MIB, "MiB")
         return [*(each.target for each in self.found), memory]

@@ -1,41 +1,41 @@
-"""A whole run: its parts, as far as they were asked for, and all targets in their order."""
+"""The figures of a whole run, of the chosen parts, and all targets in order."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.figures.basic import Cost, Floor, Target
+from benchmarks.figures.basic import Baseline, Cost, Target
 from benchmarks.figures.parts import Alone, Burst, Many, Standing
-from benchmarks.figures.programs import Programs
-from benchmarks.figures.service import Rest
+from benchmarks.figures.programs import AllLargeJobs
+from benchmarks.figures.service import RestFigures
 from benchmarks.figures.together import Backlog, Crowd, Mixed
 
 
 @dataclass(frozen=True)
-class Operator:
+class OperatorFigures:
     """The operator's process."""
 
     idle_ms_per_s: float
     resident_mib: float
     peak_mib: float
     jobs: int
-    """All QuantumJobs of the run, when the memory was read: before the part that restarts the operator."""
+    """All QuantumJobs of the run up to when the memory was read, before the part that restarts the operator."""
     restarted: bool
-    """It is not the process that it was when the run began."""
+    """It is another process than at the start of the run."""
     others: int
-    """QuantumJobs in other namespaces that changed meanwhile: the operator worked for these too."""
+    """QuantumJobs of other namespaces that changed during the run, which also cost the operator time."""
 
-    def targets(self, _: Floor) -> list[Target]:
-        name = f"operator's memory after {self.jobs:,} jobs{' (restarted meanwhile)' if self.restarted else ''}"
+    def targets(self, _: Baseline) -> list[Target]:
+        name = f"operator's memory after {self.jobs:,} jobs{' (restarted during the run)' if self.restarted else ''}"
         return [Target(name, self.resident_mib, 120, "MiB")]
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Everything that one run has found."""
+    """All figures of one run."""
 
-    floor: Floor
-    operator: Operator
+    baseline: Baseline
+    operator: OperatorFigures
     verified: int = 0
     """Results of `alone` that were read back."""
     alone: Alone | None = None
@@ -45,21 +45,21 @@ class Figures:
     burst: Burst | None = None
     mixed: Mixed | None = None
     crowd: Crowd | None = None
-    programs: Programs | None = None
-    rest: Rest | None = None
+    programs: AllLargeJobs | None = None
+    rest: RestFigures | None = None
     backlog: Backlog | None = None
 
     @property
     def cost(self) -> Cost | None:
-        """Of shared jobs, series and burst together."""
+        """The operator's cost of shared jobs, series and burst together."""
         return self.series + self.burst.cost if self.series and self.burst else None
 
 
 def targets(figures: Figures) -> list[Target]:
-    """The targets of the project, in their order."""
+    """Returns the targets of the project, in order."""
     timed = (figures.alone, figures.many, figures.standing, figures.burst)
-    found = [target for part in timed if part for target in part.targets(figures.floor)]
+    found = [target for part in timed if part for target in part.targets(figures.baseline)]
     if figures.cost:
         found.append(Target("operator's CPU a job, shared: series and burst", figures.cost.each, 10, "ms"))
     others = (figures.operator, figures.mixed, figures.crowd, figures.programs, figures.rest, figures.backlog)
-    return found + [target for part in others if part for target in part.targets(figures.floor)]
+    return found + [target for part in others if part for target in part.targets(figures.baseline)]

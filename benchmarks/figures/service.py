@@ -1,4 +1,4 @@
-"""What the part `rest` has found: the REST service against the API server's own create, in turn, in the same run."""
+"""Figures of the REST service, relative to alternating creates at the API server in the same run."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from benchmarks.figures.basic import Floor, Rate, Target, percentile
+from benchmarks.figures.basic import Baseline, Rate, Target, percentile
 
 SUBMITS_PER_SECOND: Final = 200
 
 
 @dataclass(frozen=True)
-class Rest:
-    """Seconds of single requests, with the same token, over connections that were kept."""
+class RestFigures:
+    """Seconds of single requests, with the same token, over kept connections."""
 
     direct: list[float]
     """Creates at the API server."""
@@ -21,12 +21,12 @@ class Rest:
     keyed: list[float]
     """Submits with an Idempotency-Key."""
     results: list[float]
-    """From Complete, as a watch of the API server tells it, until a long poll and a request have brought the result."""
+    """From Complete, by a watch of the API server, until a long poll and a request have returned the result."""
     direct_rate: Rate
     submit_rate: Rate
     at_once: int
 
-    def targets(self, _: Floor) -> list[Target]:
+    def targets(self, _: Baseline) -> list[Target]:
         wanted = min(SUBMITS_PER_SECOND, self.direct_rate.each_second)
         ratio = median(self.submits) / median(self.direct)
         rate = f"submits a second by REST, {self.at_once} at once"

@@ -1,28 +1,28 @@
-"""When a process has come to rest, from readings of its processor time."""
+"""Finds when a process has reached its steady state, from readings of its processor time."""
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-REST_SECONDS: Final = 6.0
-"""Longer than the operator pauses after its start, in which it hears of the workers that there are."""
-REST_SHARE: Final = 0.05
-"""Of one processor: what uses no more than this for REST_SECONDS is at rest."""
+STEADY_SECONDS: Final = 6.0
+"""Longer than the operator's pause after its start, in which workers report their orders."""
+STEADY_SHARE: Final = 0.05
+"""Share of one processor. A process that uses no more for STEADY_SECONDS is in its steady state."""
 
 
-class Reading(NamedTuple):
-    """Processor time since the process began."""
+class CpuReading(NamedTuple):
+    """Processor time since the start of the process."""
 
     at: float
     cpu_ms: float
 
 
-def rest_since(readings: list[Reading]) -> float | None:
-    """The time of the first reading after which the process used next to nothing for REST_SECONDS; None if none."""
+def steady_since(readings: list[CpuReading]) -> float | None:
+    """Returns the time of the first reading that begins the steady state; None if there is none."""
     for index, first in enumerate(readings):
-        later = next((each for each in readings[index:] if each.at - first.at >= REST_SECONDS), None)
+        later = next((each for each in readings[index:] if each.at - first.at >= STEADY_SECONDS), None)
         if later is None:
             return None
-        if later.cpu_ms - first.cpu_ms <= (later.at - first.at) * 1000 * REST_SHARE:
+        if later.cpu_ms - first.cpu_ms <= (later.at - first.at) * 1000 * STEADY_SHARE:
             return first.at
     return None

@@ -1,1 +1,1 @@
-"""What runs inside a plain pod of the worker's image, as a user without this project would write it."""
+"""Code that runs in a plain pod of the worker's image, as a user would write it without this project."""

@@ -1,7 +1,7 @@
-"""Qiskit and Aer alone: many circuits, many points, many observables. Prints its seconds as JSON.
+"""Runs many circuits, points or observables with Qiskit and Aer alone, and prints the seconds as JSON.
 
-Run by `python -c` in a pod that has Qiskit and nothing of this project, and imported where the same circuits become
-pubs. What is timed begins with what a user has (a text, a circuit, values) and ends with counts or values.
+Run by `python -c` in a pod with Qiskit and without this project, and imported where the same circuits become pubs. The
+time is from the user's input (a text, a circuit, values) to counts or expectation values.
 """
 
 import json
@@ -24,7 +24,7 @@ OBSERVABLES = 100
 
 
 def ansatz(qubits: int, *, measured: bool) -> QuantumCircuit:
-    """Two layers of RY and RZ, and a ring of CX between them."""
+    """Returns two layers of RY and RZ with a ring of CX between them."""
     angles = ParameterVector("t", 4 * qubits)
     circuit = QuantumCircuit(qubits)
     for layer in range(2):
@@ -40,7 +40,7 @@ def ansatz(qubits: int, *, measured: bool) -> QuantumCircuit:
 
 
 def values(points: int, count: int) -> NDArray[np.float64]:
-    """Of each parameter at each point; of few digits, since what is compared is not how fast JSON is."""
+    """Returns a value of each parameter at each point, with few digits: the speed of JSON is not compared."""
     return np.random.default_rng(1).uniform(0, 2 * math.pi, (points, count)).round(4)
 
 
@@ -50,14 +50,14 @@ def observables() -> list[str]:
 
 
 def texts(count: int) -> None:
-    """From the text of each circuit to its counts."""
+    """Runs each circuit from its text to its counts."""
     simulator = AerSimulator(max_parallel_threads=1)
     for index in range(count):
         simulator.run(qasm3.loads(BELL), shots=SHOTS, seed_simulator=index).result().get_counts()
 
 
 def sweep(points: int) -> None:
-    """One circuit, all points in calls of a hundred: the fastest of the sizes that were tried."""
+    """Runs one circuit at all points, a hundred in each call: the fastest of the sizes that were tried."""
     simulator, circuit = AerSimulator(max_parallel_threads=1), ansatz(WIDTH, measured=True)
     table = values(points, circuit.num_parameters)
     for start in range(0, points, 100):
@@ -67,7 +67,7 @@ def sweep(points: int) -> None:
 
 
 def estimates(points: int) -> None:
-    """All observables of one circuit saved in one run of each point."""
+    """Computes all observables of one circuit in one run for each point."""
     simulator, circuit = AerSimulator(method="statevector", max_parallel_threads=1), ansatz(OBSERVED, measured=False)
     for index, pauli in enumerate(observables()):
         circuit.save_expectation_value(Pauli(pauli), range(OBSERVED), label=str(index))

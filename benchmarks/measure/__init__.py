@@ -1,1 +1,1 @@
-"""The measurements, each a function that takes the bench and gives figures."""
+"""The measurements: functions that take the bench and return figures."""

@@ -1,4 +1,4 @@
-"""What every measurement needs: the cluster, someone to tell, and what the operator uses when nothing happens."""
+"""The context of every measurement: the cluster, a log, and the operator's usage when idle."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any, Final, TypeVar
 from benchmarks import operator_usage, writes
 from benchmarks.figures.basic import Cost
 from benchmarks.figures.parts import Writes
-from benchmarks.figures.timing import Single
+from benchmarks.figures.timing import JobTiming
 from benchmarks.namespaces import Cluster
-from benchmarks.operator_usage import Spent
-from benchmarks.watcher import Ended
+from benchmarks.operator_usage import UsageDelta
+from benchmarks.watcher import Completion
 from cluster import store
 from quantumjob_contract import limits
 from quantumjob_contract.transfer import sha256
@@ -23,26 +23,26 @@ JSON = dict[str, Any]
 T = TypeVar("T")
 
 READERS: Final = 8
-"""Results read back at a time."""
+"""Results that are read back at a time."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Of one run."""
+    """The context of one run."""
 
     cluster: Cluster
-    say: Callable[[str], None]
-    finished: JSON
-    """The status of a Bell job, as the operator has written it."""
-    idle: Spent
+    log: Callable[[str], None]
+    finished_status: JSON
+    """The status of a Bell job as the operator has written it."""
+    idle: UsageDelta
 
     def cost(self, work: Callable[[], T], jobs: int) -> tuple[T, Cost]:
-        """What that gives, and what the operator uses above idle while so many jobs are done."""
-        given, spent = spent_on(work)
-        return given, Cost(spent.above(self.idle), jobs)
+        """Returns the result of `work`, and the operator's usage above idle during it, for that many jobs."""
+        given, spent = usage_of(work)
+        return given, Cost(spent.above_idle(self.idle), jobs)
 
-    def watched(self, work: Callable[[], T], jobs: int) -> tuple[T, Cost, Writes, float]:
-        """The same, with writes to the API server, and the processor time of this process in ms."""
+    def cost_and_writes(self, work: Callable[[], T], jobs: int) -> tuple[T, Cost, Writes, float]:
+        """Like `cost`, with writes to the API server and the processor time of this process in ms."""
         before = writes.read(self.cluster.api)
 
         def timed() -> tuple[T, float]:
@@ -53,36 +53,39 @@ class Bench:
         return given, cost, writes.read(self.cluster.api) - before, client_ms
 
 
-def spent_on(work: Callable[[], T]) -> tuple[T, Spent]:
-    """What that gives, and what the operator uses while it is done."""
+def usage_of(work: Callable[[], T]) -> tuple[T, UsageDelta]:
+    """Returns the result of `work`, and the operator's usage during it."""
     before = operator_usage.read()
     given = work()
     return given, operator_usage.between(before, operator_usage.read())
 
 
-def at_rest(seconds: float) -> Spent:
-    """What the operator uses when nothing happens."""
-    _, spent = spent_on(lambda: time.sleep(seconds))
+def idle_usage(seconds: float) -> UsageDelta:
+    """Returns the operator's usage when idle."""
+    _, spent = usage_of(lambda: time.sleep(seconds))
     return spent
 
 
-def single(created: float, ended: Ended) -> Single:
-    return Single(created, ended.seconds, ended.item.status.times)
+def timing(created: float, ended: Completion) -> JobTiming:
+    return JobTiming(created, ended.seconds, ended.item.status.times)
 
 
-def singles(created: dict[str, float], ended: dict[str, Ended]) -> list[Single]:
-    """In the order in which they were created."""
-    return [single(at, ended[name]) for name, at in sorted(created.items(), key=lambda pair: pair[1])]
+def timings(created: dict[str, float], ended: dict[str, Completion]) -> list[JobTiming]:
+    """Returns the times in the order of creation."""
+    return [timing(at, ended[name]) for name, at in sorted(created.items(), key=lambda pair: pair[1])]
 
 
-def verified(ended: list[Ended]) -> int:
-    """Read these results back from the completed bucket. Raises RuntimeError unless each is what its status says."""
+def verified(ended: list[Completion]) -> int:
+    """Reads these results back from the completed bucket; returns their number.
+
+    Raises RuntimeError unless each has the sha256 of its status.
+    """
     with store() as buckets, ThreadPoolExecutor(READERS) as pool:
 
-        def check(each: Ended) -> None:
-            said = each.item.status.results
-            found = buckets.completed.get(said.key, limits.MAX_MANIFEST_BYTES) if said else b""
-            if said is None or sha256(found) != said.sha256:
+        def check(each: Completion) -> None:
+            stored = each.item.status.results
+            found = buckets.completed.get(stored.key, limits.MAX_MANIFEST_BYTES) if stored else b""
+            if stored is None or sha256(found) != stored.sha256:
                 raise RuntimeError(f"The result of {each.item.metadata.name} is not what its status says")
 
         return len(list(pool.map(check, ended)))

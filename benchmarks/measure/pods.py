@@ -1,4 +1,4 @@
-"""The operator's pod: taken away and given back, restarted, and watched until it is at rest."""
+"""Stops, starts and restarts the operator's pod, and waits until it is in its steady state."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from api_client import Api
-from benchmarks.figures.steady_state import Reading, rest_since
+from benchmarks.figures.steady_state import CpuReading, steady_since
 from benchmarks.operator_usage import TICK_MS, ticks
 from benchmarks.watcher import now
 from cluster import SYSTEM, eventually, kubeconfig_once, kubectl
@@ -20,14 +20,14 @@ JSON = dict[str, Any]
 DEPLOYMENT: Final = "deployment/quantumjob-operator"
 SELECTOR: Final = "app.kubernetes.io/component=operator"
 RESTART_SECONDS: Final = 120.0
-"""In which an operator must be at rest again."""
+"""Timeout for an operator to reach its steady state."""
 READ_SECONDS: Final = 0.25
 READ: Final = f"while cat /proc/1/stat; do sleep {READ_SECONDS}; done"
 
 
 @contextlib.contextmanager
 def no_operator(api: Api) -> Iterator[None]:
-    """Nobody accepts QuantumJobs in this block. There is an operator at its end whatever happens."""
+    """Stops the operator for this block, and starts it at the end, also after an error."""
     try:
         kubectl("scale", DEPLOYMENT, "-n", SYSTEM, "--replicas=0")
         eventually("the operator is gone", lambda: not _pods(api))
@@ -38,38 +38,38 @@ def no_operator(api: Api) -> Iterator[None]:
 
 
 def restart(api: Api) -> tuple[float, float]:
-    """Delete the operator's pod; gives the seconds from then until its successor is Ready, and until it is level."""
-    old = _present(api)["metadata"]
+    """Deletes the operator's pod; returns the seconds until the new one is Ready, and until its steady state."""
+    old = _current_pod(api)["metadata"]
     started = now()
     api.request("DELETE", PODS.path(SYSTEM, old["name"]))
-    new = eventually("the operator is there again", lambda: _running(api, old["uid"]), RESTART_SECONDS)["metadata"]
+    new = eventually("the operator runs again", lambda: _running(api, old["uid"]), RESTART_SECONDS)["metadata"]
     with readings(new["name"]) as found:
         eventually("the operator is ready", lambda: _is_ready(api, new["uid"]), RESTART_SECONDS)
         ready = now() - started
-        return ready, max(ready, _rest(found) - started)
+        return ready, max(ready, _steady_time(found) - started)
 
 
-def rest(api: Api) -> None:
-    """Wait until the operator that runs now is at rest. Raises TimeoutError."""
-    with readings(_present(api)["metadata"]["name"]) as found:
-        _rest(found)
+def wait_steady(api: Api) -> None:
+    """Waits until the running operator is in its steady state. Raises TimeoutError."""
+    with readings(_current_pod(api)["metadata"]["name"]) as found:
+        _steady_time(found)
 
 
-def _rest(found: list[Reading]) -> float:
-    """When it came to rest, by `now`."""
-    return eventually("the operator is at rest", lambda: rest_since(list(found)), RESTART_SECONDS)
+def _steady_time(found: list[CpuReading]) -> float:
+    """Returns when the steady state began, by `now`."""
+    return eventually("the operator is in its steady state", lambda: steady_since(list(found)), RESTART_SECONDS)
 
 
 @contextlib.contextmanager
-def readings(pod: str) -> Iterator[list[Reading]]:
-    """The operator's processor time, read in its pod; the list grows while the block runs."""
-    found: list[Reading] = []
+def readings(pod: str) -> Iterator[list[CpuReading]]:
+    """Yields readings of the operator's processor time in its pod; the list grows during the block."""
+    found: list[CpuReading] = []
     command = ["kubectl", "--kubeconfig", kubeconfig_once(), "exec", "-n", SYSTEM, pod, "--", "sh", "-c", READ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
 
         def read() -> None:
             for line in process.stdout or ():
-                found.append(Reading(now(), ticks(line) * TICK_MS))  # noqa: PERF401  (others read it meanwhile)
+                found.append(CpuReading(now(), ticks(line) * TICK_MS))  # noqa: PERF401  (others read the list meanwhile)
 
         reader = threading.Thread(target=read)
         reader.start()
@@ -80,12 +80,12 @@ def readings(pod: str) -> Iterator[list[Reading]]:
             reader.join()
 
 
-def _present(api: Api) -> JSON:
-    """The operator's pod that is not on its way out."""
-    stays = (pod for pod in _pods(api) if "deletionTimestamp" not in pod["metadata"])
-    if found := next(stays, None):
+def _current_pod(api: Api) -> JSON:
+    """Returns the operator's pod that is not being deleted."""
+    candidates = (pod for pod in _pods(api) if "deletionTimestamp" not in pod["metadata"])
+    if found := next(candidates, None):
         return found
-    raise RuntimeError("there is no operator")
+    raise RuntimeError("no operator is running")
 
 
 def _pods(api: Api) -> list[JSON]:
@@ -93,11 +93,11 @@ def _pods(api: Api) -> list[JSON]:
     return found
 
 
-def _running(api: Api, but: str) -> JSON | None:
-    """The operator's pod, once its container runs; not the one with this UID."""
+def _running(api: Api, old_uid: str) -> JSON | None:
+    """Returns the operator's pod once its container runs, other than the one with `old_uid`."""
     for pod in _pods(api):
         states = [each["state"] for each in pod["status"].get("containerStatuses", [])]
-        if pod["metadata"]["uid"] != but and any("running" in state for state in states):
+        if pod["metadata"]["uid"] != old_uid and any("running" in state for state in states):
             return pod
     return None
 

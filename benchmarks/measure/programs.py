@@ -1,4 +1,4 @@
-"""Large jobs: thousands of pubs, of points, of values, in one QuantumJob."""
+"""Measures large jobs: thousands of pubs, points or values in one QuantumJob."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import jobs
-from benchmarks.figures.programs import Program, Programs
+from benchmarks.figures.programs import AllLargeJobs, LargeJobFigures
 from benchmarks.inside import loops
 from benchmarks.measure.bench import Bench
-from benchmarks.measure.small import with_worker
-from benchmarks.namespaces import Space, Subject, raw
+from benchmarks.measure.small import namespace_with_worker
+from benchmarks.namespaces import BenchNamespace, ObjectTemplate, raw_template
 from cluster import items, kubectl, store
 from quantumjob import circuits
 from quantumjob_contract import keys
@@ -21,33 +21,33 @@ from quantumjob_operator.kubernetes.client import JOBS, QUANTUMJOBS
 
 JSON = dict[str, Any]
 KEY: Final = "pubs.jsonl"
-DEADLINE: Final = 3000
+DEADLINE_SECONDS: Final = 3000
 
 
 @dataclass(frozen=True)
-class Kind:
+class LargeJob:
     """A kind of large job."""
 
     name: str
-    bare: str
-    """What `inside.loops` calls it."""
+    loop: str
+    """Name of the same work in `inside.loops`."""
     lines: list[JSON]
     count: int
-    least: float
+    minimum: float
     primitive: str = "Sampler"
     parallelism: int = 1
 
 
-def kinds(pubs: int, points: int, estimates: int) -> list[Kind]:
+def large_jobs(pubs: int, points: int, estimates: int) -> list[LargeJob]:
     bell = {"circuit": {"inline": loops.BELL}, "shots": loops.SHOTS}
     swept = _pub(loops.ansatz(loops.WIDTH, measured=True), points) | {"shots": loops.SHOTS}
     observed = _pub(loops.ansatz(loops.OBSERVED, measured=False), estimates)
     observed |= {"observables": [[pauli] for pauli in loops.observables()]}
     return [
-        Kind(f"{pubs:,} Bell pubs in one job", "texts", [bell] * pubs, pubs, 0.8),
-        Kind(f"{pubs:,} Bell pubs in two shards", "texts", [bell] * pubs, pubs, 1.5, parallelism=2),
-        Kind(f"a sweep of {points:,} points on {loops.WIDTH} qubits", "sweep", [swept], points, 0.9),
-        Kind(
+        LargeJob(f"{pubs:,} Bell pubs in one job", "texts", [bell] * pubs, pubs, 0.8),
+        LargeJob(f"{pubs:,} Bell pubs in two shards", "texts", [bell] * pubs, pubs, 1.5, parallelism=2),
+        LargeJob(f"a sweep of {points:,} points on {loops.WIDTH} qubits", "sweep", [swept], points, 0.9),
+        LargeJob(
             f"{loops.OBSERVABLES} observables at {estimates:,} points on {loops.OBSERVED} qubits",
             "estimates",
             [observed],
@@ -64,48 +64,48 @@ def _pub(circuit: Any, points: int) -> JSON:
     return {"circuit": circuits.inline(circuits.packed(circuit)), "parameterValues": {names: table.tolist()}}
 
 
-def programs(bench: Bench, pubs: int, points: int, estimates: int) -> Programs:
-    found, bare, peak = [], dict[str, float](), 0.0
-    for kind in kinds(pubs, points, estimates):
-        bench.say(kind.name)
-        space = with_worker(bench.cluster)
-        if kind.bare not in bare:
-            bare[kind.bare] = _alone(space, kind)
-        ours = _job(space, kind)
-        peak = max(peak, _parent_mib(space))
-        found.append(Program(kind.name, kind.count, bare[kind.bare], ours, kind.least))
-        bench.say(f"{found[-1].ratio:.2f} of Aer alone")
-        space.clean()
-    return Programs(found, peak)
+def programs(bench: Bench, pubs: int, points: int, estimates: int) -> AllLargeJobs:
+    found, alone, peak = [], dict[str, float](), 0.0
+    for job in large_jobs(pubs, points, estimates):
+        bench.log(job.name)
+        namespace = namespace_with_worker(bench.cluster)
+        if job.loop not in alone:
+            alone[job.loop] = _alone(namespace, job)
+        seconds = _seconds(namespace, job)
+        peak = max(peak, _parent_mib(namespace))
+        found.append(LargeJobFigures(job.name, job.count, alone[job.loop], seconds, job.minimum))
+        bench.log(f"{found[-1].ratio:.2f} of Aer alone")
+        namespace.delete_all()
+    return AllLargeJobs(found, peak)
 
 
-def _alone(space: Space, kind: Kind) -> float:
-    """Seconds of the same in a plain pod with the worker's image and resources. The worker stands idle beside it."""
-    body = copy.deepcopy(raw(space).body)
+def _alone(namespace: BenchNamespace, job: LargeJob) -> float:
+    """Returns the seconds of the same work in a plain pod with the worker's image and resources; the worker is idle."""
+    body = copy.deepcopy(raw_template(namespace).body)
     (container,) = body["spec"]["template"]["spec"]["containers"]
-    container["command"] = ["python", "-c", Path(loops.__file__).read_text(), kind.bare, str(kind.count)]
-    space.create(Subject(JOBS, body), "alone")
-    space.complete(Subject(JOBS, body), ["alone"])
-    return float(json.loads(kubectl("logs", "job/alone", "-n", space.name)))
+    container["command"] = ["python", "-c", Path(loops.__file__).read_text(), job.loop, str(job.count)]
+    namespace.create(ObjectTemplate(JOBS, body), "alone")
+    namespace.wait_complete(ObjectTemplate(JOBS, body), ["alone"])
+    return float(json.loads(kubectl("logs", "job/alone", "-n", namespace.name)))
 
 
-def _job(space: Space, kind: Kind) -> float:
-    """Seconds from create to Complete."""
+def _seconds(namespace: BenchNamespace, job: LargeJob) -> float:
+    """Returns the seconds from create to Complete."""
     with store() as buckets:
-        data = "\n".join(map(json.dumps, kind.lines)).encode()
-        buckets.circuits.put_once(keys.circuit(space.name, KEY), data)
-    program = {"primitive": kind.primitive, "seed": 1, "pubsFrom": {"object": {"key": KEY}}}
-    spec = {"program": program, "parallelism": kind.parallelism, "activeDeadlineSeconds": DEADLINE}
-    subject = Subject(QUANTUMJOBS, jobs.bell() | {"spec": spec})
-    created = space.create(subject, "large")
-    return space.complete(subject, ["large"])["large"].seconds - created
+        data = "\n".join(map(json.dumps, job.lines)).encode()
+        buckets.circuits.put_once(keys.circuit(namespace.name, KEY), data)
+    program = {"primitive": job.primitive, "seed": 1, "pubsFrom": {"object": {"key": KEY}}}
+    spec = {"program": program, "parallelism": job.parallelism, "activeDeadlineSeconds": DEADLINE_SECONDS}
+    template = ObjectTemplate(QUANTUMJOBS, jobs.bell() | {"spec": spec})
+    created = namespace.create(template, "large")
+    return namespace.wait_complete(template, ["large"])["large"].seconds - created
 
 
-def _parent_mib(space: Space) -> float:
-    """The most that any worker's first process has had resident."""
+def _parent_mib(namespace: BenchNamespace) -> float:
+    """Returns the peak resident MiB of any worker's parent process."""
     found = [0.0]
-    for pod in items("pods", space.name, "quantumjobs.io/worker"):
+    for pod in items("pods", namespace.name, "quantumjobs.io/worker"):
         if pod["status"]["phase"] == "Running":
-            told = kubectl("exec", pod["metadata"]["name"], "-n", space.name, "--", "cat", "/proc/1/status")
-            found += [int(line.split()[1]) / 1024 for line in told.splitlines() if line.startswith("VmHWM")]
+            status = kubectl("exec", pod["metadata"]["name"], "-n", namespace.name, "--", "cat", "/proc/1/status")
+            found += [int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")]
     return max(found)

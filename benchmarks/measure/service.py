@@ -1,4 +1,4 @@
-"""The REST service: submits against creates, in turn; many at once; and how soon a result is here."""
+"""Measures the REST service: submits alternating with creates, many at once, and the time to a result."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from benchmarks import jobs
 from benchmarks.figures.basic import Rate
-from benchmarks.figures.service import Rest
+from benchmarks.figures.service import RestFigures
 from benchmarks.measure import pods
 from benchmarks.measure.bench import Bench
-from benchmarks.measure.small import with_worker
-from benchmarks.namespaces import BELL, Space
+from benchmarks.measure.small import namespace_with_worker
+from benchmarks.namespaces import BELL, BenchNamespace
 from benchmarks.watcher import now
 from cluster import SYSTEM, get, kubectl
 from quantumjob_contract import transfer
@@ -21,11 +21,11 @@ JSON = dict[str, Any]
 WARM_UP: Final = 10
 SERVICE: Final = "quantumjob-api"
 URL: Final = "QUANTUMJOB_BENCHMARK_REST_URL"
-"""Where the service is, if this machine cannot reach the cluster's own addresses."""
+"""Variable with the service's URL, if this machine cannot reach the cluster's addresses."""
 
 
-class Door:
-    """A server that is asked with one token."""
+class TokenClient:
+    """An HTTP client with one token."""
 
     def __init__(self, url: str, ca_pem: str, token: str, name: str | None = None) -> None:
         self._url = url
@@ -34,8 +34,8 @@ class Door:
         if name:
             self._http.connection_pool_kw |= {"assert_hostname": name, "server_hostname": name}
 
-    def ask(self, method: str, path: str, body: JSON | None = None, **headers: str) -> tuple[float, bytes]:
-        """Seconds that it took, and the answer. Raises RuntimeError."""
+    def request(self, method: str, path: str, body: JSON | None = None, **headers: str) -> tuple[float, bytes]:
+        """Returns the seconds of the request, and the body. Raises RuntimeError."""
         started = now()
         answer = self._http.request(method, self._url + path, json=body, headers=self._headers | headers, retries=False)
         took = now() - started
@@ -44,23 +44,24 @@ class Door:
         return took, answer.data
 
 
-def rest(bench: Bench, count: int, at_once: int, many: int) -> Rest:
-    """In a fresh namespace. Submits are measured without the operator: to run what was submitted before would take the
-    processors of both, and of the service more, since it is a pod. Then it runs them all, and results are waited for.
+def rest(bench: Bench, count: int, at_once: int, many: int) -> RestFigures:
+    """Measures in a new namespace. Submits run without the operator: running the submitted jobs would take processor
+    time from both sides, and more from the service, since it is a pod. Then the operator runs all of them, and the
+    time to a result is measured.
     """
-    bench.say(f"{count} submits by REST and {count} creates, in turn; then {many} of each, {at_once} at once")
-    space = with_worker(bench.cluster)
-    token = account(space)
+    bench.log(f"{count} submits by REST and {count} alternating creates; then {many} of each, {at_once} at once")
+    namespace = namespace_with_worker(bench.cluster)
+    token = user_token(namespace)
     direct, service = api_server(token), rest_service(token)
-    path = BELL.kind.path(space.name)
-    where = f"/v1/namespaces/{space.name}/jobs"
+    path = BELL.kind.path(namespace.name)
+    where = f"/v1/namespaces/{namespace.name}/jobs"
     spec = BELL.body["spec"]
 
     def create(name: str) -> float:
-        return direct.ask("POST", path, jobs.named(BELL.body, name))[0]
+        return direct.request("POST", path, jobs.named(BELL.body, name))[0]
 
     def submit(name: str, **headers: str) -> float:
-        return service.ask("POST", where, {"name": name, "spec": spec}, **headers)[0]
+        return service.request("POST", where, {"name": name, "spec": spec}, **headers)[0]
 
     creates, submits, keyed, rates = [], [], [], {}
     with pods.no_operator(bench.cluster.api):
@@ -78,39 +79,39 @@ def rest(bench: Bench, count: int, at_once: int, many: int) -> Rest:
             rates[kind] = Rate(many, now() - started)
     kinds = {"warm-direct": WARM_UP, "warm-rest": WARM_UP, "direct": count, "rest": count, "keyed": count}
     kinds |= {"many-direct": many, "many-rest": many}
-    space.complete(BELL, [f"{kind}-{index}" for kind, number in kinds.items() for index in range(number)])
-    results = [_result_after(space, service, where, f"result-{index}", spec) for index in range(min(count, 50))]
-    space.clean()
-    return Rest(creates, submits, keyed, results, rates["direct"], rates["rest"], at_once)
+    namespace.wait_complete(BELL, [f"{kind}-{index}" for kind, number in kinds.items() for index in range(number)])
+    results = [_result_after(namespace, service, where, f"result-{index}", spec) for index in range(min(count, 50))]
+    namespace.delete_all()
+    return RestFigures(creates, submits, keyed, results, rates["direct"], rates["rest"], at_once)
 
 
-def _result_after(space: Space, service: Door, where: str, name: str, spec: JSON) -> float:
-    service.ask("POST", where, {"name": name, "spec": spec})
-    service.ask("GET", f"{where}/{name}?wait=60")
-    service.ask("GET", f"{where}/{name}/result")
-    here = now()
-    return here - space.complete(BELL, [name])[name].seconds
+def _result_after(namespace: BenchNamespace, service: TokenClient, where: str, name: str, spec: JSON) -> float:
+    service.request("POST", where, {"name": name, "spec": spec})
+    service.request("GET", f"{where}/{name}?wait=60")
+    service.request("GET", f"{where}/{name}/result")
+    received = now()
+    return received - namespace.wait_complete(BELL, [name])[name].seconds
 
 
-def account(space: Space) -> str:
-    """A token of one who may edit in the namespace."""
-    kubectl("create", "serviceaccount", "bench", "-n", space.name)
-    who = f"--serviceaccount={space.name}:bench"
-    kubectl("create", "rolebinding", "bench", "-n", space.name, "--clusterrole=edit", who)
-    return kubectl("create", "token", "bench", "-n", space.name).strip()
+def user_token(namespace: BenchNamespace) -> str:
+    """Returns a token of a service account with the role `edit` in the namespace."""
+    kubectl("create", "serviceaccount", "bench", "-n", namespace.name)
+    who = f"--serviceaccount={namespace.name}:bench"
+    kubectl("create", "rolebinding", "bench", "-n", namespace.name, "--clusterrole=edit", who)
+    return kubectl("create", "token", "bench", "-n", namespace.name).strip()
 
 
-def api_server(token: str) -> Door:
-    """The API server as kubectl reaches it, but with this token."""
+def api_server(token: str) -> TokenClient:
+    """Returns a client of the API server as kubectl reaches it, with this token."""
     server = kubectl("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}").strip()
     found = get("configmap", "kube-root-ca.crt", SYSTEM)
-    return Door(server, found["data"]["ca.crt"] if found else "", token)
+    return TokenClient(server, found["data"]["ca.crt"] if found else "", token)
 
 
-def rest_service(token: str) -> Door:
-    """The REST service at its own address in the cluster, or where URL says."""
+def rest_service(token: str) -> TokenClient:
+    """Returns a client of the REST service at its address in the cluster, or at the URL of the environment."""
     service, authority = get("service", SERVICE, SYSTEM), get("configmap", f"{SERVICE}-ca", SYSTEM)
     if service is None or authority is None:
         raise RuntimeError("the REST service is not installed: hack/quickstart")
     url = os.environ.get(URL) or f"https://{service['spec']['clusterIP']}"
-    return Door(url, authority["data"]["ca.crt"], token, f"{SERVICE}.{SYSTEM}.svc")
+    return TokenClient(url, authority["data"]["ca.crt"], token, f"{SERVICE}.{SYSTEM}.svc")

@@ -1,1 +1,1 @@
-"""From figures to tables, and from tables to the terminal or to Markdown. Pure."""
+"""Formats figures as tables for the terminal and for Markdown. Pure."""

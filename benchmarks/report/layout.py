@@ -1,20 +1,22 @@
-"""A table, at the terminal and in Markdown."""
+"""Formats a table for the terminal and for Markdown."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from rich.table import Table as RichTable
 
+WIDTH: Final = 120
 MISSED: Final = "**missed**"
 MET: Final = "met"
 
 
 @dataclass(frozen=True)
 class Table:
-    """A title, a head, rows of as many cells, and sentences about them."""
+    """A title, a head, rows of as many cells, and notes."""
 
     title: str
     head: tuple[str, ...]
@@ -24,12 +26,12 @@ class Table:
 
 def markdown(table: Table) -> str:
     lines = [table.head, tuple("---" for _ in table.head), *table.rows]
-    notes = f"\n{table.notes}\n" if table.notes else ""
+    notes = f"\n{textwrap.fill(table.notes, WIDTH, break_on_hyphens=False)}\n" if table.notes else ""
     return f"## {table.title}\n\n" + "".join(f"| {' | '.join(cells)} |\n" for cells in lines) + notes
 
 
 def for_terminal(table: Table) -> RichTable:
-    """The same, for people at a terminal."""
+    """Returns the table for a terminal."""
     shown = RichTable(*(_plain(cell) for cell in table.head), title=table.title, title_justify="left")
     for cells in table.rows:
         style = "bold red" if MISSED in cells else "green" if MET in cells else None

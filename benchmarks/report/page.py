@@ -1,4 +1,4 @@
-"""The whole page, in its order."""
+"""Puts the tables together to docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Final
 
 from benchmarks.figures.run import Figures, targets
 from benchmarks.figures.timing import COLD, DEDICATED, SHARED
-from benchmarks.machine import Machine
+from benchmarks.machine import MachineInfo
 from benchmarks.report import programs, service, stages, tables, together
 from benchmarks.report.layout import Table, markdown
 
 INTRODUCTION: Final = """\
 # Benchmarks
 
-Written by `make bench`, not by hand. The Bell circuit of `examples/bell.yaml` as a QuantumJob against raw batch/v1 Jobs
-of the same run: same image, circuit, shots, resources and security context, and nothing else, so that the floor is low.
-Times are the client's, from right before the create request until a watch brings the condition. What counts are the
-ratios: seconds are this machine's.
+Written by `make bench`, not by hand. The Bell circuit of `examples/bell.yaml` runs as a QuantumJob and as a raw
+batch/v1 Job in the same run: same image, circuit, shots, resources and security context, and nothing else, so that the
+baseline is low. Times are the client's, from right before the create request until a watch shows the condition. The
+ratios are what to compare: seconds depend on the machine.
 
-A *dedicated* QuantumJob (`spec.dedicated: true`) has a batch/v1 Job of its own. A *shared* one takes its turn at a
-worker that stands in its namespace, or is started there for the first that comes.
+A *dedicated* QuantumJob (`spec.dedicated: true`) has its own batch/v1 Job. A *shared* one runs at a worker of its
+namespace that is running already, or that is started for the first one.
 """
 REPRODUCE: Final = """\
-## Again
+## How to repeat it
 
 ```
 make bench
@@ -34,8 +34,8 @@ On another cluster: `KUBECONFIG=... make bench`. Parts of it, once the quickstar
 """
 
 
-def shown(figures: Figures, machine: Machine) -> list[Table]:
-    """Everything that there is to show, in its order."""
+def shown(figures: Figures, machine: MachineInfo) -> list[Table]:
+    """Returns all tables, in order."""
     found = [
         tables.goals(targets(figures)),
         tables.latency(figures),
@@ -48,26 +48,26 @@ def shown(figures: Figures, machine: Machine) -> list[Table]:
         together.crowd(figures.crowd) if figures.crowd else None,
         programs.programs(figures.programs) if figures.programs else None,
         service.service(figures.rest) if figures.rest else None,
-        together.backlog(figures.backlog, figures.floor) if figures.backlog else None,
+        together.backlog(figures.backlog, figures.baseline) if figures.backlog else None,
         _machine(machine),
     ]
     return [table for table in found if table]
 
 
 def _stages(figures: Figures) -> list[Table]:
-    found, floor = [], figures.floor
+    found, baseline = [], figures.baseline
     if figures.alone:
-        found.append(stages.table("a dedicated QuantumJob", figures.alone.dedicated, DEDICATED, floor))
-        found.append(stages.table("a shared one, no worker standing", figures.alone.cold, COLD, floor))
+        found.append(stages.table("a dedicated QuantumJob", figures.alone.dedicated, DEDICATED, baseline))
+        found.append(stages.table("a shared one, no worker running", figures.alone.cold, COLD, baseline))
     if figures.standing:
-        found.append(stages.table("a shared one, worker standing", figures.standing.singles, SHARED, floor))
+        found.append(stages.table("a shared one, worker running", figures.standing.timings, SHARED, baseline))
     if figures.burst:
-        name = f"each of {len(figures.burst.singles):,} shared ones at once"
-        found.append(stages.table(name, figures.burst.singles, SHARED, floor))
+        name = f"each of {len(figures.burst.timings):,} shared ones at once"
+        found.append(stages.table(name, figures.burst.timings, SHARED, baseline))
     return found
 
 
-def _machine(machine: Machine) -> Table:
+def _machine(machine: MachineInfo) -> Table:
     nodes = f"{machine.nodes} node{'s' if machine.nodes > 1 else ''}"
     rows = [
         ("date", machine.date),
@@ -79,5 +79,5 @@ def _machine(machine: Machine) -> Table:
 
 
 def page(found: Iterable[Table]) -> str:
-    """The whole of docs/benchmarks.md."""
+    """Returns the text of docs/benchmarks.md."""
     return "\n".join([INTRODUCTION, *(markdown(table) for table in found), REPRODUCE])

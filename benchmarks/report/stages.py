@@ -1,11 +1,11 @@
-"""Where the time of a QuantumJob goes."""
+"""Formats the stages of a QuantumJob's time."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from benchmarks.figures.basic import Floor
-from benchmarks.figures.timing import Single, stage_spreads
+from benchmarks.figures.basic import Baseline
+from benchmarks.figures.timing import JobTiming, stage_spreads
 from benchmarks.report.layout import Table
 
 TEXTS: Final = {
@@ -20,17 +20,17 @@ TEXTS: Final = {
 }
 
 
-def table(what: str, singles: list[Single], stages: tuple[str, ...], floor: Floor) -> Table:
+def table(what: str, timings: list[JobTiming], stages: tuple[str, ...], baseline: Baseline) -> Table:
     rows = [
         (
             TEXTS[stage],
             f"{took.median * 1000:.0f}",
-            f"{took.least * 1000:.0f}",
-            f"{took.most * 1000:.0f}",
+            f"{took.minimum * 1000:.0f}",
+            f"{took.maximum * 1000:.0f}",
             f"{reached * 1000:.0f}",
-            f"{reached / floor.seconds:.2f}",
+            f"{reached / baseline.seconds:.2f}",
         )
-        for stage, (took, reached) in stage_spreads(singles, stages).items()
+        for stage, (took, reached) in stage_spreads(timings, stages).items()
     ]
-    head = ("until", "median ms", "least", "most", "since create", "of a raw Job")
-    return Table(f"Stages of {what} (each its own median, so they need not add up)", head, rows)
+    head = ("until", "median ms", "minimum", "maximum", "since create", "of a raw Job")
+    return Table(f"Stages of {what} (medians of each stage, which need not add up)", head, rows)

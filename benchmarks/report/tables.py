@@ -1,20 +1,20 @@
-"""The tables about QuantumJobs of one kind, and about the operator."""
+"""Formats the tables of QuantumJobs of one kind, and of the operator."""
 
 from __future__ import annotations
 
 from statistics import median
 from typing import Final
 
-from benchmarks.figures.basic import Cost, Floor, Rate, Spread, Target, percentile
+from benchmarks.figures.basic import Baseline, Cost, Rate, Spread, Target, percentile
 from benchmarks.figures.parts import BURST_CPU_MS, Alone, Burst, Standing, Writes
 from benchmarks.figures.run import Figures
 from benchmarks.figures.timing import seconds
 from benchmarks.report.layout import MET, MISSED, Table
 
-SELDOM: Final = 0.005
-"""Of a request for each job: what is rarer is not shown."""
+SHOWN_FROM: Final = 0.005
+"""Requests a job from which a row is shown."""
 STORE_REQUESTS: Final = 4
-"""That the operator makes for a small job; its worker makes one more."""
+"""The operator's requests for a small job; its worker makes one more."""
 ORDER_REQUESTS: Final = 1
 
 
@@ -37,45 +37,45 @@ def _limit(target: Target) -> str:
 
 
 def latency(figures: Figures) -> Table:
-    """One at a time: every kind against the raw Job."""
-    floor = figures.floor
+    """One at a time: every kind relative to the raw Job."""
+    baseline = figures.baseline
     kinds = [
         *_alone(figures.alone),
-        *([("shared, worker standing", seconds(figures.standing.singles))] if figures.standing else []),
-        *([("raw Job", floor.singles)]),
+        *([("shared, worker running", seconds(figures.standing.timings))] if figures.standing else []),
+        *([("raw Job", baseline.timings)]),
     ]
-    rows = [_spread(name, found, floor) for name, found in kinds]
-    head = ("seconds to `Complete=True`", "of", "median", "99th percentile", "least", "most", "ratio of medians")
+    rows = [_spread(name, found, baseline) for name, found in kinds]
+    head = ("seconds to `Complete=True`", "of", "median", "99th percentile", "minimum", "maximum", "ratio of medians")
     read_back = f"Results read back and verified: {figures.verified}. " if figures.alone else ""
-    notes = f"{read_back}The 99th percentile is the nearest rank: of 50 the largest."
+    notes = f"{read_back}The 99th percentile is by nearest rank: of 50 the largest."
     return Table("One at a time", head, rows, notes)
 
 
 def _alone(found: Alone | None) -> list[tuple[str, list[float]]]:
     if found is None:
         return []
-    return [("dedicated", seconds(found.dedicated)), ("shared, no worker standing", seconds(found.cold))]
+    return [("dedicated", seconds(found.dedicated)), ("shared, no worker running", seconds(found.cold))]
 
 
-def _spread(name: str, found: list[float], floor: Floor) -> tuple[str, ...]:
+def _spread(name: str, found: list[float], baseline: Baseline) -> tuple[str, ...]:
     spread = Spread.of(found)
-    figures = (spread.median, percentile(found, 0.99), spread.least, spread.most)
-    return name, str(len(found)), *(f"{each:.3f}" for each in figures), f"{spread.median / floor.seconds:.3f}"
+    figures = (spread.median, percentile(found, 0.99), spread.minimum, spread.maximum)
+    return name, str(len(found)), *(f"{each:.3f}" for each in figures), f"{spread.median / baseline.seconds:.3f}"
 
 
 def rates(figures: Figures) -> Table | None:
-    """All at once: every kind against the raw Jobs right before and after it."""
+    """All at once: every kind relative to the raw Jobs right before and after it."""
     rows = []
     if figures.many:
-        rows += _beside("dedicated QuantumJobs", figures.many.rate, figures.many.raw)
+        rows += _with_raw("dedicated QuantumJobs", figures.many.rate, figures.many.raw)
     if figures.burst:
-        rows += _beside("shared QuantumJobs, from no worker", figures.burst.rate, figures.burst.raw)
+        rows += _with_raw("shared QuantumJobs, from no worker", figures.burst.rate, figures.burst.raw)
     if not rows:
         return None
     return Table("At once", ("", "of", "seconds, first create to last complete", "a second", "ratio"), rows)
 
 
-def _beside(name: str, found: Rate, raw: Rate) -> list[tuple[str, ...]]:
+def _with_raw(name: str, found: Rate, raw: Rate) -> list[tuple[str, ...]]:
     both = {name: found, "raw Jobs, half before and half after these": raw}
     return [
         (
@@ -90,9 +90,9 @@ def _beside(name: str, found: Rate, raw: Rate) -> list[tuple[str, ...]]:
 
 
 def burst(found: Burst) -> Table:
-    """How it went on."""
-    first = min(each.created for each in found.singles)
-    ends = sorted(each.completed - first for each in found.singles)
+    """The progress of the burst."""
+    first = min(each.created for each in found.timings)
+    ends = sorted(each.completed - first for each in found.timings)
     rows = [
         ("all created, seconds after the first create", f"{found.creation.seconds:.1f}"),
         ("creates a second", f"{found.creation.each_second:.0f}"),
@@ -105,41 +105,41 @@ def burst(found: Burst) -> Table:
 
 
 def operator(figures: Figures) -> Table:
-    """What it uses."""
+    """The operator's usage."""
     process = figures.operator
     rows = [("CPU a second when idle (subtracted below)", f"{process.idle_ms_per_s:.1f} ms"), *_costs(figures)]
     rows += [
         (f"memory, resident, after {process.jobs:,} jobs", f"{process.resident_mib:.0f} MiB"),
-        ("memory, at its most since its start", f"{process.peak_mib:.0f} MiB"),
+        ("memory, peak since its start", f"{process.peak_mib:.0f} MiB"),
     ]
     if process.restarted:
-        rows.append(("it was restarted meanwhile: its memory is that of a younger process", ""))
+        rows.append(("restarted during the run: its memory is that of a newer process", ""))
     if process.others:
-        rows.append(("QuantumJobs of others meanwhile: its figures are too high", str(process.others)))
+        rows.append(("QuantumJobs of other namespaces during the run: its figures are too high", str(process.others)))
     return Table("The operator", ("", "found"), rows, _why(figures.burst) if figures.burst else "")
 
 
 def _why(found: Burst) -> str:
-    """What the processor time of the burst goes into, where it is more than was promised."""
+    """Returns what the processor time of the burst was used for, if the target was missed."""
     if found.cost.each <= BURST_CPU_MS:
         return ""
-    jobs = len(found.singles)
+    jobs = len(found.timings)
     writes = (found.writes["quantumjobs/status", "APPLY"] + found.writes["events", "POST"]) / jobs
     exchanges = writes + STORE_REQUESTS + ORDER_REQUESTS
     return (
         f"More than {BURST_CPU_MS:g} ms in the burst: for each job the operator makes {writes:.1f} writes to the API "
-        f"server, whose echoes its watch brings back, and {STORE_REQUESTS} requests to the store (the program, the "
+        f"server, which its watch returns as events, and {STORE_REQUESTS} requests to the store (the program, the "
         "segment, the manifest, and the manifest again to verify it), and answers its worker once: "
-        f"{found.cost.each / exchanges:.1f} ms for each of these, with its TLS, signature, JSON and decision."
+        f"{found.cost.each / exchanges:.1f} ms for each of these, including TLS, signature, JSON and decision."
     )
 
 
 def _costs(figures: Figures) -> list[tuple[str, str]]:
     costs = {
         "dedicated, all at once": figures.many and figures.many.cost,
-        "dedicated, to see it deleted (not in the above)": figures.many and figures.many.cleaning,
+        "dedicated, its deletion (not included above)": figures.many and figures.many.cleaning,
         "shared, one after another": figures.standing and figures.standing.cost,
-        "shared, in a series with some under way": figures.series,
+        "shared, in a series, some at a time": figures.series,
         "shared, all at once": figures.burst and figures.burst.cost,
         "shared, series and all at once together": figures.cost,
     }
@@ -151,7 +151,7 @@ def _of(name: str, cost: Cost) -> str:
 
 
 def requests(figures: Figures) -> Table | None:
-    """What a small job writes to the API server."""
+    """The writes of a small job to the API server."""
     columns: dict[str, Standing | Burst] = {}
     if figures.standing:
         columns["one after another"] = figures.standing
@@ -165,16 +165,16 @@ def requests(figures: Figures) -> Table | None:
     rows = [
         (f"{resource} {verb}", *(_each(part, part.writes[resource, verb]) for part in columns.values()))
         for resource, verb in sorted(total)
-        if any(part.writes[resource, verb] >= SELDOM * len(part.singles) for part in columns.values())
+        if any(part.writes[resource, verb] >= SHOWN_FROM * len(part.timings) for part in columns.values())
     ]
-    rows.append(("CPU of the benchmark's own process, ms", *(_each(part, part.client_ms) for part in columns.values())))
+    rows.append(("CPU of the benchmark's process, ms", *(_each(part, part.client_ms) for part in columns.values())))
     notes = (
-        "Counted by the API server: `quantumjobs POST` is the client's own; Jobs and pods are the workers'. "
-        "`(409)` is a conflict, after which the operator reads and writes anew. The benchmark creates and watches "
-        "on the same processors as everything else."
+        "Counted by the API server: `quantumjobs POST` is the client's; Jobs and pods are the workers'. `(409)` is a "
+        "conflict, after which the operator reads and writes again. The benchmark creates and watches on the same "
+        "processors as everything else."
     )
     return Table("Writes to the API server for each shared job", ("", *columns), rows, notes)
 
 
 def _each(part: Standing | Burst, value: float) -> str:
-    return f"{value / len(part.singles):.2f}"
+    return f"{value / len(part.timings):.2f}"

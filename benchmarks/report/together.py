@@ -1,12 +1,12 @@
-"""The tables about small jobs beside a long one, beside a crowd, and beside many finished ones."""
+"""Formats the tables of small jobs together with a long one, a large namespace, or many finished ones."""
 
 from __future__ import annotations
 
 from statistics import median
 
-from benchmarks.figures.basic import Floor
-from benchmarks.figures.steady_state import REST_SECONDS, REST_SHARE
-from benchmarks.figures.together import NEVER, Backlog, Crowd, Mixed
+from benchmarks.figures.basic import Baseline
+from benchmarks.figures.steady_state import STEADY_SECONDS, STEADY_SHARE
+from benchmarks.figures.together import NOT_REACHED, Backlog, Crowd, Mixed
 from benchmarks.report.layout import Table
 
 
@@ -14,11 +14,11 @@ def mixed(found: Mixed) -> Table:
     head = (
         "created",
         "small: median s",
-        "most",
+        "maximum",
         "ratio of medians",
-        "small ones done before it",
+        "small ones completed before it",
         "long: s",
-        "of itself alone",
+        "relative to it alone",
     )
     without = found.without
     rows = [("without a long one", f"{median(without):.2f}", f"{max(without):.2f}", "1", "", "", "")]
@@ -34,8 +34,8 @@ def mixed(found: Mixed) -> Table:
         )
         rows.append(row)
     notes = (
-        f"Each time a fresh namespace without a worker; times are create to Complete. The long one is a statevector of "
-        f"22 qubits in {found.layers} layers, {found.long_alone:.1f} s alone at a standing worker."
+        "Each time in a new namespace without a worker; times are from create to Complete. The long one is a "
+        f"statevector of 22 qubits in {found.layers} layers, {found.long_alone:.1f} s alone at a running worker."
     )
     return Table(f"{len(without)} small jobs at once, and a long one", head, rows, notes)
 
@@ -50,29 +50,29 @@ def crowd(found: Crowd) -> Table:
     return Table("A large namespace and small ones, created at the same time", head, rows)
 
 
-def backlog(found: Backlog, floor: Floor) -> Table:
-    bell = median(found.bells)
-    told = ", ".join(f"{count:,} {reason}" for reason, count in sorted(found.told.items()))
+def backlog(found: Backlog, baseline: Baseline) -> Table:
+    bell = median(found.new_jobs)
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(found.reasons.items()))
     rows = [
-        ("what the waiting ones say", told),
+        ("reasons of the waiting ones", reasons),
         ("operator's memory before the restart", f"{found.memory_before:.0f} MiB"),
         ("its pod deleted, to Ready", _seconds(found.ready)),
-        ("its pod deleted, to level", _seconds(found.level)),
+        ("its pod deleted, to steady state", _seconds(found.steady)),
         ("status writes from the deletion until then", f"{found.restart_writes:,}"),
         ("operator's memory after the restart and new jobs", f"{found.memory_after:.0f} MiB"),
-        ("operator's memory at its most since the restart", f"{found.memory_peak:.0f} MiB"),
-        ("new Bell at a standing worker of another namespace, median", f"{bell:.3f} s"),
-        ("the same / raw Job", f"{bell / floor.seconds:.3f}"),
-        ("quota lifted: waiting ones complete", f"{found.drained:,} after {found.drain_seconds:.1f} s"),
+        ("operator's peak memory since the restart", f"{found.memory_peak:.0f} MiB"),
+        ("new Bell at a running worker of another namespace, median", f"{bell:.3f} s"),
+        ("the same / raw Job", f"{bell / baseline.seconds:.3f}"),
+        ("quota deleted: waiting ones complete", f"{found.drained:,} after {found.drain_seconds:.1f} s"),
     ]
     notes = (
-        "The finished ones are created, and given a status that the operator wrote, while no operator runs. The "
-        "waiting ones have a quota that lets their namespace have no Job. *Level*: the operator is Ready, and at rest: "
-        f"from then on it uses less than {REST_SHARE:.0%} of a processor for {REST_SECONDS:g} s. By then it has listed "
-        "everything, looked in the store for what each waiting one may have, and given each its place in the queue."
+        "The finished ones are created, and get a status that the operator wrote, while no operator runs. A quota "
+        "allows the namespace of the waiting ones no Job. *Steady state*: the operator is Ready, and from then on it "
+        f"uses less than {STEADY_SHARE:.0%} of a processor for {STEADY_SECONDS:g} s. By then it has listed everything, "
+        "looked in the store for results of each waiting one, and queued each."
     )
     return Table(f"{found.finished:,} finished QuantumJobs, {found.waiting:,} that wait", ("", "found"), rows, notes)
 
 
 def _seconds(value: float) -> str:
-    return "not in time" if value >= NEVER else f"{value:.1f} s"
+    return "timed out" if value >= NOT_REACHED else f"{value:.1f} s"

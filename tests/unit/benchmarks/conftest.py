@@ -1,4 +1,4 @@
-"""`benchmarks/` and `hack/` are no part of the distribution: their commands put them on the path themselves."""
+"""Puts `benchmarks/` and `hack/` on the path: they are no part of the distribution."""
 
 import sys
 from pathlib import Path

@@ -1,17 +1,17 @@
-"""Figures: ratios, targets, stages, and what a process's files say."""
+"""Tests of figures: ratios, targets, stages, and the usage of a process."""
 
 import pytest
-from bench_fakes import backlog, figures, mixed, single, standing
+from bench_fakes import backlog, figures, mixed, standing, timing
 from benchmarks import operator_usage
-from benchmarks.figures.basic import Cost, Floor, Rate, Target, percentile
+from benchmarks.figures.basic import Baseline, Cost, Rate, Target, percentile
 from benchmarks.figures.run import targets
-from benchmarks.figures.steady_state import Reading, rest_since
+from benchmarks.figures.steady_state import CpuReading, steady_since
 from benchmarks.figures.timing import DEDICATED, SHARED, stage_spreads
-from benchmarks.figures.together import NEVER, Crowd
+from benchmarks.figures.together import NOT_REACHED, Crowd
 
 STAT = "1 (python (x) y) S 0 1 1 0 -1 4194560 18384 0 5 0 65 14 3 1 20 0 5 0 {started} 405721088 21267 18446\n"
 STATUS = "Name:\tpython\nVmHWM:\t   90112 kB\nVmRSS:\t   81920 kB\n"
-FLOOR = Floor([3.0, 2.0, 4.0])
+FLOOR = Baseline([3.0, 2.0, 4.0])
 
 
 def usage(started: int = 435404) -> operator_usage.Usage:
@@ -28,9 +28,9 @@ def test_a_restart_in_between_is_an_error() -> None:
 
 
 def test_idle_cost_is_subtracted_by_time() -> None:
-    idle = operator_usage.Spent(seconds=20, cpu_ms=100)
-    assert operator_usage.Spent(seconds=60, cpu_ms=900).above(idle) == 600
-    assert operator_usage.Spent(seconds=60, cpu_ms=100).above(idle) == 0
+    idle = operator_usage.UsageDelta(seconds=20, cpu_ms=100)
+    assert operator_usage.UsageDelta(seconds=60, cpu_ms=900).above_idle(idle) == 600
+    assert operator_usage.UsageDelta(seconds=60, cpu_ms=100).above_idle(idle) == 0
 
 
 def test_a_target_is_met_at_its_limit() -> None:
@@ -96,37 +96,37 @@ def test_the_crowd_is_counted_when_the_last_small_namespace_is_done() -> None:
     assert Crowd([1.0, 2.0, 3.0, 9.0], [[1.5, 2.5], [0.5, 3.0]]).ahead == 3
 
 
-def test_an_operator_that_never_gets_level_has_missed() -> None:
-    memory, level, *_ = backlog(level=NEVER, memory_after=151.0).targets(FLOOR)
-    assert not level.met
+def test_an_operator_without_a_steady_state_has_missed() -> None:
+    memory, steady, *_ = backlog(steady=NOT_REACHED, memory_after=151.0).targets(FLOOR)
+    assert not steady.met
     assert memory.value == 151
 
 
-def test_stages_are_differences_and_moments_since_the_create() -> None:
-    found = stage_spreads([single(), single()], DEDICATED)
+def test_stages_have_durations_and_times_since_the_create() -> None:
+    found = stage_spreads([timing(), timing()], DEDICATED)
     assert tuple(found) == DEDICATED
     took, reached = found["imported"]
     assert (round(took.median, 3), round(reached, 3)) == (0.3, 1.3)
 
 
 def test_a_shared_worker_may_have_started_before_the_job() -> None:
-    found = stage_spreads([single()], SHARED)
+    found = stage_spreads([timing()], SHARED)
     assert tuple(found) == ("accepted", "simulated", "stored", "promoted", "complete")
     assert round(found["simulated"][0].median, 3) == 1.25
 
 
 def test_a_stage_that_a_job_lacks_is_left_out() -> None:
-    assert "imported" not in stage_spreads([single(), single(without="imported")], DEDICATED)
+    assert "imported" not in stage_spreads([timing(), timing(without="imported")], DEDICATED)
 
 
-def test_rest_begins_with_the_first_reading_after_which_nothing_happens() -> None:
-    busy = [Reading(at, at * 500) for at in range(4)]
-    quiet = [Reading(at, 2100 + at) for at in range(4, 20)]
-    assert rest_since(busy + quiet) == 4
-    assert rest_since([Reading(100.0, 0), *(Reading(100.0 + at, at) for at in range(1, 10))]) == 100
+def test_the_steady_state_begins_with_its_first_reading() -> None:
+    busy = [CpuReading(at, at * 500) for at in range(4)]
+    quiet = [CpuReading(at, 2100 + at) for at in range(4, 20)]
+    assert steady_since(busy + quiet) == 4
+    assert steady_since([CpuReading(100.0, 0), *(CpuReading(100.0 + at, at) for at in range(1, 10))]) == 100
 
 
-def test_rest_is_not_known_before_it_has_lasted() -> None:
-    assert rest_since([]) is None
-    assert rest_since([Reading(at, 0) for at in range(5)]) is None
-    assert rest_since([Reading(at, at * 500) for at in range(60)]) is None
+def test_the_steady_state_is_not_known_before_it_has_lasted() -> None:
+    assert steady_since([]) is None
+    assert steady_since([CpuReading(at, 0) for at in range(5)]) is None
+    assert steady_since([CpuReading(at, at * 500) for at in range(60)]) is None

@@ -1,4 +1,4 @@
-"""The raw Job has what the worker has, and nothing that only a worker needs."""
+"""Tests that the raw Job has the worker's image, resources and security, and nothing that only a worker needs."""
 
 from benchmarks import jobs
 

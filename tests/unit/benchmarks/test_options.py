@@ -1,4 +1,4 @@
-"""The command: a run of all parts writes the page, a run of some writes none."""
+"""Tests of the command line: a run of all parts writes the page, a run of some does not."""
 
 import pytest
 from benchmarks.__main__ import PAGE, options

@@ -1,4 +1,4 @@
-"""Writes, as the API server counts them."""
+"""Tests of counting writes by the API server's metrics."""
 
 from benchmarks import writes
 
