@@ -31,11 +31,11 @@ SHOTS: Final = 1000
 HEAD: Final = f"""\
 # Corpus: MQT Bench
 
-Written by `make corpus`: [MQT Bench](https://pypi.org/project/mqt.bench/) at its target-independent level,
-2 to 12 qubits, {SHOTS} shots. The circuits are objects in a bucket of a SeaweedFS; `python -m quantumjob_worker` has
-them by orders with presigned URLs and writes segments; promotion and the contract's reader give the results, which are
-compared with exact distributions by a chi-square test (false alarm {ALARM:g} for each). Circuits that Qiskit's exporter
-cannot write in a language are not exported.
+Written by `make corpus`: all circuits of [MQT Bench](https://pypi.org/project/mqt.bench/) at its target-independent
+level with 2 to 12 qubits, {SHOTS} shots each. The circuits are objects in a bucket of a SeaweedFS server.
+`python -m quantumjob_worker` runs them by orders with presigned URLs and writes segments. After promotion, the
+contract's reader returns the results, which a chi-square test compares with exact distributions (probability of a false
+alarm {ALARM:g} each). Circuits that Qiskit's exporter cannot write in a format are not exported.
 """
 
 
