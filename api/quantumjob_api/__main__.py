@@ -12,13 +12,13 @@ import uvloop
 from starlette.types import ASGIApp
 
 from quantumjob_api import app, metrics
-from quantumjob_api.kubernetes.client import Kube
+from quantumjob_api.kubernetes.client import CallerClient
 from quantumjob_api.server.connections import Connections, listen, serve
 from quantumjob_api.server.middleware import RequestLimits
-from quantumjob_api.server.quota import Room
-from quantumjob_api.server.request_body import Budget
+from quantumjob_api.server.quota import NamespaceQuota
+from quantumjob_api.server.request_body import BodyBudget
 from quantumjob_api.service import Service
-from quantumjob_api.settings import Settings
+from quantumjob_api.settings import ServiceSettings
 from quantumjob_contract import logs
 from quantumjob_contract.serving import certificates, health
 from quantumjob_contract.store import StoreDirectory
@@ -39,16 +39,16 @@ LISTING = 4
 GRACE_SECONDS = 10
 
 
-async def open_service(settings: Settings, directory: StoreDirectory) -> Service:
+async def open_service(settings: ServiceSettings, directory: StoreDirectory) -> Service:
     return Service(
-        kube=Kube(settings.kubernetes_url, settings.kubernetes_ca),
+        kube=CallerClient(settings.kubernetes_url, settings.kubernetes_ca),
         stores=Stores(directory),
-        bodies=Budget(Room(settings.max_body_bytes, settings.max_body_bytes // 2)),
-        waiting=Room(settings.max_waiting, -(-settings.max_waiting // 2)),
-        reading=Room(READING, READING // 2),
+        bodies=BodyBudget(NamespaceQuota(settings.max_body_bytes, settings.max_body_bytes // 2)),
+        waiting=NamespaceQuota(settings.max_waiting, -(-settings.max_waiting // 2)),
+        reading=NamespaceQuota(READING, READING // 2),
         opening=asyncio.Semaphore(OPENING),
         lists=asyncio.Semaphore(LISTS),
-        listing=Room(LISTING, LISTING // 2),
+        listing=NamespaceQuota(LISTING, LISTING // 2),
     )
 
 
@@ -69,7 +69,7 @@ def configured(app: ASGIApp) -> uvicorn.Config:
     )
 
 
-def certificate(settings: Settings) -> ssl.SSLContext | None:
+def certificate(settings: ServiceSettings) -> ssl.SSLContext | None:
     """What the service proves itself by; None where it is given nothing, and a proxy stands before it."""
     if not (settings.tls_dir / "tls.crt").exists():
         return None
@@ -87,7 +87,7 @@ def unready(directory: StoreDirectory) -> str:
     return ""
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: ServiceSettings) -> None:
     context = certificate(settings)
     directory = StoreDirectory(settings.store_dir)  # one, which knows what it has read
     keeping = asyncio.create_task(certificates.keep(context, settings.tls_dir)) if context else None
@@ -103,7 +103,7 @@ async def run(settings: Settings) -> None:
 
 
 def main() -> None:
-    settings = Settings()
+    settings = ServiceSettings()
     if not settings.kubernetes_url:
         raise SystemExit("set QUANTUMJOB_API_KUBERNETES_URL: this is no pod")
     logs.configure(__package__)

@@ -15,10 +15,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from quantumjob_api.kubernetes.watch import ClientGone
+from quantumjob_api.kubernetes.watch import ClientDisconnected
 from quantumjob_api.model import schemas
 from quantumjob_api.model.submission import invalid
-from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.problems import ApiProblem, ProblemReason
 from quantumjob_api.routes import circuits, events, history, jobs, results
 from quantumjob_api.service import Service
 from quantumjob_contract.store_errors import ObjectNotFound, StoreError
@@ -33,7 +33,7 @@ DESCRIPTION: Final = (
     "the rights that its owner has on `quantumjobs` are all that counts here. Errors are problem details (RFC 9457)."
 )
 PARTS: Final = (jobs, events, results, history, circuits)
-REFERRED: Final = (schemas.Short, schemas.Full, schemas.ProblemDetails)
+REFERRED: Final = (schemas.CircuitSubmission, schemas.SpecSubmission, schemas.ProblemDetails)
 """Schemas of bodies and errors, which FastAPI does not see: it reads neither."""
 
 
@@ -60,11 +60,11 @@ def create(open_service: Callable[[], Awaitable[Service]]) -> FastAPI:
         app.include_router(part.router)
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
     handlers: dict[Any, Any] = {
-        Problem: _problem,
+        ApiProblem: _problem,
         HTTPException: _http,
         RequestValidationError: _invalid,
         StoreError: _store,
-        ClientGone: _gone,
+        ClientDisconnected: _gone,
         ClientDisconnect: _gone,
         Exception: _internal,
     }
@@ -86,7 +86,7 @@ def described(app: FastAPI) -> JSON:
     return app.openapi_schema
 
 
-async def _problem(_: Request, error: Problem) -> Response:
+async def _problem(_: Request, error: ApiProblem) -> Response:
     return error.response()
 
 
@@ -94,10 +94,12 @@ async def _http(request: Request, error: HTTPException) -> Response:
     """What the router says by itself."""
     if error.status_code == 405:
         allow = ", ".join(sorted(_methods(request)))
-        return Problem(Reason.METHOD_NOT_ALLOWED, "This path does not take this method.", {"Allow": allow}).response()
+        return ApiProblem(
+            ProblemReason.METHOD_NOT_ALLOWED, "This path does not take this method.", {"Allow": allow}
+        ).response()
     if error.status_code == 404:
-        return Problem(Reason.NOT_FOUND, "There is no such path: see /openapi.json.").response()
-    return Problem(Reason.INVALID_REQUEST, "The request cannot be read.").response()
+        return ApiProblem(ProblemReason.NOT_FOUND, "There is no such path: see /openapi.json.").response()
+    return ApiProblem(ProblemReason.INVALID_REQUEST, "The request cannot be read.").response()
 
 
 def _methods(request: Request) -> set[str]:
@@ -113,9 +115,9 @@ async def _invalid(_: Request, error: RequestValidationError) -> Response:
 
 async def _store(_: Request, error: Exception) -> Response:
     if isinstance(error, ObjectNotFound):
-        return Problem(Reason.NOT_FOUND, "There is no such object.").response()
+        return ApiProblem(ProblemReason.NOT_FOUND, "There is no such object.").response()
     logger.warning("The store does not serve", extra={"cause": f"{type(error).__name__}: {error}"})
-    return Problem(Reason.STORE_UNAVAILABLE, "The object store does not serve: try again.").response()
+    return ApiProblem(ProblemReason.STORE_UNAVAILABLE, "The object store does not serve: try again.").response()
 
 
 async def _gone(_: Request, __: Exception) -> Response:
@@ -125,4 +127,4 @@ async def _gone(_: Request, __: Exception) -> Response:
 
 async def _internal(_: Request, __: Exception) -> Response:
     """The log has the trace: Starlette raises it on."""
-    return Problem(Reason.INTERNAL, "A defect of the service; its log says more.").response()
+    return ApiProblem(ProblemReason.INTERNAL, "A defect of the service; its log says more.").response()

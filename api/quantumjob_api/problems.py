@@ -13,7 +13,7 @@ TYPES: Final = "https://quantumjobs.io/problems/"
 MEDIA_TYPE: Final = "application/problem+json"
 
 
-class Reason(StrEnum):
+class ProblemReason(StrEnum):
     """Why a request has failed; the last part of the problem's `type`."""
 
     TOKEN_IN_QUERY = "TokenInQuery"
@@ -43,40 +43,40 @@ class Reason(StrEnum):
     STORE_UNAVAILABLE = "StoreUnavailable"
 
 
-STATUS: Final[dict[Reason, int]] = {
-    Reason.TOKEN_IN_QUERY: 400,
-    Reason.INVALID_REQUEST: 422,
-    Reason.UNAUTHORIZED: 401,
-    Reason.FORBIDDEN: 403,
-    Reason.NOT_FOUND: 404,
-    Reason.NO_RESULT: 404,
-    Reason.METHOD_NOT_ALLOWED: 405,
-    Reason.SLOW_BODY: 408,
-    Reason.ALREADY_EXISTS: 409,
-    Reason.IDEMPOTENCY_CONFLICT: 409,
-    Reason.JOB_ENDED: 409,
-    Reason.NOT_FINISHED: 409,
-    Reason.CONTINUE_EXPIRED: 410,
-    Reason.LENGTH_REQUIRED: 411,
-    Reason.BODY_TOO_LARGE: 413,
-    Reason.UNSUPPORTED_MEDIA_TYPE: 415,
-    Reason.RANGE_NOT_SATISFIABLE: 416,
-    Reason.INVALID_JOB: 422,
-    Reason.CHECKSUM_MISMATCH: 422,
-    Reason.TOO_MANY_REQUESTS: 429,
-    Reason.INTERNAL: 500,
-    Reason.NOT_VERIFIED: 502,
-    Reason.BUSY: 503,
-    Reason.KUBERNETES_UNAVAILABLE: 503,
-    Reason.STORE_UNAVAILABLE: 503,
+STATUS: Final[dict[ProblemReason, int]] = {
+    ProblemReason.TOKEN_IN_QUERY: 400,
+    ProblemReason.INVALID_REQUEST: 422,
+    ProblemReason.UNAUTHORIZED: 401,
+    ProblemReason.FORBIDDEN: 403,
+    ProblemReason.NOT_FOUND: 404,
+    ProblemReason.NO_RESULT: 404,
+    ProblemReason.METHOD_NOT_ALLOWED: 405,
+    ProblemReason.SLOW_BODY: 408,
+    ProblemReason.ALREADY_EXISTS: 409,
+    ProblemReason.IDEMPOTENCY_CONFLICT: 409,
+    ProblemReason.JOB_ENDED: 409,
+    ProblemReason.NOT_FINISHED: 409,
+    ProblemReason.CONTINUE_EXPIRED: 410,
+    ProblemReason.LENGTH_REQUIRED: 411,
+    ProblemReason.BODY_TOO_LARGE: 413,
+    ProblemReason.UNSUPPORTED_MEDIA_TYPE: 415,
+    ProblemReason.RANGE_NOT_SATISFIABLE: 416,
+    ProblemReason.INVALID_JOB: 422,
+    ProblemReason.CHECKSUM_MISMATCH: 422,
+    ProblemReason.TOO_MANY_REQUESTS: 429,
+    ProblemReason.INTERNAL: 500,
+    ProblemReason.NOT_VERIFIED: 502,
+    ProblemReason.BUSY: 503,
+    ProblemReason.KUBERNETES_UNAVAILABLE: 503,
+    ProblemReason.STORE_UNAVAILABLE: 503,
 }
 RETRY_AFTER: Final = {429: "1", 503: "1"}
 
 
-class Problem(Exception):
+class ApiProblem(Exception):
     """An answer that is an error. `detail` says what to do, and holds no text of a stack trace."""
 
-    def __init__(self, reason: Reason, detail: str, headers: dict[str, str] | None = None, **more: Any) -> None:
+    def __init__(self, reason: ProblemReason, detail: str, headers: dict[str, str] | None = None, **more: Any) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.status = STATUS[reason]
@@ -102,27 +102,31 @@ class Problem(Exception):
         return Response(msgspec.json.encode(self.body()), self.status, headers, MEDIA_TYPE)
 
 
-def of_kubernetes(status: int, message: str, retry_after: str | None = None) -> Problem:
+def of_kubernetes(status: int, message: str, retry_after: str | None = None) -> ApiProblem:
     """What the API server's refusal is to the caller. Its sentence is passed on where it speaks of what was sent."""
     match status:
         case 401:
-            return Problem(Reason.UNAUTHORIZED, "The token is not valid, or no longer: get another one.")
+            return ApiProblem(ProblemReason.UNAUTHORIZED, "The token is not valid, or no longer: get another one.")
         case 403:
-            return Problem(Reason.FORBIDDEN, "The token's owner may not do this here: ask for rights on quantumjobs.")
+            return ApiProblem(
+                ProblemReason.FORBIDDEN, "The token's owner may not do this here: ask for rights on quantumjobs."
+            )
         case 404:
-            return Problem(Reason.NOT_FOUND, "There is no such QuantumJob or namespace.")
+            return ApiProblem(ProblemReason.NOT_FOUND, "There is no such QuantumJob or namespace.")
         case 409:
-            return Problem(Reason.ALREADY_EXISTS, "Another QuantumJob has this name, or it has just changed.")
+            return ApiProblem(ProblemReason.ALREADY_EXISTS, "Another QuantumJob has this name, or it has just changed.")
         case 410:
-            return Problem(Reason.CONTINUE_EXPIRED, "The continue token has expired: list from the start again.")
+            return ApiProblem(
+                ProblemReason.CONTINUE_EXPIRED, "The continue token has expired: list from the start again."
+            )
         case 400 | 422:
-            return Problem(Reason.INVALID_JOB, message)
+            return ApiProblem(ProblemReason.INVALID_JOB, message)
         case 413:
-            return Problem(
-                Reason.BODY_TOO_LARGE, "The QuantumJob is too large: upload its circuits and name their keys."
+            return ApiProblem(
+                ProblemReason.BODY_TOO_LARGE, "The QuantumJob is too large: upload its circuits and name their keys."
             )
         case 429:
             wait = {"Retry-After": retry_after} if retry_after else {}
-            return Problem(Reason.TOO_MANY_REQUESTS, "The API server asks to wait a moment.", wait)
+            return ApiProblem(ProblemReason.TOO_MANY_REQUESTS, "The API server asks to wait a moment.", wait)
         case _:
-            return Problem(Reason.KUBERNETES_UNAVAILABLE, "The API server does not answer: try again.")
+            return ApiProblem(ProblemReason.KUBERNETES_UNAVAILABLE, "The API server does not answer: try again.")

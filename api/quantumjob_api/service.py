@@ -8,10 +8,10 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
-from quantumjob_api.kubernetes.client import Kube
+from quantumjob_api.kubernetes.client import CallerClient
 from quantumjob_api.model.schemas import LABEL, NAME_LENGTH, SUBDOMAIN, UID
-from quantumjob_api.server.quota import Room
-from quantumjob_api.server.request_body import Budget
+from quantumjob_api.server.quota import NamespaceQuota
+from quantumjob_api.server.request_body import BodyBudget
 from quantumjob_contract.store.aio import AsyncStore, Stores
 
 
@@ -19,18 +19,18 @@ from quantumjob_contract.store.aio import AsyncStore, Stores
 class Service:
     """The API server, the object store, and what bounds the use of both."""
 
-    kube: Kube
+    kube: CallerClient
     stores: Stores
-    bodies: Budget
-    waiting: Room
+    bodies: BodyBudget
+    waiting: NamespaceQuota
     """Long polls and event streams."""
-    reading: Room
+    reading: NamespaceQuota
     """Bytes of segments that are in memory at a time, as they are stored."""
     opening: asyncio.Semaphore
     """Manifests that are read at a time: others wait their turn."""
     lists: asyncio.Semaphore
     """Lists of jobs, as well."""
-    listing: Room
+    listing: NamespaceQuota
     """Histories: each lists a namespace's part of the completed bucket."""
 
     def store(self) -> AsyncStore:
@@ -48,7 +48,7 @@ async def of_request(request: Request) -> Service:
     return found
 
 
-Serving = Annotated[Service, Depends(of_request)]
+InjectedService = Annotated[Service, Depends(of_request)]
 Namespace = Annotated[
     str, Path(pattern=LABEL, max_length=63, description="Namespace of the QuantumJobs.", examples=["default"])
 ]

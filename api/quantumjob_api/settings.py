@@ -15,7 +15,7 @@ def in_cluster_url() -> str:
     return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}" if host else ""
 
 
-class Settings(BaseSettings):
+class ServiceSettings(BaseSettings):
     """What an installation may set."""
 
     model_config = SettingsConfigDict(env_prefix="QUANTUMJOB_API_")

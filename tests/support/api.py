@@ -15,8 +15,8 @@ from quantumjob_api import app
 from quantumjob_api.problems import of_kubernetes
 from quantumjob_api.server.connections import Connections
 from quantumjob_api.server.middleware import RequestLimits
-from quantumjob_api.server.quota import Room
-from quantumjob_api.server.request_body import Budget
+from quantumjob_api.server.quota import NamespaceQuota
+from quantumjob_api.server.request_body import BodyBudget
 from quantumjob_api.service import Service
 
 JSON = dict[str, Any]
@@ -117,7 +117,7 @@ class FakeKube:
         ]
         return {"metadata": {}, "columnDefinitions": [{"name": name} for name in COLUMNS], "rows": rows or None}
 
-    async def demand(self, token: str, namespace: str, verb: str) -> None:
+    async def require(self, token: str, namespace: str, verb: str) -> None:
         self.judge(token, namespace, verb)
 
     async def changes(self, token: str, namespace: str, name: str, version: str, seconds: float) -> AsyncIterator[JSON]:
@@ -168,12 +168,12 @@ def transport(kube: Any, store: Any, *, waiting: int = 8) -> httpx.ASGITransport
     service = Service(
         kube,
         Opened(store),  # type: ignore[arg-type]
-        Budget(Room(1 << 24, 1 << 23)),
-        waiting=Room(waiting, waiting),
-        reading=Room(1 << 24, 1 << 24),
+        BodyBudget(NamespaceQuota(1 << 24, 1 << 23)),
+        waiting=NamespaceQuota(waiting, waiting),
+        reading=NamespaceQuota(1 << 24, 1 << 24),
         opening=asyncio.Semaphore(3),
         lists=asyncio.Semaphore(3),
-        listing=Room(2, 2),
+        listing=NamespaceQuota(2, 2),
     )
 
     async def given() -> Service:

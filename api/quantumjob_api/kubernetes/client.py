@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import aiohttp
 import msgspec
 
-from quantumjob_api.problems import Problem, Reason, of_kubernetes
+from quantumjob_api.problems import ApiProblem, ProblemReason, of_kubernetes
 from quantumjob_contract import names
 
 JSON = dict[str, Any]
@@ -35,14 +35,14 @@ def path(namespace: str, name: str = "") -> str:
     return f"{whole}/{name}" if name else whole
 
 
-class TooMuch(Problem):
+class AnswerTooLarge(ApiProblem):
     """An answer that does not end; whoever asked for a list may ask for a smaller one."""
 
     def __init__(self) -> None:
-        super().__init__(Reason.KUBERNETES_UNAVAILABLE, "The API server's answer is too large: try again.")
+        super().__init__(ProblemReason.KUBERNETES_UNAVAILABLE, "The API server's answer is too large: try again.")
 
 
-def light(quantumjob: JSON) -> JSON:
+def without_program(quantumjob: JSON) -> JSON:
     """A QuantumJob without its program, of which kubectl keeps a second copy in an annotation.
 
     Whoever waits holds this, and not two mebibytes.
@@ -52,12 +52,12 @@ def light(quantumjob: JSON) -> JSON:
     return {**quantumjob, "metadata": meta, "spec": spec}
 
 
-def weight(quantumjob: JSON) -> int:
+def waiter_cost(quantumjob: JSON) -> int:
     """How many waiters of small jobs it costs to wait for this one: each change of it comes whole, for a moment."""
     return 1 + min(MOST_WAITERS, len(msgspec.json.encode(quantumjob)) // WAITER_BYTES)
 
 
-class Kube:
+class CallerClient:
     """The calls that the service makes. Each raises Problem; a list may be TooMuch."""
 
     def __init__(self, url: str, ca: Path | None) -> None:
@@ -115,7 +115,7 @@ class Kube:
         """QuantumJobs as a table of what `kubectl get` shows: small, however large their circuits are."""
         return await self.request(token, "GET", path(namespace), query=query, accept=TABLE)
 
-    async def demand(self, token: str, namespace: str, verb: Literal["get", "list", "create"]) -> None:
+    async def require(self, token: str, namespace: str, verb: Literal["get", "list", "create"]) -> None:
         """Raises Problem unless the caller may do this to the namespace's QuantumJobs."""
         attributes = {"namespace": namespace, "verb": verb, "group": names.GROUP, "resource": names.PLURAL}
         body = {
@@ -150,7 +150,9 @@ class Kube:
                 while event := _event(await response.content.readline()):
                     yield event
         except (aiohttp.ClientError, TimeoutError, ValueError, msgspec.DecodeError):
-            raise Problem(Reason.KUBERNETES_UNAVAILABLE, "The API server has ended the watch: ask again.") from None
+            raise ApiProblem(
+                ProblemReason.KUBERNETES_UNAVAILABLE, "The API server has ended the watch: ask again."
+            ) from None
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
@@ -159,14 +161,14 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_any():
         data += chunk
         if len(data) > LIST_BYTES:
-            raise TooMuch
+            raise AnswerTooLarge
     return bytes(data)
 
 
 def _event(line: bytes) -> JSON | None:
     """Of a line of a watch; None where it has ended."""
     event: JSON = msgspec.json.decode(line) if line else {"type": "ERROR"}
-    return None if event["type"] == "ERROR" else {"type": event["type"], "object": light(event["object"])}
+    return None if event["type"] == "ERROR" else {"type": event["type"], "object": without_program(event["object"])}
 
 
 def _session(url: str, context: ssl.SSLContext | None, limit: int, total: float | None) -> aiohttp.ClientSession:

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from starlette.requests import Request
 
-from quantumjob_api.kubernetes.client import Kube, light
+from quantumjob_api.kubernetes.client import CallerClient, without_program
 from quantumjob_api.problems import of_kubernetes
 
 JSON = dict[str, Any]
@@ -21,12 +21,12 @@ PAUSE_SECONDS: Final = 1.0
 """After a watch that ended before its time."""
 
 
-class ClientGone(Exception):
+class ClientDisconnected(Exception):
     """Nobody waits for the answer any more."""
 
 
 async def states(
-    kube: Kube, token: str, namespace: str, name: str, job: JSON, seconds: float
+    kube: CallerClient, token: str, namespace: str, name: str, job: JSON, seconds: float
 ) -> AsyncGenerator[JSON, None]:
     """A job and every newer state of it, light, until the time is over. Raises Problem, also when it is deleted."""
     loop = asyncio.get_running_loop()
@@ -43,7 +43,7 @@ async def states(
                 yield job
         if loop.time() - began < lasts - PAUSE_SECONDS:
             await asyncio.sleep(PAUSE_SECONDS)
-        known, job = job["metadata"]["resourceVersion"], light(await kube.get(token, namespace, name))
+        known, job = job["metadata"]["resourceVersion"], without_program(await kube.get(token, namespace, name))
         if job["metadata"]["resourceVersion"] != known:
             yield job
 
@@ -62,14 +62,14 @@ async def until(wanted: Callable[[JSON], bool], found: AsyncIterator[JSON], seco
     return last
 
 
-async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+async def until_disconnected(request: Request, work: Coroutine[Any, Any, T]) -> T:
     """The work's result. Raises ClientGone, with the work cancelled, when the client has hung up."""
     working = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(_hung_up(request))
     try:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            raise ClientGone
+            raise ClientDisconnected
         return working.result()
     finally:
         for task in (working, leaving):

@@ -13,12 +13,12 @@ from quantumjob_contract import names
 JSON = dict[str, Any]
 
 
-class Match(Enum):
+class SubmissionMatch(Enum):
     """What a QuantumJob that is there is to a submission."""
 
     SAME = "same"
     OTHER_BODY = "other body"
-    STRANGER = "stranger"
+    OTHER_KEY = "stranger"
 
 
 def label(key: str) -> str:
@@ -36,11 +36,13 @@ def fingerprint(body: JSON) -> str:
     return hashlib.sha256(msgspec.json.encode(body, order="deterministic")).hexdigest()
 
 
-def compare(there: JSON, wanted: JSON) -> Match:
+def compare(there: JSON, wanted: JSON) -> SubmissionMatch:
     """Whether what is there was made by the submission that `wanted` was made from."""
     mine, other = wanted["metadata"], there["metadata"]
     key = mine["labels"].get(names.LABEL_IDEMPOTENCY)
     if key is None or (other.get("labels") or {}).get(names.LABEL_IDEMPOTENCY) != key:
-        return Match.STRANGER
+        return SubmissionMatch.OTHER_KEY
     made_of = (other.get("annotations") or {}).get(names.ANNOTATION_REQUEST)
-    return Match.SAME if made_of == mine["annotations"][names.ANNOTATION_REQUEST] else Match.OTHER_BODY
+    return (
+        SubmissionMatch.SAME if made_of == mine["annotations"][names.ANNOTATION_REQUEST] else SubmissionMatch.OTHER_BODY
+    )

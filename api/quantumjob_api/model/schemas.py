@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from quantumjob_api.problems import Reason
+from quantumjob_api.problems import ProblemReason
 from quantumjob_contract import limits
 from quantumjob_contract.schema.program import Format
 
@@ -39,20 +39,20 @@ LabelKey = Annotated[
 ]
 
 
-class Wire(BaseModel):
+class RequestModel(BaseModel):
     """Names as in Kubernetes; a field that nobody knows is refused, and so is a number that is text."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Submission(Wire):
+class SubmissionMetadata(RequestModel):
     name: JobName | None = Field(None, description="Name of the QuantumJob; left out, one is made up.")
     labels: dict[LabelKey, LabelValue] = Field(
         {}, description="Labels of the QuantumJob, for example kueue.x-k8s.io/queue-name.", max_length=16
     )
 
 
-class Short(Submission):
+class CircuitSubmission(SubmissionMetadata):
     """One circuit."""
 
     model_config = ConfigDict(
@@ -65,7 +65,7 @@ class Short(Submission):
     seed: int | None = Field(None, ge=0, le=limits.MAX_SEED, description="Seed of all random numbers.")
 
 
-class Full(Submission):
+class SpecSubmission(SubmissionMetadata):
     """The spec of a QuantumJob, with all that it can say."""
 
     model_config = ConfigDict(
@@ -81,7 +81,7 @@ class Full(Submission):
     )
 
 
-class Links(BaseModel):
+class JobLinks(BaseModel):
     """Paths of what belongs to a job."""
 
     self: str
@@ -91,7 +91,7 @@ class Links(BaseModel):
     cancel: str
 
 
-class Job(BaseModel):
+class JobView(BaseModel):
     """A QuantumJob: the same that `kubectl get quantumjob` shows."""
 
     name: str
@@ -107,10 +107,10 @@ class Job(BaseModel):
     message: str = Field(description="The same as a sentence.")
     cancel: bool = Field(description="It has been asked to stop.")
     status: dict[str, Any] = Field(description="`status` of the QuantumJob as it is.")
-    links: Links
+    links: JobLinks
 
 
-class JobRow(BaseModel):
+class JobSummary(BaseModel):
     """A QuantumJob in one line."""
 
     name: str
@@ -125,14 +125,14 @@ class JobRow(BaseModel):
     reason: str
 
 
-class Jobs(BaseModel):
+class JobList(BaseModel):
     """A page of QuantumJobs."""
 
-    items: list[JobRow]
+    items: list[JobSummary]
     next: str | None = Field(description="Give it as `continue` to get the next page; null at the end.")
 
 
-class StoredObject(BaseModel):
+class ObjectView(BaseModel):
     """An object of a result."""
 
     name: str = Field(description="Shard and segment, for example 0/last.")
@@ -141,13 +141,13 @@ class StoredObject(BaseModel):
     href: str = Field(description="Its bytes, by range too.")
 
 
-class StoredArrays(StoredObject):
+class ArraysView(ObjectView):
     """A `.npz` of arrays that pubs have saved; in it `INDEX/NAME` for each, INDEX the pub's."""
 
     pubs: list[int] = Field(description="Indices of the pubs whose arrays it has.")
 
 
-class Register(BaseModel):
+class RegisterView(BaseModel):
     """What was measured into one classical register."""
 
     numBits: int  # noqa: N815  # as in JSON
@@ -160,7 +160,7 @@ class Register(BaseModel):
     shape: list[int] = Field([], description="Of the pub's parameter values; absent where there is one point.")
 
 
-class PubResult(BaseModel):
+class PubResultView(BaseModel):
     """A pub's result, or its error."""
 
     model_config = ConfigDict(extra="allow")
@@ -168,7 +168,7 @@ class PubResult(BaseModel):
     index: int
     name: str
     metadata: dict[str, Any]
-    data: dict[str, Register] | None = Field(None, description="A Sampler's, by classical register.")
+    data: dict[str, RegisterView] | None = Field(None, description="A Sampler's, by classical register.")
     expectations: dict[str, Any] | None = Field(
         None, description="An Estimator's: `shape`, and `evs` and `stds` flat in C order."
     )
@@ -178,7 +178,7 @@ class PubResult(BaseModel):
     error: dict[str, Any] | None = None
 
 
-class Stored(BaseModel):
+class FinishedJobView(BaseModel):
     """A finished job as the completed bucket knows it."""
 
     name: str
@@ -196,26 +196,26 @@ class Stored(BaseModel):
         "`started` and `imported` before that."
     )
     versions: dict[str, str]
-    segments: list[StoredObject]
-    arrays: list[StoredArrays] = Field(description="Objects with the arrays that pubs have saved.")
+    segments: list[ObjectView]
+    arrays: list[ArraysView] = Field(description="Objects with the arrays that pubs have saved.")
 
 
-class Result(Stored):
+class ResultView(FinishedJobView):
     """Every pub's result, each byte checked against the sha256 that was committed with it."""
 
-    pubs: list[PubResult]
+    pubs: list[PubResultView]
 
 
-class Partial(BaseModel):
+class PartialResultView(BaseModel):
     """What a job's worker has stored so far. It is checked when the job ends, not before."""
 
     name: str
     namespace: str
     uid: str
-    pubs: list[PubResult]
+    pubs: list[PubResultView]
 
 
-class HistoryRow(BaseModel):
+class FinishedJobSummary(BaseModel):
     """A finished job in one line."""
 
     uid: str
@@ -229,14 +229,14 @@ class HistoryRow(BaseModel):
     href: str
 
 
-class History(BaseModel):
+class FinishedJobList(BaseModel):
     """A page of finished jobs, newest first."""
 
-    items: list[HistoryRow]
+    items: list[FinishedJobSummary]
     next: str | None = Field(description="Give it as `continue` to get the next page; null at the end.")
 
 
-class Circuit(BaseModel):
+class CircuitView(BaseModel):
     """A circuit in the bucket."""
 
     key: str = Field(description="As `circuit.object.key` of a pub names it.")
@@ -245,10 +245,10 @@ class Circuit(BaseModel):
     modified: str | None = None
 
 
-class Circuits(BaseModel):
+class CircuitList(BaseModel):
     """A page of circuits."""
 
-    items: list[Circuit]
+    items: list[CircuitView]
     next: str | None = Field(description="Give it as `continue` to get the next page; null at the end.")
 
 
@@ -260,5 +260,5 @@ class ProblemDetails(BaseModel):
     type: str
     title: str
     status: int
-    reason: Reason
+    reason: ProblemReason
     detail: str

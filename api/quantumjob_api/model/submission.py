@@ -11,8 +11,8 @@ import msgspec
 from pydantic import ValidationError
 
 from quantumjob_api.model import idempotency
-from quantumjob_api.model.schemas import IN_WORDS, Full, Short
-from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.model.schemas import IN_WORDS, CircuitSubmission, SpecSubmission
+from quantumjob_api.problems import ApiProblem, ProblemReason
 from quantumjob_contract import limits, names
 from quantumjob_contract.transfer import sha256
 
@@ -25,40 +25,42 @@ PREFIX: Final = "job-"
 PUB: Final = "circuit"
 
 
-class Sent(NamedTuple):
+class ParsedSubmission(NamedTuple):
     """A submission, and what knows it again."""
 
-    what: Short | Full
+    what: CircuitSubmission | SpecSubmission
     fingerprint: str
 
 
-class Plan(NamedTuple):
+class NewJob(NamedTuple):
     """A QuantumJob to create, and by their keys the circuits that it references."""
 
     quantumjob: JSON
     uploads: dict[str, bytes]
 
 
-def parse(data: bytes) -> Sent:
+def parse(data: bytes) -> ParsedSubmission:
     """Raises Problem."""
     try:
         body = msgspec.json.decode(data)
         known = idempotency.fingerprint(body)
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):  # too deep, or a number too large
-        raise Problem(Reason.INVALID_REQUEST, "The body must be JSON in UTF-8.") from None
+        raise ApiProblem(ProblemReason.INVALID_REQUEST, "The body must be JSON in UTF-8.") from None
     if not isinstance(body, dict) or ("spec" in body) == ("circuit" in body):
-        raise Problem(Reason.INVALID_REQUEST, "The body must be an object with `spec` or `circuit`, one of the two.")
+        raise ApiProblem(
+            ProblemReason.INVALID_REQUEST, "The body must be an object with `spec` or `circuit`, one of the two."
+        )
     try:
-        return Sent((Full if "spec" in body else Short).model_validate(body), known)
+        return ParsedSubmission((SpecSubmission if "spec" in body else CircuitSubmission).model_validate(body), known)
     except ValidationError as error:
         raise invalid(error.errors()) from None
 
 
-def invalid(errors: Any) -> Problem:
+def invalid(errors: Any) -> ApiProblem:
     """What a validation found, without what was sent."""
     found = [{"at": ".".join(str(part) for part in each["loc"]), "message": _said(each)} for each in errors]
     told = "; ".join(f"{each['at']}: {each['message']}" for each in found[:5])
-    return Problem(Reason.INVALID_REQUEST, told, errors=found[:20])
+    return ApiProblem(ProblemReason.INVALID_REQUEST, told, errors=found[:20])
 
 
 def _said(error: Any) -> str:
@@ -68,14 +70,14 @@ def _said(error: Any) -> str:
     return IN_WORDS.get(error["ctx"]["pattern"], "has a letter that cannot be here, or not the form that is wanted")
 
 
-def plan(given: Sent, namespace: str, key: str | None) -> Plan:
+def new_job(given: ParsedSubmission, namespace: str, key: str | None) -> NewJob:
     """The QuantumJob of a submission, with circuits that are too large for it moved out. Raises Problem."""
     sent = given.what
-    spec = sent.spec if isinstance(sent, Full) else short_spec(sent)
+    spec = sent.spec if isinstance(sent, SpecSubmission) else circuit_spec(sent)
     uploads = move_out(spec)
     own = [label for label in sent.labels if f".{label.partition('/')[0]}".endswith(f".{names.GROUP}")]
     if own:
-        raise Problem(Reason.INVALID_REQUEST, f"labels: {own[0]} is the system's own.")
+        raise ApiProblem(ProblemReason.INVALID_REQUEST, f"labels: {own[0]} is the system's own.")
     metadata: JSON = {"labels": dict(sent.labels)}
     if key is not None:
         metadata["labels"][names.LABEL_IDEMPOTENCY] = idempotency.label(key)
@@ -87,10 +89,10 @@ def plan(given: Sent, namespace: str, key: str | None) -> Plan:
     else:
         metadata["generateName"] = PREFIX
     body = {"apiVersion": names.API_VERSION, "kind": names.KIND, "metadata": metadata, "spec": spec}
-    return Plan(body, uploads)
+    return NewJob(body, uploads)
 
 
-def short_spec(sent: Short) -> JSON:
+def circuit_spec(sent: CircuitSubmission) -> JSON:
     program: JSON = {"pubs": [{"name": PUB, "circuit": {"format": sent.format, "inline": sent.circuit}}]}
     given = {"shots": sent.shots, "seed": sent.seed}
     return {"program": program | {name: value for name, value in given.items() if value is not None}}
@@ -132,4 +134,4 @@ def _bytes(text: str, form: object) -> bytes:
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise Problem(Reason.INVALID_REQUEST, "A QPY circuit must be base64 of the file's bytes.") from None
+        raise ApiProblem(ProblemReason.INVALID_REQUEST, "A QPY circuit must be base64 of the file's bytes.") from None

@@ -22,7 +22,7 @@ def etag(quantumjob: JSON) -> str:
     return f'"{quantumjob["metadata"]["resourceVersion"]}"'
 
 
-def is_named(tag: str, if_none_match: str) -> bool:
+def matches_etag(tag: str, if_none_match: str) -> bool:
     """Whether an If-None-Match header names this ETag."""
     named = [part.strip().removeprefix("W/") for part in if_none_match.split(",")]
     return "*" in named or tag in named

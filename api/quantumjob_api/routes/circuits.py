@@ -11,15 +11,15 @@ import msgspec
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from quantumjob_api.model.schemas import Circuit, Circuits
+from quantumjob_api.model.schemas import CircuitList, CircuitView
 from quantumjob_api.model.submission import object_key
-from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.problems import ApiProblem, ProblemReason
 from quantumjob_api.routes import pagination
-from quantumjob_api.routes.openapi import BODY, STORE, answer, content, described, errors
+from quantumjob_api.routes.openapi import BODY, STORE, binary_response, errors, json_response, response
 from quantumjob_api.routes.pagination import Continue, Limit
 from quantumjob_api.server import request_body
 from quantumjob_api.server.bearer_token import Token
-from quantumjob_api.service import Namespace, Serving
+from quantumjob_api.service import InjectedService, Namespace
 from quantumjob_api.store import objects
 from quantumjob_api.store.objects import Range, Redirect
 from quantumjob_contract import keys, limits
@@ -50,13 +50,16 @@ UPLOAD: JSON = {
 @router.get(
     "",
     summary="List circuits",
-    responses={200: answer(Circuits, "A page of circuits, by key."), **errors(Reason.CONTINUE_EXPIRED, *STORE)},
+    responses={
+        200: json_response(CircuitList, "A page of circuits, by key."),
+        **errors(ProblemReason.CONTINUE_EXPIRED, *STORE),
+    },
 )
 async def list_circuits(
-    service: Serving, token: Token, namespace: Namespace, limit: Limit = 100, after: Continue = None
+    service: InjectedService, token: Token, namespace: Namespace, limit: Limit = 100, after: Continue = None
 ) -> Response:
     """Needs the right to list quantumjobs in the namespace."""
-    await service.kube.demand(token, namespace, "list")
+    await service.kube.require(token, namespace, "list")
     last = pagination.decode(after) if after else ""
     found = await asyncio.to_thread(page, service.store().circuits.blocking, namespace, last, limit + 1)
     own = len(keys.circuit(namespace, ""))
@@ -77,14 +80,16 @@ def page(bucket: Bucket, namespace: str, last: str, count: int) -> list[Entry]:
     "/{key:path}",
     summary="Read a circuit",
     responses={
-        200: content(objects.BINARY, "Its bytes."),
-        206: content(objects.BINARY, "The bytes that Range names.", {"Content-Range": "Which bytes, of how many."}),
-        307: described("Where it can be fetched for five minutes.", {"Location": "A presigned URL of the store's."}),
-        **errors(Reason.RANGE_NOT_SATISFIABLE, *STORE),
+        200: binary_response(objects.BINARY, "Its bytes."),
+        206: binary_response(
+            objects.BINARY, "The bytes that Range names.", {"Content-Range": "Which bytes, of how many."}
+        ),
+        307: response("Where it can be fetched for five minutes.", {"Location": "A presigned URL of the store's."}),
+        **errors(ProblemReason.RANGE_NOT_SATISFIABLE, *STORE),
     },
 )
 async def read(
-    service: Serving,
+    service: InjectedService,
     token: Token,
     namespace: Namespace,
     key: Key,
@@ -92,14 +97,14 @@ async def read(
     redirect: Redirect = False,
 ) -> Response:
     """Needs the right to get quantumjobs in the namespace."""
-    await service.kube.demand(token, namespace, "get")
+    await service.kube.require(token, namespace, "get")
     bucket, full = service.store().circuits, keys.circuit(namespace, key)
     try:
         if redirect and await bucket.exists(full):
             return objects.redirect(bucket, full)
         return await objects.stored(bucket, full, byte_range)
     except ObjectNotFound:
-        raise Problem(Reason.NOT_FOUND, "There is no such circuit.") from None
+        raise ApiProblem(ProblemReason.NOT_FOUND, "There is no such circuit.") from None
 
 
 @router.put(
@@ -107,31 +112,35 @@ async def read(
     summary="Upload a circuit",
     status_code=201,
     responses={
-        201: answer(Circuit, "It is stored.", {"Location": "Path of the circuit."}),
-        200: answer(Circuit, "The same bytes are stored already.", {"Location": "Path of the circuit."}),
-        **errors(Reason.ALREADY_EXISTS, Reason.LENGTH_REQUIRED, Reason.CHECKSUM_MISMATCH, *BODY, *STORE),
+        201: json_response(CircuitView, "It is stored.", {"Location": "Path of the circuit."}),
+        200: json_response(CircuitView, "The same bytes are stored already.", {"Location": "Path of the circuit."}),
+        **errors(
+            ProblemReason.ALREADY_EXISTS, ProblemReason.LENGTH_REQUIRED, ProblemReason.CHECKSUM_MISMATCH, *BODY, *STORE
+        ),
     },
     openapi_extra=UPLOAD,
 )
-async def upload(request: Request, service: Serving, token: Token, namespace: Namespace, key: Key) -> Response:
+async def upload(request: Request, service: InjectedService, token: Token, namespace: Namespace, key: Key) -> Response:
     """Needs the right to create quantumjobs in the namespace. A key is written once. The key `sha256/HEX` takes just
     the bytes that have this sha256. No call deletes a circuit: whoever has the bucket's credentials does, with an S3
     client or by a lifecycle rule."""
-    length = request_body.declared(request, limits.MAX_UPLOAD_BYTES)
+    length = request_body.content_length(request, limits.MAX_UPLOAD_BYTES)
     if length is None:
-        raise Problem(Reason.LENGTH_REQUIRED, "Send the length of the body: Content-Length.", request_body.CLOSE)
+        raise ApiProblem(
+            ProblemReason.LENGTH_REQUIRED, "Send the length of the body: Content-Length.", request_body.CLOSE
+        )
     if length == 0:
-        raise Problem(Reason.INVALID_REQUEST, "The circuit is empty.")
-    await service.kube.demand(token, namespace, "create")
+        raise ApiProblem(ProblemReason.INVALID_REQUEST, "The circuit is empty.")
+    await service.kube.require(token, namespace, "create")
     bucket, full = service.store().circuits, keys.circuit(namespace, key)
     expected = key.removeprefix(ADDRESS) if key.startswith(ADDRESS) else ""
-    body = request_body.Hashed(request.receive, limits.MAX_UPLOAD_BYTES)
+    body = request_body.HashedBody(request.receive, limits.MAX_UPLOAD_BYTES)
     done = Put.EXISTED
     if not await bucket.exists(full):
         done = await bucket.put_stream_once(full, body.checked(expected), length)
     digest = await body.sha256(expected)  # a store that has the key may have refused without reading to the end
     if done is Put.EXISTED and digest != await _sha256(bucket, full):
-        raise Problem(Reason.ALREADY_EXISTS, "Another circuit has this key: choose another.")
+        raise ApiProblem(ProblemReason.ALREADY_EXISTS, "Another circuit has this key: choose another.")
     headers = {"Location": f"/v1/namespaces/{namespace}/circuits/{key}"}
     stored = {"key": key, "bytes": length, "sha256": digest}
     status = 201 if done is Put.WRITTEN else 200

@@ -11,12 +11,12 @@ from fastapi import APIRouter, Header
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from quantumjob_api.kubernetes import watch
-from quantumjob_api.kubernetes.client import light, weight
+from quantumjob_api.kubernetes.client import waiter_cost, without_program
 from quantumjob_api.model import views
-from quantumjob_api.problems import Problem
-from quantumjob_api.routes.openapi import described, errors
+from quantumjob_api.problems import ApiProblem
+from quantumjob_api.routes.openapi import errors, response
 from quantumjob_api.server.bearer_token import Token
-from quantumjob_api.service import Name, Namespace, Service, Serving
+from quantumjob_api.service import InjectedService, Name, Namespace, Service
 
 JSON = dict[str, Any]
 PING_SECONDS: int = 15
@@ -32,18 +32,18 @@ LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=64,
     summary="Follow a job",
     response_class=EventSourceResponse,
     responses={
-        200: described("An event `status` for each change, its data a job; the last when finished.")
+        200: response("An event `status` for each change, its data a job; the last when finished.")
         | {"content": {"text/event-stream": {}}},
         **errors(),
     },
 )
 async def events(
-    service: Serving, token: Token, namespace: Namespace, name: Name, last_event_id: LastEventId = None
+    service: InjectedService, token: Token, namespace: Namespace, name: Name, last_event_id: LastEventId = None
 ) -> EventSourceResponse:
     """Ends when the job is finished, and after ten minutes: go on with Last-Event-ID. Where it cannot go on there is an
     event `problem`, its data a problem."""
     job = await service.kube.get(token, namespace, name)
-    needed, job = weight(job), light(job)
+    needed, job = waiter_cost(job), without_program(job)
     with service.waiting.take(namespace, needed):
         pass  # a stream that finds no room must say so before it begins
     told = follow(service, token, namespace, name, job, last_event_id, needed)
@@ -64,7 +64,7 @@ async def follow(
                         yield ServerSentEvent(_json(views.job(state)), event="status", id=version)
                     if views.is_finished(state):
                         return
-    except Problem as problem:
+    except ApiProblem as problem:
         yield ServerSentEvent(_json(problem.body()), event="problem")
 
 

@@ -12,15 +12,15 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from quantumjob_api.model import views
-from quantumjob_api.model.schemas import History, Result, Stored
-from quantumjob_api.problems import Reason
+from quantumjob_api.model.schemas import FinishedJobList, FinishedJobView, ResultView
+from quantumjob_api.problems import ProblemReason
 from quantumjob_api.routes import pagination
 from quantumjob_api.routes.jobs import IfNoneMatch
-from quantumjob_api.routes.openapi import STORE, answer, errors
+from quantumjob_api.routes.openapi import STORE, errors, json_response
 from quantumjob_api.routes.pagination import Continue, Limit
-from quantumjob_api.routes.results import SEGMENT, TAGGED, UNCHANGED, SegmentName, Shard
+from quantumjob_api.routes.results import SEGMENT, TAGGED, UNCHANGED, SegmentName, ShardNumber
 from quantumjob_api.server.bearer_token import Token
-from quantumjob_api.service import Namespace, Service, Serving, Uid
+from quantumjob_api.service import InjectedService, Namespace, Service, Uid
 from quantumjob_api.store import results
 from quantumjob_api.store.objects import Range, Redirect
 from quantumjob_contract import keys, limits
@@ -37,22 +37,22 @@ Line = tuple[str, str]
 """When a result was committed, in UTC, and the UID of its job."""
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}/history", default_response_class=Response, tags=["history"])
-STORED = (Reason.NO_RESULT, Reason.NOT_VERIFIED, *STORE)
+STORED = (ProblemReason.NO_RESULT, ProblemReason.NOT_VERIFIED, *STORE)
 
 
 @router.get(
     "",
     summary="List finished jobs",
     responses={
-        200: answer(History, "A page of finished jobs, newest first."),
-        **errors(Reason.CONTINUE_EXPIRED, *STORE),
+        200: json_response(FinishedJobList, "A page of finished jobs, newest first."),
+        **errors(ProblemReason.CONTINUE_EXPIRED, *STORE),
     },
 )
 async def list_history(
-    service: Serving, token: Token, namespace: Namespace, limit: Limit = 20, after: Continue = None
+    service: InjectedService, token: Token, namespace: Namespace, limit: Limit = 20, after: Continue = None
 ) -> Response:
     """Needs the right to list quantumjobs in the namespace."""
-    await service.kube.demand(token, namespace, "list")
+    await service.kube.require(token, namespace, "list")
     before = line(pagination.decode(after)) if after else None
     completed = service.store().completed
     with service.listing.take(namespace):
@@ -96,9 +96,11 @@ async def rows(service: Service, namespace: str, lines: list[Line]) -> list[JSON
 
 
 @router.get(
-    "/{uid}", summary="A finished job", responses={200: answer(Stored, "The job, as it ended."), **errors(*STORED)}
+    "/{uid}",
+    summary="A finished job",
+    responses={200: json_response(FinishedJobView, "The job, as it ended."), **errors(*STORED)},
 )
-async def finished(service: Serving, token: Token, namespace: Namespace, uid: Uid) -> Response:
+async def finished(service: InjectedService, token: Token, namespace: Namespace, uid: Uid) -> Response:
     """Needs the right to get quantumjobs in the namespace, as all of history does."""
     found = await _open(service, token, namespace, uid)
     shown = views.stored(found.manifest, f"{views.history_path(namespace)}/{uid}/result")
@@ -108,15 +110,19 @@ async def finished(service: Serving, token: Token, namespace: Namespace, uid: Ui
 @router.get(
     "/{uid}/result",
     summary="Result of a finished job",
-    responses={200: answer(Result, "Every pub's result or error.", TAGGED), 304: UNCHANGED, **errors(*STORED)},
+    responses={
+        200: json_response(ResultView, "Every pub's result or error.", TAGGED),
+        304: UNCHANGED,
+        **errors(*STORED),
+    },
 )
 async def result(
-    service: Serving, token: Token, namespace: Namespace, uid: Uid, if_none_match: IfNoneMatch = None
+    service: InjectedService, token: Token, namespace: Namespace, uid: Uid, if_none_match: IfNoneMatch = None
 ) -> Response:
     """The same, byte for byte, as the job's own result was."""
     found = await _open(service, token, namespace, uid)
     tag = results.etag(Owner(namespace, uid))
-    if if_none_match is not None and views.is_named(tag, if_none_match):
+    if if_none_match is not None and views.matches_etag(tag, if_none_match):
         return Response(status_code=304, headers={"ETag": tag})
     return await results.whole(service, found, f"{views.history_path(namespace)}/{uid}/result")
 
@@ -124,14 +130,14 @@ async def result(
 @router.get(
     "/{uid}/result/{shard}/{segment}",
     summary="An object of a finished job's result",
-    responses={**SEGMENT, **errors(Reason.RANGE_NOT_SATISFIABLE, *STORED)},
+    responses={**SEGMENT, **errors(ProblemReason.RANGE_NOT_SATISFIABLE, *STORED)},
 )
 async def segment(
-    service: Serving,
+    service: InjectedService,
     token: Token,
     namespace: Namespace,
     uid: Uid,
-    shard: Shard,
+    shard: ShardNumber,
     segment: SegmentName,
     byte_range: Range = None,
     redirect: Redirect = False,
@@ -142,5 +148,5 @@ async def segment(
 
 
 async def _open(service: Service, token: str, namespace: str, uid: str) -> Results:
-    await service.kube.demand(token, namespace, "get")
+    await service.kube.require(token, namespace, "get")
     return await results.open_result(service, Owner(namespace, uid))

@@ -10,16 +10,16 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from quantumjob_api.kubernetes import watch
-from quantumjob_api.kubernetes.client import TooMuch, light, weight
+from quantumjob_api.kubernetes.client import AnswerTooLarge, waiter_cost, without_program
 from quantumjob_api.model import idempotency, submission, views
-from quantumjob_api.model.idempotency import Match
-from quantumjob_api.model.schemas import Full, Job, Jobs, Short
-from quantumjob_api.problems import Problem, Reason
-from quantumjob_api.routes.openapi import BODY, STORE, answer, body, described, errors
+from quantumjob_api.model.idempotency import SubmissionMatch
+from quantumjob_api.model.schemas import CircuitSubmission, JobList, JobView, SpecSubmission
+from quantumjob_api.problems import ApiProblem, ProblemReason
+from quantumjob_api.routes.openapi import BODY, STORE, body, errors, json_response, response
 from quantumjob_api.routes.pagination import Continue, Limit
 from quantumjob_api.server import request_body
 from quantumjob_api.server.bearer_token import Token
-from quantumjob_api.service import Name, Namespace, Service, Serving
+from quantumjob_api.service import InjectedService, Name, Namespace, Service
 from quantumjob_contract import keys, names
 
 JSON = dict[str, Any]
@@ -54,53 +54,57 @@ PLACED = TAGGED | {"Location": "Path of the job."}
     summary="Submit a job",
     status_code=202,
     responses={
-        202: answer(Job, "The QuantumJob is created.", PLACED),
-        200: answer(Job, "The QuantumJob that this Idempotency-Key has created before.", PLACED),
+        202: json_response(JobView, "The QuantumJob is created.", PLACED),
+        200: json_response(JobView, "The QuantumJob that this Idempotency-Key has created before.", PLACED),
         **errors(
-            Reason.ALREADY_EXISTS,
-            Reason.IDEMPOTENCY_CONFLICT,
-            Reason.UNSUPPORTED_MEDIA_TYPE,
-            Reason.INVALID_JOB,
+            ProblemReason.ALREADY_EXISTS,
+            ProblemReason.IDEMPOTENCY_CONFLICT,
+            ProblemReason.UNSUPPORTED_MEDIA_TYPE,
+            ProblemReason.INVALID_JOB,
             *BODY,
             *STORE,
         ),
     },
-    openapi_extra=body(Short, Full),
+    openapi_extra=body(CircuitSubmission, SpecSubmission),
 )
 async def submit(
-    request: Request, service: Serving, token: Token, namespace: Namespace, idempotency_key: IdempotencyKey = None
+    request: Request,
+    service: InjectedService,
+    token: Token,
+    namespace: Namespace,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Give either one `circuit`, or the `spec` of a QuantumJob. Circuits above the inline limit go to the bucket."""
     if not request_body.is_json(request):
-        raise Problem(Reason.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json.")
-    length = request_body.declared(request, submission.MAX_BYTES)
-    if length is None or length > request_body.FOR_ANYBODY:
-        await service.kube.demand(token, namespace, "create")
+        raise ApiProblem(ProblemReason.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json.")
+    length = request_body.content_length(request, submission.MAX_BYTES)
+    if length is None or length > request_body.UNAUTHENTICATED_BYTES:
+        await service.kube.require(token, namespace, "create")
     async with service.bodies.read(request, namespace, submission.MAX_BYTES) as data:
-        plan = submission.plan(submission.parse(data), namespace, idempotency_key)
+        plan = submission.new_job(submission.parse(data), namespace, idempotency_key)
         status, made = await _create(service, token, namespace, plan)
     return _job(made, status, {"Location": f"{views.jobs_path(namespace)}/{made['metadata']['name']}"})
 
 
-async def _create(service: Service, token: str, namespace: str, plan: submission.Plan) -> tuple[int, JSON]:
+async def _create(service: Service, token: str, namespace: str, plan: submission.NewJob) -> tuple[int, JSON]:
     """202 and a new QuantumJob, or 200 and the one that this submission has made before. Raises Problem."""
     wanted = plan.quantumjob
     key = wanted["metadata"]["labels"].get(names.LABEL_IDEMPOTENCY)
     if key and (there := await _of_key(service, token, namespace, key)):
         return 200, _same(there, wanted)
     if plan.uploads:
-        await service.kube.demand(token, namespace, "create")
+        await service.kube.require(token, namespace, "create")
         circuits = service.store().circuits
         for name, data in plan.uploads.items():
             await circuits.put_once(keys.circuit(namespace, name), data)
     try:
         return 202, await service.kube.create(token, namespace, wanted)
-    except Problem as problem:
-        if problem.reason is not Reason.ALREADY_EXISTS or not key:
+    except ApiProblem as problem:
+        if problem.reason is not ProblemReason.ALREADY_EXISTS or not key:
             raise
     there = await _if_there(service, token, namespace, wanted["metadata"]["name"])
     if there is None:
-        raise Problem(Reason.BUSY, "The job of this name is just being deleted: try again.")
+        raise ApiProblem(ProblemReason.BUSY, "The job of this name is just being deleted: try again.")
     return 200, _same(there, wanted)
 
 
@@ -116,8 +120,8 @@ async def _if_there(service: Service, token: str, namespace: str, name: str) -> 
     """A QuantumJob that was there a moment ago."""
     try:
         return await service.kube.get(token, namespace, name)
-    except Problem as problem:
-        if problem.reason is not Reason.NOT_FOUND:
+    except ApiProblem as problem:
+        if problem.reason is not ProblemReason.NOT_FOUND:
             raise
     return None
 
@@ -125,21 +129,28 @@ async def _if_there(service: Service, token: str, namespace: str, name: str) -> 
 def _same(there: JSON, wanted: JSON) -> JSON:
     """What is there, if this submission made it. Raises Problem."""
     match idempotency.compare(there, wanted):
-        case Match.SAME:
+        case SubmissionMatch.SAME:
             return there
-        case Match.OTHER_BODY:
-            raise Problem(Reason.IDEMPOTENCY_CONFLICT, "This Idempotency-Key has created a job from another body.")
-        case Match.STRANGER:
-            raise Problem(Reason.ALREADY_EXISTS, "Another QuantumJob has this name: choose another, or delete it.")
+        case SubmissionMatch.OTHER_BODY:
+            raise ApiProblem(
+                ProblemReason.IDEMPOTENCY_CONFLICT, "This Idempotency-Key has created a job from another body."
+            )
+        case SubmissionMatch.OTHER_KEY:
+            raise ApiProblem(
+                ProblemReason.ALREADY_EXISTS, "Another QuantumJob has this name: choose another, or delete it."
+            )
 
 
 @router.get(
     "",
     summary="List jobs",
-    responses={200: answer(Jobs, "A page of jobs."), **errors(Reason.CONTINUE_EXPIRED, Reason.INVALID_JOB)},
+    responses={
+        200: json_response(JobList, "A page of jobs."),
+        **errors(ProblemReason.CONTINUE_EXPIRED, ProblemReason.INVALID_JOB),
+    },
 )
 async def list_jobs(
-    service: Serving, token: Token, namespace: Namespace, limit: Limit = 50, after: Continue = None
+    service: InjectedService, token: Token, namespace: Namespace, limit: Limit = 50, after: Continue = None
 ) -> Response:
     """The namespace's QuantumJobs, also those that were made by kubectl or GitOps, page by page."""
     async with service.lists:
@@ -154,7 +165,7 @@ async def _page(service: Service, token: str, namespace: str, limit: int, after:
     while True:
         try:
             return await service.kube.table(token, namespace, query | {"limit": str(limit)})
-        except TooMuch:
+        except AnswerTooLarge:
             if limit == 1:
                 raise
             limit //= 2
@@ -164,14 +175,14 @@ async def _page(service: Service, token: str, namespace: str, limit: int, after:
     "/{name}",
     summary="Status of a job",
     responses={
-        200: answer(Job, "The job as it is now.", TAGGED),
-        304: described("It is what the caller has already.", TAGGED),
+        200: json_response(JobView, "The job as it is now.", TAGGED),
+        304: response("It is what the caller has already.", TAGGED),
         **errors(),
     },
 )
 async def status(
     request: Request,
-    service: Serving,
+    service: InjectedService,
     token: Token,
     namespace: Namespace,
     name: Name,
@@ -182,15 +193,17 @@ async def status(
     job = await service.kube.get(token, namespace, name)
 
     def wanted(job: JSON) -> bool:
-        return views.is_finished(job) if if_none_match is None else not views.is_named(views.etag(job), if_none_match)
+        return (
+            views.is_finished(job) if if_none_match is None else not views.matches_etag(views.etag(job), if_none_match)
+        )
 
     if wait and not wanted(job) and not views.is_finished(job):  # what is finished changes no more
-        with service.waiting.take(namespace, weight(job)):
-            job = light(job)
+        with service.waiting.take(namespace, waiter_cost(job)):
+            job = without_program(job)
             states = watch.states(service.kube, token, namespace, name, job, wait)
             async with contextlib.aclosing(states) as found:
-                job = await watch.unless_gone(request, watch.until(wanted, found, wait))
-    if if_none_match is not None and views.is_named(views.etag(job), if_none_match):
+                job = await watch.until_disconnected(request, watch.until(wanted, found, wait))
+    if if_none_match is not None and views.matches_etag(views.etag(job), if_none_match):
         return Response(status_code=304, headers={"ETag": views.etag(job)})
     return _job(job, 200, {})
 
@@ -198,22 +211,23 @@ async def status(
 @router.post(
     "/{name}/cancel",
     summary="Cancel a job",
-    responses={200: answer(Job, "The job, which has been asked to stop.", TAGGED), **errors(Reason.JOB_ENDED)},
+    responses={
+        200: json_response(JobView, "The job, which has been asked to stop.", TAGGED),
+        **errors(ProblemReason.JOB_ENDED),
+    },
 )
-async def cancel(service: Serving, token: Token, namespace: Namespace, name: Name) -> Response:
+async def cancel(service: InjectedService, token: Token, namespace: Namespace, name: Name) -> Response:
     """Sets `spec.cancel`. Pubs that are done keep their results. To do it twice is no error."""
     try:
         return _job(await service.kube.cancel(token, namespace, name), 200, {})
-    except Problem as problem:
-        if problem.reason is Reason.INVALID_JOB:
-            raise Problem(Reason.JOB_ENDED, "The job has ended: there is nothing to cancel.") from None
+    except ApiProblem as problem:
+        if problem.reason is ProblemReason.INVALID_JOB:
+            raise ApiProblem(ProblemReason.JOB_ENDED, "The job has ended: there is nothing to cancel.") from None
         raise
 
 
-@router.delete(
-    "/{name}", summary="Delete a job", status_code=204, responses={204: described("It is gone."), **errors()}
-)
-async def delete(service: Serving, token: Token, namespace: Namespace, name: Name) -> Response:
+@router.delete("/{name}", summary="Delete a job", status_code=204, responses={204: response("It is gone."), **errors()})
+async def delete(service: InjectedService, token: Token, namespace: Namespace, name: Name) -> Response:
     """Its results stay: see history."""
     await service.kube.delete(token, namespace, name)
     return Response(status_code=204)

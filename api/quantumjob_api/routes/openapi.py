@@ -6,52 +6,52 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from quantumjob_api.problems import MEDIA_TYPE, STATUS, Problem, Reason
+from quantumjob_api.problems import MEDIA_TYPE, STATUS, ApiProblem, ProblemReason
 
 JSON = dict[str, Any]
 
 EVERYWHERE: Final = (
-    Reason.TOKEN_IN_QUERY,
-    Reason.UNAUTHORIZED,
-    Reason.FORBIDDEN,
-    Reason.NOT_FOUND,
-    Reason.INVALID_REQUEST,
-    Reason.TOO_MANY_REQUESTS,
-    Reason.INTERNAL,
-    Reason.BUSY,
-    Reason.KUBERNETES_UNAVAILABLE,
+    ProblemReason.TOKEN_IN_QUERY,
+    ProblemReason.UNAUTHORIZED,
+    ProblemReason.FORBIDDEN,
+    ProblemReason.NOT_FOUND,
+    ProblemReason.INVALID_REQUEST,
+    ProblemReason.TOO_MANY_REQUESTS,
+    ProblemReason.INTERNAL,
+    ProblemReason.BUSY,
+    ProblemReason.KUBERNETES_UNAVAILABLE,
 )
-BODY: Final = (Reason.SLOW_BODY, Reason.BODY_TOO_LARGE)
-STORE: Final = (Reason.STORE_UNAVAILABLE,)
-RESULT: Final = (Reason.NO_RESULT, Reason.NOT_FINISHED, Reason.NOT_VERIFIED, *STORE)
+BODY: Final = (ProblemReason.SLOW_BODY, ProblemReason.BODY_TOO_LARGE)
+STORE: Final = (ProblemReason.STORE_UNAVAILABLE,)
+RESULT: Final = (ProblemReason.NO_RESULT, ProblemReason.NOT_FINISHED, ProblemReason.NOT_VERIFIED, *STORE)
 
 
 def ref(model: type[BaseModel]) -> JSON:
     return {"$ref": f"#/components/schemas/{model.__name__}"}
 
 
-def answer(model: type[BaseModel], text: str, headers: dict[str, str] | None = None) -> JSON:
+def json_response(model: type[BaseModel], text: str, headers: dict[str, str] | None = None) -> JSON:
     """A JSON answer of this shape."""
-    return described(text, headers) | {"model": model}
+    return response(text, headers) | {"model": model}
 
 
-def content(media: str, text: str, headers: dict[str, str] | None = None) -> JSON:
+def binary_response(media: str, text: str, headers: dict[str, str] | None = None) -> JSON:
     """An answer that is no JSON."""
-    return described(text, headers) | {"content": {media: {"schema": {"type": "string", "format": "binary"}}}}
+    return response(text, headers) | {"content": {media: {"schema": {"type": "string", "format": "binary"}}}}
 
 
-def described(text: str, headers: dict[str, str] | None = None) -> JSON:
+def response(text: str, headers: dict[str, str] | None = None) -> JSON:
     """An answer by its text and headers alone."""
     told = {name: {"description": why, "schema": {"type": "string"}} for name, why in (headers or {}).items()}
     return {"description": text} | ({"headers": told} if told else {})
 
 
-def errors(*reasons: Reason) -> dict[int | str, JSON]:
+def errors(*reasons: ProblemReason) -> dict[int | str, JSON]:
     """The problems that an operation may answer with, those of every operation among them."""
     found: dict[int | str, JSON] = {}
     for status in sorted({STATUS[reason] for reason in (*EVERYWHERE, *reasons)}):
         those = [reason for reason in dict.fromkeys((*EVERYWHERE, *reasons)) if STATUS[reason] == status]
-        told = {str(reason): {"value": Problem(reason, "What to do, in a sentence.").body()} for reason in those}
+        told = {str(reason): {"value": ApiProblem(reason, "What to do, in a sentence.").body()} for reason in those}
         found[status] = {
             "description": ", ".join(those),
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}, "examples": told}},

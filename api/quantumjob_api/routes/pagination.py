@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 from fastapi import Query
 
-from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.problems import ApiProblem, ProblemReason
 
 MAX_TOKEN: Final = 4096
 
@@ -34,4 +34,4 @@ def decode(token: str | None) -> str:
     try:
         return base64.b64decode((token or "").encode(), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
-        raise Problem(Reason.CONTINUE_EXPIRED, "`continue` must be `next` of the page before.") from None
+        raise ApiProblem(ProblemReason.CONTINUE_EXPIRED, "`continue` must be `next` of the page before.") from None

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from quantumjob_api.model import views
-from quantumjob_api.model.schemas import Partial, Result
-from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.model.schemas import PartialResultView, ResultView
+from quantumjob_api.problems import ApiProblem, ProblemReason
 from quantumjob_api.routes.jobs import IfNoneMatch
-from quantumjob_api.routes.openapi import RESULT, STORE, answer, content, described, errors
+from quantumjob_api.routes.openapi import RESULT, STORE, binary_response, errors, json_response, response
 from quantumjob_api.server.bearer_token import Token
-from quantumjob_api.service import Name, Namespace, Service, Serving
+from quantumjob_api.service import InjectedService, Name, Namespace, Service
 from quantumjob_api.store import results
 from quantumjob_api.store.objects import BINARY, Range, Redirect
 from quantumjob_contract.keys import Owner
@@ -23,34 +23,38 @@ from quantumjob_contract.resource import shards
 JSON = dict[str, Any]
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}/jobs/{name}", default_response_class=Response, tags=["results"])
-Shard = Annotated[int, Path(ge=0, le=9999, description="Shard of the job.")]
+ShardNumber = Annotated[int, Path(ge=0, le=9999, description="Shard of the job.")]
 SegmentName = Annotated[
     str, Path(pattern=r"^(last|[0-9]{6}(\.npz)?)$", description="Segment of the shard, or its arrays.")
 ]
 SEGMENT: dict[int | str, JSON] = {
-    200: content(
+    200: binary_response(
         BINARY, "The object as its worker wrote it. With `redirect` too, where it is small and lies in the manifest."
     ),
-    206: content(BINARY, "The bytes that Range names.", {"Content-Range": "Which bytes, of how many."}),
-    307: described("Where it can be fetched for five minutes.", {"Location": "A presigned URL of the store's."}),
+    206: binary_response(BINARY, "The bytes that Range names.", {"Content-Range": "Which bytes, of how many."}),
+    307: response("Where it can be fetched for five minutes.", {"Location": "A presigned URL of the store's."}),
 }
 TAGGED = {"ETag": "The job's UID: a result never changes."}
-UNCHANGED = described("It is what the caller has already.", TAGGED)
+UNCHANGED = response("It is what the caller has already.", TAGGED)
 
 
 @router.get(
     "/result",
     summary="Result of a job",
-    responses={200: answer(Result, "Every pub's result or error.", TAGGED), 304: UNCHANGED, **errors(*RESULT)},
+    responses={
+        200: json_response(ResultView, "Every pub's result or error.", TAGGED),
+        304: UNCHANGED,
+        **errors(*RESULT),
+    },
 )
 async def result(
-    service: Serving, token: Token, namespace: Namespace, name: Name, if_none_match: IfNoneMatch = None
+    service: InjectedService, token: Token, namespace: Namespace, name: Name, if_none_match: IfNoneMatch = None
 ) -> Response:
     """Each byte is checked against the sha256 that was committed. A large result comes as a stream; where a check
     fails in the middle of it, the connection is cut."""
     job = await service.kube.get(token, namespace, name)
     owner, sha256 = committed(job)
-    if if_none_match is not None and views.is_named(results.etag(owner), if_none_match):
+    if if_none_match is not None and views.matches_etag(results.etag(owner), if_none_match):
         return Response(status_code=304, headers={"ETag": results.etag(owner)})
     found = await results.open_result(service, owner, sha256)
     return await results.whole(service, found, f"{views.jobs_path(namespace)}/{name}/result")
@@ -59,14 +63,14 @@ async def result(
 @router.get(
     "/result/{shard}/{segment}",
     summary="An object of a result",
-    responses={**SEGMENT, **errors(Reason.RANGE_NOT_SATISFIABLE, *RESULT)},
+    responses={**SEGMENT, **errors(ProblemReason.RANGE_NOT_SATISFIABLE, *RESULT)},
 )
 async def segment(
-    service: Serving,
+    service: InjectedService,
     token: Token,
     namespace: Namespace,
     name: Name,
-    shard: Shard,
+    shard: ShardNumber,
     segment: SegmentName,
     byte_range: Range = None,
     redirect: Redirect = False,
@@ -77,9 +81,11 @@ async def segment(
 
 
 @router.get(
-    "/partial", summary="Results so far", responses={200: answer(Partial, "The pubs that are done."), **errors(*STORE)}
+    "/partial",
+    summary="Results so far",
+    responses={200: json_response(PartialResultView, "The pubs that are done."), **errors(*STORE)},
 )
-async def partial(service: Serving, token: Token, namespace: Namespace, name: Name) -> Response:
+async def partial(service: InjectedService, token: Token, namespace: Namespace, name: Name) -> Response:
     """The pubs whose results are stored, while the job runs."""
     job = await service.kube.get(token, namespace, name)
     meta = job["metadata"]
@@ -104,5 +110,5 @@ def committed(job: JSON) -> tuple[Owner, str]:
     if stored:
         return Owner(meta["namespace"], meta["uid"]), stored["sha256"]
     if views.is_finished(job):
-        raise Problem(Reason.NO_RESULT, f"The job has ended without a result. {views.job(job)['message']}")
-    raise Problem(Reason.NOT_FINISHED, "The job is not finished: wait for it, or ask for partial.")
+        raise ApiProblem(ProblemReason.NO_RESULT, f"The job has ended without a result. {views.job(job)['message']}")
+    raise ApiProblem(ProblemReason.NOT_FINISHED, "The job is not finished: wait for it, or ask for partial.")

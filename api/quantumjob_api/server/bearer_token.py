@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
-from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.problems import ApiProblem, ProblemReason
 
 TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]{1,16384}=*")
 IN_QUERY: Final = frozenset(
@@ -31,7 +31,7 @@ async def bearer(request: Request, _: Annotated[object, Depends(scheme)]) -> str
         kind, _, token = values[0].partition(" ")
         if kind.lower() == "bearer" and TOKEN.fullmatch(token.strip()):
             return token.strip()
-    raise Problem(Reason.UNAUTHORIZED, "Send a token of the cluster's: `Authorization: Bearer TOKEN`.")
+    raise ApiProblem(ProblemReason.UNAUTHORIZED, "Send a token of the cluster's: `Authorization: Bearer TOKEN`.")
 
 
 Token = Annotated[str, Depends(bearer)]

@@ -10,7 +10,7 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from quantumjob_api import metrics
-from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.problems import ApiProblem, ProblemReason
 from quantumjob_api.server import bearer_token
 from quantumjob_api.server.connections import ClientConnection, Connections
 from quantumjob_api.server.request_body import CLOSE
@@ -51,21 +51,21 @@ class RequestLimits:
         except asyncio.CancelledError:  # the service ends, and has waited long enough for this request
             if exchange.status:
                 raise
-            again = Problem(Reason.BUSY, "The service is being replaced: try again.", CLOSE)
+            again = ApiProblem(ProblemReason.BUSY, "The service is being replaced: try again.", CLOSE)
             await again.response()(scope, exchange.receive, exchange.send)
         finally:
             exchange.connection.waiting_since = loop.time()
             log(scope, exchange, time.perf_counter() - started)
 
 
-def _refusal(scope: Scope) -> Problem | None:
+def _refusal(scope: Scope) -> ApiProblem | None:
     try:
         has_token = bearer_token.in_query(scope["query_string"].decode("latin-1"))
     except ValueError:
-        return Problem(Reason.INVALID_REQUEST, "The URL has too many parameters.")
+        return ApiProblem(ProblemReason.INVALID_REQUEST, "The URL has too many parameters.")
     if has_token:
         detail = "A token in the URL ends in logs and histories: send it in the Authorization header, and renew it."
-        return Problem(Reason.TOKEN_IN_QUERY, detail)
+        return ApiProblem(ProblemReason.TOKEN_IN_QUERY, detail)
     return None
 
 
@@ -92,7 +92,7 @@ class Exchange:
                     message = await self._receive()
         except TimeoutError:
             self._body_complete = True
-            raise Problem(Reason.SLOW_BODY, "The body came too slowly.", CLOSE) from None
+            raise ApiProblem(ProblemReason.SLOW_BODY, "The body came too slowly.", CLOSE) from None
         self._body_complete = not message.get("more_body", False)
         return message
 

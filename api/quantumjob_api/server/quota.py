@@ -6,10 +6,10 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator
 
-from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.problems import ApiProblem, ProblemReason
 
 
-class Room:
+class NamespaceQuota:
     """So much at a time, of which one namespace has a part at most; and no queue."""
 
     def __init__(self, total: int, each: int) -> None:
@@ -22,7 +22,7 @@ class Room:
         """Raises Problem where so much is not left. What is more than a namespace's part has that part."""
         amount = min(amount, self._each)
         if amount > self._left or amount > self._each - self._taken[namespace]:
-            raise Problem(Reason.BUSY, "Too many requests of this kind at this moment: try again.", headers)
+            raise ApiProblem(ProblemReason.BUSY, "Too many requests of this kind at this moment: try again.", headers)
         self._left -= amount
         self._taken[namespace] += amount
         try:

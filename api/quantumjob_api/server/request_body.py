@@ -11,12 +11,12 @@ from typing import Final
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
-from quantumjob_api.problems import Problem, Reason
-from quantumjob_api.server.quota import Room
+from quantumjob_api.problems import ApiProblem, ProblemReason
+from quantumjob_api.server.quota import NamespaceQuota
 
 CLOSE = {"Connection": "close"}
 """The rest of a body that is not wanted is not read either."""
-FOR_ANYBODY: Final = 1 << 16
+UNAUTHENTICATED_BYTES: Final = 1 << 16
 """Bytes that are read before it is known whose they are."""
 LIST_BYTES: Final = 72
 ITEM_BYTES: Final = 40
@@ -25,8 +25,8 @@ STRING: Final = re.compile(rb'"[^"]*"')
 PART_BYTES: Final = 1 << 16
 
 
-def too_large(limit: int) -> Problem:
-    return Problem(Reason.BODY_TOO_LARGE, f"The body may have at most {limit} bytes.", CLOSE)
+def too_large(limit: int) -> ApiProblem:
+    return ApiProblem(ProblemReason.BODY_TOO_LARGE, f"The body may have at most {limit} bytes.", CLOSE)
 
 
 def is_json(request: Request) -> bool:
@@ -34,7 +34,7 @@ def is_json(request: Request) -> bool:
     return kind == "application/json"
 
 
-def declared(request: Request, limit: int) -> int | None:
+def content_length(request: Request, limit: int) -> int | None:
     """The body's length as its header has it. Raises Problem where that is too much."""
     text = request.headers.get("Content-Length")
     if text is None or "Transfer-Encoding" in request.headers:
@@ -45,16 +45,16 @@ def declared(request: Request, limit: int) -> int | None:
     return length
 
 
-class Budget:
+class BodyBudget:
     """JSON bodies that may be in memory at a time, over all requests: as text, and as what it is parsed to."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: NamespaceQuota) -> None:
         self._room = room
 
     @contextlib.asynccontextmanager
     async def read(self, request: Request, namespace: str, limit: int) -> AsyncIterator[bytes]:
         """The whole body, for as long as the block runs. Raises Problem."""
-        declared(request, limit)
+        content_length(request, limit)
         data = bytearray()
         with contextlib.ExitStack() as held:
             async for chunk in request.stream():
@@ -65,11 +65,11 @@ class Budget:
             body = bytes(data)
             data.clear()
             held.close()
-            held.enter_context(self._room.take(namespace, len(body) + parsed_bytes(body), CLOSE))
+            held.enter_context(self._room.take(namespace, len(body) + parsed_size(body), CLOSE))
             yield body
 
 
-def parsed_bytes(text: bytes) -> int:
+def parsed_size(text: bytes) -> int:
     """About what JSON takes when it is parsed, besides its strings. Itself it takes little: it goes by parts."""
     plain = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     found, inside = 0, False
@@ -81,7 +81,7 @@ def parsed_bytes(text: bytes) -> int:
     return found
 
 
-class Hashed:
+class HashedBody:
     """A body as it comes, with the sha256 of what has come. Where one reader stops another goes on."""
 
     def __init__(self, receive: Receive, limit: int) -> None:
@@ -117,7 +117,9 @@ class Hashed:
                 yield held
             held = chunk
         if expected and self.hex() != expected:
-            raise Problem(Reason.CHECKSUM_MISMATCH, f"The body has sha256 {self.hex()}, the key names another.")
+            raise ApiProblem(
+                ProblemReason.CHECKSUM_MISMATCH, f"The body has sha256 {self.hex()}, the key names another."
+            )
         if held:
             yield held
 

@@ -12,7 +12,7 @@ from fastapi import Header, Query
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.problems import ApiProblem, ProblemReason
 from quantumjob_contract.store.aio import AsyncBucket
 
 ONE_RANGE: Final = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
@@ -32,7 +32,7 @@ Redirect = Annotated[
 ]
 
 
-class Held(StreamingResponse):
+class ReleasingStream(StreamingResponse):
     """A stream whose source is let go when the answer ends, however it ends."""
 
     def __init__(self, *args: object, source: contextlib.AsyncExitStack, **kwargs: object) -> None:
@@ -69,7 +69,7 @@ async def stored(
             headers["Content-Range"] = content.content_range
         whole = content.status == 200 and bool(sha256)
         chunks = verified(content.chunks, sha256) if whole else content.chunks
-        return Held(chunks, content.status, headers, media, source=stack.pop_all())
+        return ReleasingStream(chunks, content.status, headers, media, source=stack.pop_all())
     raise AssertionError  # the stack swallows nothing
 
 
@@ -82,7 +82,7 @@ async def verified(chunks: AsyncIterator[bytes], sha256: str) -> AsyncIterator[b
             yield held
         held = chunk
     if digest.hexdigest() != sha256:
-        raise Problem(Reason.NOT_VERIFIED, "The object is not what its worker wrote.")
+        raise ApiProblem(ProblemReason.NOT_VERIFIED, "The object is not what its worker wrote.")
     yield held
 
 
@@ -101,6 +101,6 @@ def in_memory(data: bytes, byte_range: str | None, media: str = BINARY) -> Respo
     return Response(data[start : end + 1], 206, headers, media)
 
 
-def not_satisfiable(content_range: str | None) -> Problem:
+def not_satisfiable(content_range: str | None) -> ApiProblem:
     headers = {"Content-Range": content_range} if content_range else {}
-    return Problem(Reason.RANGE_NOT_SATISFIABLE, "The object has no such bytes.", headers)
+    return ApiProblem(ProblemReason.RANGE_NOT_SATISFIABLE, "The object has no such bytes.", headers)

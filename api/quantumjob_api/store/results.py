@@ -12,10 +12,10 @@ import msgspec
 from starlette.responses import Response
 
 from quantumjob_api.model import views
-from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.problems import ApiProblem, ProblemReason
 from quantumjob_api.service import Service
 from quantumjob_api.store import objects
-from quantumjob_api.store.objects import Held
+from quantumjob_api.store.objects import ReleasingStream
 from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.reader import Results
@@ -36,13 +36,13 @@ async def open_result(service: Service, owner: Owner, sha256: str | None = None)
         async with service.opening:
             return await asyncio.to_thread(Results, bucket, owner, sha256)
     except ObjectNotFound:
-        raise Problem(Reason.NO_RESULT, "No result of this job is stored.") from None
+        raise ApiProblem(ProblemReason.NO_RESULT, "No result of this job is stored.") from None
     except (VerificationError, msgspec.DecodeError):
         raise not_verified() from None
 
 
-def not_verified() -> Problem:
-    return Problem(Reason.NOT_VERIFIED, "What is stored is not what was committed: do not use it.")
+def not_verified() -> ApiProblem:
+    return ApiProblem(ProblemReason.NOT_VERIFIED, "What is stored is not what was committed: do not use it.")
 
 
 def etag(owner: Owner) -> str:
@@ -51,7 +51,7 @@ def etag(owner: Owner) -> str:
 
 
 @dataclass(frozen=True)
-class Pubs:
+class PubStream:
     """Pubs in JSON, in batches, and the bytes of each segment that they are read from."""
 
     batches: AsyncIterator[list[bytes]]
@@ -68,7 +68,7 @@ async def whole(service: Service, result: Results, where: str) -> Response:
     return await as_json(service, manifest.namespace, head, pubs_of(result), headers)
 
 
-async def as_json(service: Service, namespace: str, head: JSON, pubs: Pubs, headers: dict[str, str]) -> Response:
+async def as_json(service: Service, namespace: str, head: JSON, pubs: PubStream, headers: dict[str, str]) -> Response:
     """{...head, "pubs": [...]}: in one piece where all of it is small, or as a stream. Raises Problem."""
     opened = msgspec.json.encode(head)[:-1] + b',"pubs":['
     async with contextlib.AsyncExitStack() as held:
@@ -77,7 +77,7 @@ async def as_json(service: Service, namespace: str, head: JSON, pubs: Pubs, head
         pieces = _pieces(opened, first, pubs.batches)
         if sum(pubs.sizes) <= BATCH_BYTES:
             return Response(b"".join([piece async for piece in pieces]), 200, headers, "application/json")
-        return Held(pieces, 200, headers, "application/json", source=held.pop_all())
+        return ReleasingStream(pieces, 200, headers, "application/json", source=held.pop_all())
     raise AssertionError  # the stack swallows nothing
 
 
@@ -91,9 +91,9 @@ async def _pieces(opened: bytes, first: list[bytes], rest: AsyncIterator[list[by
     yield b"]}"
 
 
-def pubs_of(result: Results) -> Pubs:
+def pubs_of(result: Results) -> PubStream:
     """Of a result that is committed."""
-    return Pubs(_verified(result.pubs()), [each.bytes for each in result.manifest.segments], result.manifest_bytes)
+    return PubStream(_verified(result.pubs()), [each.bytes for each in result.manifest.segments], result.manifest_bytes)
 
 
 async def _verified(pubs: Iterator[PubResult]) -> AsyncIterator[list[bytes]]:
@@ -115,10 +115,10 @@ def _batch(pubs: Iterator[PubResult]) -> list[bytes]:
     return found
 
 
-async def so_far(pending: AsyncBucket, owner: Owner, shards: int) -> Pubs:
+async def so_far(pending: AsyncBucket, owner: Owner, shards: int) -> PubStream:
     """Of the segments that are there, shard by shard."""
     found = await asyncio.to_thread(_segments, pending.blocking, owner, shards)
-    return Pubs(_of_segments(pending, found), [each.bytes for each in found])
+    return PubStream(_of_segments(pending, found), [each.bytes for each in found])
 
 
 def _segments(pending: Bucket, owner: Owner, shards: int) -> list[Entry]:
@@ -155,7 +155,7 @@ async def segment(
     key = keys.beside(Shard(Owner(manifest.namespace, manifest.uid), shard), name)
     found = next((each for each in (*manifest.segments, *manifest.arrays) if each.key == key), None)
     if found is None:
-        raise Problem(Reason.NOT_FOUND, "The result has no such object.")
+        raise ApiProblem(ProblemReason.NOT_FOUND, "The result has no such object.")
     if (inside := manifest.inline.get(key)) is not None:
         return objects.in_memory(bytes(inside), byte_range)
     bucket = service.store().completed

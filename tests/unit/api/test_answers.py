@@ -11,12 +11,12 @@ import pytest
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
-from quantumjob_api.kubernetes.client import light
-from quantumjob_api.problems import Problem
-from quantumjob_api.server.quota import Room
-from quantumjob_api.server.request_body import Budget
+from quantumjob_api.kubernetes.client import without_program
+from quantumjob_api.problems import ApiProblem
+from quantumjob_api.server.quota import NamespaceQuota
+from quantumjob_api.server.request_body import BodyBudget
 from quantumjob_api.service import Service
-from quantumjob_api.store.results import BATCH_BYTES, Pubs, as_json, not_verified
+from quantumjob_api.store.results import BATCH_BYTES, PubStream, as_json, not_verified
 from support.kube import quantumjob
 
 SMALL = [BATCH_BYTES // 2, BATCH_BYTES // 2]
@@ -29,7 +29,7 @@ class Source:
 
     def __init__(self, sizes: list[int]) -> None:
         self.asked: list[bytes] = []
-        self.pubs = Pubs(self._batches(), sizes)
+        self.pubs = PubStream(self._batches(), sizes)
 
     async def _batches(self) -> AsyncIterator[list[bytes]]:
         for name in NAMES:
@@ -40,8 +40,10 @@ class Source:
 @pytest.fixture
 def service() -> Service:
     """With room for two answers of LARGE, one of each namespace."""
-    reading, few = Room(2 * BATCH_BYTES, BATCH_BYTES), Room(1, 1)
-    return Service(None, None, Budget(Room(1, 1)), few, reading, asyncio.Semaphore(1), asyncio.Semaphore(1), few)  # type: ignore[arg-type]
+    reading, few = NamespaceQuota(2 * BATCH_BYTES, BATCH_BYTES), NamespaceQuota(1, 1)
+    return Service(
+        None, None, BodyBudget(NamespaceQuota(1, 1)), few, reading, asyncio.Semaphore(1), asyncio.Semaphore(1), few
+    )  # type: ignore[arg-type]
 
 
 async def answered(service: Service, namespace: str, source: Source) -> Any:
@@ -76,7 +78,7 @@ async def test_a_large_one_has_its_room_until_it_is_sent_or_its_reader_gone(serv
     first, second, other = Source(LARGE), Source(LARGE), Source(LARGE)
     answer = await answered(service, "team", first)
     assert first.asked == [NAMES[0]]
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(ApiProblem) as caught:
         await answered(service, "team", second)
     assert (caught.value.status, second.asked) == (503, []), "nothing of it is read"
     theirs = await answered(service, "theirs", other)
@@ -93,8 +95,8 @@ async def test_what_cannot_be_read_gives_its_room_back(service: Service) -> None
         raise not_verified()
         yield []
 
-    with pytest.raises(Problem):
-        await as_json(service, "team", {}, Pubs(broken(), LARGE), {})
+    with pytest.raises(ApiProblem):
+        await as_json(service, "team", {}, PubStream(broken(), LARGE), {})
     with service.reading.take("team", BATCH_BYTES):
         pass
 
@@ -103,5 +105,5 @@ def test_whoever_waits_holds_no_circuit() -> None:
     job = quantumjob()
     job["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": "x" * 9999}
     assert job["spec"].pop("program")
-    assert light(job | {"spec": job["spec"] | {"program": {}}})["spec"] == job["spec"]
-    assert "annotations" not in light(job)["metadata"]
+    assert without_program(job | {"spec": job["spec"] | {"program": {}}})["spec"] == job["spec"]
+    assert "annotations" not in without_program(job)["metadata"]

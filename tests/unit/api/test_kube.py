@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from quantumjob_api.kubernetes import client
-from quantumjob_api.kubernetes.client import Kube
-from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.kubernetes.client import CallerClient
+from quantumjob_api.problems import ApiProblem, ProblemReason
 from support.kube import quantumjob
 
 
@@ -24,33 +24,33 @@ async def asked(answer: bytes, ask: Any) -> Any:
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        api = Kube(f"http://127.0.0.1:{port}", None)
+        api = CallerClient(f"http://127.0.0.1:{port}", None)
         try:
             return await ask(api)
         finally:
             await api.close()
 
 
-async def watched(api: Kube) -> list[Any]:
+async def watched(api: CallerClient) -> list[Any]:
     return [event async for event in api.changes("t", "team", "bell", "1", 5)]
 
 
 @pytest.mark.parametrize("ask", [lambda api: api.get("t", "team", "bell"), watched])
 async def test_what_is_no_json_comes_from_no_api_server(ask: Any) -> None:
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(ApiProblem) as caught:
         await asked(b"<html>a proxy</html>\n", ask)
-    assert caught.value.reason is Reason.KUBERNETES_UNAVAILABLE
+    assert caught.value.reason is ProblemReason.KUBERNETES_UNAVAILABLE
 
 
 async def test_an_answer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "LIST_BYTES", 1000)
-    with pytest.raises(client.TooMuch):
+    with pytest.raises(client.AnswerTooLarge):
         await asked(b"{}" + b" " * 1000, lambda api: api.table("t", "team", {}))
 
 
 async def test_a_large_job_costs_its_waiters_more() -> None:
     small, large = quantumjob(), quantumjob()
     large["spec"]["program"]["pubs"][0]["circuit"]["inline"] = "x" * client.WAITER_BYTES * 2
-    assert (client.weight(small), client.weight(large)) == (1, 3)
+    assert (client.waiter_cost(small), client.waiter_cost(large)) == (1, 3)
     large["spec"]["program"]["pubs"][0]["circuit"]["inline"] *= 9
-    assert client.weight(large) == 4
+    assert client.waiter_cost(large) == 4

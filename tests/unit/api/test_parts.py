@@ -12,11 +12,11 @@ from starlette.requests import ClientDisconnect
 
 from quantumjob_api import problems
 from quantumjob_api.model import views
-from quantumjob_api.problems import STATUS, Problem, Reason
+from quantumjob_api.problems import STATUS, ApiProblem, ProblemReason
 from quantumjob_api.routes import pagination
 from quantumjob_api.server import bearer_token, request_body
 from quantumjob_api.server.connections import MIN_SECONDS, ClientConnection, Connections
-from quantumjob_api.server.quota import Room
+from quantumjob_api.server.quota import NamespaceQuota
 from quantumjob_api.store import objects
 from support.kube import quantumjob
 
@@ -58,7 +58,7 @@ def test_ranges(header: str | None, answer: tuple[int, bytes, str | None]) -> No
 
 @pytest.mark.parametrize("header", ["bytes=10-", "bytes=-0", "bytes=99-100"])
 def test_a_range_that_is_not_there(header: str) -> None:
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(ApiProblem) as caught:
         objects.in_memory(b"0123456789", header)
     assert caught.value.status == 416
     assert caught.value.headers == {"Content-Range": "bytes */10"}
@@ -67,7 +67,7 @@ def test_a_range_that_is_not_there(header: str) -> None:
 def test_pages_come_back_and_others_do_not() -> None:
     assert pagination.decode(pagination.encode("a/ü b")) == "a/ü b"
     for wrong in ("x", "____", "=", "a" * 4096 + "="):
-        with pytest.raises(Problem):
+        with pytest.raises(ApiProblem):
             pagination.decode(wrong)
 
 
@@ -76,7 +76,7 @@ async def pieces(*chunks: bytes) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def body(limit: int, *chunks: bytes) -> request_body.Hashed:
+def body(limit: int, *chunks: bytes) -> request_body.HashedBody:
     messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
     messages[-1]["more_body"] = False
     coming = iter(messages)
@@ -84,18 +84,18 @@ def body(limit: int, *chunks: bytes) -> request_body.Hashed:
     async def receive() -> JSON:
         return next(coming)
 
-    return request_body.Hashed(receive, limit)
+    return request_body.HashedBody(receive, limit)
 
 
 async def test_nothing_is_complete_before_its_sha256_is_known() -> None:
     right = hashlib.sha256(b"abcdef").hexdigest()
     assert [c async for c in body(6, b"abc", b"", b"def", b"").checked(right)] == [b"abc", b"def"]
     got = []
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(ApiProblem) as caught:
         async for chunk in body(6, b"abc", b"deX").checked(right):
             got.append(chunk)
-    assert (caught.value.reason, got) == (Reason.CHECKSUM_MISMATCH, [b"abc"])
-    with pytest.raises(Problem) as caught:
+    assert (caught.value.reason, got) == (ProblemReason.CHECKSUM_MISMATCH, [b"abc"])
+    with pytest.raises(ApiProblem) as caught:
         await body(6, b"abc", b"defg").sha256("")
     assert caught.value.status == 413
 
@@ -115,15 +115,15 @@ async def test_a_client_that_leaves_has_sent_no_body() -> None:
         return {"type": "http.disconnect"}
 
     with pytest.raises(ClientDisconnect):
-        await request_body.Hashed(receive, 9).sha256("")
+        await request_body.HashedBody(receive, 9).sha256("")
 
 
 async def test_an_object_that_is_not_what_it_should_be_never_ends() -> None:
     got = []
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(ApiProblem) as caught:
         async for chunk in objects.verified(pieces(b"abc", b"def"), "0" * 64):
             got.append(chunk)
-    assert (caught.value.reason, got) == (Reason.NOT_VERIFIED, [b"abc"])
+    assert (caught.value.reason, got) == (ProblemReason.NOT_VERIFIED, [b"abc"])
 
 
 def test_the_connection_that_waits_longest_for_its_client_makes_room() -> None:
@@ -166,10 +166,10 @@ def test_a_connection_that_asks_again_and_again_keeps_no_client_out() -> None:
 
 
 def test_room_has_no_queue_and_a_part_for_each_namespace() -> None:
-    room = Room(10, 6)
+    room = NamespaceQuota(10, 6)
 
     def busy(namespace: str, amount: int) -> bool:
-        with pytest.raises(Problem) as caught, room.take(namespace, amount):
+        with pytest.raises(ApiProblem) as caught, room.take(namespace, amount):
             pass
         return caught.value.status == 503
 
@@ -193,22 +193,22 @@ def test_room_has_no_queue_and_a_part_for_each_namespace() -> None:
     ],
 )
 def test_what_json_takes_when_it_is_parsed(text: bytes, expected: int) -> None:
-    assert request_body.parsed_bytes(text) == expected
+    assert request_body.parsed_size(text) == expected
 
 
 @pytest.mark.parametrize("text", [b'"' + b"x" * (4 << 20) + b'"', b'"' + rb"\"" * (2 << 20) + b'"', b'"",' * (1 << 20)])
 def test_to_know_what_json_takes_takes_little(text: bytes) -> None:
     tracemalloc.start()
     try:
-        request_body.parsed_bytes(text)
+        request_body.parsed_size(text)
         assert tracemalloc.get_traced_memory()[1] < 128 << 20
     finally:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("reason", list(Reason))
-def test_every_reason_is_a_problem(reason: Reason) -> None:
-    answer = Problem(reason, "Do this.", at="x").response()
+@pytest.mark.parametrize("reason", list(ProblemReason))
+def test_every_reason_is_a_problem(reason: ProblemReason) -> None:
+    answer = ApiProblem(reason, "Do this.", at="x").response()
     assert answer.status_code == STATUS[reason]
     assert answer.media_type == "application/problem+json"
     assert ("WWW-Authenticate" in answer.headers) == (answer.status_code == 401)
@@ -263,4 +263,4 @@ def test_a_job_is_shown_without_its_spec() -> None:
     [('"10"', True), ('W/"10"', True), ('"9", "10"', True), ("*", True), ('"1"', False), ("", False)],
 )
 def test_if_none_match(header: str, named: bool) -> None:
-    assert views.is_named(views.etag(quantumjob()), header) is named
+    assert views.matches_etag(views.etag(quantumjob()), header) is named

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from quantumjob_api.kubernetes.client import TooMuch
+from quantumjob_api.kubernetes.client import AnswerTooLarge
 from quantumjob_api.server import middleware
 from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner, Shard
@@ -390,7 +390,7 @@ async def test_a_page_that_is_too_large_is_made_smaller(client: httpx.AsyncClien
     async def bounded(token: str, namespace: str, query: dict[str, str]) -> JSON:
         asked.append(int(query["limit"]))
         if asked[-1] > 3:
-            raise TooMuch
+            raise AnswerTooLarge
         return await table(token, namespace, query)
 
     kube.table = bounded  # type: ignore[method-assign]
@@ -400,7 +400,7 @@ async def test_a_page_that_is_too_large_is_made_smaller(client: httpx.AsyncClien
 
 async def test_a_list_that_never_ends_is_asked_for_a_few_times(client: httpx.AsyncClient, kube: FakeKube) -> None:
     async def endless(*_: object) -> JSON:
-        raise TooMuch
+        raise AnswerTooLarge
 
     kube.table = endless  # type: ignore[method-assign]
     assert is_problem(await client.get(f"{JOBS}?limit=200", headers=ALL), 503, "KubernetesUnavailable")

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quantumjob_api.model import idempotency, submission
-from quantumjob_api.model.idempotency import Match
-from quantumjob_api.problems import Problem, Reason
+from quantumjob_api.model.idempotency import SubmissionMatch
+from quantumjob_api.problems import ApiProblem, ProblemReason
 from quantumjob_contract import limits, names
 from quantumjob_contract.transfer import sha256
 
@@ -20,8 +20,8 @@ JSON = dict[str, Any]
 TEXT = "OPENQASM 3.0;"
 
 
-def plan(body: JSON, key: str | None = None, namespace: str = "team") -> submission.Plan:
-    return submission.plan(submission.parse(json.dumps(body).encode()), namespace, key)
+def new_job(body: JSON, key: str | None = None, namespace: str = "team") -> submission.NewJob:
+    return submission.new_job(submission.parse(json.dumps(body).encode()), namespace, key)
 
 
 def inline(name: str, text: str, **circuit: Any) -> JSON:
@@ -33,7 +33,7 @@ def full(*pubs: JSON, **more: Any) -> JSON:
 
 
 def test_the_short_form_is_a_job_of_one_pub() -> None:
-    made = plan({"circuit": TEXT, "shots": 7, "name": "bell", "labels": {"team": "blue"}}).quantumjob
+    made = new_job({"circuit": TEXT, "shots": 7, "name": "bell", "labels": {"team": "blue"}}).quantumjob
     assert made["metadata"] == {"name": "bell", "labels": {"team": "blue"}}
     circuit = {"format": "OpenQASM3", "inline": TEXT}
     assert made["spec"] == {"program": {"shots": 7, "pubs": [{"name": "circuit", "circuit": circuit}]}}
@@ -43,11 +43,11 @@ def test_the_short_form_is_a_job_of_one_pub() -> None:
 def test_a_spec_is_passed_on_as_it_is() -> None:
     """Its fields are Kubernetes' to know: a new one needs no change here."""
     spec = {"program": {"pubs": [inline("a", TEXT)], "novel": [1, {"x": None}]}, "other": True}
-    assert plan({"spec": spec}).quantumjob["spec"] == spec
+    assert new_job({"spec": spec}).quantumjob["spec"] == spec
 
 
 def test_without_a_name_kubernetes_makes_one_up() -> None:
-    assert plan({"circuit": TEXT}).quantumjob["metadata"]["generateName"] == "job-"
+    assert new_job({"circuit": TEXT}).quantumjob["metadata"]["generateName"] == "job-"
 
 
 @pytest.mark.parametrize(
@@ -79,26 +79,26 @@ def test_without_a_name_kubernetes_makes_one_up() -> None:
 def test_what_is_no_submission_is_refused(body: bytes) -> None:
     if b"QPY" in body:
         body = body.replace(b'"!"', b'"' + b"!" * (limits.MAX_INLINE_CHARS + 1) + b'"')
-    with pytest.raises(Problem) as caught:
-        submission.plan(submission.parse(body), "team", None)
-    assert caught.value.reason is Reason.INVALID_REQUEST
+    with pytest.raises(ApiProblem) as caught:
+        submission.new_job(submission.parse(body), "team", None)
+    assert caught.value.reason is ProblemReason.INVALID_REQUEST
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"spec": {}, "circuit": "x"}', b"[]", b"null"])
 def test_one_of_spec_and_circuit(body: bytes) -> None:
-    with pytest.raises(Problem, match="one of the two"):
+    with pytest.raises(ApiProblem, match="one of the two"):
         submission.parse(body)
 
 
 def test_a_refusal_does_not_repeat_what_was_sent() -> None:
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(ApiProblem) as caught:
         submission.parse(b'{"circuit": "x", "shots": "secret"}')
     assert "secret" not in str(caught.value.body())
 
 
 def test_a_large_circuit_is_moved_to_the_bucket_under_its_sha256() -> None:
     large = "x" * (limits.MAX_INLINE_CHARS + 1)
-    made = plan(full(inline("small", TEXT), inline("large", large)))
+    made = new_job(full(inline("small", TEXT), inline("large", large)))
     digest = sha256(large.encode())
     small, moved = made.quantumjob["spec"]["program"]["pubs"]
     assert small["circuit"] == {"inline": TEXT}
@@ -108,14 +108,14 @@ def test_a_large_circuit_is_moved_to_the_bucket_under_its_sha256() -> None:
 
 def test_a_large_qpy_circuit_is_moved_as_the_bytes_that_it_is() -> None:
     data = b"QISKIT" + bytes(limits.MAX_INLINE_CHARS)
-    made = plan({"circuit": base64.b64encode(data).decode(), "format": "QPY"})
+    made = new_job({"circuit": base64.b64encode(data).decode(), "format": "QPY"})
     assert list(made.uploads.values()) == [data]
     assert made.quantumjob["spec"]["program"]["pubs"][0]["circuit"]["format"] == "QPY"
 
 
 def test_many_circuits_are_moved_until_the_rest_fits() -> None:
     pubs = [inline(f"p{index}", str(index) * limits.MAX_INLINE_CHARS) for index in range(6)]
-    made = plan(full(*pubs))
+    made = new_job(full(*pubs))
     left = [pub["circuit"].get("inline", "") for pub in made.quantumjob["spec"]["program"]["pubs"]]
     assert sum(map(len, left)) == submission.MAX_INLINE_TOTAL
     assert len(made.uploads) == 2
@@ -131,14 +131,14 @@ def test_many_circuits_are_moved_until_the_rest_fits() -> None:
     )
 )
 def test_any_spec_at_all_is_kubernetes_to_judge(spec: Any) -> None:
-    sent = submission.Full.model_construct(spec={"program": spec}, labels={}, name=None)
-    assert submission.plan(submission.Sent(sent, ""), "team", None)
+    sent = submission.SpecSubmission.model_construct(spec={"program": spec}, labels={}, name=None)
+    assert submission.new_job(submission.ParsedSubmission(sent, ""), "team", None)
 
 
 def test_the_same_key_and_body_make_the_same_job() -> None:
-    one, two = plan({"circuit": TEXT, "shots": 5}, "k"), plan({"shots": 5, "circuit": TEXT}, "k")
+    one, two = new_job({"circuit": TEXT, "shots": 5}, "k"), new_job({"shots": 5, "circuit": TEXT}, "k")
     assert one == two
-    assert idempotency.compare(one.quantumjob, two.quantumjob) is Match.SAME
+    assert idempotency.compare(one.quantumjob, two.quantumjob) is SubmissionMatch.SAME
     assert "generateName" not in one.quantumjob["metadata"]
     assert len(one.quantumjob["metadata"]["name"]) <= 63
 
@@ -147,18 +147,18 @@ def test_the_same_key_and_body_make_the_same_job() -> None:
     "body", [{"circuit": TEXT, "shots": 6}, {"circuit": TEXT}, {"circuit": TEXT, "shots": 5, "name": "a"}]
 )
 def test_another_body_under_the_same_key_is_known(body: JSON) -> None:
-    there, wanted = plan({"circuit": TEXT, "shots": 5}, "k").quantumjob, plan(body, "k").quantumjob
-    assert idempotency.compare(there, wanted) is Match.OTHER_BODY
+    there, wanted = new_job({"circuit": TEXT, "shots": 5}, "k").quantumjob, new_job(body, "k").quantumjob
+    assert idempotency.compare(there, wanted) is SubmissionMatch.OTHER_BODY
 
 
 def test_a_job_of_another_key_or_of_none_is_a_stranger() -> None:
-    wanted = plan({"circuit": TEXT}, "k").quantumjob
-    for there in (plan({"circuit": TEXT}, "other").quantumjob, plan({"circuit": TEXT}).quantumjob):
-        assert idempotency.compare(there, wanted) is Match.STRANGER
-    assert idempotency.compare(wanted, plan({"circuit": TEXT}).quantumjob) is Match.STRANGER
+    wanted = new_job({"circuit": TEXT}, "k").quantumjob
+    for there in (new_job({"circuit": TEXT}, "other").quantumjob, new_job({"circuit": TEXT}).quantumjob):
+        assert idempotency.compare(there, wanted) is SubmissionMatch.OTHER_KEY
+    assert idempotency.compare(wanted, new_job({"circuit": TEXT}).quantumjob) is SubmissionMatch.OTHER_KEY
 
 
 def test_a_key_is_of_its_namespace_and_not_told() -> None:
-    here, there = plan({"circuit": TEXT}, "secret-key"), plan({"circuit": TEXT}, "secret-key", "other")
+    here, there = new_job({"circuit": TEXT}, "secret-key"), new_job({"circuit": TEXT}, "secret-key", "other")
     assert here.quantumjob["metadata"]["name"] != there.quantumjob["metadata"]["name"]
     assert "secret-key" not in json.dumps(here.quantumjob)
