@@ -147,7 +147,12 @@ def measure(side: str, family: str, width: int) -> None:
     """Prints the best time of a few runs as JSON."""
     circuit = next(make for make in SUITE if make.__name__ == family)(width)
     circuit.measure_all()
-    run = {"aer": by_aer, "router": by_router, "single": partial(by_router, amplitudes="single")}[side]
+    sides: dict[str, Callable[[QuantumCircuit], str]] = {
+        "aer": by_aer,
+        "router": by_router,
+        "single": partial(by_router, amplitudes="single"),
+    }
+    run = sides[side]
     warm = ghz(2)
     warm.measure_all()
     run(warm)

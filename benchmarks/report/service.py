@@ -17,7 +17,7 @@ def service(found: RestFigures) -> Table:
         ("submit by REST with an Idempotency-Key", found.keyed),
         ("result by REST, after Complete", found.results),
     )
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             name,
             str(len(each)),
