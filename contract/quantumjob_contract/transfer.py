@@ -14,9 +14,17 @@ import urllib3
 
 from quantumjob_contract.store_errors import AccessDenied, ObjectNotFound, ObjectTooLarge, StoreUnavailable
 
+ATTEMPTS: Final = 4
+BACKOFF_SECONDS: Final = 0.2
 RETRIED: Final = (429, 500, 502, 503, 504)
+"""The retry policy of every request to a store, by urllib3 and by aiohttp: a second, to outlast a store's restart of a
+connection. Who can wait longer does so around it: the operator's work queue, the worker between heartbeats."""
 RETRIES = urllib3.Retry(
-    total=5, backoff_factor=0.2, status_forcelist=RETRIED, allowed_methods=None, raise_on_status=False
+    total=ATTEMPTS - 1,
+    backoff_factor=BACKOFF_SECONDS,
+    status_forcelist=RETRIED,
+    allowed_methods=None,
+    raise_on_status=False,
 )
 """A repeat is harmless: reads change nothing, and a write that did arrive answers 412 to its repeat."""
 
@@ -67,7 +75,10 @@ def pool(ca_pem: str = "", *, size: int = 8, timeout: float = 30.0, alone: bool 
     else:
         context = ssl.create_default_context(cadata=ca_pem or None)
     return urllib3.PoolManager(
-        maxsize=size, retries=RETRIES, timeout=urllib3.Timeout(connect=5.0, read=timeout), ssl_context=context
+        maxsize=size,
+        retries=RETRIES,
+        timeout=urllib3.Timeout(connect=min(5.0, timeout), read=timeout),
+        ssl_context=context,
     )
 
 

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from quantumjob_contract.store.bucket import ROLES, Bucket, BucketConfig, Entry, Role, Store, StoreDirectory, read_config
+from quantumjob_contract.store.bucket import (
+    ROLES,
+    Bucket,
+    BucketConfig,
+    Entry,
+    Role,
+    Store,
+    StoreDirectory,
+    read_config,
+)
 
 __all__ = [
     "ROLES",

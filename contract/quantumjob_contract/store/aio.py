@@ -19,8 +19,8 @@ from quantumjob_contract.transfer import Put
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=120.0, sock_connect=5.0, sock_read=30.0)
 RETRIES: Final = ExponentialRetry(
-    attempts=4,
-    start_timeout=0.2,
+    attempts=transfer.ATTEMPTS,
+    start_timeout=transfer.BACKOFF_SECONDS,
     statuses=set(transfer.RETRIED),
     retry_all_server_errors=False,
     methods={"GET", "PUT"},

@@ -11,6 +11,7 @@ from worker_fakes import Fake, serving
 from worker_servers import HOSTILE, fork_server
 from worker_tasks import ABOUT, InProcess
 
+from quantumjob_contract import transfer
 from quantumjob_worker.agent import shard_run
 from quantumjob_worker.agent.recycling import RecyclingPolicy
 from quantumjob_worker.agent.worker import Worker
@@ -43,8 +44,8 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (orders, object_store, shard_run):
         monkeypatch.setattr(module, "backoff", lambda *_: 0.0)
     monkeypatch.setattr(orders, "REFUSAL_PAUSE", 0.0)
-    monkeypatch.setattr(object_store.RETRIES, "total", 1)
-    monkeypatch.setattr(object_store.RETRIES, "backoff_factor", 0)
+    monkeypatch.setattr(transfer.RETRIES, "total", 1)
+    monkeypatch.setattr(transfer.RETRIES, "backoff_factor", 0)
 
 
 @pytest.fixture

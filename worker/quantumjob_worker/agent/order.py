@@ -125,7 +125,6 @@ class OrderRun:
         if not self._segments.unstored or not self._runner.ready:  # before it was, nothing was computed
             return
         hasty = transfer.pool(self._order.store_ca, size=1, timeout=LAST_WORDS_SECONDS)
-        hasty.connection_pool_kw["retries"] = urllib3.Retry(total=1, status_forcelist=(500, 502, 503, 504))
         try:
             stored = self._segments.flush(hasty)
         except StoreError:

@@ -14,8 +14,6 @@ from quantumjob_contract.store_errors import StoreUnavailable
 
 FETCH_SECONDS: Final = 120.0
 """How long a store that does not answer is asked for a program, a segment or a circuit."""
-RETRIES: Final = transfer.RETRIES.new(total=2, backoff_factor=0.1)
-"""Few and soon: whoever waits longer does it by `patiently`, and says meanwhile that the order is alive."""
 MOST: Final = 4
 """Authorities whose connections are kept. More come only when one is renewed."""
 
@@ -34,7 +32,6 @@ class Pools:
             if len(self._pools) == MOST:
                 self._pools.pop(next(iter(self._pools))).clear()
             self._pools[ca_pem] = transfer.pool(ca_pem)
-            self._pools[ca_pem].connection_pool_kw["retries"] = RETRIES
         return self._pools[ca_pem]
 
 
