@@ -56,12 +56,12 @@ async def run(settings: Settings) -> None:
     def shared(name: str) -> JSON:
         return build_shared(name, settings.worker_image, settings.orders_url, authority())
 
-    cache, queue = Cache(), WorkQueue[Owner](lane=lambda owner: owner.namespace)
+    cache, work_queue = Cache(), WorkQueue[Owner](lane=lambda owner: owner.namespace)
     board = Board(settings.workers_max_per_namespace)
     staffing = Staffing(
-        kube, board, cache.crew, shared, queue.add, lambda: watchdog.synced, settings.workers_linger_seconds
+        kube, board, cache.crew, shared, work_queue.add, lambda: watchdog.synced, settings.workers_linger_seconds
     )
-    controller = Controller(kube, gate.open, own, staffing, cache, queue)
+    controller = Controller(kube, gate.open, own, staffing, cache, work_queue)
     feed = Feed(controller, staffing)
     watchdog = Watchdog(feed, settings.namespace_list, settings.resync_seconds)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

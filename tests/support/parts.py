@@ -46,13 +46,13 @@ class Parts:
         self.kube, self.store = kube, store or MemoryStore()
         self.ready = True
         self.board = Board(lanes)
-        cache, queue = Cache(), WorkQueue[Owner](lane=lambda owner: owner.namespace)
+        cache, work_queue = Cache(), WorkQueue[Owner](lane=lambda owner: owner.namespace)
         self.staffing = Staffing(
             kube,  # type: ignore[arg-type]
             self.board,
             cache.crew,
             partial(build_shared, **BUILD),
-            queue.add,
+            work_queue.add,
             lambda: self.ready,
             linger,
         )
@@ -62,7 +62,7 @@ class Parts:
             partial(build_job, **BUILD),
             self.staffing,
             cache,
-            queue,
+            work_queue,
             started=clock.now(),
         )
         self.feed = Feed(self.controller, self.staffing)
@@ -89,14 +89,14 @@ class Parts:
 
     async def settle(self) -> None:
         """Work off what waits in the queues, as the operator's own tasks do. Raises what these would try again."""
-        queue, spaces = self.controller.queue, self.staffing.queue
-        while len(queue) or len(spaces):
-            while len(queue):
-                owner = await queue.get()
+        work_queue, spaces = self.controller.work_queue, self.staffing.work_queue
+        while len(work_queue) or len(spaces):
+            while len(work_queue):
+                owner = await work_queue.get()
                 try:
                     await self.controller.reconcile(owner)
                 finally:
-                    queue.done(owner)
+                    work_queue.done(owner)
             while len(spaces):
                 namespace = await spaces.get()
                 try:
@@ -108,7 +108,7 @@ class Parts:
     async def told(self, time: Any, owner: Owner = OF) -> None:
         """Time passes until a job that only waits, or runs, is told of."""
         time.passes(plan.DRAFT_SECONDS)
-        self.controller.queue.add(owner)
+        self.controller.work_queue.add(owner)
         await self.settle()
         while len(self.controller.teller.waiting):
             await self.controller.teller.let_one()

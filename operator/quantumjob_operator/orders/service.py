@@ -93,7 +93,7 @@ class Desk:
                 board.fail(shard, Failure(reason, said.message), clock.now(), final=final)
             else:
                 board.lay_down(who)
-        self.controller.queue.add(owner, urgent=True)
+        self.controller.work_queue.add(owner, urgent=True)
 
     def alive(self, who: Identity, uid: str, number: int, said: Alive) -> Told:
         """A worker carries an order out: it is told whether that is still wanted."""
@@ -186,7 +186,7 @@ class Desk:
         program = accept(quantumjob) if quantumjob is not None and self._is_wanted(owner) else None
         if program is None or isinstance(program, Refusal):
             board.withdraw(shard)
-            self.controller.queue.add(owner)
+            self.controller.work_queue.add(owner)
             return None
         known = self.controller.remember(owner)
         untouched = known.fresh and bool(known.stored) and shard.number not in known.ordered
@@ -198,7 +198,7 @@ class Desk:
             if self._asking.get(pod.uid) is asyncio.current_task():  # else a newer question may have it by now
                 board.lay_down(pod)
             raise
-        self.controller.queue.add(owner)
+        self.controller.work_queue.add(owner)
         if keys.LAST in found:
             board.end(shard)
             self._count(shard)

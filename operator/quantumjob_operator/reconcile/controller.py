@@ -58,7 +58,7 @@ class Controller:
     staffing: Staffing | None = None
     """Without it this process accepts no program and starts no worker; it only finishes what has begun."""
     cache: Cache = field(default_factory=Cache)
-    queue: WorkQueue[Owner] = field(default_factory=WorkQueue)
+    work_queue: WorkQueue[Owner] = field(default_factory=WorkQueue)
     memory: dict[Owner, Memory] = field(default_factory=dict)
     started: datetime = field(default_factory=clock.now)
     teller: Teller = field(init=False)
@@ -69,7 +69,7 @@ class Controller:
     """To hash an object takes the loop's time."""
 
     def __post_init__(self) -> None:
-        self.teller = Teller(self.kube, self.queue.add)
+        self.teller = Teller(self.kube, self.work_queue.add)
         self.own_jobs = OwnJobs(self.kube, self.cache, self.build_job)
 
     async def run(self) -> None:
@@ -81,7 +81,7 @@ class Controller:
 
     async def _work(self) -> None:
         temporary = (ApiError, StoreError, NotEnded)
-        await self.queue.serve(self.reconcile, temporary, REPORT)
+        await self.work_queue.serve(self.reconcile, temporary, REPORT)
 
     def remember(self, owner: Owner) -> Memory:
         return self.memory.setdefault(owner, Memory())
@@ -95,16 +95,16 @@ class Controller:
             step = plan.decide(view, clock.now())
             if step is None or not (self.staffing or plan.finishes(step)):
                 if not view.settled and plan.waits_for_workers(view):
-                    self.queue.add_after(owner, PAUSE_SECONDS)
+                    self.work_queue.add_after(owner, PAUSE_SECONDS)
                 return
             if isinstance(step, plan.Write):
                 if wait := plan.seconds_to_wait(view, step, clock.now()):
-                    self.queue.add_after(owner, wait)
+                    self.work_queue.add_after(owner, wait)
                     return
                 if plan.only_waits(view) and not self.teller.is_due(owner):
                     return
             await self._perform(owner, view, step)
-        self.queue.add(owner)
+        self.work_queue.add(owner)
 
     async def _perform(self, owner: Owner, view: plan.View, step: plan.Step) -> None:
         quantumjob = view.quantumjob
@@ -141,7 +141,7 @@ class Controller:
         if done > known.shown and now - known.told >= PROGRESS_SECONDS:
             known.shown, known.told = done, now
             known.expected = known.expected or _expected(self.cache.quantumjobs[shard.owner])
-            self.queue.add(shard.owner)
+            self.work_queue.add(shard.owner)
 
     def forget(self, owner: Owner) -> None:
         """The QuantumJob is finished, or gone."""

@@ -50,7 +50,7 @@ class Staffing:
     """Whether the watches have told of all workers that there are: before that none is started."""
     linger_seconds: float
     """How long a worker without an order stays; 0 where none is shared."""
-    queue: WorkQueue[str] = field(default_factory=WorkQueue)
+    work_queue: WorkQueue[str] = field(default_factory=WorkQueue)
     _template: str | None = None
     _names: dict[str, str] = field(default_factory=dict)
     """Of the next worker of a namespace: the same while it is refused, for the refusal names it, and is told once."""
@@ -83,7 +83,7 @@ class Staffing:
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.queue.serve(self.reconcile, (ApiError,), REPORT))
+            group.create_task(self.work_queue.serve(self.reconcile, (ApiError,), REPORT))
             group.create_task(self._tick())
 
     async def _tick(self) -> None:
@@ -103,8 +103,8 @@ class Staffing:
 
     def look(self, namespace: str) -> None:
         """Reconcile this namespace soon; where the cluster has just refused a worker, not before its time."""
-        if not self.queue.is_failing(namespace):
-            self.queue.add(namespace)
+        if not self.work_queue.is_failing(namespace):
+            self.work_queue.add(namespace)
 
     async def reconcile(self, namespace: str) -> None:
         """Start the workers that are lacking, and take back those that cannot start. Raises ApiError."""
@@ -140,7 +140,7 @@ class Staffing:
             self.crew.put_job(created)
             metrics.WORKERS_STARTED.inc()
             logger.info("A shared worker is started", extra={"namespace": namespace, "job": name})
-            self.queue.add_after(namespace, PODLESS_SECONDS + TICK_SECONDS)
+            self.work_queue.add_after(namespace, PODLESS_SECONDS + TICK_SECONDS)
 
     def is_needed_elsewhere(self, namespace: str) -> bool:
         """Whether a worker of this namespace should make room for the first one of another."""

@@ -33,7 +33,7 @@ class Feed:
         if gone:
             self.controller.forget(cache.drop_quantumjob(raw))
         else:
-            self.controller.queue.add(cache.put_quantumjob(raw))
+            self.controller.work_queue.add(cache.put_quantumjob(raw))
 
     def job(self, raw: JSON, gone: bool) -> None:
         cache = self.controller.cache
@@ -47,6 +47,6 @@ class Feed:
 
     def _look(self, concern: Concern) -> None:
         if isinstance(concern, Owner):
-            self.controller.queue.add(concern)
+            self.controller.work_queue.add(concern)
         elif concern is not None:
             self.staffing.look(concern)

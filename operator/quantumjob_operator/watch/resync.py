@@ -77,7 +77,7 @@ class Watchdog:
             logger.error("The watch is dead", extra={"cause": self.dead})
         self.synced = True
         for owner in list(cache.quantumjobs):
-            self.feed.controller.queue.add(owner)
+            self.feed.controller.work_queue.add(owner)
         for namespace in self.feed.staffing.board.namespaces():
             self.feed.staffing.look(namespace)
 

@@ -316,7 +316,7 @@ async def test_ended_is_a_hint_that_wakes_the_controller(endpoint: Endpoint) -> 
     said = Next(Ended(UID, 0))
     assert (await endpoint.post(PATH_ORDERS, f"Bearer {token()}", said))[0] == 410, "it gets no other"
     assert endpoint.controller.remember(OF).hinted
-    assert await endpoint.controller.queue.get() == OF
+    assert await endpoint.controller.work_queue.get() == OF
 
 
 async def test_a_store_that_is_down_is_told_without_its_words(endpoint: Endpoint) -> None:

@@ -494,7 +494,7 @@ async def test_a_shared_job_s_cancel_waits_until_its_worker_would_have_spoken(ti
     time.passes(PAUSE_SECONDS)
     await parts.reconcile()
     assert not status.is_terminal(parts.status())
-    assert parts.controller.queue._later.keys() == {OF}, "it looks again by itself"
+    assert parts.controller.work_queue._later.keys() == {OF}, "it looks again by itself"
     time.passes(0.1)
     assert (await parts.reconcile())["phase"] == "Cancelled"
 
@@ -585,7 +585,7 @@ async def test_a_thousand_that_wait_are_told_of_one_after_the_other(time: Any) -
     await parts.settle()
     time.passes(plan.DRAFT_SECONDS)
     for number in range(9):
-        parts.controller.queue.add(Owner("team", f"uid-{number}"))
+        parts.controller.work_queue.add(Owner("team", f"uid-{number}"))
     await parts.settle()
     assert parts.writes().count("status") == 0
     for told in range(1, 10):

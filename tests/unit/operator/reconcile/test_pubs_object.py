@@ -112,7 +112,7 @@ async def test_a_store_that_is_down_is_waited_for(time: Any, dedicated: bool) ->
     doing = status.condition(parts.status(), "Reconciling") or {}
     assert (doing["reason"], parts.status()["phase"]) == (Reason.WAITING_FOR_STORE, "Pending")
     parts.store.circuits.down = False
-    parts.controller.queue.add(OF)
+    parts.controller.work_queue.add(OF)
     await parts.settle()
     await parts.told(time)
     assert status.is_true(parts.status(), "Accepted")

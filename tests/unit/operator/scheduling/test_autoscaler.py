@@ -67,11 +67,11 @@ async def reconcile(parts: Parts, namespace: str = "team") -> int:
 
 async def heard(parts: Parts) -> set[Owner]:
     """Those at whom the controller was told to look."""
-    queue, owners = parts.controller.queue, set()
-    while len(queue):
-        owners.add(await queue.get())
+    work_queue, owners = parts.controller.work_queue, set()
+    while len(work_queue):
+        owners.add(await work_queue.get())
     for owner in owners:
-        queue.done(owner)
+        work_queue.done(owner)
     return owners
 
 
@@ -193,12 +193,12 @@ async def test_a_refused_worker_is_tried_again_until_it_is_taken(monkeypatch: py
 
 async def test_while_a_refusal_is_waited_out_nothing_asks_sooner() -> None:
     parts = Parts(FakeKube())
-    parts.staffing.queue.retry("team")
+    parts.staffing.work_queue.retry("team")
     parts.staffing.look("team")
     wait(parts, 1, SHORT)
-    assert len(parts.staffing.queue) == 0
+    assert len(parts.staffing.work_queue) == 0
     parts.staffing.look("other")
-    assert len(parts.staffing.queue) == 1
+    assert len(parts.staffing.work_queue) == 1
 
 
 async def test_where_a_worker_runs_nobody_is_told_that_there_could_be_more() -> None:
@@ -237,8 +237,8 @@ async def test_after_a_start_it_is_looked_again_whether_the_worker_has_a_pod() -
     parts = Parts(FakeKube())
     wait(parts, 1, SHORT)
     await reconcile(parts)
-    parts.staffing.queue.retry("team")
-    assert parts.staffing.queue.is_failing("team"), "a time is set"
+    parts.staffing.work_queue.retry("team")
+    assert parts.staffing.work_queue.is_failing("team"), "a time is set"
 
 
 def starving(parts: Parts, namespace: str = "far") -> None:
@@ -369,7 +369,7 @@ async def test_the_clock_alone_brings_on_what_is_due(monkeypatch: pytest.MonkeyP
     task = asyncio.create_task(parts.staffing.run())
     await asyncio.wait_for(changed.wait(), 30)
     async with asyncio.timeout(30):
-        assert {await parts.controller.queue.get() for _ in range(2)} == {silent, late}
+        assert {await parts.controller.work_queue.get() for _ in range(2)} == {silent, late}
     assert {owner: only(owner) in parts.board.room("team").over for owner in (silent, late)} == {
         silent: False,
         late: True,

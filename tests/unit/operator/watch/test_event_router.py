@@ -16,8 +16,8 @@ def turn() -> Turn:
 
 async def looked_at(parts: Parts) -> tuple[list[object], list[str]]:
     """The QuantumJobs and the namespaces that wait to be looked at."""
-    queue, spaces = parts.controller.queue, parts.staffing.queue
-    return [await queue.get() for _ in range(len(queue))], [await spaces.get() for _ in range(len(spaces))]
+    work_queue, spaces = parts.controller.work_queue, parts.staffing.work_queue
+    return [await work_queue.get() for _ in range(len(work_queue))], [await spaces.get() for _ in range(len(spaces))]
 
 
 def test_each_kind_has_its_way() -> None:
@@ -49,9 +49,9 @@ async def test_a_dedicated_worker_concerns_its_quantumjob() -> None:
     assert await looked_at(parts) == ([OF], [])
     for kind, item in ((parts.feed.pod, pod(quantumjob(), RUNNING)), (parts.feed.pod, pod(quantumjob()))):
         kind(item, item["status"]["containerStatuses"][1]["state"] == {})
-        parts.controller.queue.done(OF)
+        parts.controller.work_queue.done(OF)
         assert await looked_at(parts) == ([OF], [])
-    parts.controller.queue.done(OF)
+    parts.controller.work_queue.done(OF)
     parts.feed.job(job(quantumjob()), True)
     assert await looked_at(parts) == ([OF], [])
     assert parts.controller.cache.job(OF) is None
@@ -68,7 +68,7 @@ async def test_a_shared_worker_concerns_its_namespace() -> None:
     ):
         take(item, gone)
         assert await looked_at(parts) == ([], ["team"])
-        parts.staffing.queue.done("team")
+        parts.staffing.work_queue.done("team")
     assert parts.controller.cache.versions("pods") == {}
 
 
@@ -78,7 +78,7 @@ async def test_a_shared_worker_s_end_concerns_whose_order_it_had() -> None:
     parts.board.offer(OF, [turn()], clock.now())
     parts.board.take(worker, clock.now())
     await looked_at(parts)
-    parts.staffing.queue.done("team")
+    parts.staffing.work_queue.done("team")
     parts.turns(worker, terminated(137))
     assert await looked_at(parts) == ([OF], ["team"])
 

@@ -55,7 +55,7 @@ async def test_a_dead_watch_is_red_and_loses_nothing(watchdog: Watchdog) -> None
     await watchdog.compare()
     assert watchdog.dead == "1 quantumjobs missed"
     assert watchdog.feed.controller.cache.quantumjobs[OF]["status"] == {"phase": "new"}
-    assert await watchdog.feed.controller.queue.get() == OF
+    assert await watchdog.feed.controller.work_queue.get() == OF
     await watchdog.compare()
     assert watchdog.dead == "", "a watch that has caught up is alive"
 
@@ -123,7 +123,7 @@ async def test_a_shared_worker_that_the_watch_has_missed_is_red_and_told(watchdo
     await watchdog.compare()
     assert watchdog.dead == "1 jobs missed, 1 pods missed"
     assert staffing.crew.running("team") == 1
-    assert await staffing.queue.get() == "team"
+    assert await staffing.work_queue.get() == "team"
     kube.objects.clear()  # type: ignore[attr-defined]
     await watchdog.compare()
     assert staffing.crew.running("team") == 0
@@ -132,4 +132,4 @@ async def test_a_shared_worker_that_the_watch_has_missed_is_red_and_told(watchdo
 async def test_namespaces_in_which_somebody_waits_are_looked_at(watchdog: Watchdog) -> None:
     watchdog.feed.staffing.board.offer(OF, [Turn(0.03, 600.0, 3, clock.now())], clock.now())
     await watchdog.compare()
-    assert await watchdog.feed.staffing.queue.get() == "team"
+    assert await watchdog.feed.staffing.work_queue.get() == "team"
