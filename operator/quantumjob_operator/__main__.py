@@ -27,7 +27,7 @@ from quantumjob_operator.orders.tokens import TokenVerifier
 from quantumjob_operator.reconcile.controller import Controller
 from quantumjob_operator.results import store_probe
 from quantumjob_operator.scheduling.autoscaler import Staffing
-from quantumjob_operator.scheduling.queue import Board
+from quantumjob_operator.scheduling.queue import Queue
 from quantumjob_operator.settings import Settings
 from quantumjob_operator.watch import informer
 from quantumjob_operator.watch.event_router import Feed
@@ -57,9 +57,9 @@ async def run(settings: Settings) -> None:
         return build_shared(name, settings.worker_image, settings.orders_url, authority())
 
     cache, work_queue = Cache(), WorkQueue[Owner](lane=lambda owner: owner.namespace)
-    board = Board(settings.workers_max_per_namespace)
+    queue = Queue(settings.workers_max_per_namespace)
     staffing = Staffing(
-        kube, board, cache.crew, shared, work_queue.add, lambda: watchdog.synced, settings.workers_linger_seconds
+        kube, queue, cache.crew, shared, work_queue.add, lambda: watchdog.synced, settings.workers_linger_seconds
     )
     controller = Controller(kube, gate.open, own, staffing, cache, work_queue)
     feed = Feed(controller, staffing)

@@ -19,7 +19,7 @@ from quantumjob_operator.reconcile import plan
 from quantumjob_operator.reconcile.controller import Controller
 from quantumjob_operator.scheduling.assignment import Pod
 from quantumjob_operator.scheduling.autoscaler import Staffing
-from quantumjob_operator.scheduling.queue import Board
+from quantumjob_operator.scheduling.queue import Queue
 from quantumjob_operator.watch.event_router import Feed
 from support.jobs import only, segment
 from support.kube import JOBS, PODS, QUANTUMJOBS, RUNNING, UID, FakeKube, shared_job, shared_pod
@@ -45,11 +45,11 @@ class Parts:
     ) -> None:
         self.kube, self.store = kube, store or MemoryStore()
         self.ready = True
-        self.board = Board(lanes)
+        self.queue = Queue(lanes)
         cache, work_queue = Cache(), WorkQueue[Owner](lane=lambda owner: owner.namespace)
         self.staffing = Staffing(
             kube,  # type: ignore[arg-type]
-            self.board,
+            self.queue,
             cache.crew,
             partial(build_shared, **BUILD),
             work_queue.add,
@@ -77,7 +77,7 @@ class Parts:
 
     def restarted(self) -> Parts:
         """Another operator in this one's place, which knows what the cluster and the store know."""
-        return Parts(self.kube, self.store, linger=self.staffing.linger_seconds, lanes=self.board.lanes)
+        return Parts(self.kube, self.store, linger=self.staffing.linger_seconds, lanes=self.queue.lanes)
 
     async def reconcile(self, owner: Owner = OF) -> JSON:
         """The status after a pass of the controller."""
@@ -130,7 +130,7 @@ class Parts:
         self.feed.pod(made, False)
         return Pod(namespace, made["metadata"]["name"], made["metadata"]["uid"])
 
-    def turns(self, pod: Pod, state: JSON, conditions: list[JSON] | None = None) -> None:
+    def set_container_state(self, pod: Pod, state: JSON, conditions: list[JSON] | None = None) -> None:
         """A shared worker's container is in this state now."""
         raw = self.kube.objects[PODS, pod.namespace, pod.name]
         status = {"containerStatuses": [{"name": "worker", "state": state}], "conditions": conditions or []}

@@ -75,14 +75,14 @@ class Desk:
     def ended(self, who: Identity, said: Ended) -> None:
         """A worker says how its order ended: a hint, for the store alone is believed."""
         shard = self._named(who, said.uid, said.shard)
-        owner, board = shard.owner, self.staffing.board
+        owner, queue = shard.owner, self.staffing.queue
         metrics.ORDERS_ENDED.labels(said.code if said.code in CODES else "other").inc()
         metrics.PUBS_COMPUTED.inc(min(max(said.computed, 0), limits.MAX_LISTED_PUBS))
-        carried = isinstance(who, Pod) and board.carried_by(who.uid) == shard
+        carried = isinstance(who, Pod) and queue.carried_by(who.uid) == shard
         if said.code == Exit.DONE:
             if carried or isinstance(who, Shard):
                 self._count(shard)
-            if not (carried and board.end(shard)) and self._is_of(shard):
+            if not (carried and queue.end(shard)) and self._is_of(shard):
                 known = self.controller.remember(owner)
                 known.hinted.add(shard.number)
                 known.looked = False
@@ -90,9 +90,9 @@ class Desk:
             if self._is_wanted(owner):
                 final = said.code in PERMANENT
                 reason = Reason.WORKER_FAILED if final else Reason.BACKOFF_LIMIT_EXCEEDED
-                board.fail(shard, Failure(reason, said.message), clock.now(), final=final)
+                queue.fail(shard, Failure(reason, said.message), clock.now(), final=final)
             else:
-                board.lay_down(who)
+                queue.lay_down(who)
         self.controller.work_queue.add(owner, urgent=True)
 
     def alive(self, who: Identity, uid: str, number: int, said: Alive) -> Told:
@@ -100,8 +100,8 @@ class Desk:
         shard = self._named(who, uid, number)
         if isinstance(who, Pod):
             self.staffing.crew.hear(who, clock.now())
-            self.staffing.board.hear(who, shard, clock.now())
-        carries = not isinstance(who, Pod) or self.staffing.board.carried_by(who.uid) == shard
+            self.staffing.queue.hear(who, shard, clock.now())
+        carries = not isinstance(who, Pod) or self.staffing.queue.carried_by(who.uid) == shard
         if carries and self._is_of(shard):
             self.controller.progress(shard, said.done)
         return Told(stop=self.staffing.ready() and not self._is_wanted(shard.owner))
@@ -110,8 +110,8 @@ class Desk:
         """URLs of the next segments of an order that this worker has."""
         shard = self._named(who, uid, number)
         if isinstance(who, Pod):
-            self.staffing.board.hear(who, shard, clock.now())
-            if self.staffing.board.carried_by(who.uid) != shard:
+            self.staffing.queue.hear(who, shard, clock.now())
+            if self.staffing.queue.carried_by(who.uid) != shard:
                 raise Unknown
         left = self._seconds_left(shard)
         return builder.segment_urls(self.open_store().pending, shard, said.start, left, saves=said.arrays)
@@ -136,7 +136,7 @@ class Desk:
         self._idle_since = {uid: since for uid, since in self._idle_since.items() if since > oldest}
         idle_since = self._idle_since.setdefault(pod.uid, loop.time())
         leave = idle_since + self.staffing.linger_seconds
-        room = self.staffing.board.room(pod.namespace)
+        room = self.staffing.queue.room(pod.namespace)
         while True:
             if self.staffing.is_needed_elsewhere(pod.namespace) or self.staffing.is_outdated(pod):
                 self._let_go(pod)
@@ -171,7 +171,7 @@ class Desk:
         """The shard whose turn it is. Under test every n-th order is given to a second worker, too."""
         if again := self._twice.pop(pod.namespace, None):
             return again
-        shard = self.staffing.board.take(pod, clock.now())
+        shard = self.staffing.queue.take(pod, clock.now())
         if shard is not None and self.give_twice:
             self._taken += 1
             if self._taken % self.give_twice == 0:
@@ -181,11 +181,11 @@ class Desk:
 
     async def _order_of(self, shard: Shard, pod: Pod) -> Order | None:
         """The order that a worker has just taken; None where it turns out to be done, or not to be wanted any more."""
-        owner, board = shard.owner, self.staffing.board
+        owner, queue = shard.owner, self.staffing.queue
         quantumjob = self.controller.cache.quantumjobs.get(owner)
         program = accept(quantumjob) if quantumjob is not None and self._is_wanted(owner) else None
         if program is None or isinstance(program, Refusal):
-            board.withdraw(shard)
+            queue.withdraw(shard)
             self.controller.work_queue.add(owner)
             return None
         known = self.controller.remember(owner)
@@ -196,14 +196,14 @@ class Desk:
             found = [] if untouched else await builder.written(store.pending, shard)
         except BaseException:
             if self._asking.get(pod.uid) is asyncio.current_task():  # else a newer question may have it by now
-                board.lay_down(pod)
+                queue.lay_down(pod)
             raise
         self.controller.work_queue.add(owner)
         if keys.LAST in found:
-            board.end(shard)
+            queue.end(shard)
             self._count(shard)
             return None
-        turn, left = board.turn(shard), self._seconds_left(shard)
+        turn, left = queue.turn(shard), self._seconds_left(shard)
         expected = turn.expected if turn else None
         return builder.order(store, shard, (program, encode(program)), found=found, left=left, expected=expected)
 
@@ -211,7 +211,7 @@ class Desk:
         """A worker leaves: from now on it is not counted. Raises Gone."""
         self.staffing.crew.leave(pod)
         self._idle_since.pop(pod.uid, None)
-        self.staffing.board.lay_down(pod)
+        self.staffing.queue.lay_down(pod)
         self.staffing.look(pod.namespace)
         raise Gone
 
@@ -239,11 +239,11 @@ class Desk:
         quantumjob = self.controller.cache.quantumjobs.get(owner)
         if quantumjob is None or "deletionTimestamp" in quantumjob["metadata"]:
             return False
-        return not plan.is_cancelled(quantumjob) and failed(self.staffing.board.turns(owner)) is None
+        return not plan.is_cancelled(quantumjob) and failed(self.staffing.queue.turns(owner)) is None
 
     def _seconds_left(self, shard: Shard) -> float:
         """Until the job's deadline."""
-        if (turn := self.staffing.board.turn(shard)) is not None:
+        if (turn := self.staffing.queue.turn(shard)) is not None:
             return turn.left(clock.now())
         quantumjob = self.controller.cache.quantumjobs.get(shard.owner)
         if quantumjob is None:

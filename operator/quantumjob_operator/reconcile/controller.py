@@ -130,7 +130,7 @@ class Controller:
         """Whether the watches have told of all workers, and those at work have had the time to say so, and do not."""
         now = clock.now()
         return self.staffing is None or (
-            self.staffing.ready() and now > self.started + PAUSE and not self.staffing.board.is_claimed(owner, now)
+            self.staffing.ready() and now > self.started + PAUSE and not self.staffing.queue.is_claimed(owner, now)
         )
 
     def progress(self, shard: Shard, done: int) -> None:
@@ -148,7 +148,7 @@ class Controller:
         self.memory.pop(owner, None)
         self.teller.forget(owner)
         if self.staffing:
-            self.staffing.board.drop(owner)
+            self.staffing.queue.drop(owner)
 
     def view(self, owner: Owner) -> plan.View | None:
         quantumjob = self.cache.quantumjobs.get(owner)
@@ -168,8 +168,8 @@ class Controller:
             finishing=self.staffing is None,
         )
         if self.staffing and self.staffing.takes(quantumjob):
-            board = self.staffing.board
-            return replace(view, shared=True, turns=board.turns(owner), obstacle=board.room(owner.namespace).obstacle)
+            queue = self.staffing.queue
+            return replace(view, shared=True, turns=queue.turns(owner), obstacle=queue.room(owner.namespace).obstacle)
         return replace(view, job=self.cache.job(owner), pods=self.cache.pods(owner))
 
     async def _write(self, owner: Owner, quantumjob: JSON, wanted: JSON) -> None:

@@ -23,7 +23,7 @@ from quantumjob_operator.model.placement import SHARED, placement
 from quantumjob_operator.model.worker_state import Worker, explain, is_disrupted, is_out_of_memory, terminated
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.scheduling.assignment import Pod, Turn
-from quantumjob_operator.scheduling.queue import Board
+from quantumjob_operator.scheduling.queue import Queue
 from quantumjob_operator.scheduling.worker_pool import PODLESS_SECONDS, Crew
 
 JSON = dict[str, Any]
@@ -40,7 +40,7 @@ class Staffing:
     """Level-triggered like the controller: `reconcile` may be called for any namespace at any time."""
 
     kube: Kube
-    board: Board
+    queue: Queue
     crew: Crew
     build: Callable[[str], JSON]
     """The Job of a shared worker by its name."""
@@ -64,20 +64,20 @@ class Staffing:
         return way == SHARED
 
     def offer(self, owner: Owner, turns: Sequence[Turn]) -> None:
-        self.board.offer(owner, turns, clock.now())
+        self.queue.offer(owner, turns, clock.now())
         self.look(owner.namespace)
 
     def see(self, pod: JSON, *, gone: bool = False) -> None:
         """A shared worker's pod has changed: where its container has ended, so has the attempt at its order."""
         meta, end = pod["metadata"], terminated(pod)
-        shard = self.board.carried_by(meta["uid"])
+        shard = self.queue.carried_by(meta["uid"])
         if shard is None or not (gone or end):
             return
         if end is None or is_disrupted(pod) or end["exitCode"] in UNBLAMED:
-            self.board.lay_down(Pod(meta["namespace"], meta["name"], meta["uid"]))
+            self.queue.lay_down(Pod(meta["namespace"], meta["name"], meta["uid"]))
         else:
             reason = Reason.OUT_OF_MEMORY if is_out_of_memory(end) else Reason.BACKOFF_LIMIT_EXCEEDED
-            self.board.fail(shard, Failure(reason, explain(end)), clock.now())
+            self.queue.fail(shard, Failure(reason, explain(end)), clock.now())
         self.tell(shard.owner)
 
     async def run(self) -> None:
@@ -94,11 +94,11 @@ class Staffing:
             due = loop.time() + TICK_SECONDS
             await asyncio.sleep(TICK_SECONDS)
             if loop.time() - due < TICK_SECONDS:  # else it was this process that heard nobody
-                for owner in self.board.overdue(clock.now()):
+                for owner in self.queue.overdue(clock.now()):
                     self.tell(owner)
-            self.board.prune(keep=self.crew.namespaces())
-            for namespace in self.crew.namespaces().union(self.board.namespaces()):
-                self.board.room(namespace).changed.set()
+            self.queue.prune(keep=self.crew.namespaces())
+            for namespace in self.crew.namespaces().union(self.queue.namespaces()):
+                self.queue.room(namespace).changed.set()
                 self.look(namespace)
 
     def look(self, namespace: str) -> None:
@@ -111,8 +111,8 @@ class Staffing:
         if not self.ready():
             return
         now = clock.now()
-        wanted = self.board.demand(namespace, now)
-        if self.board.others_starve(namespace, now):
+        wanted = self.queue.demand(namespace, now)
+        if self.queue.others_starve(namespace, now):
             wanted = min(wanted, 1)
         try:
             for _ in range(wanted - self.crew.present(namespace, now)):
@@ -145,7 +145,7 @@ class Staffing:
     def is_needed_elsewhere(self, namespace: str) -> bool:
         """Whether a worker of this namespace should make room for the first one of another."""
         now = clock.now()
-        return self.board.others_starve(namespace, now) and self.crew.present(namespace, now) > 1
+        return self.queue.others_starve(namespace, now) and self.crew.present(namespace, now) > 1
 
     def is_outdated(self, pod: Pod) -> bool:
         """Whether a worker is of another image or another setting than one that is started now."""
@@ -156,7 +156,7 @@ class Staffing:
         """Where one worker runs, work goes on, and nobody needs to know that there could be more."""
         running = self.crew.running(namespace)
         lanes = max(1, running) if obstacle else None
-        for owner in self.board.hinder(namespace, None if running else obstacle, lanes, clock.now()):
+        for owner in self.queue.hinder(namespace, None if running else obstacle, lanes, clock.now()):
             self.tell(owner)
 
 

@@ -49,7 +49,7 @@ class Room:
     """What keeps its workers from starting, where none runs."""
 
 
-class Board:
+class Queue:
     """The turns of all namespaces. Times are given by the caller, so that a test has no clock to wait for."""
 
     def __init__(self, lanes: int) -> None:

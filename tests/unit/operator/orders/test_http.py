@@ -416,7 +416,7 @@ async def test_a_shared_worker_is_known_by_its_pod_alone(endpoint: Endpoint) -> 
     endpoint.offer()
     for wrong in (shared("b"), shared(namespace="other")):
         assert (await endpoint.post(PATH_ORDERS, wrong))[0] == 403
-    endpoint.turns(Pod("team", "qj-shared-a-x", "pod-shared-a"), {"terminated": {"exitCode": 0}})
+    endpoint.set_container_state(Pod("team", "qj-shared-a-x", "pod-shared-a"), {"terminated": {"exitCode": 0}})
     assert (await endpoint.post(PATH_ORDERS, shared()))[0] == 403, "it has ended"
 
 
@@ -466,4 +466,4 @@ async def test_a_question_whose_asker_is_gone_takes_no_order(
     with pytest.raises(asyncio.CancelledError):
         await question
     owner = endpoint.offer()
-    assert only(owner) in endpoint.board.room("team").waiting
+    assert only(owner) in endpoint.queue.room("team").waiting

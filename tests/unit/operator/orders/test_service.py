@@ -53,7 +53,7 @@ def dedicated() -> Parts:
 
 
 def turn_of(parts: Parts, owner: Owner) -> Any:
-    turn = parts.board.turn(only(owner))
+    turn = parts.queue.turn(only(owner))
     assert turn is not None
     return turn
 
@@ -154,7 +154,7 @@ async def test_a_worker_that_was_let_go_gets_no_order_when_it_asks_again() -> No
     await parts.settle()
     with pytest.raises(Gone):
         await parts.ask(worker)
-    assert only(uid_of("one")) in parts.board.room("team").waiting
+    assert only(uid_of("one")) in parts.queue.room("team").waiting
 
 
 async def test_all_workers_but_one_make_room_for_another_namespace_s_first() -> None:
@@ -165,7 +165,7 @@ async def test_all_workers_but_one_make_room_for_another_namespace_s_first() -> 
             parts.feed.job(made, True)
     assert await parts.ask(first) is not None
     parts.staffing.offer(uid_of("far", "far"), [Turn(0.03, 600.0, 3, clock.now())])
-    parts.board.hinder("far", Worker("waiting", Reason.UNSCHEDULABLE, "0/1"), 1, clock.now())
+    parts.queue.hinder("far", Worker("waiting", Reason.UNSCHEDULABLE, "0/1"), 1, clock.now())
     with pytest.raises(Gone):
         await parts.ask(first, Ended("uid-one", 0))
     order = await parts.ask(second)
@@ -284,10 +284,10 @@ async def test_a_sign_of_life_ends_the_silence(time: Any) -> None:
     await parts.ask(worker)
     time.passes(SILENT_SECONDS)
     assert not parts.alive(worker, "uid-one").stop
-    assert parts.board.overdue(time.passes(SILENT_SECONDS)) == []
+    assert parts.queue.overdue(time.passes(SILENT_SECONDS)) == []
     await parts.desk.urls(worker, "uid-one", 0, UrlsRequest(16))
-    assert parts.board.overdue(time.passes(SILENT_SECONDS)) == [], "to ask for URLs is one, too"
-    assert parts.board.overdue(time.passes(1)) == [uid_of("one")]
+    assert parts.queue.overdue(time.passes(SILENT_SECONDS)) == [], "to ask for URLs is one, too"
+    assert parts.queue.overdue(time.passes(1)) == [uid_of("one")]
 
 
 async def test_a_cancelled_order_is_stopped_by_its_next_sign_of_life() -> None:
@@ -325,7 +325,7 @@ async def test_a_job_whose_last_segment_is_there_is_promoted_and_not_given(time:
     await parts.ask(worker)
     parts.store_last(uid_of("one"))
     time.passes(SILENT_SECONDS + 1)
-    parts.board.overdue(time.now)
+    parts.queue.overdue(time.now)
     uids = []
     while order := await parts.ask(parts.hire("b")):
         uids.append(order.uid)
@@ -353,8 +353,8 @@ async def test_an_order_that_the_store_keeps_from_being_made_is_not_lost() -> No
     parts.store.pending.down = True
     with pytest.raises(StoreUnavailable):
         await parts.ask(worker)
-    assert only(uid_of("one")) in parts.board.room("team").waiting
-    assert parts.board.carried_by(worker.uid) is None
+    assert only(uid_of("one")) in parts.queue.room("team").waiting
+    assert parts.queue.carried_by(worker.uid) is None
     parts.store.pending.down = False
     order = await parts.ask(parts.hire("b"))
     assert order is not None
@@ -457,7 +457,7 @@ async def test_a_dedicated_worker_s_failure_is_its_job_s_to_tell() -> None:
     with pytest.raises(Gone):
         await parts.ask(only(own), Ended(own.uid, 0, int(Exit.INTERNAL), "A defect."))
     assert not parts.controller.remember(own).hinted
-    assert parts.board.turn(only(own)) is None
+    assert parts.queue.turn(only(own)) is None
 
 
 async def test_a_dedicated_worker_speaks_of_its_own_job_only() -> None:
@@ -508,7 +508,7 @@ async def test_done_from_a_pod_that_does_not_carry_the_order_is_a_hint_only() ->
     await parts.ask(worker)
     parts.desk.ended(other, Ended("uid-one", 0))
     turn = turn_of(parts, uid_of("one"))
-    assert (turn.pod, turn.ended, parts.board.carried_by(worker.uid)) == (worker, False, only(uid_of("one")))
+    assert (turn.pod, turn.ended, parts.queue.carried_by(worker.uid)) == (worker, False, only(uid_of("one")))
     assert parts.controller.remember(uid_of("one")).hinted
     await parts.settle()
     assert not parts.kube.status("one").get("results"), "the store has nothing"
@@ -541,7 +541,7 @@ async def test_a_worker_has_one_question_and_the_older_takes_nothing(monkeypatch
     await parts.settle()
     order = await asyncio.wait_for(second, 30)
     assert order.uid == "uid-one"
-    assert list(parts.board.room("team").waiting) == [only(uid_of("two"))]
+    assert list(parts.queue.room("team").waiting) == [only(uid_of("two"))]
     await asyncio.sleep(0)
     assert parts.desk._asking == {}
 
@@ -565,7 +565,7 @@ async def test_a_question_that_is_cancelled_while_its_order_is_made_takes_nothin
     answer.set()
     order = await asyncio.wait_for(second, 30)
     assert order.uid == "uid-one"
-    assert parts.board.carried_by(worker.uid) == only(uid_of("one"))
+    assert parts.queue.carried_by(worker.uid) == only(uid_of("one"))
     assert turn_of(parts, uid_of("one")).pod == worker, "no other worker gets it, too"
 
 
@@ -592,7 +592,7 @@ async def test_what_is_being_deleted_is_not_given() -> None:
     order = await parts.ask(parts.hire())
     assert order is not None
     assert order.uid == "uid-two"
-    assert parts.board.turn(only(uid_of("one"))) is None
+    assert parts.queue.turn(only(uid_of("one"))) is None
 
 
 async def test_a_worker_of_another_template_is_let_go() -> None:
@@ -604,7 +604,7 @@ async def test_a_worker_of_another_template_is_let_go() -> None:
     with pytest.raises(Gone):
         await parts.ask(old)
     assert parts.staffing.crew.is_leaving(old)
-    assert only(uid_of("one")) in parts.board.room("team").waiting
+    assert only(uid_of("one")) in parts.queue.room("team").waiting
     order = await parts.ask(new)
     assert order is not None
     assert order.uid == "uid-one"

@@ -117,7 +117,7 @@ async def test_a_finished_job_costs_no_call_and_no_memory() -> None:
     await parts.settle()
     assert (parts.kube.calls, parts.store.requests) == ([], [])
     assert parts.controller.memory == {}
-    assert (parts.board.turn(only(OF)), parts.controller.cache.quantumjobs) == (None, {})
+    assert (parts.queue.turn(only(OF)), parts.controller.cache.quantumjobs) == (None, {})
 
 
 async def test_a_job_that_waits_reads_as_one_that_waits(time: Any) -> None:
@@ -162,17 +162,17 @@ async def test_a_store_that_is_down_at_the_start_is_told_once_and_waited_for(tim
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
             await parts.reconcile()
-    assert (doing(parts)["reason"], parts.board.turn(only(OF))) == (Reason.WAITING_FOR_STORE, None)
+    assert (doing(parts)["reason"], parts.queue.turn(only(OF))) == (Reason.WAITING_FOR_STORE, None)
     assert [each["reason"] for each in parts.kube.of_kind(EVENTS)] == ["WaitingForStore"]
     parts.store.pending.down = False
     await parts.told(time)
     assert (parts.status()["phase"], doing(parts)["reason"]) == ("Pending", Reason.QUEUED)
-    assert only(OF) in parts.board.room("team").waiting
+    assert only(OF) in parts.queue.room("team").waiting
 
 
 async def test_an_order_is_given_again_where_its_last_segment_is_missing_at_its_worker_s_death(time: Any) -> None:
     parts, worker = await carried()
-    parts.turns(worker, terminated(137))
+    parts.set_container_state(worker, terminated(137))
     await parts.settle()
     assert (parts.status()["attempts"], doing(parts)["reason"]) == (1, Reason.RETRYING)
     assert "exit code 137. Another attempt follows." in doing(parts)["message"]
@@ -191,13 +191,13 @@ async def test_every_failed_attempt_is_counted_in_the_status(time: Any) -> None:
     for attempt in range(1, 4):
         worker = parts.hire(f"w{attempt}")
         assert await parts.ask(worker) is not None
-        parts.turns(worker, terminated(137))
+        parts.set_container_state(worker, terminated(137))
         await parts.settle()
         assert parts.status()["attempts"] == attempt
         time.passes(60)
     again = parts.restarted()
     await again.settle()
-    turn = again.board.turn(only(OF))
+    turn = again.queue.turn(only(OF))
     assert turn is not None
     assert turn.attempts == 3
 
@@ -218,7 +218,7 @@ async def test_a_job_at_which_workers_die_fails_with_what_they_died_of(
     while not status.is_terminal(parts.status()):
         worker = parts.hire(f"w{deaths}")
         assert await parts.ask(worker) is not None
-        parts.turns(worker, state)
+        parts.set_container_state(worker, state)
         deaths += 1
         await parts.settle()
         time.passes(60)
@@ -236,12 +236,12 @@ async def test_what_is_no_fault_of_the_job_costs_it_nothing(time: Any) -> None:
     ):
         worker = parts.hire(f"w{number}")
         assert await parts.ask(worker) is not None
-        parts.turns(worker, state, conditions)
+        parts.set_container_state(worker, state, conditions)
         await parts.settle()
     worker = parts.hire("silent")
     assert await parts.ask(worker) is not None
     time.passes(SILENT_SECONDS + 1)
-    assert parts.board.overdue(time.now) == [OF]
+    assert parts.queue.overdue(time.now) == [OF]
     worker = parts.hire("deleted")
     assert await parts.ask(worker) is not None
     parts.feed.pod(parts.kube.vanish(next(k for k, _, n in parts.kube.objects if n == worker.name), worker.name), True)
@@ -266,7 +266,7 @@ async def test_a_worker_that_says_it_has_ended_and_has_stored_nothing_ends_the_j
         assert not status.is_terminal(parts.status())
     await parts.reconcile()
     assert (parts.status()["phase"], failed(parts)["reason"]) == ("Failed", Reason.RESULTS_INCOMPLETE)
-    assert parts.board.turn(only(OF)) is None
+    assert parts.queue.turn(only(OF)) is None
 
 
 async def test_results_that_are_corrupt_are_never_complete() -> None:
@@ -291,7 +291,7 @@ async def test_a_job_beyond_its_deadline_keeps_what_is_done(time: Any) -> None:
     for _ in range(700):
         time.passes(1)
         parts.alive(worker, OF.uid)
-        if parts.board.overdue(time.now):
+        if parts.queue.overdue(time.now):
             break
     await parts.reconcile()
     assert (failed(parts)["reason"], parts.status()["progress"]) == (Reason.DEADLINE_EXCEEDED, "1/2")
@@ -304,7 +304,7 @@ async def test_a_job_that_waits_is_cancelled_at_once() -> None:
     await parts.settle()
     assert (parts.status()["phase"], failed(parts)["reason"]) == ("Cancelled", Reason.CANCELLED)
     assert "spec.cancel" in failed(parts)["message"]
-    assert (parts.board.turn(only(OF)), parts.controller.memory) == (None, {})
+    assert (parts.queue.turn(only(OF)), parts.controller.memory) == (None, {})
     assert await parts.ask(parts.hire()) is None
 
 
@@ -347,7 +347,7 @@ async def test_a_cancelled_job_whose_worker_dies_is_cancelled() -> None:
         parts, worker = await carried()
         parts.edit(cancel=True)
         await parts.settle()
-        parts.turns(worker, state)
+        parts.set_container_state(worker, state)
         await parts.settle()
         assert parts.status()["phase"] == "Cancelled"
 
@@ -427,8 +427,8 @@ async def test_jobs_of_all_kinds_go_their_ways_at_once() -> None:
     shared = {made["metadata"]["name"].startswith("qj-shared-") for made in parts.kube.of_kind(JOBS)}
     assert shared == {True, False}
     assert parts.kube.status("far", "other")["phase"] == "Cancelled"
-    assert only(Owner("team", "uid-small")) in parts.board.room("team").waiting
-    assert parts.board.turn(only(Owner("team", "uid-own"))) is None
+    assert only(Owner("team", "uid-small")) in parts.queue.room("team").waiting
+    assert parts.queue.turn(only(Owner("team", "uid-own"))) is None
 
 
 async def test_a_code_that_no_worker_has_makes_no_figure_of_its_own() -> None:
@@ -446,7 +446,7 @@ async def test_a_deleted_job_is_forgotten_and_its_worker_told(time: Any) -> None
     parts.feed.quantumjob(parts.kube.vanish(QUANTUMJOBS, "bell"), True)
     await parts.settle()
     assert parts.alive(worker, OF.uid).stop
-    assert (parts.board.turn(only(OF)), parts.controller.memory) == (None, {})
+    assert (parts.queue.turn(only(OF)), parts.controller.memory) == (None, {})
     assert await parts.ask(worker, Ended(OF.uid, 0, int(Exit.TEMPORARY))) is None
 
 
@@ -548,7 +548,7 @@ async def test_a_label_that_is_added_after_acceptance_does_not_change_the_way(wa
     await again.settle()
     for each in (parts, again):
         assert each.staffing.takes(each.found()) == (way == SHARED)
-        assert (each.board.turn(only(OF)) is not None) == (way == SHARED)
+        assert (each.queue.turn(only(OF)) is not None) == (way == SHARED)
     assert parts.status()["placement"] == way
     assert ("job" in parts.status() or bool(parts.controller.cache.job(OF))) == (way == DEDICATED)
 
@@ -601,7 +601,7 @@ async def test_a_draft_outlives_an_edit() -> None:
     labels = {"labels": {names.LABEL_QUEUE: "mine"}}
     parts.feed.quantumjob(parts.kube.put(QUANTUMJOBS, raw | {"metadata": raw["metadata"] | labels}), False)
     await parts.settle()
-    assert parts.board.turn(only(OF)) is not None
+    assert parts.queue.turn(only(OF)) is not None
     assert parts.controller.cache.job(OF) is None
 
 
@@ -612,7 +612,7 @@ async def test_what_is_lost_with_a_draft_is_found_again(time: Any) -> None:
     again = parts.restarted()
     parts.store_last()
     await again.settle()
-    assert (again.status()["phase"], again.board.turn(only(OF))) == ("Succeeded", None)
+    assert (again.status()["phase"], again.queue.turn(only(OF))) == ("Succeeded", None)
 
 
 async def test_a_cancel_does_not_overtake_a_worker_of_which_only_a_lost_draft_knew(time: Any) -> None:
@@ -632,14 +632,14 @@ async def test_a_restart_under_an_obstacle_writes_nothing(time: Any) -> None:
     """The jobs are told of it already; that they wait, until it is met again, is no news."""
     parts = await accepted()
     obstacle = Worker("waiting", Reason.POD_REFUSED, "exceeded quota")
-    parts.board.hinder("team", obstacle, 0, time.now)
+    parts.queue.hinder("team", obstacle, 0, time.now)
     await parts.told(time)
     assert doing(parts)["reason"] == Reason.POD_REFUSED
     again = parts.restarted()
     again.kube.calls.clear()
     await again.settle()
     other_name = Worker("waiting", Reason.POD_REFUSED, "exceeded quota, and this is of another pod")
-    again.board.hinder("team", other_name, 0, time.now)
+    again.queue.hinder("team", other_name, 0, time.now)
     await again.told(time)
     assert again.writes().count("status") == 0
     assert doing(again)["reason"] == Reason.POD_REFUSED

@@ -54,7 +54,7 @@ def store_shard(parts: Parts, number: int, shards: int = 2, *, last: bool = True
 
 
 def turn_of(parts: Parts, number: int) -> Turn:
-    found = parts.board.turn(shard(number))
+    found = parts.queue.turn(shard(number))
     assert found is not None
     return found
 
@@ -94,7 +94,7 @@ async def test_two_workers_have_two_shards_and_both_ends_are_the_job_s() -> None
     await parts.settle()
     status = parts.kube.status("one")
     assert (status["phase"], status["progress"]) == ("Succeeded", "8/8")
-    assert (parts.board.turns(OF), parts.controller.memory) == ([], {})
+    assert (parts.queue.turns(OF), parts.controller.memory) == ([], {})
 
 
 async def test_what_is_over_is_asked_of_the_store_once() -> None:
@@ -138,7 +138,7 @@ async def test_a_worker_that_is_lost_gives_back_its_own_shard_alone(time: Any) -
     time.passes(SILENT_SECONDS)
     parts.alive(first, OF.uid)
     time.passes(1)
-    assert parts.board.overdue(time.now) == [OF]
+    assert parts.queue.overdue(time.now) == [OF]
     assert (turn_of(parts, 0).pod, turn_of(parts, 1).pod, turn_of(parts, 1).attempts) == (first, None, 0)
     again = await parts.ask(parts.hire("c"))
     assert again is not None
@@ -151,7 +151,7 @@ async def test_a_worker_that_dies_costs_its_own_shard_an_attempt(time: Any) -> N
     first, second = parts.hire("a"), parts.hire("b")
     await parts.ask(first)
     await parts.ask(second)
-    parts.turns(second, terminated(137))
+    parts.set_container_state(second, terminated(137))
     assert [turn_of(parts, number).attempts for number in range(2)] == [0, 1]
     assert (turn_of(parts, 0).pod, turn_of(parts, 1).pod) == (first, None)
     await parts.told(time, OF)

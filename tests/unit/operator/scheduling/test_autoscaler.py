@@ -155,7 +155,7 @@ async def test_a_quota_is_told_once_and_heals() -> None:
         with pytest.raises(ApiError):
             await reconcile(parts)
     assert await heard(parts) == owners
-    obstacle = parts.board.room("team").obstacle
+    obstacle = parts.queue.room("team").obstacle
     assert obstacle is not None
     assert obstacle.reason == Reason.POD_REFUSED
     assert QUOTA in obstacle.message
@@ -164,7 +164,7 @@ async def test_a_quota_is_told_once_and_heals() -> None:
     assert await heard(parts) == set(), "the same is told once"
     kube.jobs = 10
     assert await reconcile(parts) == 2
-    assert parts.board.room("team").obstacle is None
+    assert parts.queue.room("team").obstacle is None
     assert await heard(parts) == owners
 
 
@@ -173,7 +173,7 @@ async def test_what_is_no_refusal_is_not_told_to_the_jobs() -> None:
     wait(parts, 1, SHORT)
     with pytest.raises(ApiError):
         await reconcile(parts)
-    assert parts.board.room("team").obstacle is None
+    assert parts.queue.room("team").obstacle is None
 
 
 async def test_a_refused_worker_is_tried_again_until_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,12 +208,12 @@ async def test_where_a_worker_runs_nobody_is_told_that_there_could_be_more() -> 
     first, second = wait(parts, 2, LONG)
     with pytest.raises(ApiError):
         await reconcile(parts)
-    assert parts.board.room("team").obstacle is None
+    assert parts.queue.room("team").obstacle is None
     assert await heard(parts) == set()
     pod = Pod("team", shared_pod("a")["metadata"]["name"], "pod-shared-a")
-    assert parts.board.take(pod, clock.now()) == only(first), "the one lane that can be had is for the long, too"
-    parts.board.end(only(first))
-    assert parts.board.take(pod, clock.now()) == only(second)
+    assert parts.queue.take(pod, clock.now()) == only(first), "the one lane that can be had is for the long, too"
+    parts.queue.end(only(first))
+    assert parts.queue.take(pod, clock.now()) == only(second)
 
 
 async def test_a_job_that_gets_no_pod_is_told(time: Any) -> None:
@@ -223,13 +223,13 @@ async def test_a_job_that_gets_no_pod_is_told(time: Any) -> None:
     await heard(parts)
     time.passes(PODLESS_SECONDS + 1)
     await reconcile(parts)
-    obstacle = parts.board.room("team").obstacle
+    obstacle = parts.queue.room("team").obstacle
     assert obstacle is not None
     assert (obstacle.reason, await heard(parts)) == (Reason.POD_REFUSED, set(owners))
     name = parts.kube.of_kind(JOBS)[0]["metadata"]["name"].removeprefix("qj-shared-")
     parts.feed.pod(parts.kube.put(PODS, shared_pod(name)), False)
     await reconcile(parts)
-    assert parts.board.room("team").obstacle is None
+    assert parts.queue.room("team").obstacle is None
     assert await heard(parts) == set(owners)
 
 
@@ -244,7 +244,7 @@ async def test_after_a_start_it_is_looked_again_whether_the_worker_has_a_pod() -
 def starving(parts: Parts, namespace: str = "far") -> None:
     """Another namespace's first worker finds no node."""
     wait(parts, 1, SHORT, namespace=namespace)
-    parts.board.hinder(namespace, Worker("waiting", Reason.UNSCHEDULABLE, "0/1"), 1, clock.now())
+    parts.queue.hinder(namespace, Worker("waiting", Reason.UNSCHEDULABLE, "0/1"), 1, clock.now())
 
 
 async def test_while_another_namespace_starves_one_worker_must_do() -> None:
@@ -256,7 +256,7 @@ async def test_while_another_namespace_starves_one_worker_must_do() -> None:
     parts.hire("a")
     assert parts.staffing.is_needed_elsewhere("team")
     assert not parts.staffing.is_needed_elsewhere("far")
-    parts.board.hinder("far", None, None, clock.now())
+    parts.queue.hinder("far", None, None, clock.now())
     assert not parts.staffing.is_needed_elsewhere("team")
 
 
@@ -285,12 +285,12 @@ async def test_a_worker_that_ends_gives_its_order_back(
     parts = Parts(FakeKube())
     pod = parts.hire("a")
     (owner,) = wait(parts, 1, SHORT)
-    assert parts.board.take(pod, clock.now()) == only(owner)
+    assert parts.queue.take(pod, clock.now()) == only(owner)
     for _ in range(2):
-        parts.turns(pod, state, conditions)
-    turn = parts.board.turn(only(owner))
+        parts.set_container_state(pod, state, conditions)
+    turn = parts.queue.turn(only(owner))
     assert turn is not None
-    assert only(owner) in parts.board.room("team").waiting
+    assert only(owner) in parts.queue.room("team").waiting
     assert (turn.attempts, turn.pod) == (attempts, None), "the same end counts once"
     assert words in turn.trouble
     assert owner in await heard(parts)
@@ -300,9 +300,9 @@ async def test_a_pod_that_is_gone_gives_its_order_back() -> None:
     parts = Parts(FakeKube())
     pod = parts.hire("a")
     (owner,) = wait(parts, 1, SHORT)
-    parts.board.take(pod, clock.now())
+    parts.queue.take(pod, clock.now())
     parts.feed.pod(parts.kube.vanish(PODS, pod.name), True)
-    turn = parts.board.turn(only(owner))
+    turn = parts.queue.turn(only(owner))
     assert turn is not None
     assert (turn.attempts, turn.pod) == (0, None)
     assert owner in await heard(parts)
@@ -312,8 +312,8 @@ async def test_a_worker_s_death_without_an_order_harms_nobody() -> None:
     parts = Parts(FakeKube())
     pod = parts.hire("a")
     (owner,) = wait(parts, 1, SHORT)
-    parts.turns(pod, terminated(137))
-    turn = parts.board.turn(only(owner))
+    parts.set_container_state(pod, terminated(137))
+    turn = parts.queue.turn(only(owner))
     assert turn is not None
     assert (turn.attempts, await heard(parts)) == (0, set())
 
@@ -322,9 +322,9 @@ async def test_its_reason_when_no_attempt_is_left() -> None:
     parts = Parts(FakeKube())
     pod = parts.hire("a")
     parts.staffing.offer(OF, [Turn(SHORT, 600.0, 0, clock.now())])
-    parts.board.take(pod, clock.now())
-    parts.turns(pod, OOM)
-    turn = parts.board.turn(only(OF))
+    parts.queue.take(pod, clock.now())
+    parts.set_container_state(pod, OOM)
+    turn = parts.queue.turn(only(OF))
     assert turn is not None
     assert turn.failure is not None
     assert turn.failure.reason == Reason.OUT_OF_MEMORY
@@ -359,18 +359,18 @@ async def test_the_clock_alone_brings_on_what_is_due(monkeypatch: pytest.MonkeyP
     parts = Parts(FakeKube())
     pod = parts.hire("a")
     silent, late = wait(parts, 2, SHORT)
-    parts.board.take(pod, clock.now())
-    turn = parts.board.turn(only(late))
+    parts.queue.take(pod, clock.now())
+    turn = parts.queue.turn(only(late))
     assert turn is not None
     turn.first, turn.deadline = clock.now(), 10.0
-    changed = parts.board.room("team").changed
+    changed = parts.queue.room("team").changed
     changed.clear()
     time.passes(20)
     task = asyncio.create_task(parts.staffing.run())
     await asyncio.wait_for(changed.wait(), 30)
     async with asyncio.timeout(30):
         assert {await parts.controller.work_queue.get() for _ in range(2)} == {silent, late}
-    assert {owner: only(owner) in parts.board.room("team").over for owner in (silent, late)} == {
+    assert {owner: only(owner) in parts.queue.room("team").over for owner in (silent, late)} == {
         silent: False,
         late: True,
     }
@@ -416,8 +416,8 @@ async def test_a_late_tick_blames_nobody(monkeypatch: pytest.MonkeyPatch, time: 
     parts = Parts(FakeKube())
     pod = parts.hire("a")
     (owner,) = wait(parts, 1, SHORT)
-    parts.board.take(pod, clock.now())
-    turn = parts.board.turn(only(owner))
+    parts.queue.take(pod, clock.now())
+    turn = parts.queue.turn(only(owner))
     assert turn is not None
     loop, now, delay, ticks = asyncio.get_running_loop(), 1000.0, 0.0, 0
     monkeypatch.setattr(loop, "time", lambda: now, raising=False)
@@ -458,7 +458,7 @@ async def test_shards_of_a_long_job_are_worth_workers_of_their_own() -> None:
     parts.staffing.offer(OF, [Turn(LONG, 600.0, 3, clock.now()) for _ in range(20)])
     assert await reconcile(parts) == 3, "as for so many long jobs"
     pods = [parts.hire(name) for name in "abcd"]
-    got = [parts.board.take(pod, clock.now()) for pod in pods]
+    got = [parts.queue.take(pod, clock.now()) for pod in pods]
     assert got == [Shard(OF, 0), Shard(OF, 1), Shard(OF, 2), None], "the last worker is for the short"
 
 

@@ -23,7 +23,7 @@ from quantumjob_operator.scheduling.assignment import (
     Turn,
     is_silent,
 )
-from quantumjob_operator.scheduling.queue import FIRST_RETRY_SECONDS, YIELD_SECONDS, Board
+from quantumjob_operator.scheduling.queue import FIRST_RETRY_SECONDS, YIELD_SECONDS, Queue
 from support.jobs import only
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -42,28 +42,28 @@ def turn(**changes: Any) -> Turn:
     return Turn(**({"expected": SHORT, "deadline": 600.0, "retries": 3, "not_before": NOW} | changes))
 
 
-def board(*shards: Shard, lanes: int = LANES, **changes: Any) -> Board:
+def queue(*shards: Shard, lanes: int = LANES, **changes: Any) -> Queue:
     """These jobs wait."""
-    made = Board(lanes)
+    made = Queue(lanes)
     for shard in shards:
         made.offer(shard.owner, [turn(**changes)], NOW)
     return made
 
 
-def found(of: Board, shard: Shard) -> Turn:
+def found(of: Queue, shard: Shard) -> Turn:
     there = of.turn(shard)
     assert there is not None
     return there
 
 
-def where(of: Board, shard: Shard) -> str:
+def where(of: Queue, shard: Shard) -> str:
     room = of.room(shard.owner.namespace)
     (name,) = [name for name in ("waiting", "given", "over") if shard in getattr(room, name)]
     return name
 
 
 def test_the_oldest_is_given_first_and_nobody_twice() -> None:
-    made = board(A, B)
+    made = queue(A, B)
     assert made.take(ONE, NOW) == A
     assert made.take(TWO, NOW) == B
     assert made.take(Pod("team", "three", "pod-three"), NOW) is None
@@ -71,27 +71,27 @@ def test_the_oldest_is_given_first_and_nobody_twice() -> None:
 
 
 def test_an_offer_is_told_to_whoever_waits_for_one() -> None:
-    made = Board(LANES)
+    made = Queue(LANES)
     made.room("team").changed.clear()
     made.offer(A.owner, [turn()], NOW)
     assert made.room("team").changed.is_set()
 
 
 def test_a_second_offer_changes_nothing() -> None:
-    made = board(A)
+    made = queue(A)
     made.take(ONE, NOW)
     made.offer(A.owner, [turn()], NOW)
     assert where(made, A) == "given"
 
 
 def test_a_worker_gets_only_orders_of_its_namespace() -> None:
-    made = board(A)
+    made = queue(A)
     assert made.take(Pod("other", "qj-shared-x", "pod-x"), NOW) is None
     assert where(made, A) == "waiting"
 
 
 def test_a_worker_that_asks_again_gets_what_it_had() -> None:
-    made = board(A, B)
+    made = queue(A, B)
     made.take(ONE, NOW)
     assert made.take(TWO, NOW) == B
     assert made.take(ONE, NOW) == A, "its own first: the answer with it may have been lost"
@@ -100,14 +100,14 @@ def test_a_worker_that_asks_again_gets_what_it_had() -> None:
 
 def test_a_worker_that_spoke_before_the_offer_has_the_order() -> None:
     """A restarted operator looks into the store first; meanwhile the worker has said what it carries out."""
-    made = Board(4)
+    made = Queue(4)
     made.hear(ONE, A, NOW)
     made.offer(A.owner, [turn()], later(3))
     assert (made.take(TWO, later(3)), made.carried_by(ONE.uid)) == (None, A)
 
 
 def test_what_a_worker_said_long_ago_is_forgotten() -> None:
-    made = Board(4)
+    made = Queue(4)
     made.hear(ONE, A, NOW)
     made.overdue(later(SILENT_SECONDS + 1))
     made.offer(A.owner, [turn()], later(SILENT_SECONDS + 1))
@@ -115,7 +115,7 @@ def test_what_a_worker_said_long_ago_is_forgotten() -> None:
 
 
 def test_an_order_waits_for_its_time() -> None:
-    made = board(A, not_before=later(4))
+    made = queue(A, not_before=later(4))
     made.offer(B.owner, [turn(not_before=later(2))], NOW)
     assert made.take(ONE, NOW) is None
     assert made.take(ONE, later(2)) == B
@@ -123,7 +123,7 @@ def test_an_order_waits_for_its_time() -> None:
 
 
 def test_the_last_lane_is_not_for_the_long() -> None:
-    made = board(A, B, expected=LONG, lanes=2)
+    made = queue(A, B, expected=LONG, lanes=2)
     made.offer(C.owner, [turn()], NOW)
     assert made.take(ONE, NOW) == A
     assert made.take(TWO, NOW) == C
@@ -134,14 +134,14 @@ def test_the_last_lane_is_not_for_the_long() -> None:
 
 
 def test_a_job_that_turns_out_long_counts_as_long() -> None:
-    made = board(A, lanes=2)
+    made = queue(A, lanes=2)
     made.take(ONE, NOW)
     made.offer(B.owner, [turn(expected=LONG)], NOW)
     assert made.take(TWO, later(5)) is None
 
 
 def test_where_the_cluster_gives_fewer_workers_their_number_is_that_of_the_lanes() -> None:
-    made = board(A, B, expected=LONG)
+    made = queue(A, B, expected=LONG)
     made.hinder("team", None, 1, NOW)
     assert made.take(ONE, NOW) == A
     made.hinder("team", None, 2, NOW)
@@ -151,7 +151,7 @@ def test_where_the_cluster_gives_fewer_workers_their_number_is_that_of_the_lanes
 
 
 def test_what_is_laid_down_waits_again_and_that_is_told() -> None:
-    made = board(A)
+    made = queue(A)
     made.take(ONE, NOW)
     made.room("team").changed.clear()
     assert made.lay_down(ONE) == A
@@ -162,7 +162,7 @@ def test_what_is_laid_down_waits_again_and_that_is_told() -> None:
 
 
 def test_a_failed_attempt_is_followed_by_another_after_a_longer_and_longer_time() -> None:
-    made, now, waits = board(A), NOW, []
+    made, now, waits = queue(A), NOW, []
     for attempt in range(3):
         assert made.take(ONE, now) == A
         made.fail(A, WHY, now)
@@ -174,7 +174,7 @@ def test_a_failed_attempt_is_followed_by_another_after_a_longer_and_longer_time(
 
 
 def test_attempts_are_bounded_by_the_backoff_limit() -> None:
-    made = board(A, retries=1)
+    made = queue(A, retries=1)
     made.take(ONE, NOW)
     made.fail(A, WHY, NOW)
     made.take(ONE, later(60))
@@ -189,21 +189,21 @@ def test_attempts_are_bounded_by_the_backoff_limit() -> None:
 
 
 def test_attempts_that_an_earlier_operator_has_counted_count() -> None:
-    made = board(A, retries=1, attempts=1)
+    made = queue(A, retries=1, attempts=1)
     made.take(ONE, NOW)
     made.fail(A, WHY, NOW)
     assert where(made, A) == "over"
 
 
 def test_no_attempt_follows_where_it_would_fail_again() -> None:
-    made = board(A)
+    made = queue(A)
     made.take(ONE, NOW)
     made.fail(A, Failure(Reason.WORKER_FAILED, "Update it."), NOW, final=True)
     assert found(made, A).failure == Failure(Reason.WORKER_FAILED, "Update it.")
 
 
 def test_a_silent_worker_loses_its_order_and_that_costs_no_attempt() -> None:
-    made = board(A)
+    made = queue(A)
     made.take(ONE, NOW)
     assert made.overdue(later(SILENT_SECONDS)) == []
     assert made.overdue(later(SILENT_SECONDS + 1)) == [A.owner]
@@ -211,7 +211,7 @@ def test_a_silent_worker_loses_its_order_and_that_costs_no_attempt() -> None:
 
 
 def test_a_sign_of_life_ends_the_silence() -> None:
-    made = board(A)
+    made = queue(A)
     made.take(ONE, NOW)
     made.hear(ONE, A, later(SILENT_SECONDS))
     assert made.overdue(later(SILENT_SECONDS + 1)) == []
@@ -220,7 +220,7 @@ def test_a_sign_of_life_ends_the_silence() -> None:
 
 
 def test_the_deadline_counts_from_the_first_turn_over_all_attempts() -> None:
-    made = board(A, deadline=100.0)
+    made = queue(A, deadline=100.0)
     assert made.overdue(later(10_000)) == [], "to wait costs nothing of it"
     made.take(ONE, NOW)
     made.lay_down(ONE)
@@ -233,7 +233,7 @@ def test_the_deadline_counts_from_the_first_turn_over_all_attempts() -> None:
 
 
 def test_a_worker_may_end_by_itself_at_the_deadline() -> None:
-    made = board(A, deadline=100.0)
+    made = queue(A, deadline=100.0)
     made.take(ONE, NOW)
     for second in range(0, 110, 2):
         made.hear(ONE, A, later(second))
@@ -243,14 +243,14 @@ def test_a_worker_may_end_by_itself_at_the_deadline() -> None:
 
 
 def test_a_silent_worker_s_order_beyond_its_deadline_is_given_to_nobody() -> None:
-    made = board(A, deadline=10.0)
+    made = queue(A, deadline=10.0)
     made.take(ONE, NOW)
     assert made.overdue(later(12)) == [A.owner]
     assert (where(made, A), made.take(TWO, later(12))) == ("over", None)
 
 
 def test_what_is_over_is_told_once() -> None:
-    made = board(A, deadline=100.0)
+    made = queue(A, deadline=100.0)
     made.take(ONE, NOW)
     assert made.overdue(later(1000)) == [A.owner]
     assert made.overdue(later(1001)) == []
@@ -258,7 +258,7 @@ def test_what_is_over_is_told_once() -> None:
 
 def test_after_a_restart_a_worker_is_heard_before_its_order_is_given_again() -> None:
     """A new board: the job is offered, not before a pause; its worker says that it has it, or has ended it."""
-    made = board(A, B, not_before=later(4))
+    made = queue(A, B, not_before=later(4))
     made.hear(ONE, A, later(2))
     assert (where(made, A), made.carried_by(ONE.uid), found(made, A).pod) == ("given", A, ONE)
     assert made.end(B)
@@ -266,7 +266,7 @@ def test_after_a_restart_a_worker_is_heard_before_its_order_is_given_again() -> 
 
 
 def test_a_worker_that_nobody_has_offered_to_is_heard_later() -> None:
-    made = Board(LANES)
+    made = Queue(LANES)
     made.hear(ONE, A, NOW)
     assert made.turn(A) is None
     assert not made.end(A)
@@ -277,7 +277,7 @@ def test_a_worker_that_nobody_has_offered_to_is_heard_later() -> None:
 
 def test_a_worker_that_speaks_of_another_order_has_no_longer_the_one_before() -> None:
     """A late sign of life of an order that failed meanwhile must not make the worker's next order nobody's."""
-    made = board(A, B)
+    made = queue(A, B)
     made.take(ONE, NOW)
     made.fail(A, WHY, NOW)
     assert made.take(ONE, NOW) == B
@@ -288,7 +288,7 @@ def test_a_worker_that_speaks_of_another_order_has_no_longer_the_one_before() ->
 
 
 def test_a_worker_s_word_does_not_take_an_order_from_another() -> None:
-    made = board(A)
+    made = queue(A)
     made.take(ONE, NOW)
     made.hear(TWO, A, NOW)
     assert (found(made, A).pod, made.carried_by(TWO.uid)) == (ONE, None)
@@ -296,7 +296,7 @@ def test_a_worker_s_word_does_not_take_an_order_from_another() -> None:
 
 def test_the_end_is_believed_of_whoever_says_it() -> None:
     """A worker that was held for lost may have stored the last segment: the store decides, not who carries it."""
-    made = board(A)
+    made = queue(A)
     made.take(ONE, NOW)
     made.lay_down(ONE)
     made.take(TWO, NOW)
@@ -305,7 +305,7 @@ def test_the_end_is_believed_of_whoever_says_it() -> None:
 
 
 def test_a_dropped_order_leaves_nothing() -> None:
-    made = board(A)
+    made = queue(A)
     made.take(ONE, NOW)
     made.drop(A.owner)
     made.drop(A.owner)
@@ -315,7 +315,7 @@ def test_a_dropped_order_leaves_nothing() -> None:
 
 
 def test_demand_counts_those_that_wait_and_the_long_that_run() -> None:
-    made = board(A, expected=LONG)
+    made = queue(A, expected=LONG)
     assert made.demand("team", NOW) == 1
     made.take(ONE, NOW)
     assert made.demand("team", NOW) == 1
@@ -325,7 +325,7 @@ def test_demand_counts_those_that_wait_and_the_long_that_run() -> None:
 
 
 def test_an_obstacle_is_news_once_to_those_that_wait() -> None:
-    made = board(A, B)
+    made = queue(A, B)
     made.take(ONE, NOW)
     refused = Worker("waiting", Reason.POD_REFUSED, "exceeded quota")
     assert made.hinder("team", refused, 1, NOW) == [B.owner]
@@ -335,14 +335,14 @@ def test_an_obstacle_is_news_once_to_those_that_wait() -> None:
 
 def test_an_obstacle_whose_words_change_is_news_once() -> None:
     """A scheduler names other nodes each time. Another reason is news."""
-    made = board(A)
+    made = queue(A)
     told = [made.hinder("team", Worker("waiting", Reason.UNSCHEDULABLE, f"0/{n} nodes"), 1, NOW) for n in range(1, 4)]
     assert told == [[A.owner], [], []]
     assert made.hinder("team", Worker("waiting", Reason.POD_REFUSED, "0/3 nodes"), 1, NOW) == [A.owner]
 
 
 def test_with_one_lane_a_long_order_that_has_waited_is_given() -> None:
-    made = board(A, lanes=1, expected=LONG)
+    made = queue(A, lanes=1, expected=LONG)
     others = [only(Owner("team", f"short-{number}")) for number in range(3)]
     for shard in others:
         made.offer(shard.owner, [turn()], NOW)
@@ -363,7 +363,7 @@ def test_patience_is_at_least_a_minute_and_of_one_lane_only() -> None:
 
 
 def test_only_namespaces_in_which_somebody_waits_are_looked_at() -> None:
-    made = board(A)
+    made = queue(A)
     assert made.namespaces() == ["team"]
     made.take(ONE, NOW)
     assert made.namespaces() == []
@@ -373,7 +373,7 @@ NO_NODE = Worker("waiting", Reason.UNSCHEDULABLE, "No node takes the worker: 0/1
 
 
 def test_a_namespace_without_a_node_for_its_first_worker_starves_and_the_others_know() -> None:
-    made = board(A, only(Owner("other", "a")))
+    made = queue(A, only(Owner("other", "a")))
     made.hinder("team", NO_NODE, 1, NOW)
     assert made.others_starve("other", NOW)
     assert not made.others_starve("team", NOW), "it is itself"
@@ -383,7 +383,7 @@ def test_a_namespace_without_a_node_for_its_first_worker_starves_and_the_others_
 
 def test_the_others_make_room_for_a_while_only() -> None:
     """What no room helps, such as a node selector that fits no node, must not hold the others down for ever."""
-    made = Board(4)
+    made = Queue(4)
     made.offer(A.owner, [turn()], NOW)
     for seconds in (0, YIELD_SECONDS + 1):
         made.hinder("team", NO_NODE, 1, NOW + timedelta(seconds=seconds))
@@ -392,14 +392,14 @@ def test_the_others_make_room_for_a_while_only() -> None:
 
 
 def test_another_obstacle_is_nothing_that_others_could_make_room_for() -> None:
-    made = board(A)
+    made = queue(A)
     made.hinder("team", Worker("waiting", Reason.POD_REFUSED, "exceeded quota"), 1, NOW)
     assert not made.others_starve("other", NOW)
 
 
 def test_where_nobody_waits_any_more_nobody_starves() -> None:
     """Its worker may never find a node: the other namespaces must not do with one worker for ever."""
-    made = board(A)
+    made = queue(A)
     made.hinder("team", NO_NODE, 1, NOW)
     made.drop(A.owner)
     assert not made.others_starve("other", NOW)
@@ -408,7 +408,7 @@ def test_where_nobody_waits_any_more_nobody_starves() -> None:
 
 
 def test_a_namespace_that_has_nothing_is_forgotten() -> None:
-    made = board(A, only(Owner("other", "a")))
+    made = queue(A, only(Owner("other", "a")))
     made.hinder("team", NO_NODE, 1, NOW)
     made.prune(keep=set())
     assert sorted(made.namespaces()) == ["other", "team"]
@@ -435,7 +435,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.board = Board(2)
+        self.queue = Queue(2)
         self.now = NOW
         self.jobs: dict[Owner, int] = {}
         """How many shards each job has that was offered."""
@@ -449,7 +449,7 @@ class AnyOrder(RuleBasedStateMachine):
     def given_by_now(self) -> None:
         """Whatever a rule has just given began by now."""
         for space in SPACES:
-            for shard in self.board.room(space).given:
+            for shard in self.queue.room(space).given:
                 self.first.setdefault(shard.owner, self.now)
 
     @rule(
@@ -460,83 +460,83 @@ class AnyOrder(RuleBasedStateMachine):
         pause=st.sampled_from([0.0, 4.0]),
     )
     def offer(self, owner: Owner, expected: list[float], retries: int, deadline: float, pause: float) -> None:
-        before = self.board.turns(owner)
+        before = self.queue.turns(owner)
         turns = [Turn(each, deadline, retries, self.now + timedelta(seconds=pause)) for each in expected]
-        self.board.offer(owner, turns, self.now)
+        self.queue.offer(owner, turns, self.now)
         self.given_by_now()
-        after = self.board.turns(owner)
+        after = self.queue.turns(owner)
         assert list(map(id, after)) == list(map(id, before or turns)), "all shards at once, and once"
         self.jobs.setdefault(owner, len(turns))
 
     @rule(owner=OWNERS)
     def drop(self, owner: Owner) -> None:
-        self.board.drop(owner)
+        self.queue.drop(owner)
         self.jobs.pop(owner, None)
         self.first.pop(owner, None)
-        assert self.board.turns(owner) == []
-        room = self.board.room(owner.namespace)
-        left = [*room.waiting, *room.given, *room.over, *self.board._carries.values()]
+        assert self.queue.turns(owner) == []
+        room = self.queue.room(owner.namespace)
+        left = [*room.waiting, *room.given, *room.over, *self.queue._carries.values()]
         assert owner not in {shard.owner for shard in left} | set(room.jobs)
 
     @rule(pod=PODS)
     def take(self, pod: Pod) -> None:
-        waited = dict(self.board.room(pod.namespace).waiting)
-        had = self.board.carried_by(pod.uid)
-        shard = self.board.take(pod, self.now)
+        waited = dict(self.queue.room(pod.namespace).waiting)
+        had = self.queue.carried_by(pod.uid)
+        shard = self.queue.take(pod, self.now)
         self.given_by_now()
-        assert self.board.carried_by(pod.uid) == shard
+        assert self.queue.carried_by(pod.uid) == shard
         if shard is not None:
             assert shard in waited or shard == had
             assert shard.owner.namespace == pod.namespace
-            assert found(self.board, shard).not_before <= self.now
+            assert found(self.queue, shard).not_before <= self.now
 
     @rule(pod=PODS, uid=st.sampled_from("abc"), number=NUMBERS)
     def hear(self, pod: Pod, uid: str, number: int) -> None:
         shard = Shard(Owner(pod.namespace, uid), number)
-        before = self.board.turn(shard)
+        before = self.queue.turn(shard)
         carrier = before.pod if before else None
-        self.board.hear(pod, shard, self.now)
+        self.queue.hear(pod, shard, self.now)
         self.given_by_now()
         if carrier is not None:
-            assert found(self.board, shard).pod == carrier
+            assert found(self.queue, shard).pod == carrier
 
     @rule(pod=PODS, data=st.data())
     def hear_of_what_waits(self, pod: Pod, data: st.DataObject) -> None:
-        waiting = self.board.room(pod.namespace).waiting
+        waiting = self.queue.room(pod.namespace).waiting
         if waiting:
             shard = data.draw(st.sampled_from(list(waiting)))
-            self.board.hear(pod, shard, self.now)
+            self.queue.hear(pod, shard, self.now)
             self.given_by_now()
-            assert found(self.board, shard).pod == pod
+            assert found(self.queue, shard).pod == pod
 
     @rule(pod=PODS)
     def lay_down(self, pod: Pod) -> None:
-        had = self.board.carried_by(pod.uid)
-        assert self.board.lay_down(pod) == had
-        assert self.board.carried_by(pod.uid) is None
+        had = self.queue.carried_by(pod.uid)
+        assert self.queue.lay_down(pod) == had
+        assert self.queue.carried_by(pod.uid) is None
         if had is not None:
-            assert where(self.board, had) == "waiting"
+            assert where(self.queue, had) == "waiting"
 
     @rule(owner=OWNERS, number=NUMBERS)
     def end(self, owner: Owner, number: int) -> None:
         shard = Shard(owner, number)
-        others = {each: where(self.board, each) for each in self.offered if each != shard}
-        assert self.board.end(shard) == (shard in self.offered)
+        others = {each: where(self.queue, each) for each in self.offered if each != shard}
+        assert self.queue.end(shard) == (shard in self.offered)
         if shard in self.offered:
-            assert (where(self.board, shard), found(self.board, shard).ended) == ("over", True)
-        assert {each: where(self.board, each) for each in others} == others, "one shard's end is no other's"
+            assert (where(self.queue, shard), found(self.queue, shard).ended) == ("over", True)
+        assert {each: where(self.queue, each) for each in others} == others, "one shard's end is no other's"
 
     @precondition(lambda self: self.jobs)
     @rule(data=st.data(), final=st.booleans())
     def fail(self, data: st.DataObject, final: bool) -> None:
         shard = data.draw(st.sampled_from(sorted(self.offered)))
-        if where(self.board, shard) == "over":
+        if where(self.queue, shard) == "over":
             return
-        before = {each: replace(found(self.board, each)) for each in self.offered if each != shard}
-        self.board.fail(shard, WHY, self.now, final=final)
-        turn = found(self.board, shard)
-        assert where(self.board, shard) == ("over" if final or turn.attempts > turn.retries else "waiting")
-        assert {each: found(self.board, each) for each in before} == before, "each shard has attempts of its own"
+        before = {each: replace(found(self.queue, each)) for each in self.offered if each != shard}
+        self.queue.fail(shard, WHY, self.now, final=final)
+        turn = found(self.queue, shard)
+        assert where(self.queue, shard) == ("over" if final or turn.attempts > turn.retries else "waiting")
+        assert {each: found(self.queue, each) for each in before} == before, "each shard has attempts of its own"
 
     @rule(seconds=st.sampled_from([0.5, 3.0, 9.0, 30.0]))
     def time_passes(self, seconds: float) -> None:
@@ -544,38 +544,38 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule()
     def overdue(self) -> None:
-        late = self.board.overdue(self.now)
+        late = self.queue.overdue(self.now)
         assert len(late) == len(set(late))
         assert set(late) <= set(self.jobs)
         for owner in late:
             shards = [shard for shard in self.offered if shard.owner == owner]
-            assert {where(self.board, shard) for shard in shards} & {"waiting", "over"}
+            assert {where(self.queue, shard) for shard in shards} & {"waiting", "over"}
         for shard in self.offered:
-            turn = found(self.board, shard)
-            if where(self.board, shard) != "over":
+            turn = found(self.queue, shard)
+            if where(self.queue, shard) != "over":
                 assert not turn.is_over(self.now)
                 assert not is_silent(turn.heard, self.now)
 
     @rule(space=st.sampled_from(SPACES), obstacle=OBSTACLES, lanes=st.sampled_from([None, 1, 2]))
     def hinder(self, space: str, obstacle: Worker | None, lanes: int | None) -> None:
-        news = self.board.hinder(space, obstacle, lanes, self.now)
+        news = self.queue.hinder(space, obstacle, lanes, self.now)
         assert len(news) == len(set(news))
-        assert set(news) <= {shard.owner for shard in self.board.room(space).waiting}
-        assert self.board.hinder(space, obstacle, lanes, self.now) == []
+        assert set(news) <= {shard.owner for shard in self.queue.room(space).waiting}
+        assert self.queue.hinder(space, obstacle, lanes, self.now) == []
 
     @rule(keep=st.sets(st.sampled_from(SPACES)))
     def prune(self, keep: set[str]) -> None:
-        self.board.prune(keep)
+        self.queue.prune(keep)
 
     @invariant()
     def who_starves_waits(self) -> None:
         for space, another in (SPACES, SPACES[::-1]):
-            if self.board.others_starve(space, self.now):
-                assert self.board.room(another).waiting
+            if self.queue.others_starve(space, self.now):
+                assert self.queue.room(another).waiting
 
     @invariant()
     def every_order_is_in_one_place(self) -> None:
-        rooms = [self.board.room(space) for space in SPACES]
+        rooms = [self.queue.room(space) for space in SPACES]
         placed = [shard for room in rooms for turns in (room.waiting, room.given, room.over) for shard in turns]
         assert sorted(placed) == sorted(self.offered)
         assert all(
@@ -586,19 +586,19 @@ class AnyOrder(RuleBasedStateMachine):
 
     @invariant()
     def a_job_s_turns_are_those_of_its_shards_in_their_order(self) -> None:
-        known = {owner: shards for space in SPACES for owner, shards in self.board.room(space).jobs.items()}
+        known = {owner: shards for space in SPACES for owner, shards in self.queue.room(space).jobs.items()}
         assert known == {owner: [Shard(owner, n) for n in range(shards)] for owner, shards in self.jobs.items()}
         for owner, shards in known.items():
-            assert list(map(id, self.board.turns(owner))) == [id(found(self.board, shard)) for shard in shards]
+            assert list(map(id, self.queue.turns(owner))) == [id(found(self.queue, shard)) for shard in shards]
 
     @invariant()
     def a_job_s_deadline_starts_once_for_all_its_shards(self) -> None:
         for owner in self.jobs:
-            assert {turn.first for turn in self.board.turns(owner)} == {self.first.get(owner)}
+            assert {turn.first for turn in self.queue.turns(owner)} == {self.first.get(owner)}
 
     @invariant()
     def a_turn_says_where_it_is(self) -> None:
-        for room in map(self.board.room, SPACES):
+        for room in map(self.queue.room, SPACES):
             for turn in room.waiting.values():
                 assert (turn.pod, turn.given, turn.heard, turn.ended, turn.failure) == (None, None, None, False, None)
             for turn in room.given.values():
@@ -616,19 +616,19 @@ class AnyOrder(RuleBasedStateMachine):
     def a_worker_carries_what_is_given_to_it_and_nothing_else(self) -> None:
         given = {
             turn.pod.uid: shard
-            for room in map(self.board.room, SPACES)
+            for room in map(self.queue.room, SPACES)
             for shard, turn in room.given.items()
             if turn.pod is not None
         }
-        assert len(given) == sum(len(self.board.room(space).given) for space in SPACES), "one order for each worker"
-        assert self.board._carries == given
+        assert len(given) == sum(len(self.queue.room(space).given) for space in SPACES), "one order for each worker"
+        assert self.queue._carries == given
 
     @invariant()
     def demand_is_bounded(self) -> None:
         for space in SPACES:
-            waiting = bool(self.board.room(space).waiting)
-            assert waiting == (space in self.board.namespaces())
-            assert int(waiting) <= self.board.demand(space, self.now) <= self.board.lanes
+            waiting = bool(self.queue.room(space).waiting)
+            assert waiting == (space in self.queue.namespaces())
+            assert int(waiting) <= self.queue.demand(space, self.now) <= self.queue.lanes
 
 
 TestAnyOrder = AnyOrder.TestCase

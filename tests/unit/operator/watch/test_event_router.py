@@ -36,9 +36,9 @@ async def test_a_quantumjob_that_is_gone_leaves_nothing() -> None:
     parts = Parts(FakeKube())
     parts.feed.quantumjob(quantumjob(), False)
     parts.controller.remember(OF)
-    parts.board.offer(OF, [turn()], clock.now())
+    parts.queue.offer(OF, [turn()], clock.now())
     parts.feed.quantumjob(quantumjob(), True)
-    assert (parts.controller.cache.quantumjobs, parts.controller.memory, parts.board.turn(only(OF))) == ({}, {}, None)
+    assert (parts.controller.cache.quantumjobs, parts.controller.memory, parts.queue.turn(only(OF))) == ({}, {}, None)
     parts.feed.quantumjob(quantumjob(), False)
     assert parts.controller.cache.quantumjobs == {}, "a late echo brings nothing back"
 
@@ -75,11 +75,11 @@ async def test_a_shared_worker_concerns_its_namespace() -> None:
 async def test_a_shared_worker_s_end_concerns_whose_order_it_had() -> None:
     parts = Parts(FakeKube())
     worker = parts.hire("a")
-    parts.board.offer(OF, [turn()], clock.now())
-    parts.board.take(worker, clock.now())
+    parts.queue.offer(OF, [turn()], clock.now())
+    parts.queue.take(worker, clock.now())
     await looked_at(parts)
     parts.staffing.work_queue.done("team")
-    parts.turns(worker, terminated(137))
+    parts.set_container_state(worker, terminated(137))
     assert await looked_at(parts) == ([OF], ["team"])
 
 

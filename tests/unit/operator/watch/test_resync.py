@@ -130,6 +130,6 @@ async def test_a_shared_worker_that_the_watch_has_missed_is_red_and_told(watchdo
 
 
 async def test_namespaces_in_which_somebody_waits_are_looked_at(watchdog: Watchdog) -> None:
-    watchdog.feed.staffing.board.offer(OF, [Turn(0.03, 600.0, 3, clock.now())], clock.now())
+    watchdog.feed.staffing.queue.offer(OF, [Turn(0.03, 600.0, 3, clock.now())], clock.now())
     await watchdog.compare()
     assert await watchdog.feed.staffing.work_queue.get() == "team"
