@@ -136,7 +136,7 @@ class Desk:
         self._idle_since = {uid: since for uid, since in self._idle_since.items() if since > oldest}
         idle_since = self._idle_since.setdefault(pod.uid, loop.time())
         leave = idle_since + self.staffing.linger_seconds
-        room = self.staffing.queue.room(pod.namespace)
+        namespace_queue = self.staffing.queue.of_namespace(pod.namespace)
         while True:
             if self.staffing.is_needed_elsewhere(pod.namespace) or self.staffing.is_outdated(pod):
                 self._let_go(pod)
@@ -149,10 +149,10 @@ class Desk:
                 self._let_go(pod)
             if loop.time() >= until:
                 return None
-            room.changed.clear()
+            namespace_queue.changed.clear()
             try:
                 async with asyncio.timeout_at(min(until, leave)):
-                    await room.changed.wait()
+                    await namespace_queue.changed.wait()
             except TimeoutError:
                 pass
 

@@ -169,7 +169,9 @@ class Controller:
         )
         if self.staffing and self.staffing.takes(quantumjob):
             queue = self.staffing.queue
-            return replace(view, shared=True, turns=queue.turns(owner), obstacle=queue.room(owner.namespace).obstacle)
+            return replace(
+                view, shared=True, turns=queue.turns(owner), obstacle=queue.of_namespace(owner.namespace).obstacle
+            )
         return replace(view, job=self.cache.job(owner), pods=self.cache.pods(owner))
 
     async def _write(self, owner: Owner, quantumjob: JSON, wanted: JSON) -> None:

@@ -98,7 +98,7 @@ class Staffing:
                     self.tell(owner)
             self.queue.prune(keep=self.crew.namespaces())
             for namespace in self.crew.namespaces().union(self.queue.namespaces()):
-                self.queue.room(namespace).changed.set()
+                self.queue.of_namespace(namespace).changed.set()
                 self.look(namespace)
 
     def look(self, namespace: str) -> None:

@@ -32,7 +32,7 @@ DEADLINE_MESSAGE: Final = (
 
 
 @dataclass
-class Room:
+class NamespaceQueue:
     """One namespace. Each turn is in one of the three, oldest first."""
 
     waiting: dict[Shard, Turn] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Queue:
 
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
-        self._rooms: dict[str, Room] = {}
+        self._by_namespace: dict[str, NamespaceQueue] = {}
         self._carries: dict[str, Shard] = {}
         """What each pod carries out, by the pod's UID."""
         self._claims: dict[str, tuple[Shard, Pod, datetime]] = {}
@@ -62,39 +62,39 @@ class Queue:
         self._starving: dict[str, datetime] = {}
         """Since when no node has had room for even the first worker of a namespace."""
 
-    def room(self, namespace: str) -> Room:
-        return self._rooms.setdefault(namespace, Room())
+    def of_namespace(self, namespace: str) -> NamespaceQueue:
+        return self._by_namespace.setdefault(namespace, NamespaceQueue())
 
     def turn(self, shard: Shard) -> Turn | None:
-        room = self._rooms.get(shard.owner.namespace)
-        if room is None:
+        namespace_queue = self._by_namespace.get(shard.owner.namespace)
+        if namespace_queue is None:
             return None
-        return room.waiting.get(shard) or room.given.get(shard) or room.over.get(shard)
+        return namespace_queue.waiting.get(shard) or namespace_queue.given.get(shard) or namespace_queue.over.get(shard)
 
     def turns(self, owner: Owner) -> list[Turn]:
         """The turns of all shards of a job; empty where it was not offered."""
-        room = self._rooms.get(owner.namespace)
-        shards = [] if room is None else room.jobs.get(owner, [])
+        namespace_queue = self._by_namespace.get(owner.namespace)
+        shards = [] if namespace_queue is None else namespace_queue.jobs.get(owner, [])
         return [turn for shard in shards if (turn := self.turn(shard)) is not None]
 
     def offer(self, owner: Owner, turns: Sequence[Turn], now: datetime) -> None:
         """The shards of a job wait for their turns from now on, or are with the workers that have said so."""
-        room = self.room(owner.namespace)
-        if owner in room.jobs:
+        namespace_queue = self.of_namespace(owner.namespace)
+        if owner in namespace_queue.jobs:
             return
-        room.jobs[owner] = [Shard(owner, number) for number in range(len(turns))]
-        room.waiting |= zip(room.jobs[owner], turns, strict=True)
-        room.changed.set()
+        namespace_queue.jobs[owner] = [Shard(owner, number) for number in range(len(turns))]
+        namespace_queue.waiting |= zip(namespace_queue.jobs[owner], turns, strict=True)
+        namespace_queue.changed.set()
         for claimed, pod, heard in list(self._claims.values()):
-            if claimed in room.waiting and claimed.owner == owner and not is_silent(heard, now):
+            if claimed in namespace_queue.waiting and claimed.owner == owner and not is_silent(heard, now):
                 self.hear(pod, claimed, now)
 
     def drop(self, owner: Owner) -> None:
         """A job is finished or gone."""
-        room = self._rooms.get(owner.namespace)
-        if room is None:
+        namespace_queue = self._by_namespace.get(owner.namespace)
+        if namespace_queue is None:
             return
-        for shard in room.jobs.pop(owner, []):
+        for shard in namespace_queue.jobs.pop(owner, []):
             self._take_out(shard)
 
     def withdraw(self, shard: Shard) -> None:
@@ -103,8 +103,8 @@ class Queue:
 
     def _take_out(self, shard: Shard) -> Turn | None:
         """Out of whichever of the three it is in, and out of its worker's hands."""
-        room = self.room(shard.owner.namespace)
-        for turns in (room.waiting, room.given, room.over):
+        namespace_queue = self.of_namespace(shard.owner.namespace)
+        for turns in (namespace_queue.waiting, namespace_queue.given, namespace_queue.over):
             if (turn := turns.pop(shard, None)) is not None:
                 if turn.pod is not None and self._carries.get(turn.pod.uid) == shard:
                     del self._carries[turn.pod.uid]
@@ -114,26 +114,26 @@ class Queue:
     def take(self, pod: Pod, now: datetime) -> Shard | None:
         """Give a worker the next order. Whatever it had before is no longer in its hands."""
         self.lay_down(pod)
-        room = self.room(pod.namespace)
-        ready = ((shard, turn) for shard, turn in room.waiting.items() if turn.not_before <= now)
+        namespace_queue = self.of_namespace(pod.namespace)
+        ready = ((shard, turn) for shard, turn in namespace_queue.waiting.items() if turn.not_before <= now)
         expected, taken = itertools.tee(ready)
-        lanes = self.lanes if room.lanes is None else room.lanes
-        index = policy.next_in((turn.weight(now, lanes) for _, turn in expected), _long(room, now), lanes)
+        lanes = self.lanes if namespace_queue.lanes is None else namespace_queue.lanes
+        index = policy.next_in((turn.weight(now, lanes) for _, turn in expected), _long(namespace_queue, now), lanes)
         if index is None:
             return None
         shard, _ = next(itertools.islice(taken, index, None))
-        self._give(room, shard, pod, now)
+        self._give(namespace_queue, shard, pod, now)
         return shard
 
     def hear(self, pod: Pod, shard: Shard, now: datetime) -> None:
         """A worker says that it carries this order out: that is where it is."""
-        room = self.room(shard.owner.namespace)
-        if shard in room.waiting:
+        namespace_queue = self.of_namespace(shard.owner.namespace)
+        if shard in namespace_queue.waiting:
             self.lay_down(pod)
-            self._give(room, shard, pod, now)
-        elif (turn := room.given.get(shard)) is not None and turn.pod == pod:
+            self._give(namespace_queue, shard, pod, now)
+        elif (turn := namespace_queue.given.get(shard)) is not None and turn.pod == pod:
             turn.heard = now
-        elif shard.owner not in room.jobs:
+        elif shard.owner not in namespace_queue.jobs:
             self._claims[pod.uid] = (shard, pod, now)
 
     def lay_down(self, pod: Pod) -> Shard | None:
@@ -142,14 +142,14 @@ class Queue:
         shard = self._carries.pop(pod.uid, None)
         if shard is None:
             return None
-        room = self.room(shard.owner.namespace)
-        turn = room.given.get(shard)
+        namespace_queue = self.of_namespace(shard.owner.namespace)
+        turn = namespace_queue.given.get(shard)
         if turn is None or turn.pod != pod:
             return None
-        del room.given[shard]
+        del namespace_queue.given[shard]
         turn.pod = turn.given = turn.heard = None
-        room.waiting = {shard: turn} | room.waiting  # it has waited already
-        room.changed.set()
+        namespace_queue.waiting = {shard: turn} | namespace_queue.waiting  # it has waited already
+        namespace_queue.changed.set()
         return shard
 
     def is_claimed(self, owner: Owner, now: datetime) -> bool:
@@ -165,7 +165,7 @@ class Queue:
         if turn is None:
             return False
         turn.pod, turn.ended = None, True
-        self.room(shard.owner.namespace).over[shard] = turn
+        self.of_namespace(shard.owner.namespace).over[shard] = turn
         return True
 
     def fail(self, shard: Shard, why: Failure, now: datetime, *, final: bool = False) -> None:
@@ -187,11 +187,16 @@ class Queue:
         """Take orders from silent workers, give up those whose deadline is over; gives the jobs of all of these."""
         late: list[Shard] = []
         self._claims = {uid: claim for uid, claim in self._claims.items() if not is_silent(claim[2], now)}
-        for room in self._rooms.values():
-            given = room.given.values()
+        for namespace_queue in self._by_namespace.values():
+            given = namespace_queue.given.values()
             silent = [turn.pod for turn in given if turn.pod is not None and is_silent(turn.heard, now)]
             lost = [shard for pod in silent if (shard := self.lay_down(pod)) is not None]
-            over = [shard for turns in (room.given, room.waiting) for shard, turn in turns.items() if turn.is_over(now)]
+            over = [
+                shard
+                for turns in (namespace_queue.given, namespace_queue.waiting)
+                for shard, turn in turns.items()
+                if turn.is_over(now)
+            ]
             for shard in over:
                 self._give_up(shard, Failure(Reason.DEADLINE_EXCEEDED, DEADLINE_MESSAGE))
             late += lost + over
@@ -199,45 +204,47 @@ class Queue:
 
     def demand(self, namespace: str, now: datetime) -> int:
         """How many workers a namespace should have."""
-        room = self.room(namespace)
-        return policy.wanted((turn.expected for turn in room.waiting.values()), _long(room, now), self.lanes)
+        namespace_queue = self.of_namespace(namespace)
+        return policy.wanted(
+            (turn.expected for turn in namespace_queue.waiting.values()), _long(namespace_queue, now), self.lanes
+        )
 
     def hinder(self, namespace: str, obstacle: Worker | None, lanes: int | None, now: datetime) -> list[Owner]:
         """Note what keeps a namespace's workers from starting; gives the jobs to which that is news."""
-        room = self.room(namespace)
-        room.lanes = lanes
+        namespace_queue = self.of_namespace(namespace)
+        namespace_queue.lanes = lanes
         if obstacle is not None and obstacle.reason is Reason.UNSCHEDULABLE:
             self._starving.setdefault(namespace, now)
         else:
             self._starving.pop(namespace, None)
-        if (room.obstacle and room.obstacle.reason) == (obstacle and obstacle.reason):
+        if (namespace_queue.obstacle and namespace_queue.obstacle.reason) == (obstacle and obstacle.reason):
             return []  # the words may change each time; they are told once
-        room.obstacle = obstacle
-        return list(dict.fromkeys(shard.owner for shard in room.waiting))
+        namespace_queue.obstacle = obstacle
+        return list(dict.fromkeys(shard.owner for shard in namespace_queue.waiting))
 
     def others_starve(self, namespace: str, now: datetime) -> bool:
         """Whether another namespace needs room for its first worker, and may still get it by ours going."""
         return any(
-            other != namespace and (now - since).total_seconds() < YIELD_SECONDS and self.room(other).waiting
+            other != namespace and (now - since).total_seconds() < YIELD_SECONDS and self.of_namespace(other).waiting
             for other, since in self._starving.items()
         )
 
     def prune(self, keep: Container[str]) -> None:
         """Forget namespaces in which nobody waits and nobody works."""
-        for namespace, room in list(self._rooms.items()):
-            if namespace not in keep and not room.jobs:
-                del self._rooms[namespace]
+        for namespace, namespace_queue in list(self._by_namespace.items()):
+            if namespace not in keep and not namespace_queue.jobs:
+                del self._by_namespace[namespace]
                 self._starving.pop(namespace, None)
 
     def namespaces(self) -> list[str]:
         """Those in which somebody waits."""
-        return [namespace for namespace, room in self._rooms.items() if room.waiting]
+        return [namespace for namespace, namespace_queue in self._by_namespace.items() if namespace_queue.waiting]
 
-    def _give(self, room: Room, shard: Shard, pod: Pod, now: datetime) -> None:
-        turn = room.waiting.pop(shard)
+    def _give(self, namespace_queue: NamespaceQueue, shard: Shard, pod: Pod, now: datetime) -> None:
+        turn = namespace_queue.waiting.pop(shard)
         turn.pod, turn.given, turn.heard = pod, now, now
         turn.worker = pod.name
-        room.given[shard] = turn
+        namespace_queue.given[shard] = turn
         self._carries[pod.uid] = shard
         for each in self.turns(shard.owner):  # the deadline is the job's
             each.first = each.first or now
@@ -246,9 +253,9 @@ class Queue:
         turn = self._take_out(shard)
         if turn is not None:
             turn.pod, turn.failure = None, failure
-            self.room(shard.owner.namespace).over[shard] = turn
+            self.of_namespace(shard.owner.namespace).over[shard] = turn
 
 
-def _long(room: Room, now: datetime) -> int:
+def _long(namespace_queue: NamespaceQueue, now: datetime) -> int:
     """How many long orders are being carried out."""
-    return sum(policy.is_long(turn.expected, turn.taken(now)) for turn in room.given.values())
+    return sum(policy.is_long(turn.expected, turn.taken(now)) for turn in namespace_queue.given.values())

@@ -466,4 +466,4 @@ async def test_a_question_whose_asker_is_gone_takes_no_order(
     with pytest.raises(asyncio.CancelledError):
         await question
     owner = endpoint.offer()
-    assert only(owner) in endpoint.queue.room("team").waiting
+    assert only(owner) in endpoint.queue.of_namespace("team").waiting

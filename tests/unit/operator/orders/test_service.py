@@ -154,7 +154,7 @@ async def test_a_worker_that_was_let_go_gets_no_order_when_it_asks_again() -> No
     await parts.settle()
     with pytest.raises(Gone):
         await parts.ask(worker)
-    assert only(uid_of("one")) in parts.queue.room("team").waiting
+    assert only(uid_of("one")) in parts.queue.of_namespace("team").waiting
 
 
 async def test_all_workers_but_one_make_room_for_another_namespace_s_first() -> None:
@@ -353,7 +353,7 @@ async def test_an_order_that_the_store_keeps_from_being_made_is_not_lost() -> No
     parts.store.pending.down = True
     with pytest.raises(StoreUnavailable):
         await parts.ask(worker)
-    assert only(uid_of("one")) in parts.queue.room("team").waiting
+    assert only(uid_of("one")) in parts.queue.of_namespace("team").waiting
     assert parts.queue.carried_by(worker.uid) is None
     parts.store.pending.down = False
     order = await parts.ask(parts.hire("b"))
@@ -541,7 +541,7 @@ async def test_a_worker_has_one_question_and_the_older_takes_nothing(monkeypatch
     await parts.settle()
     order = await asyncio.wait_for(second, 30)
     assert order.uid == "uid-one"
-    assert list(parts.queue.room("team").waiting) == [only(uid_of("two"))]
+    assert list(parts.queue.of_namespace("team").waiting) == [only(uid_of("two"))]
     await asyncio.sleep(0)
     assert parts.desk._asking == {}
 
@@ -604,7 +604,7 @@ async def test_a_worker_of_another_template_is_let_go() -> None:
     with pytest.raises(Gone):
         await parts.ask(old)
     assert parts.staffing.crew.is_leaving(old)
-    assert only(uid_of("one")) in parts.queue.room("team").waiting
+    assert only(uid_of("one")) in parts.queue.of_namespace("team").waiting
     order = await parts.ask(new)
     assert order is not None
     assert order.uid == "uid-one"

@@ -167,7 +167,7 @@ async def test_a_store_that_is_down_at_the_start_is_told_once_and_waited_for(tim
     parts.store.pending.down = False
     await parts.told(time)
     assert (parts.status()["phase"], doing(parts)["reason"]) == ("Pending", Reason.QUEUED)
-    assert only(OF) in parts.queue.room("team").waiting
+    assert only(OF) in parts.queue.of_namespace("team").waiting
 
 
 async def test_an_order_is_given_again_where_its_last_segment_is_missing_at_its_worker_s_death(time: Any) -> None:
@@ -427,7 +427,7 @@ async def test_jobs_of_all_kinds_go_their_ways_at_once() -> None:
     shared = {made["metadata"]["name"].startswith("qj-shared-") for made in parts.kube.of_kind(JOBS)}
     assert shared == {True, False}
     assert parts.kube.status("far", "other")["phase"] == "Cancelled"
-    assert only(Owner("team", "uid-small")) in parts.queue.room("team").waiting
+    assert only(Owner("team", "uid-small")) in parts.queue.of_namespace("team").waiting
     assert parts.queue.turn(only(Owner("team", "uid-own"))) is None
 
 

@@ -155,7 +155,7 @@ async def test_a_quota_is_told_once_and_heals() -> None:
         with pytest.raises(ApiError):
             await reconcile(parts)
     assert await heard(parts) == owners
-    obstacle = parts.queue.room("team").obstacle
+    obstacle = parts.queue.of_namespace("team").obstacle
     assert obstacle is not None
     assert obstacle.reason == Reason.POD_REFUSED
     assert QUOTA in obstacle.message
@@ -164,7 +164,7 @@ async def test_a_quota_is_told_once_and_heals() -> None:
     assert await heard(parts) == set(), "the same is told once"
     kube.jobs = 10
     assert await reconcile(parts) == 2
-    assert parts.queue.room("team").obstacle is None
+    assert parts.queue.of_namespace("team").obstacle is None
     assert await heard(parts) == owners
 
 
@@ -173,7 +173,7 @@ async def test_what_is_no_refusal_is_not_told_to_the_jobs() -> None:
     wait(parts, 1, SHORT)
     with pytest.raises(ApiError):
         await reconcile(parts)
-    assert parts.queue.room("team").obstacle is None
+    assert parts.queue.of_namespace("team").obstacle is None
 
 
 async def test_a_refused_worker_is_tried_again_until_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +208,7 @@ async def test_where_a_worker_runs_nobody_is_told_that_there_could_be_more() -> 
     first, second = wait(parts, 2, LONG)
     with pytest.raises(ApiError):
         await reconcile(parts)
-    assert parts.queue.room("team").obstacle is None
+    assert parts.queue.of_namespace("team").obstacle is None
     assert await heard(parts) == set()
     pod = Pod("team", shared_pod("a")["metadata"]["name"], "pod-shared-a")
     assert parts.queue.take(pod, clock.now()) == only(first), "the one lane that can be had is for the long, too"
@@ -223,13 +223,13 @@ async def test_a_job_that_gets_no_pod_is_told(time: Any) -> None:
     await heard(parts)
     time.passes(PODLESS_SECONDS + 1)
     await reconcile(parts)
-    obstacle = parts.queue.room("team").obstacle
+    obstacle = parts.queue.of_namespace("team").obstacle
     assert obstacle is not None
     assert (obstacle.reason, await heard(parts)) == (Reason.POD_REFUSED, set(owners))
     name = parts.kube.of_kind(JOBS)[0]["metadata"]["name"].removeprefix("qj-shared-")
     parts.feed.pod(parts.kube.put(PODS, shared_pod(name)), False)
     await reconcile(parts)
-    assert parts.queue.room("team").obstacle is None
+    assert parts.queue.of_namespace("team").obstacle is None
     assert await heard(parts) == set(owners)
 
 
@@ -290,7 +290,7 @@ async def test_a_worker_that_ends_gives_its_order_back(
         parts.set_container_state(pod, state, conditions)
     turn = parts.queue.turn(only(owner))
     assert turn is not None
-    assert only(owner) in parts.queue.room("team").waiting
+    assert only(owner) in parts.queue.of_namespace("team").waiting
     assert (turn.attempts, turn.pod) == (attempts, None), "the same end counts once"
     assert words in turn.trouble
     assert owner in await heard(parts)
@@ -363,14 +363,14 @@ async def test_the_clock_alone_brings_on_what_is_due(monkeypatch: pytest.MonkeyP
     turn = parts.queue.turn(only(late))
     assert turn is not None
     turn.first, turn.deadline = clock.now(), 10.0
-    changed = parts.queue.room("team").changed
+    changed = parts.queue.of_namespace("team").changed
     changed.clear()
     time.passes(20)
     task = asyncio.create_task(parts.staffing.run())
     await asyncio.wait_for(changed.wait(), 30)
     async with asyncio.timeout(30):
         assert {await parts.controller.work_queue.get() for _ in range(2)} == {silent, late}
-    assert {owner: only(owner) in parts.queue.room("team").over for owner in (silent, late)} == {
+    assert {owner: only(owner) in parts.queue.of_namespace("team").over for owner in (silent, late)} == {
         silent: False,
         late: True,
     }

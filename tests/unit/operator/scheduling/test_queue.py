@@ -57,8 +57,8 @@ def found(of: Queue, shard: Shard) -> Turn:
 
 
 def where(of: Queue, shard: Shard) -> str:
-    room = of.room(shard.owner.namespace)
-    (name,) = [name for name in ("waiting", "given", "over") if shard in getattr(room, name)]
+    namespace_queue = of.of_namespace(shard.owner.namespace)
+    (name,) = [name for name in ("waiting", "given", "over") if shard in getattr(namespace_queue, name)]
     return name
 
 
@@ -72,9 +72,9 @@ def test_the_oldest_is_given_first_and_nobody_twice() -> None:
 
 def test_an_offer_is_told_to_whoever_waits_for_one() -> None:
     made = Queue(LANES)
-    made.room("team").changed.clear()
+    made.of_namespace("team").changed.clear()
     made.offer(A.owner, [turn()], NOW)
-    assert made.room("team").changed.is_set()
+    assert made.of_namespace("team").changed.is_set()
 
 
 def test_a_second_offer_changes_nothing() -> None:
@@ -153,9 +153,9 @@ def test_where_the_cluster_gives_fewer_workers_their_number_is_that_of_the_lanes
 def test_what_is_laid_down_waits_again_and_that_is_told() -> None:
     made = queue(A)
     made.take(ONE, NOW)
-    made.room("team").changed.clear()
+    made.of_namespace("team").changed.clear()
     assert made.lay_down(ONE) == A
-    assert made.room("team").changed.is_set()
+    assert made.of_namespace("team").changed.is_set()
     assert (where(made, A), found(made, A).attempts) == ("waiting", 0)
     assert made.lay_down(ONE) is None
     assert made.take(TWO, NOW) == A
@@ -412,12 +412,12 @@ def test_a_namespace_that_has_nothing_is_forgotten() -> None:
     made.hinder("team", NO_NODE, 1, NOW)
     made.prune(keep=set())
     assert sorted(made.namespaces()) == ["other", "team"]
-    room = made.room("team")
+    namespace_queue = made.of_namespace("team")
     made.drop(A.owner)
     made.prune(keep={"team"})
-    assert made.room("team") is room, "a worker may wait at it for an order"
+    assert made.of_namespace("team") is namespace_queue, "a worker may wait at it for an order"
     made.prune(keep=set())
-    assert made.room("team") is not room
+    assert made.of_namespace("team") is not namespace_queue
     assert not made.others_starve("other", NOW)
 
 
@@ -449,7 +449,7 @@ class AnyOrder(RuleBasedStateMachine):
     def given_by_now(self) -> None:
         """Whatever a rule has just given began by now."""
         for space in SPACES:
-            for shard in self.queue.room(space).given:
+            for shard in self.queue.of_namespace(space).given:
                 self.first.setdefault(shard.owner, self.now)
 
     @rule(
@@ -474,13 +474,13 @@ class AnyOrder(RuleBasedStateMachine):
         self.jobs.pop(owner, None)
         self.first.pop(owner, None)
         assert self.queue.turns(owner) == []
-        room = self.queue.room(owner.namespace)
-        left = [*room.waiting, *room.given, *room.over, *self.queue._carries.values()]
-        assert owner not in {shard.owner for shard in left} | set(room.jobs)
+        namespace_queue = self.queue.of_namespace(owner.namespace)
+        left = [*namespace_queue.waiting, *namespace_queue.given, *namespace_queue.over, *self.queue._carries.values()]
+        assert owner not in {shard.owner for shard in left} | set(namespace_queue.jobs)
 
     @rule(pod=PODS)
     def take(self, pod: Pod) -> None:
-        waited = dict(self.queue.room(pod.namespace).waiting)
+        waited = dict(self.queue.of_namespace(pod.namespace).waiting)
         had = self.queue.carried_by(pod.uid)
         shard = self.queue.take(pod, self.now)
         self.given_by_now()
@@ -502,7 +502,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(pod=PODS, data=st.data())
     def hear_of_what_waits(self, pod: Pod, data: st.DataObject) -> None:
-        waiting = self.queue.room(pod.namespace).waiting
+        waiting = self.queue.of_namespace(pod.namespace).waiting
         if waiting:
             shard = data.draw(st.sampled_from(list(waiting)))
             self.queue.hear(pod, shard, self.now)
@@ -560,7 +560,7 @@ class AnyOrder(RuleBasedStateMachine):
     def hinder(self, space: str, obstacle: Worker | None, lanes: int | None) -> None:
         news = self.queue.hinder(space, obstacle, lanes, self.now)
         assert len(news) == len(set(news))
-        assert set(news) <= {shard.owner for shard in self.queue.room(space).waiting}
+        assert set(news) <= {shard.owner for shard in self.queue.of_namespace(space).waiting}
         assert self.queue.hinder(space, obstacle, lanes, self.now) == []
 
     @rule(keep=st.sets(st.sampled_from(SPACES)))
@@ -571,22 +571,27 @@ class AnyOrder(RuleBasedStateMachine):
     def who_starves_waits(self) -> None:
         for space, another in (SPACES, SPACES[::-1]):
             if self.queue.others_starve(space, self.now):
-                assert self.queue.room(another).waiting
+                assert self.queue.of_namespace(another).waiting
 
     @invariant()
     def every_order_is_in_one_place(self) -> None:
-        rooms = [self.queue.room(space) for space in SPACES]
-        placed = [shard for room in rooms for turns in (room.waiting, room.given, room.over) for shard in turns]
+        namespace_queues = [self.queue.of_namespace(space) for space in SPACES]
+        placed = [
+            shard
+            for namespace_queue in namespace_queues
+            for turns in (namespace_queue.waiting, namespace_queue.given, namespace_queue.over)
+            for shard in turns
+        ]
         assert sorted(placed) == sorted(self.offered)
         assert all(
             shard.owner.namespace == space
-            for space, room in zip(SPACES, rooms, strict=True)
-            for shard in (*room.waiting, *room.given, *room.over)
+            for space, namespace_queue in zip(SPACES, namespace_queues, strict=True)
+            for shard in (*namespace_queue.waiting, *namespace_queue.given, *namespace_queue.over)
         )
 
     @invariant()
     def a_job_s_turns_are_those_of_its_shards_in_their_order(self) -> None:
-        known = {owner: shards for space in SPACES for owner, shards in self.queue.room(space).jobs.items()}
+        known = {owner: shards for space in SPACES for owner, shards in self.queue.of_namespace(space).jobs.items()}
         assert known == {owner: [Shard(owner, n) for n in range(shards)] for owner, shards in self.jobs.items()}
         for owner, shards in known.items():
             assert list(map(id, self.queue.turns(owner))) == [id(found(self.queue, shard)) for shard in shards]
@@ -598,17 +603,17 @@ class AnyOrder(RuleBasedStateMachine):
 
     @invariant()
     def a_turn_says_where_it_is(self) -> None:
-        for room in map(self.queue.room, SPACES):
-            for turn in room.waiting.values():
+        for namespace_queue in map(self.queue.of_namespace, SPACES):
+            for turn in namespace_queue.waiting.values():
                 assert (turn.pod, turn.given, turn.heard, turn.ended, turn.failure) == (None, None, None, False, None)
-            for turn in room.given.values():
+            for turn in namespace_queue.given.values():
                 assert turn.pod is not None
                 assert turn.given is not None
                 assert turn.first is not None
                 assert turn.heard is not None
                 assert turn.first <= turn.given <= turn.heard <= self.now
                 assert (turn.ended, turn.failure) == (False, None)
-            for turn in room.over.values():
+            for turn in namespace_queue.over.values():
                 assert turn.pod is None
                 assert turn.ended or turn.failure is not None
 
@@ -616,17 +621,19 @@ class AnyOrder(RuleBasedStateMachine):
     def a_worker_carries_what_is_given_to_it_and_nothing_else(self) -> None:
         given = {
             turn.pod.uid: shard
-            for room in map(self.queue.room, SPACES)
-            for shard, turn in room.given.items()
+            for namespace_queue in map(self.queue.of_namespace, SPACES)
+            for shard, turn in namespace_queue.given.items()
             if turn.pod is not None
         }
-        assert len(given) == sum(len(self.queue.room(space).given) for space in SPACES), "one order for each worker"
+        assert len(given) == sum(len(self.queue.of_namespace(space).given) for space in SPACES), (
+            "one order for each worker"
+        )
         assert self.queue._carries == given
 
     @invariant()
     def demand_is_bounded(self) -> None:
         for space in SPACES:
-            waiting = bool(self.queue.room(space).waiting)
+            waiting = bool(self.queue.of_namespace(space).waiting)
             assert waiting == (space in self.queue.namespaces())
             assert int(waiting) <= self.queue.demand(space, self.now) <= self.queue.lanes
 
