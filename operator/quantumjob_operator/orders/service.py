@@ -66,11 +66,11 @@ class Desk:
         if isinstance(who, Shard):
             if said.leaving or said.ended:
                 raise Gone
-            return await self._own(who)
+            return await self._dedicated_order(who)
         self.staffing.crew.hear(who, clock.now())
         if said.leaving or self.staffing.crew.is_leaving(who):  # that the answer was lost changes nothing
             self._let_go(who)
-        return await self._turn(who)
+        return await self._shared_order(who)
 
     def ended(self, who: Identity, said: Ended) -> None:
         """A worker says how its order ended: a hint, for the store alone is believed."""
@@ -116,7 +116,7 @@ class Desk:
         left = self._seconds_left(shard)
         return builder.segment_urls(self.open_store().pending, shard, said.start, left, saves=said.arrays)
 
-    async def _own(self, shard: Shard) -> Order:
+    async def _dedicated_order(self, shard: Shard) -> Order:
         """The order of a dedicated worker."""
         known = self.controller.remember(shard.owner)
         untouched = known.fresh and shard.number not in known.ordered
@@ -127,7 +127,7 @@ class Desk:
         there = [] if untouched else await builder.written(store.pending, shard)
         return builder.order(store, shard, (program, found.data), found=there, left=left)
 
-    async def _turn(self, pod: Pod) -> Order | None:
+    async def _shared_order(self, pod: Pod) -> Order | None:
         """The next order of a shared worker, as soon as there is one."""
         self._ask_once(pod)
         loop = asyncio.get_running_loop()
@@ -203,8 +203,8 @@ class Desk:
             queue.end(shard)
             self._count(shard)
             return None
-        turn, left = queue.turn(shard), self._seconds_left(shard)
-        expected = turn.expected if turn else None
+        assignment, left = queue.assignment(shard), self._seconds_left(shard)
+        expected = assignment.expected if assignment else None
         return builder.order(store, shard, (program, encode(program)), found=found, left=left, expected=expected)
 
     def _let_go(self, pod: Pod) -> None:
@@ -239,12 +239,12 @@ class Desk:
         quantumjob = self.controller.cache.quantumjobs.get(owner)
         if quantumjob is None or "deletionTimestamp" in quantumjob["metadata"]:
             return False
-        return not plan.is_cancelled(quantumjob) and failed(self.staffing.queue.turns(owner)) is None
+        return not plan.is_cancelled(quantumjob) and failed(self.staffing.queue.assignments(owner)) is None
 
     def _seconds_left(self, shard: Shard) -> float:
         """Until the job's deadline."""
-        if (turn := self.staffing.queue.turn(shard)) is not None:
-            return turn.left(clock.now())
+        if (assignment := self.staffing.queue.assignment(shard)) is not None:
+            return assignment.left(clock.now())
         quantumjob = self.controller.cache.quantumjobs.get(shard.owner)
         if quantumjob is None:
             raise Unknown

@@ -31,7 +31,7 @@ from quantumjob_operator.results.collect import Corrupt, Found, NotEnded, known_
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.results.ports import ObjectStore
 from quantumjob_operator.results.promotion import promote
-from quantumjob_operator.scheduling.autoscaler import Staffing, new_turns
+from quantumjob_operator.scheduling.autoscaler import Staffing, new_assignments
 from quantumjob_operator.scheduling.queue import PAUSE_SECONDS
 
 JSON = dict[str, Any]
@@ -170,7 +170,10 @@ class Controller:
         if self.staffing and self.staffing.takes(quantumjob):
             queue = self.staffing.queue
             return replace(
-                view, shared=True, turns=queue.turns(owner), obstacle=queue.of_namespace(owner.namespace).obstacle
+                view,
+                shared=True,
+                assignments=queue.assignments(owner),
+                obstacle=queue.of_namespace(owner.namespace).obstacle,
             )
         return replace(view, job=self.cache.job(owner), pods=self.cache.pods(owner))
 
@@ -240,7 +243,7 @@ class Controller:
         if self.staffing and owner in self.cache.quantumjobs:
             known = self.remember(owner)
             since = clock.now() if known.fresh else self.started + PAUSE
-            self.staffing.offer(owner, new_turns(quantumjob, step.program, since))
+            self.staffing.offer(owner, new_assignments(quantumjob, step.program, since))
 
     async def _create(self, owner: Owner, quantumjob: JSON, step: plan.Create) -> None:
         await self._store_program(owner, quantumjob, step.program)

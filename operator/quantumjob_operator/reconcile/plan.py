@@ -20,8 +20,8 @@ from quantumjob_operator.model.placement import DEDICATED, SHARED
 from quantumjob_operator.model.validation import Refusal, accept, is_unseen
 from quantumjob_operator.model.worker_state import ABSENT, Worker, observe
 from quantumjob_operator.results.manifest import Failure
-from quantumjob_operator.scheduling.assignment import ABSENT as WITHOUT_TURN
-from quantumjob_operator.scheduling.assignment import Turn, is_carried, observe_turns
+from quantumjob_operator.scheduling.assignment import ABSENT as NOT_ENQUEUED
+from quantumjob_operator.scheduling.assignment import Assignment, is_carried, observe_assignments
 
 JSON = dict[str, Any]
 
@@ -44,7 +44,7 @@ class View:
     """Of a dedicated worker."""
     shared: bool = False
     """It takes its turn at a worker that its namespace shares."""
-    turns: Sequence[Turn] = ()
+    assignments: Sequence[Assignment] = ()
     """Of its shards, there."""
     obstacle: Worker | None = None
     """What keeps shared workers of its namespace from starting."""
@@ -70,7 +70,11 @@ class View:
     @property
     def worker(self) -> Worker:
         """The state of whoever carries it out."""
-        return observe_turns(self.turns, self.obstacle, shards(self.quantumjob)) if self.shared else self._dedicated
+        return (
+            observe_assignments(self.assignments, self.obstacle, shards(self.quantumjob))
+            if self.shared
+            else self._dedicated
+        )
 
     @property
     def _dedicated(self) -> Worker:
@@ -162,7 +166,7 @@ def _first(view: View, now: datetime) -> Step:
         return Write(status.refused(quantumjob, program.message, now))
     if not view.shared:
         return Write(status.accepted(quantumjob, program, DEDICATED, ABSENT, now))
-    told = status.accepted(quantumjob, program, SHARED, WITHOUT_TURN, now)
+    told = status.accepted(quantumjob, program, SHARED, NOT_ENQUEUED, now)
     # What is lost with a draft is found again, but for an object that may be another by then.
     return Draft(told) if program.listed is None else Write(told)
 
@@ -178,7 +182,7 @@ def _cancel(view: View, now: datetime) -> Step | None:
         return None if "deletionTimestamp" in view.job["metadata"] else Delete()
     if view.finishing:
         return None if view.looked else Promote()  # a shared worker may have it
-    if view.shared and is_carried(view.turns):
+    if view.shared and is_carried(view.assignments):
         return None  # its workers are told with their next sign of life
     program = accept(view.quantumjob)
     if isinstance(program, Refusal):
@@ -235,11 +239,11 @@ def carried(view: View) -> JSON:
         found["progress"] = f"{min(max(view.done, before), all_pubs)}/{all_pubs}"  # after a restart not all speak again
     if view.job is not None:
         found["job"] = view.job["metadata"]["name"]
-    if workers := sorted({turn.worker for turn in view.turns if turn.worker}):
+    if workers := sorted({assignment.worker for assignment in view.assignments if assignment.worker}):
         found["worker"] = workers[0] if len(workers) == 1 else f"{workers[0]} and {len(workers) - 1} more"
-    if attempts := max((turn.attempts for turn in view.turns), default=0):
+    if attempts := max((assignment.attempts for assignment in view.assignments), default=0):
         found["attempts"] = attempts
-    if begun := [turn.first for turn in view.turns if turn.first]:
+    if begun := [assignment.first for assignment in view.assignments if assignment.first]:
         found["times"] = told.get("times", {}) | {"ordered": clock.rfc3339(min(begun))}
     return found
 

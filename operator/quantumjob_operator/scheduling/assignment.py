@@ -36,7 +36,7 @@ class Pod(NamedTuple):
 
 
 @dataclass
-class Turn:
+class Assignment:
     """One order."""
 
     expected: float
@@ -86,37 +86,39 @@ def is_silent(heard: datetime | None, now: datetime) -> bool:
     return heard is not None and (now - heard).total_seconds() > SILENT_SECONDS
 
 
-def observe_turns(turns: Sequence[Turn], obstacle: Worker | None, shards: int = 1) -> Worker:
+def observe_assignments(assignments: Sequence[Assignment], obstacle: Worker | None, shards: int = 1) -> Worker:
     """The state of a job's workers. `obstacle` keeps the workers of its namespace from starting.
 
     A shard that has failed for good fails the job, once the workers of the others have stored what they have.
     """
-    if not turns:
+    if not assignments:
         return ABSENT
-    failure = failed(turns)
-    if failure is not None and not is_carried(turns):
+    failure = failed(assignments)
+    if failure is not None and not is_carried(assignments):
         return Worker("failed", Reason(failure.reason), failure.message)
-    if len(turns) == shards and all(turn.ended for turn in turns):  # else one was withdrawn
+    if len(assignments) == shards and all(assignment.ended for assignment in assignments):  # else one was withdrawn
         return Worker("ended", Reason.STORING, "The worker has ended; its results are being verified.")
-    trouble = next((turn.trouble for turn in turns if turn.trouble and not turn.ended), "")
-    if not is_carried(turns):
+    trouble = next(
+        (assignment.trouble for assignment in assignments if assignment.trouble and not assignment.ended), ""
+    )
+    if not is_carried(assignments):
         if obstacle is not None:
             return obstacle
         if trouble:
             return Worker("waiting", Reason.RETRYING, f"{trouble} Another attempt follows.")
-    if given := [turn.given for turn in turns if turn.given is not None]:
+    if given := [assignment.given for assignment in assignments if assignment.given is not None]:
         # Of several shards none is named, nor a moment in which all wait that are not done: each change would be worth
         # a status write.
-        message = f"Worker {turns[0].worker} runs it." if len(turns) == 1 else "Workers run its shards."
+        message = f"Worker {assignments[0].worker} runs it." if len(assignments) == 1 else "Workers run its shards."
         return Worker("running", Reason.RUNNING, message, clock.rfc3339(min(given)))
     return QUEUED
 
 
-def failed(turns: Sequence[Turn]) -> Failure | None:
+def failed(assignments: Sequence[Assignment]) -> Failure | None:
     """Why there is no other attempt at one of a job's shards."""
-    return next((turn.failure for turn in turns if turn.failure is not None), None)
+    return next((assignment.failure for assignment in assignments if assignment.failure is not None), None)
 
 
-def is_carried(turns: Sequence[Turn]) -> bool:
+def is_carried(assignments: Sequence[Assignment]) -> bool:
     """Whether a worker has one of a job's shards."""
-    return any(turn.pod is not None for turn in turns)
+    return any(assignment.pod is not None for assignment in assignments)

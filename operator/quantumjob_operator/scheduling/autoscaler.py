@@ -22,7 +22,7 @@ from quantumjob_operator.model.job_template import SHARED_PREFIX, template_of
 from quantumjob_operator.model.placement import SHARED, placement
 from quantumjob_operator.model.worker_state import Worker, explain, is_disrupted, is_out_of_memory, terminated
 from quantumjob_operator.results.manifest import Failure
-from quantumjob_operator.scheduling.assignment import Pod, Turn
+from quantumjob_operator.scheduling.assignment import Assignment, Pod
 from quantumjob_operator.scheduling.queue import Queue
 from quantumjob_operator.scheduling.worker_pool import PODLESS_SECONDS, Crew
 
@@ -63,8 +63,8 @@ class Staffing:
         way: str = told.get("placement") or placement(quantumjob)
         return way == SHARED
 
-    def offer(self, owner: Owner, turns: Sequence[Turn]) -> None:
-        self.queue.offer(owner, turns, clock.now())
+    def offer(self, owner: Owner, assignments: Sequence[Assignment]) -> None:
+        self.queue.offer(owner, assignments, clock.now())
         self.look(owner.namespace)
 
     def see(self, pod: JSON, *, gone: bool = False) -> None:
@@ -164,7 +164,7 @@ def _refused(error: ApiError) -> str:
     return f"The cluster refuses the Job of the namespace's shared worker: {error.message}"
 
 
-def new_turns(quantumjob: JSON, program: Program, since: datetime) -> list[Turn]:
+def new_assignments(quantumjob: JSON, program: Program, since: datetime) -> list[Assignment]:
     """The turns of a job that waits, one for each shard.
 
     Not before `since`: it may be in the hands of workers that are yet to be heard.
@@ -172,7 +172,7 @@ def new_turns(quantumjob: JSON, program: Program, since: datetime) -> list[Turn]
     status, spec = quantumjob["status"], quantumjob["spec"]
     ordered = status.get("times", {}).get("ordered")
     return [
-        Turn(
+        Assignment(
             expected=expected,
             deadline=float(spec["activeDeadlineSeconds"]),
             retries=spec["backoffLimit"],

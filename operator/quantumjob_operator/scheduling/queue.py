@@ -19,7 +19,7 @@ from quantumjob_contract.schema.orders import ALIVE_SECONDS
 from quantumjob_operator.model.worker_state import Worker
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.scheduling import policy
-from quantumjob_operator.scheduling.assignment import Pod, Turn, is_silent
+from quantumjob_operator.scheduling.assignment import Assignment, Pod, is_silent
 
 PAUSE_SECONDS: Final = 2 * ALIVE_SECONDS
 """After a start, in which a worker is heard that got its order from an operator that is gone."""
@@ -35,9 +35,9 @@ DEADLINE_MESSAGE: Final = (
 class NamespaceQueue:
     """One namespace. Each turn is in one of the three, oldest first."""
 
-    waiting: dict[Shard, Turn] = field(default_factory=dict)
-    given: dict[Shard, Turn] = field(default_factory=dict)
-    over: dict[Shard, Turn] = field(default_factory=dict)
+    waiting: dict[Shard, Assignment] = field(default_factory=dict)
+    given: dict[Shard, Assignment] = field(default_factory=dict)
+    over: dict[Shard, Assignment] = field(default_factory=dict)
     """Ended or given up, and not yet told."""
     jobs: dict[Owner, list[Shard]] = field(default_factory=dict)
     """The shards of each job, in the order of their numbers."""
@@ -65,25 +65,25 @@ class Queue:
     def of_namespace(self, namespace: str) -> NamespaceQueue:
         return self._by_namespace.setdefault(namespace, NamespaceQueue())
 
-    def turn(self, shard: Shard) -> Turn | None:
+    def assignment(self, shard: Shard) -> Assignment | None:
         namespace_queue = self._by_namespace.get(shard.owner.namespace)
         if namespace_queue is None:
             return None
         return namespace_queue.waiting.get(shard) or namespace_queue.given.get(shard) or namespace_queue.over.get(shard)
 
-    def turns(self, owner: Owner) -> list[Turn]:
+    def assignments(self, owner: Owner) -> list[Assignment]:
         """The turns of all shards of a job; empty where it was not offered."""
         namespace_queue = self._by_namespace.get(owner.namespace)
         shards = [] if namespace_queue is None else namespace_queue.jobs.get(owner, [])
-        return [turn for shard in shards if (turn := self.turn(shard)) is not None]
+        return [assignment for shard in shards if (assignment := self.assignment(shard)) is not None]
 
-    def offer(self, owner: Owner, turns: Sequence[Turn], now: datetime) -> None:
+    def offer(self, owner: Owner, assignments: Sequence[Assignment], now: datetime) -> None:
         """The shards of a job wait for their turns from now on, or are with the workers that have said so."""
         namespace_queue = self.of_namespace(owner.namespace)
         if owner in namespace_queue.jobs:
             return
-        namespace_queue.jobs[owner] = [Shard(owner, number) for number in range(len(turns))]
-        namespace_queue.waiting |= zip(namespace_queue.jobs[owner], turns, strict=True)
+        namespace_queue.jobs[owner] = [Shard(owner, number) for number in range(len(assignments))]
+        namespace_queue.waiting |= zip(namespace_queue.jobs[owner], assignments, strict=True)
         namespace_queue.changed.set()
         for claimed, pod, heard in list(self._claims.values()):
             if claimed in namespace_queue.waiting and claimed.owner == owner and not is_silent(heard, now):
@@ -101,24 +101,28 @@ class Queue:
         """Nobody needs this order any more; those of the job's other shards that are carried out go on to their end."""
         self._take_out(shard)
 
-    def _take_out(self, shard: Shard) -> Turn | None:
+    def _take_out(self, shard: Shard) -> Assignment | None:
         """Out of whichever of the three it is in, and out of its worker's hands."""
         namespace_queue = self.of_namespace(shard.owner.namespace)
-        for turns in (namespace_queue.waiting, namespace_queue.given, namespace_queue.over):
-            if (turn := turns.pop(shard, None)) is not None:
-                if turn.pod is not None and self._carries.get(turn.pod.uid) == shard:
-                    del self._carries[turn.pod.uid]
-                return turn
+        for assignments in (namespace_queue.waiting, namespace_queue.given, namespace_queue.over):
+            if (assignment := assignments.pop(shard, None)) is not None:
+                if assignment.pod is not None and self._carries.get(assignment.pod.uid) == shard:
+                    del self._carries[assignment.pod.uid]
+                return assignment
         return None
 
     def take(self, pod: Pod, now: datetime) -> Shard | None:
         """Give a worker the next order. Whatever it had before is no longer in its hands."""
         self.lay_down(pod)
         namespace_queue = self.of_namespace(pod.namespace)
-        ready = ((shard, turn) for shard, turn in namespace_queue.waiting.items() if turn.not_before <= now)
+        ready = (
+            (shard, assignment) for shard, assignment in namespace_queue.waiting.items() if assignment.not_before <= now
+        )
         expected, taken = itertools.tee(ready)
         lanes = self.lanes if namespace_queue.lanes is None else namespace_queue.lanes
-        index = policy.next_in((turn.weight(now, lanes) for _, turn in expected), _long(namespace_queue, now), lanes)
+        index = policy.next_in(
+            (assignment.weight(now, lanes) for _, assignment in expected), _long(namespace_queue, now), lanes
+        )
         if index is None:
             return None
         shard, _ = next(itertools.islice(taken, index, None))
@@ -131,8 +135,8 @@ class Queue:
         if shard in namespace_queue.waiting:
             self.lay_down(pod)
             self._give(namespace_queue, shard, pod, now)
-        elif (turn := namespace_queue.given.get(shard)) is not None and turn.pod == pod:
-            turn.heard = now
+        elif (assignment := namespace_queue.given.get(shard)) is not None and assignment.pod == pod:
+            assignment.heard = now
         elif shard.owner not in namespace_queue.jobs:
             self._claims[pod.uid] = (shard, pod, now)
 
@@ -143,12 +147,12 @@ class Queue:
         if shard is None:
             return None
         namespace_queue = self.of_namespace(shard.owner.namespace)
-        turn = namespace_queue.given.get(shard)
-        if turn is None or turn.pod != pod:
+        assignment = namespace_queue.given.get(shard)
+        if assignment is None or assignment.pod != pod:
             return None
         del namespace_queue.given[shard]
-        turn.pod = turn.given = turn.heard = None
-        namespace_queue.waiting = {shard: turn} | namespace_queue.waiting  # it has waited already
+        assignment.pod = assignment.given = assignment.heard = None
+        namespace_queue.waiting = {shard: assignment} | namespace_queue.waiting  # it has waited already
         namespace_queue.changed.set()
         return shard
 
@@ -161,26 +165,26 @@ class Queue:
 
     def end(self, shard: Shard) -> bool:
         """A worker says that its last segment is stored. False where nobody here has this order."""
-        turn = self._take_out(shard)
-        if turn is None:
+        assignment = self._take_out(shard)
+        if assignment is None:
             return False
-        turn.pod, turn.ended = None, True
-        self.of_namespace(shard.owner.namespace).over[shard] = turn
+        assignment.pod, assignment.ended = None, True
+        self.of_namespace(shard.owner.namespace).over[shard] = assignment
         return True
 
     def fail(self, shard: Shard, why: Failure, now: datetime, *, final: bool = False) -> None:
         """An attempt has failed, and no other would do better where this is `final`."""
-        turn = self.turn(shard)
-        if turn is None:
+        assignment = self.assignment(shard)
+        if assignment is None:
             return
-        if turn.pod is not None:
-            self.lay_down(turn.pod)
-        turn.attempts += 1
-        turn.trouble = why.message
-        turn.not_before = now + timedelta(seconds=FIRST_RETRY_SECONDS * 2 ** min(turn.attempts - 1, 5))
+        if assignment.pod is not None:
+            self.lay_down(assignment.pod)
+        assignment.attempts += 1
+        assignment.trouble = why.message
+        assignment.not_before = now + timedelta(seconds=FIRST_RETRY_SECONDS * 2 ** min(assignment.attempts - 1, 5))
         if final:
             self._give_up(shard, why)
-        elif turn.attempts > turn.retries:
+        elif assignment.attempts > assignment.retries:
             self._give_up(shard, Failure(why.reason, f"{why.message} No attempt is left (spec.backoffLimit)."))
 
     def overdue(self, now: datetime) -> list[Owner]:
@@ -189,13 +193,17 @@ class Queue:
         self._claims = {uid: claim for uid, claim in self._claims.items() if not is_silent(claim[2], now)}
         for namespace_queue in self._by_namespace.values():
             given = namespace_queue.given.values()
-            silent = [turn.pod for turn in given if turn.pod is not None and is_silent(turn.heard, now)]
+            silent = [
+                assignment.pod
+                for assignment in given
+                if assignment.pod is not None and is_silent(assignment.heard, now)
+            ]
             lost = [shard for pod in silent if (shard := self.lay_down(pod)) is not None]
             over = [
                 shard
-                for turns in (namespace_queue.given, namespace_queue.waiting)
-                for shard, turn in turns.items()
-                if turn.is_over(now)
+                for assignments in (namespace_queue.given, namespace_queue.waiting)
+                for shard, assignment in assignments.items()
+                if assignment.is_over(now)
             ]
             for shard in over:
                 self._give_up(shard, Failure(Reason.DEADLINE_EXCEEDED, DEADLINE_MESSAGE))
@@ -206,7 +214,9 @@ class Queue:
         """How many workers a namespace should have."""
         namespace_queue = self.of_namespace(namespace)
         return policy.wanted(
-            (turn.expected for turn in namespace_queue.waiting.values()), _long(namespace_queue, now), self.lanes
+            (assignment.expected for assignment in namespace_queue.waiting.values()),
+            _long(namespace_queue, now),
+            self.lanes,
         )
 
     def hinder(self, namespace: str, obstacle: Worker | None, lanes: int | None, now: datetime) -> list[Owner]:
@@ -241,21 +251,23 @@ class Queue:
         return [namespace for namespace, namespace_queue in self._by_namespace.items() if namespace_queue.waiting]
 
     def _give(self, namespace_queue: NamespaceQueue, shard: Shard, pod: Pod, now: datetime) -> None:
-        turn = namespace_queue.waiting.pop(shard)
-        turn.pod, turn.given, turn.heard = pod, now, now
-        turn.worker = pod.name
-        namespace_queue.given[shard] = turn
+        assignment = namespace_queue.waiting.pop(shard)
+        assignment.pod, assignment.given, assignment.heard = pod, now, now
+        assignment.worker = pod.name
+        namespace_queue.given[shard] = assignment
         self._carries[pod.uid] = shard
-        for each in self.turns(shard.owner):  # the deadline is the job's
+        for each in self.assignments(shard.owner):  # the deadline is the job's
             each.first = each.first or now
 
     def _give_up(self, shard: Shard, failure: Failure) -> None:
-        turn = self._take_out(shard)
-        if turn is not None:
-            turn.pod, turn.failure = None, failure
-            self.of_namespace(shard.owner.namespace).over[shard] = turn
+        assignment = self._take_out(shard)
+        if assignment is not None:
+            assignment.pod, assignment.failure = None, failure
+            self.of_namespace(shard.owner.namespace).over[shard] = assignment
 
 
 def _long(namespace_queue: NamespaceQueue, now: datetime) -> int:
     """How many long orders are being carried out."""
-    return sum(policy.is_long(turn.expected, turn.taken(now)) for turn in namespace_queue.given.values())
+    return sum(
+        policy.is_long(assignment.expected, assignment.taken(now)) for assignment in namespace_queue.given.values()
+    )

@@ -38,7 +38,7 @@ from quantumjob_operator.orders import builder
 from quantumjob_operator.orders.http import OrderServer
 from quantumjob_operator.orders.identity import Registry
 from quantumjob_operator.orders.tokens import Denied, TokenVerifier
-from quantumjob_operator.scheduling.assignment import Pod, Turn
+from quantumjob_operator.scheduling.assignment import Assignment, Pod
 from support.jobs import only, program, result, write_job
 from support.jobs import owner as new_owner
 from support.kube import JOBS, PODS, QUANTUMJOBS, UID, FakeKube, another, job, pod, quantumjob
@@ -98,7 +98,7 @@ class Endpoint(Parts):
         """A small job waits for its turn."""
         owner = Owner(namespace, f"uid-{name}")
         self.feed.quantumjob(self.kube.put(QUANTUMJOBS, another(name, namespace=namespace)), False)
-        self.staffing.offer(owner, [Turn(0.03, 600.0, 3, clock.now())])
+        self.staffing.offer(owner, [Assignment(0.03, 600.0, 3, clock.now())])
         return owner
 
 

@@ -21,7 +21,7 @@ from quantumjob_operator.orders import builder
 from quantumjob_operator.orders import service as desk_module
 from quantumjob_operator.orders.service import Gone, Unknown
 from quantumjob_operator.reconcile.controller import PROGRESS_SECONDS
-from quantumjob_operator.scheduling.assignment import SILENT_SECONDS, Pod, Turn
+from quantumjob_operator.scheduling.assignment import SILENT_SECONDS, Assignment, Pod
 from quantumjob_operator.scheduling.queue import PAUSE_SECONDS
 from quantumjob_operator.scheduling.worker_pool import LOST_SECONDS
 from support.jobs import only, result, write_job
@@ -53,9 +53,9 @@ def dedicated() -> Parts:
 
 
 def turn_of(parts: Parts, owner: Owner) -> Any:
-    turn = parts.queue.turn(only(owner))
-    assert turn is not None
-    return turn
+    assignment = parts.queue.assignment(only(owner))
+    assert assignment is not None
+    return assignment
 
 
 async def test_each_worker_gets_another_job_the_oldest_first() -> None:
@@ -164,7 +164,7 @@ async def test_all_workers_but_one_make_room_for_another_namespace_s_first() -> 
         if made["metadata"]["name"] not in {"qj-shared-a", "qj-shared-b"}:
             parts.feed.job(made, True)
     assert await parts.ask(first) is not None
-    parts.staffing.offer(uid_of("far", "far"), [Turn(0.03, 600.0, 3, clock.now())])
+    parts.staffing.offer(uid_of("far", "far"), [Assignment(0.03, 600.0, 3, clock.now())])
     parts.queue.hinder("far", Worker("waiting", Reason.UNSCHEDULABLE, "0/1"), 1, clock.now())
     with pytest.raises(Gone):
         await parts.ask(first, Ended("uid-one", 0))
@@ -262,8 +262,8 @@ async def test_a_failure_of_an_order_that_the_worker_has_not_counts_nothing() ->
     worker, other = parts.hire("a"), parts.hire("b")
     await parts.ask(worker)
     parts.desk.ended(other, Ended("uid-one", 0, int(Exit.INTERNAL), "A lie."))
-    turn = turn_of(parts, uid_of("one"))
-    assert (turn.pod, turn.attempts, turn.failure) == (worker, 0, None)
+    assignment = turn_of(parts, uid_of("one"))
+    assert (assignment.pod, assignment.attempts, assignment.failure) == (worker, 0, None)
 
 
 async def test_what_is_said_of_jobs_that_are_not_there_leaves_nothing() -> None:
@@ -457,7 +457,7 @@ async def test_a_dedicated_worker_s_failure_is_its_job_s_to_tell() -> None:
     with pytest.raises(Gone):
         await parts.ask(only(own), Ended(own.uid, 0, int(Exit.INTERNAL), "A defect."))
     assert not parts.controller.remember(own).hinted
-    assert parts.queue.turn(only(own)) is None
+    assert parts.queue.assignment(only(own)) is None
 
 
 async def test_a_dedicated_worker_speaks_of_its_own_job_only() -> None:
@@ -507,12 +507,16 @@ async def test_done_from_a_pod_that_does_not_carry_the_order_is_a_hint_only() ->
     worker, other = parts.hire("a"), parts.hire("b")
     await parts.ask(worker)
     parts.desk.ended(other, Ended("uid-one", 0))
-    turn = turn_of(parts, uid_of("one"))
-    assert (turn.pod, turn.ended, parts.queue.carried_by(worker.uid)) == (worker, False, only(uid_of("one")))
+    assignment = turn_of(parts, uid_of("one"))
+    assert (assignment.pod, assignment.ended, parts.queue.carried_by(worker.uid)) == (
+        worker,
+        False,
+        only(uid_of("one")),
+    )
     assert parts.controller.remember(uid_of("one")).hinted
     await parts.settle()
     assert not parts.kube.status("one").get("results"), "the store has nothing"
-    assert (turn_of(parts, uid_of("one")).pod, turn.failure) == (worker, None)
+    assert (turn_of(parts, uid_of("one")).pod, assignment.failure) == (worker, None)
     parts.store_last(uid_of("one"))
     parts.desk.ended(other, Ended("uid-one", 0))
     await parts.settle()
@@ -592,7 +596,7 @@ async def test_what_is_being_deleted_is_not_given() -> None:
     order = await parts.ask(parts.hire())
     assert order is not None
     assert order.uid == "uid-two"
-    assert parts.queue.turn(only(uid_of("one"))) is None
+    assert parts.queue.assignment(only(uid_of("one"))) is None
 
 
 async def test_a_worker_of_another_template_is_let_go() -> None:

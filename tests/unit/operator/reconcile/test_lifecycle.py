@@ -117,7 +117,7 @@ async def test_a_finished_job_costs_no_call_and_no_memory() -> None:
     await parts.settle()
     assert (parts.kube.calls, parts.store.requests) == ([], [])
     assert parts.controller.memory == {}
-    assert (parts.queue.turn(only(OF)), parts.controller.cache.quantumjobs) == (None, {})
+    assert (parts.queue.assignment(only(OF)), parts.controller.cache.quantumjobs) == (None, {})
 
 
 async def test_a_job_that_waits_reads_as_one_that_waits(time: Any) -> None:
@@ -162,7 +162,7 @@ async def test_a_store_that_is_down_at_the_start_is_told_once_and_waited_for(tim
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
             await parts.reconcile()
-    assert (doing(parts)["reason"], parts.queue.turn(only(OF))) == (Reason.WAITING_FOR_STORE, None)
+    assert (doing(parts)["reason"], parts.queue.assignment(only(OF))) == (Reason.WAITING_FOR_STORE, None)
     assert [each["reason"] for each in parts.kube.of_kind(EVENTS)] == ["WaitingForStore"]
     parts.store.pending.down = False
     await parts.told(time)
@@ -197,9 +197,9 @@ async def test_every_failed_attempt_is_counted_in_the_status(time: Any) -> None:
         time.passes(60)
     again = parts.restarted()
     await again.settle()
-    turn = again.queue.turn(only(OF))
-    assert turn is not None
-    assert turn.attempts == 3
+    assignment = again.queue.assignment(only(OF))
+    assert assignment is not None
+    assert assignment.attempts == 3
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ async def test_a_worker_that_says_it_has_ended_and_has_stored_nothing_ends_the_j
         assert not status.is_terminal(parts.status())
     await parts.reconcile()
     assert (parts.status()["phase"], failed(parts)["reason"]) == ("Failed", Reason.RESULTS_INCOMPLETE)
-    assert parts.queue.turn(only(OF)) is None
+    assert parts.queue.assignment(only(OF)) is None
 
 
 async def test_results_that_are_corrupt_are_never_complete() -> None:
@@ -304,7 +304,7 @@ async def test_a_job_that_waits_is_cancelled_at_once() -> None:
     await parts.settle()
     assert (parts.status()["phase"], failed(parts)["reason"]) == ("Cancelled", Reason.CANCELLED)
     assert "spec.cancel" in failed(parts)["message"]
-    assert (parts.queue.turn(only(OF)), parts.controller.memory) == (None, {})
+    assert (parts.queue.assignment(only(OF)), parts.controller.memory) == (None, {})
     assert await parts.ask(parts.hire()) is None
 
 
@@ -428,7 +428,7 @@ async def test_jobs_of_all_kinds_go_their_ways_at_once() -> None:
     assert shared == {True, False}
     assert parts.kube.status("far", "other")["phase"] == "Cancelled"
     assert only(Owner("team", "uid-small")) in parts.queue.of_namespace("team").waiting
-    assert parts.queue.turn(only(Owner("team", "uid-own"))) is None
+    assert parts.queue.assignment(only(Owner("team", "uid-own"))) is None
 
 
 async def test_a_code_that_no_worker_has_makes_no_figure_of_its_own() -> None:
@@ -446,7 +446,7 @@ async def test_a_deleted_job_is_forgotten_and_its_worker_told(time: Any) -> None
     parts.feed.quantumjob(parts.kube.vanish(QUANTUMJOBS, "bell"), True)
     await parts.settle()
     assert parts.alive(worker, OF.uid).stop
-    assert (parts.queue.turn(only(OF)), parts.controller.memory) == (None, {})
+    assert (parts.queue.assignment(only(OF)), parts.controller.memory) == (None, {})
     assert await parts.ask(worker, Ended(OF.uid, 0, int(Exit.TEMPORARY))) is None
 
 
@@ -548,7 +548,7 @@ async def test_a_label_that_is_added_after_acceptance_does_not_change_the_way(wa
     await again.settle()
     for each in (parts, again):
         assert each.staffing.takes(each.found()) == (way == SHARED)
-        assert (each.queue.turn(only(OF)) is not None) == (way == SHARED)
+        assert (each.queue.assignment(only(OF)) is not None) == (way == SHARED)
     assert parts.status()["placement"] == way
     assert ("job" in parts.status() or bool(parts.controller.cache.job(OF))) == (way == DEDICATED)
 
@@ -601,7 +601,7 @@ async def test_a_draft_outlives_an_edit() -> None:
     labels = {"labels": {names.LABEL_QUEUE: "mine"}}
     parts.feed.quantumjob(parts.kube.put(QUANTUMJOBS, raw | {"metadata": raw["metadata"] | labels}), False)
     await parts.settle()
-    assert parts.queue.turn(only(OF)) is not None
+    assert parts.queue.assignment(only(OF)) is not None
     assert parts.controller.cache.job(OF) is None
 
 
@@ -612,7 +612,7 @@ async def test_what_is_lost_with_a_draft_is_found_again(time: Any) -> None:
     again = parts.restarted()
     parts.store_last()
     await again.settle()
-    assert (again.status()["phase"], again.queue.turn(only(OF))) == ("Succeeded", None)
+    assert (again.status()["phase"], again.queue.assignment(only(OF))) == ("Succeeded", None)
 
 
 async def test_a_cancel_does_not_overtake_a_worker_of_which_only_a_lost_draft_knew(time: Any) -> None:

@@ -16,7 +16,7 @@ from quantumjob_operator.model.worker_state import ABSENT, Worker, index_of
 from quantumjob_operator.reconcile import plan
 from quantumjob_operator.reconcile.plan import Create, Delete, Draft, Offer, Promote, View, Write, decide
 from quantumjob_operator.results.manifest import Failure
-from quantumjob_operator.scheduling.assignment import Pod, Turn
+from quantumjob_operator.scheduling.assignment import Assignment, Pod
 from support.kube import TIME, job, pod, program_of, quantumjob, terminated
 
 RUNNING = {"running": {"startedAt": TIME}}
@@ -185,7 +185,7 @@ def test_the_index_of_a_pod(index: str, number: int) -> None:
 
 def test_many_workers_are_told_as_one_and_how_many_more() -> None:
     names = ["qj-b", "qj-a", "", "qj-c", "qj-a"]
-    found = plan.carried(shared(turns=[turn(worker=name, attempts=len(name)) for name in names]))
+    found = plan.carried(shared(assignments=[assignment(worker=name, attempts=len(name)) for name in names]))
     assert (found["worker"], found["attempts"]) == ("qj-a and 2 more", 4)
 
 
@@ -290,8 +290,8 @@ def test_a_transition_time_moves_only_with_the_status() -> None:
 POD = Pod("team", "qj-shared-a-x", "pod-shared-a")
 
 
-def turn(**changes: Any) -> Turn:
-    return Turn(**({"expected": 0.03, "deadline": 600.0, "retries": 3, "not_before": NOW} | changes))
+def assignment(**changes: Any) -> Assignment:
+    return Assignment(**({"expected": 0.03, "deadline": 600.0, "retries": 3, "not_before": NOW} | changes))
 
 
 def shared(of: dict[str, Any] | None = None, **changes: Any) -> View:
@@ -313,33 +313,35 @@ def test_its_first_status_stays_true_while_it_waits() -> None:
     first = decide(shared(quantumjob()), NOW)
     assert isinstance(first, Draft)
     waiting = quantumjob() | {"status": first.status}
-    assert decide(shared(waiting, turns=[turn()]), NOW) is None
-    assert decide(shared(waiting, turns=[turn()], draft=True), NOW) == Write(first.status), "nobody was told of it"
+    assert decide(shared(waiting, assignments=[assignment()]), NOW) is None
+    assert decide(shared(waiting, assignments=[assignment()], draft=True), NOW) == Write(first.status), (
+        "nobody was told of it"
+    )
 
 
 def test_a_draft_waits_for_the_change_that_it_is_written_with() -> None:
-    def wait(turn: Turn, after: float) -> float:
-        view = shared(accepted(), turns=[turn], draft=True)
+    def wait(assignment: Assignment, after: float) -> float:
+        view = shared(accepted(), assignments=[assignment], draft=True)
         now = NOW + timedelta(seconds=after)  # it is accepted at NOW
         step = decide(view, now)
         assert isinstance(step, Write)
         return plan.seconds_to_wait(view, step, now)
 
-    late = turn(**(CARRIED | {"given": NOW + timedelta(seconds=4.75)}))
-    assert wait(turn(), 0.25) == pytest.approx(0.75)
-    assert wait(turn(), 5) == 0
+    late = assignment(**(CARRIED | {"given": NOW + timedelta(seconds=4.75)}))
+    assert wait(assignment(), 0.25) == pytest.approx(0.75)
+    assert wait(assignment(), 5) == 0
     assert wait(late, 5) == pytest.approx(0.75), "one that has waited for long may run for a moment only"
-    assert wait(turn(attempts=1, trouble="It fell."), 0) == 0, "what has failed is told at once"
+    assert wait(assignment(attempts=1, trouble="It fell."), 0) == 0, "what has failed is told at once"
 
 
 def test_a_worker_s_end_is_promoted_whoever_it_was() -> None:
-    assert decide(shared(turns=[turn(ended=True)]), NOW) == Promote(required=True)
+    assert decide(shared(assignments=[assignment(ended=True)]), NOW) == Promote(required=True)
     failure = Failure(Reason.OUT_OF_MEMORY, "Raise it.")
-    assert decide(shared(turns=[turn(failure=failure)]), NOW) == Promote(failure)
+    assert decide(shared(assignments=[assignment(failure=failure)]), NOW) == Promote(failure)
 
 
 def test_a_turn_s_progress_says_who_has_it_since_when_and_how_often_it_failed() -> None:
-    step = decide(shared(turns=[turn(**CARRIED, worker=POD.name, attempts=2)]), NOW)
+    step = decide(shared(assignments=[assignment(**CARRIED, worker=POD.name, attempts=2)]), NOW)
     assert isinstance(step, Write)
     assert (step.status["worker"], step.status["attempts"], step.status["phase"]) == (POD.name, 2, "Running")
     assert step.status["times"]["ordered"] == clock.rfc3339(clock.parse(TIME))
@@ -350,14 +352,20 @@ def test_a_turn_s_progress_says_who_has_it_since_when_and_how_often_it_failed() 
     ("view", "expected"),
     [
         (shared(accepted(**CANCEL)), "Cancelled"),
-        (shared(accepted(**CANCEL), turns=[turn()]), "Cancelled"),
-        (shared(accepted(**CANCEL), turns=[turn(trouble="It died.")]), "Cancelled"),
-        (shared(accepted(**CANCEL), obstacle=Worker("waiting", Reason.POD_REFUSED, "x"), turns=[turn()]), "Cancelled"),
-        (shared(accepted(**CANCEL), turns=[turn(**CARRIED)]), None),
-        (shared(accepted(**CANCEL), turns=[turn(ended=True)]), Promote(required=True)),
-        (shared(accepted(**CANCEL), turns=[turn()], hinted=True), Promote()),
-        (shared(accepted(**CANCEL), turns=[turn(ended=True, given=NOW, first=NOW), turn()]), "Cancelled"),
-        (shared(accepted(**CANCEL), turns=[turn(), turn(**CARRIED)]), None),
+        (shared(accepted(**CANCEL), assignments=[assignment()]), "Cancelled"),
+        (shared(accepted(**CANCEL), assignments=[assignment(trouble="It died.")]), "Cancelled"),
+        (
+            shared(accepted(**CANCEL), obstacle=Worker("waiting", Reason.POD_REFUSED, "x"), assignments=[assignment()]),
+            "Cancelled",
+        ),
+        (shared(accepted(**CANCEL), assignments=[assignment(**CARRIED)]), None),
+        (shared(accepted(**CANCEL), assignments=[assignment(ended=True)]), Promote(required=True)),
+        (shared(accepted(**CANCEL), assignments=[assignment()], hinted=True), Promote()),
+        (
+            shared(accepted(**CANCEL), assignments=[assignment(ended=True, given=NOW, first=NOW), assignment()]),
+            "Cancelled",
+        ),
+        (shared(accepted(**CANCEL), assignments=[assignment(), assignment(**CARRIED)]), None),
         (View(accepted(**CANCEL)), "Cancelled"),
         (View(accepted(**CANCEL), job(quantumjob())), Delete()),
         (View(accepted(**CANCEL), job(quantumjob()), [pod(quantumjob(), RUNNING)]), Delete()),
@@ -427,11 +435,11 @@ def test_progress_is_what_the_worker_says() -> None:
     of = accepted()
     of["spec"]["program"]["pubs"] *= 16
     of["status"]["progress"] = "0/16"
-    step = decide(shared(of, turns=[turn(**CARRIED)], done=3), NOW)
+    step = decide(shared(of, assignments=[assignment(**CARRIED)], done=3), NOW)
     assert isinstance(step, Write)
     assert step.status["progress"] == "3/16"
-    again = decide(shared(of | {"status": step.status}, turns=[turn(**CARRIED)], done=3), NOW)
+    again = decide(shared(of | {"status": step.status}, assignments=[assignment(**CARRIED)], done=3), NOW)
     assert again is None, "the same is told once"
-    more = decide(shared(of | {"status": step.status}, turns=[turn(**CARRIED)], done=10**40), NOW)
+    more = decide(shared(of | {"status": step.status}, assignments=[assignment(**CARRIED)], done=10**40), NOW)
     assert isinstance(more, Write)
     assert more.status["progress"] == "16/16", "a worker's word must not make a status that the schema refuses"

@@ -16,7 +16,7 @@ from quantumjob_contract.schema.program import encode
 from quantumjob_operator.kubernetes.client import JOBS, PODS
 from quantumjob_operator.orders.service import Gone, Unknown
 from quantumjob_operator.reconcile.controller import PROGRESS_SECONDS
-from quantumjob_operator.scheduling.assignment import SILENT_SECONDS, Pod, Turn
+from quantumjob_operator.scheduling.assignment import SILENT_SECONDS, Assignment, Pod
 from quantumjob_operator.scheduling.queue import PAUSE_SECONDS
 from support.jobs import program, result, write_shard
 from support.kube import RUNNING, FakeKube, another, job, pod, terminated
@@ -53,8 +53,8 @@ def store_shard(parts: Parts, number: int, shards: int = 2, *, last: bool = True
     write_shard(parts.store.pending, shard(number), [pubs], last=last)  # type: ignore[arg-type]
 
 
-def turn_of(parts: Parts, number: int) -> Turn:
-    found = parts.queue.turn(shard(number))
+def turn_of(parts: Parts, number: int) -> Assignment:
+    found = parts.queue.assignment(shard(number))
     assert found is not None
     return found
 
@@ -94,7 +94,7 @@ async def test_two_workers_have_two_shards_and_both_ends_are_the_job_s() -> None
     await parts.settle()
     status = parts.kube.status("one")
     assert (status["phase"], status["progress"]) == ("Succeeded", "8/8")
-    assert (parts.queue.turns(OF), parts.controller.memory) == ([], {})
+    assert (parts.queue.assignments(OF), parts.controller.memory) == ([], {})
 
 
 async def test_what_is_over_is_asked_of_the_store_once() -> None:

@@ -16,18 +16,18 @@ from quantumjob_operator.scheduling.assignment import (
     OVERTIME_SECONDS,
     QUEUED,
     SILENT_SECONDS,
+    Assignment,
     Pod,
-    Turn,
     is_silent,
-    observe_turns,
+    observe_assignments,
 )
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 POD = Pod("team", "qj-shared-a-x", "pod-shared-a")
 
 
-def turn(**changes: Any) -> Turn:
-    return Turn(**({"expected": 0.03, "deadline": 600.0, "retries": 3, "not_before": NOW} | changes))
+def assignment(**changes: Any) -> Assignment:
+    return Assignment(**({"expected": 0.03, "deadline": 600.0, "retries": 3, "not_before": NOW} | changes))
 
 
 def later(seconds: float) -> datetime:
@@ -35,14 +35,14 @@ def later(seconds: float) -> datetime:
 
 
 def test_the_deadline_runs_from_the_first_turn() -> None:
-    assert turn().left(later(10_000)) == 600
-    assert turn(first=NOW).left(later(100)) == 500
-    assert not turn().is_over(later(10_000)), "to wait for a worker costs nothing of it"
+    assert assignment().left(later(10_000)) == 600
+    assert assignment(first=NOW).left(later(100)) == 500
+    assert not assignment().is_over(later(10_000)), "to wait for a worker costs nothing of it"
 
 
 def test_a_worker_has_the_time_to_end_by_itself() -> None:
-    assert turn(first=NOW).is_over(later(601))
-    carried = turn(first=NOW, pod=POD, given=NOW, heard=NOW)
+    assert assignment(first=NOW).is_over(later(601))
+    carried = assignment(first=NOW, pod=POD, given=NOW, heard=NOW)
     assert not carried.is_over(later(600 + OVERTIME_SECONDS))
     assert carried.is_over(later(601 + OVERTIME_SECONDS))
 
@@ -54,8 +54,8 @@ def test_silence() -> None:
 
 
 def test_how_long_it_takes_counts_from_the_newest_worker() -> None:
-    assert turn(first=NOW).taken(later(50)) == 0
-    assert turn(first=NOW, given=later(20)).taken(later(50)) == 30
+    assert assignment(first=NOW).taken(later(50)) == 0
+    assert assignment(first=NOW, given=later(20)).taken(later(50)) == 30
 
 
 OBSTACLE = Worker("waiting", Reason.UNSCHEDULABLE, "No node takes the worker: 0/1.")
@@ -86,19 +86,19 @@ CARRIED = {"pod": POD, "worker": POD.name, "given": NOW, "heard": NOW, "first": 
 def test_a_person_is_told_the_one_thing_that_matters(
     changes: dict[str, Any], obstacle: Worker | None, state: str, reason: Reason, words: str
 ) -> None:
-    worker = observe_turns([turn(**changes)], obstacle)
+    worker = observe_assignments([assignment(**changes)], obstacle)
     assert (worker.state, worker.reason) == (state, reason)
     assert words in worker.message
 
 
 def test_a_job_without_a_turn_reads_as_one_that_waits() -> None:
     """So that the first status stays true, and is not written a second time, when the job has its turn."""
-    assert observe_turns([], OBSTACLE) == ABSENT
+    assert observe_assignments([], OBSTACLE) == ABSENT
     assert (ABSENT.reason, ABSENT.message) == (QUEUED.reason, QUEUED.message)
 
 
 def test_since_when_a_worker_runs_it_is_told() -> None:
-    assert observe_turns([turn(**CARRIED)], None).since == clock.rfc3339(NOW)
+    assert observe_assignments([assignment(**CARRIED)], None).since == clock.rfc3339(NOW)
 
 
 ENDED = {"ended": True, "given": NOW, "first": NOW, "worker": "before"}
@@ -143,7 +143,7 @@ TROUBLE = {"trouble": "It died.", "first": NOW}
 def test_of_several_shards_a_person_is_told_the_one_thing_that_matters(
     shards: list[dict[str, Any]], obstacle: Worker | None, state: str, reason: Reason, words: str
 ) -> None:
-    worker = observe_turns([turn(**changes) for changes in shards], obstacle, len(shards))
+    worker = observe_assignments([assignment(**changes) for changes in shards], obstacle, len(shards))
     assert (worker.state, worker.reason) == (state, reason)
     assert words in worker.message
 
@@ -152,5 +152,7 @@ def test_which_worker_has_which_shard_is_no_news() -> None:
     """Each change would be worth a status write."""
     other = Pod("team", "qj-shared-b-x", "pod-shared-b")
     moved = CARRIED | {"pod": other, "worker": other.name, "given": later(5)}
-    told = [observe_turns([turn(**CARRIED), turn(**each)], None) for each in (CARRIED, moved, {}, ENDED)]
+    told = [
+        observe_assignments([assignment(**CARRIED), assignment(**each)], None) for each in (CARRIED, moved, {}, ENDED)
+    ]
     assert len(set(told)) == 1

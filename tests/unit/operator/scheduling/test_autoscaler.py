@@ -16,8 +16,8 @@ from quantumjob_operator.kubernetes import workqueue
 from quantumjob_operator.kubernetes.client import JOBS, ApiError, Kind
 from quantumjob_operator.model.job_template import build_shared, template_of
 from quantumjob_operator.model.worker_state import Worker
-from quantumjob_operator.scheduling.assignment import SILENT_SECONDS, Pod, Turn
-from quantumjob_operator.scheduling.autoscaler import TICK_SECONDS, new_turns
+from quantumjob_operator.scheduling.assignment import SILENT_SECONDS, Assignment, Pod
+from quantumjob_operator.scheduling.autoscaler import TICK_SECONDS, new_assignments
 from quantumjob_operator.scheduling.worker_pool import (
     HOPELESS_SECONDS,
     LOST_SECONDS,
@@ -55,7 +55,7 @@ def wait(parts: Parts, count: int, expected: float, first: int = 0, namespace: s
     """So many jobs wait for their turn."""
     owners = [Owner(namespace, f"uid-{number}") for number in range(first, first + count)]
     for owner in owners:
-        parts.staffing.offer(owner, [Turn(expected, 600.0, 3, clock.now())])
+        parts.staffing.offer(owner, [Assignment(expected, 600.0, 3, clock.now())])
     return owners
 
 
@@ -288,11 +288,11 @@ async def test_a_worker_that_ends_gives_its_order_back(
     assert parts.queue.take(pod, clock.now()) == only(owner)
     for _ in range(2):
         parts.set_container_state(pod, state, conditions)
-    turn = parts.queue.turn(only(owner))
-    assert turn is not None
+    assignment = parts.queue.assignment(only(owner))
+    assert assignment is not None
     assert only(owner) in parts.queue.of_namespace("team").waiting
-    assert (turn.attempts, turn.pod) == (attempts, None), "the same end counts once"
-    assert words in turn.trouble
+    assert (assignment.attempts, assignment.pod) == (attempts, None), "the same end counts once"
+    assert words in assignment.trouble
     assert owner in await heard(parts)
 
 
@@ -302,9 +302,9 @@ async def test_a_pod_that_is_gone_gives_its_order_back() -> None:
     (owner,) = wait(parts, 1, SHORT)
     parts.queue.take(pod, clock.now())
     parts.feed.pod(parts.kube.vanish(PODS, pod.name), True)
-    turn = parts.queue.turn(only(owner))
-    assert turn is not None
-    assert (turn.attempts, turn.pod) == (0, None)
+    assignment = parts.queue.assignment(only(owner))
+    assert assignment is not None
+    assert (assignment.attempts, assignment.pod) == (0, None)
     assert owner in await heard(parts)
 
 
@@ -313,22 +313,22 @@ async def test_a_worker_s_death_without_an_order_harms_nobody() -> None:
     pod = parts.hire("a")
     (owner,) = wait(parts, 1, SHORT)
     parts.set_container_state(pod, terminated(137))
-    turn = parts.queue.turn(only(owner))
-    assert turn is not None
-    assert (turn.attempts, await heard(parts)) == (0, set())
+    assignment = parts.queue.assignment(only(owner))
+    assert assignment is not None
+    assert (assignment.attempts, await heard(parts)) == (0, set())
 
 
 async def test_its_reason_when_no_attempt_is_left() -> None:
     parts = Parts(FakeKube())
     pod = parts.hire("a")
-    parts.staffing.offer(OF, [Turn(SHORT, 600.0, 0, clock.now())])
+    parts.staffing.offer(OF, [Assignment(SHORT, 600.0, 0, clock.now())])
     parts.queue.take(pod, clock.now())
     parts.set_container_state(pod, OOM)
-    turn = parts.queue.turn(only(OF))
-    assert turn is not None
-    assert turn.failure is not None
-    assert turn.failure.reason == Reason.OUT_OF_MEMORY
-    assert "spec.resources.limits.memory" in turn.failure.message
+    assignment = parts.queue.assignment(only(OF))
+    assert assignment is not None
+    assert assignment.failure is not None
+    assert assignment.failure.reason == Reason.OUT_OF_MEMORY
+    assert "spec.resources.limits.memory" in assignment.failure.message
 
 
 async def test_a_job_that_has_one_of_its_own_already_takes_no_turn() -> None:
@@ -342,12 +342,12 @@ async def test_a_job_that_has_one_of_its_own_already_takes_no_turn() -> None:
 
 def test_a_new_turn_is_what_the_job_says_and_what_is_known_of_it() -> None:
     of, since = quantumjob(status={}), clock.now()
-    (made,) = new_turns(of, program(OF, 1), since)
+    (made,) = new_assignments(of, program(OF, 1), since)
     assert (made.deadline, made.retries, made.not_before, made.attempts, made.first) == (600.0, 3, since, 0, None)
     assert made.expected > 0
     ordered = clock.now() - timedelta(seconds=100)
     of["status"] = {"attempts": 2, "times": {"ordered": clock.rfc3339(ordered)}}
-    (made,) = new_turns(of, program(OF, 1), since)
+    (made,) = new_assignments(of, program(OF, 1), since)
     assert (made.attempts, made.first) == (2, ordered)
     assert made.left(ordered + timedelta(seconds=100)) == 500
 
@@ -360,9 +360,9 @@ async def test_the_clock_alone_brings_on_what_is_due(monkeypatch: pytest.MonkeyP
     pod = parts.hire("a")
     silent, late = wait(parts, 2, SHORT)
     parts.queue.take(pod, clock.now())
-    turn = parts.queue.turn(only(late))
-    assert turn is not None
-    turn.first, turn.deadline = clock.now(), 10.0
+    assignment = parts.queue.assignment(only(late))
+    assert assignment is not None
+    assignment.first, assignment.deadline = clock.now(), 10.0
     changed = parts.queue.of_namespace("team").changed
     changed.clear()
     time.passes(20)
@@ -417,8 +417,8 @@ async def test_a_late_tick_blames_nobody(monkeypatch: pytest.MonkeyPatch, time: 
     pod = parts.hire("a")
     (owner,) = wait(parts, 1, SHORT)
     parts.queue.take(pod, clock.now())
-    turn = parts.queue.turn(only(owner))
-    assert turn is not None
+    assignment = parts.queue.assignment(only(owner))
+    assert assignment is not None
     loop, now, delay, ticks = asyncio.get_running_loop(), 1000.0, 0.0, 0
     monkeypatch.setattr(loop, "time", lambda: now, raising=False)
     ticked = asyncio.Event()
@@ -438,7 +438,7 @@ async def test_a_late_tick_blames_nobody(monkeypatch: pytest.MonkeyPatch, time: 
             patched.setattr("quantumjob_operator.scheduling.autoscaler.asyncio.sleep", sleep)
             task = asyncio.create_task(parts.staffing._tick())
             await ticked.wait()
-        assert turn.pod == carrier
+        assert assignment.pod == carrier
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -446,16 +446,18 @@ async def test_a_late_tick_blames_nobody(monkeypatch: pytest.MonkeyPatch, time: 
 
 def test_new_turns_are_one_for_each_shard() -> None:
     of, since = quantumjob(status={"attempts": 2, "times": {"ordered": "2026-01-02T03:04:05Z"}}), clock.now()
-    made = new_turns(of, program(OF, 8, 3), since)
+    made = new_assignments(of, program(OF, 8, 3), since)
     assert len(made) == 3
     assert len(set(map(id, made))) == 3, "what becomes of one is not another's"
-    assert {(turn.attempts, turn.retries, turn.deadline, turn.not_before) for turn in made} == {(2, 3, 600.0, since)}
-    assert {turn.first for turn in made} == {clock.parse("2026-01-02T03:04:05Z")}
+    assert {
+        (assignment.attempts, assignment.retries, assignment.deadline, assignment.not_before) for assignment in made
+    } == {(2, 3, 600.0, since)}
+    assert {assignment.first for assignment in made} == {clock.parse("2026-01-02T03:04:05Z")}
 
 
 async def test_shards_of_a_long_job_are_worth_workers_of_their_own() -> None:
     parts = Parts(FakeKube())
-    parts.staffing.offer(OF, [Turn(LONG, 600.0, 3, clock.now()) for _ in range(20)])
+    parts.staffing.offer(OF, [Assignment(LONG, 600.0, 3, clock.now()) for _ in range(20)])
     assert await reconcile(parts) == 3, "as for so many long jobs"
     pods = [parts.hire(name) for name in "abcd"]
     got = [parts.queue.take(pod, clock.now()) for pod in pods]

@@ -19,8 +19,8 @@ from quantumjob_operator.scheduling.assignment import (
     PATIENCE,
     PATIENCE_SECONDS,
     SILENT_SECONDS,
+    Assignment,
     Pod,
-    Turn,
     is_silent,
 )
 from quantumjob_operator.scheduling.queue import FIRST_RETRY_SECONDS, YIELD_SECONDS, Queue
@@ -38,20 +38,20 @@ def later(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def turn(**changes: Any) -> Turn:
-    return Turn(**({"expected": SHORT, "deadline": 600.0, "retries": 3, "not_before": NOW} | changes))
+def assignment(**changes: Any) -> Assignment:
+    return Assignment(**({"expected": SHORT, "deadline": 600.0, "retries": 3, "not_before": NOW} | changes))
 
 
 def queue(*shards: Shard, lanes: int = LANES, **changes: Any) -> Queue:
     """These jobs wait."""
     made = Queue(lanes)
     for shard in shards:
-        made.offer(shard.owner, [turn(**changes)], NOW)
+        made.offer(shard.owner, [assignment(**changes)], NOW)
     return made
 
 
-def found(of: Queue, shard: Shard) -> Turn:
-    there = of.turn(shard)
+def found(of: Queue, shard: Shard) -> Assignment:
+    there = of.assignment(shard)
     assert there is not None
     return there
 
@@ -73,14 +73,14 @@ def test_the_oldest_is_given_first_and_nobody_twice() -> None:
 def test_an_offer_is_told_to_whoever_waits_for_one() -> None:
     made = Queue(LANES)
     made.of_namespace("team").changed.clear()
-    made.offer(A.owner, [turn()], NOW)
+    made.offer(A.owner, [assignment()], NOW)
     assert made.of_namespace("team").changed.is_set()
 
 
 def test_a_second_offer_changes_nothing() -> None:
     made = queue(A)
     made.take(ONE, NOW)
-    made.offer(A.owner, [turn()], NOW)
+    made.offer(A.owner, [assignment()], NOW)
     assert where(made, A) == "given"
 
 
@@ -102,7 +102,7 @@ def test_a_worker_that_spoke_before_the_offer_has_the_order() -> None:
     """A restarted operator looks into the store first; meanwhile the worker has said what it carries out."""
     made = Queue(4)
     made.hear(ONE, A, NOW)
-    made.offer(A.owner, [turn()], later(3))
+    made.offer(A.owner, [assignment()], later(3))
     assert (made.take(TWO, later(3)), made.carried_by(ONE.uid)) == (None, A)
 
 
@@ -110,13 +110,13 @@ def test_what_a_worker_said_long_ago_is_forgotten() -> None:
     made = Queue(4)
     made.hear(ONE, A, NOW)
     made.overdue(later(SILENT_SECONDS + 1))
-    made.offer(A.owner, [turn()], later(SILENT_SECONDS + 1))
+    made.offer(A.owner, [assignment()], later(SILENT_SECONDS + 1))
     assert made.take(TWO, later(SILENT_SECONDS + 1)) == A
 
 
 def test_an_order_waits_for_its_time() -> None:
     made = queue(A, not_before=later(4))
-    made.offer(B.owner, [turn(not_before=later(2))], NOW)
+    made.offer(B.owner, [assignment(not_before=later(2))], NOW)
     assert made.take(ONE, NOW) is None
     assert made.take(ONE, later(2)) == B
     assert made.take(TWO, later(4)) == A
@@ -124,7 +124,7 @@ def test_an_order_waits_for_its_time() -> None:
 
 def test_the_last_lane_is_not_for_the_long() -> None:
     made = queue(A, B, expected=LONG, lanes=2)
-    made.offer(C.owner, [turn()], NOW)
+    made.offer(C.owner, [assignment()], NOW)
     assert made.take(ONE, NOW) == A
     assert made.take(TWO, NOW) == C
     made.end(C)
@@ -136,7 +136,7 @@ def test_the_last_lane_is_not_for_the_long() -> None:
 def test_a_job_that_turns_out_long_counts_as_long() -> None:
     made = queue(A, lanes=2)
     made.take(ONE, NOW)
-    made.offer(B.owner, [turn(expected=LONG)], NOW)
+    made.offer(B.owner, [assignment(expected=LONG)], NOW)
     assert made.take(TWO, later(5)) is None
 
 
@@ -268,9 +268,9 @@ def test_after_a_restart_a_worker_is_heard_before_its_order_is_given_again() -> 
 def test_a_worker_that_nobody_has_offered_to_is_heard_later() -> None:
     made = Queue(LANES)
     made.hear(ONE, A, NOW)
-    assert made.turn(A) is None
+    assert made.assignment(A) is None
     assert not made.end(A)
-    made.offer(A.owner, [turn()], NOW)
+    made.offer(A.owner, [assignment()], NOW)
     made.hear(ONE, A, NOW)
     assert where(made, A) == "given"
 
@@ -309,8 +309,8 @@ def test_a_dropped_order_leaves_nothing() -> None:
     made.take(ONE, NOW)
     made.drop(A.owner)
     made.drop(A.owner)
-    assert (made.turn(A), made.carried_by(ONE.uid), made.lay_down(ONE)) == (None, None, None)
-    made.offer(A.owner, [turn()], NOW)
+    assert (made.assignment(A), made.carried_by(ONE.uid), made.lay_down(ONE)) == (None, None, None)
+    made.offer(A.owner, [assignment()], NOW)
     assert where(made, A) == "waiting"
 
 
@@ -319,7 +319,7 @@ def test_demand_counts_those_that_wait_and_the_long_that_run() -> None:
     assert made.demand("team", NOW) == 1
     made.take(ONE, NOW)
     assert made.demand("team", NOW) == 1
-    made.offer(B.owner, [turn()], NOW)
+    made.offer(B.owner, [assignment()], NOW)
     assert made.demand("team", NOW) == 2
     assert made.demand("other", NOW) == 0
 
@@ -345,7 +345,7 @@ def test_with_one_lane_a_long_order_that_has_waited_is_given() -> None:
     made = queue(A, lanes=1, expected=LONG)
     others = [only(Owner("team", f"short-{number}")) for number in range(3)]
     for shard in others:
-        made.offer(shard.owner, [turn()], NOW)
+        made.offer(shard.owner, [assignment()], NOW)
     patience = PATIENCE * LONG
     assert made.take(ONE, NOW) == others[0], "the short first"
     made.end(others[0])
@@ -356,7 +356,7 @@ def test_with_one_lane_a_long_order_that_has_waited_is_given() -> None:
 
 
 def test_patience_is_at_least_a_minute_and_of_one_lane_only() -> None:
-    brief = turn(expected=4.0)
+    brief = assignment(expected=4.0)
     assert brief.weight(later(PATIENCE_SECONDS), 1) == 4.0
     assert brief.weight(later(PATIENCE_SECONDS + 1), 1) == 0.0
     assert brief.weight(later(10_000), 2) == 4.0, "another lane is kept for the short"
@@ -384,7 +384,7 @@ def test_a_namespace_without_a_node_for_its_first_worker_starves_and_the_others_
 def test_the_others_make_room_for_a_while_only() -> None:
     """What no room helps, such as a node selector that fits no node, must not hold the others down for ever."""
     made = Queue(4)
-    made.offer(A.owner, [turn()], NOW)
+    made.offer(A.owner, [assignment()], NOW)
     for seconds in (0, YIELD_SECONDS + 1):
         made.hinder("team", NO_NODE, 1, NOW + timedelta(seconds=seconds))
     assert made.others_starve("other", NOW + timedelta(seconds=YIELD_SECONDS - 1))
@@ -403,7 +403,7 @@ def test_where_nobody_waits_any_more_nobody_starves() -> None:
     made.hinder("team", NO_NODE, 1, NOW)
     made.drop(A.owner)
     assert not made.others_starve("other", NOW)
-    made.offer(A.owner, [turn()], NOW)
+    made.offer(A.owner, [assignment()], NOW)
     assert made.others_starve("other", NOW)
 
 
@@ -460,20 +460,20 @@ class AnyOrder(RuleBasedStateMachine):
         pause=st.sampled_from([0.0, 4.0]),
     )
     def offer(self, owner: Owner, expected: list[float], retries: int, deadline: float, pause: float) -> None:
-        before = self.queue.turns(owner)
-        turns = [Turn(each, deadline, retries, self.now + timedelta(seconds=pause)) for each in expected]
-        self.queue.offer(owner, turns, self.now)
+        before = self.queue.assignments(owner)
+        assignments = [Assignment(each, deadline, retries, self.now + timedelta(seconds=pause)) for each in expected]
+        self.queue.offer(owner, assignments, self.now)
         self.given_by_now()
-        after = self.queue.turns(owner)
-        assert list(map(id, after)) == list(map(id, before or turns)), "all shards at once, and once"
-        self.jobs.setdefault(owner, len(turns))
+        after = self.queue.assignments(owner)
+        assert list(map(id, after)) == list(map(id, before or assignments)), "all shards at once, and once"
+        self.jobs.setdefault(owner, len(assignments))
 
     @rule(owner=OWNERS)
     def drop(self, owner: Owner) -> None:
         self.queue.drop(owner)
         self.jobs.pop(owner, None)
         self.first.pop(owner, None)
-        assert self.queue.turns(owner) == []
+        assert self.queue.assignments(owner) == []
         namespace_queue = self.queue.of_namespace(owner.namespace)
         left = [*namespace_queue.waiting, *namespace_queue.given, *namespace_queue.over, *self.queue._carries.values()]
         assert owner not in {shard.owner for shard in left} | set(namespace_queue.jobs)
@@ -493,7 +493,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(pod=PODS, uid=st.sampled_from("abc"), number=NUMBERS)
     def hear(self, pod: Pod, uid: str, number: int) -> None:
         shard = Shard(Owner(pod.namespace, uid), number)
-        before = self.queue.turn(shard)
+        before = self.queue.assignment(shard)
         carrier = before.pod if before else None
         self.queue.hear(pod, shard, self.now)
         self.given_by_now()
@@ -534,8 +534,8 @@ class AnyOrder(RuleBasedStateMachine):
             return
         before = {each: replace(found(self.queue, each)) for each in self.offered if each != shard}
         self.queue.fail(shard, WHY, self.now, final=final)
-        turn = found(self.queue, shard)
-        assert where(self.queue, shard) == ("over" if final or turn.attempts > turn.retries else "waiting")
+        assignment = found(self.queue, shard)
+        assert where(self.queue, shard) == ("over" if final or assignment.attempts > assignment.retries else "waiting")
         assert {each: found(self.queue, each) for each in before} == before, "each shard has attempts of its own"
 
     @rule(seconds=st.sampled_from([0.5, 3.0, 9.0, 30.0]))
@@ -551,10 +551,10 @@ class AnyOrder(RuleBasedStateMachine):
             shards = [shard for shard in self.offered if shard.owner == owner]
             assert {where(self.queue, shard) for shard in shards} & {"waiting", "over"}
         for shard in self.offered:
-            turn = found(self.queue, shard)
+            assignment = found(self.queue, shard)
             if where(self.queue, shard) != "over":
-                assert not turn.is_over(self.now)
-                assert not is_silent(turn.heard, self.now)
+                assert not assignment.is_over(self.now)
+                assert not is_silent(assignment.heard, self.now)
 
     @rule(space=st.sampled_from(SPACES), obstacle=OBSTACLES, lanes=st.sampled_from([None, 1, 2]))
     def hinder(self, space: str, obstacle: Worker | None, lanes: int | None) -> None:
@@ -579,8 +579,8 @@ class AnyOrder(RuleBasedStateMachine):
         placed = [
             shard
             for namespace_queue in namespace_queues
-            for turns in (namespace_queue.waiting, namespace_queue.given, namespace_queue.over)
-            for shard in turns
+            for assignments in (namespace_queue.waiting, namespace_queue.given, namespace_queue.over)
+            for shard in assignments
         ]
         assert sorted(placed) == sorted(self.offered)
         assert all(
@@ -594,36 +594,42 @@ class AnyOrder(RuleBasedStateMachine):
         known = {owner: shards for space in SPACES for owner, shards in self.queue.of_namespace(space).jobs.items()}
         assert known == {owner: [Shard(owner, n) for n in range(shards)] for owner, shards in self.jobs.items()}
         for owner, shards in known.items():
-            assert list(map(id, self.queue.turns(owner))) == [id(found(self.queue, shard)) for shard in shards]
+            assert list(map(id, self.queue.assignments(owner))) == [id(found(self.queue, shard)) for shard in shards]
 
     @invariant()
     def a_job_s_deadline_starts_once_for_all_its_shards(self) -> None:
         for owner in self.jobs:
-            assert {turn.first for turn in self.queue.turns(owner)} == {self.first.get(owner)}
+            assert {assignment.first for assignment in self.queue.assignments(owner)} == {self.first.get(owner)}
 
     @invariant()
     def a_turn_says_where_it_is(self) -> None:
         for namespace_queue in map(self.queue.of_namespace, SPACES):
-            for turn in namespace_queue.waiting.values():
-                assert (turn.pod, turn.given, turn.heard, turn.ended, turn.failure) == (None, None, None, False, None)
-            for turn in namespace_queue.given.values():
-                assert turn.pod is not None
-                assert turn.given is not None
-                assert turn.first is not None
-                assert turn.heard is not None
-                assert turn.first <= turn.given <= turn.heard <= self.now
-                assert (turn.ended, turn.failure) == (False, None)
-            for turn in namespace_queue.over.values():
-                assert turn.pod is None
-                assert turn.ended or turn.failure is not None
+            for assignment in namespace_queue.waiting.values():
+                assert (assignment.pod, assignment.given, assignment.heard, assignment.ended, assignment.failure) == (
+                    None,
+                    None,
+                    None,
+                    False,
+                    None,
+                )
+            for assignment in namespace_queue.given.values():
+                assert assignment.pod is not None
+                assert assignment.given is not None
+                assert assignment.first is not None
+                assert assignment.heard is not None
+                assert assignment.first <= assignment.given <= assignment.heard <= self.now
+                assert (assignment.ended, assignment.failure) == (False, None)
+            for assignment in namespace_queue.over.values():
+                assert assignment.pod is None
+                assert assignment.ended or assignment.failure is not None
 
     @invariant()
     def a_worker_carries_what_is_given_to_it_and_nothing_else(self) -> None:
         given = {
-            turn.pod.uid: shard
+            assignment.pod.uid: shard
             for namespace_queue in map(self.queue.of_namespace, SPACES)
-            for shard, turn in namespace_queue.given.items()
-            if turn.pod is not None
+            for shard, assignment in namespace_queue.given.items()
+            if assignment.pod is not None
         }
         assert len(given) == sum(len(self.queue.of_namespace(space).given) for space in SPACES), (
             "one order for each worker"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from quantumjob_operator import clock
 from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS
-from quantumjob_operator.scheduling.assignment import Turn
+from quantumjob_operator.scheduling.assignment import Assignment
 from support.jobs import only
 from support.kube import RUNNING, FakeKube, job, pod, quantumjob, shared_job, shared_pod, terminated
 from support.parts import OF, Parts
 
 
-def turn() -> Turn:
-    return Turn(0.03, 600.0, 3, clock.now())
+def assignment() -> Assignment:
+    return Assignment(0.03, 600.0, 3, clock.now())
 
 
 async def looked_at(parts: Parts) -> tuple[list[object], list[str]]:
@@ -36,9 +36,13 @@ async def test_a_quantumjob_that_is_gone_leaves_nothing() -> None:
     parts = Parts(FakeKube())
     parts.feed.quantumjob(quantumjob(), False)
     parts.controller.remember(OF)
-    parts.queue.offer(OF, [turn()], clock.now())
+    parts.queue.offer(OF, [assignment()], clock.now())
     parts.feed.quantumjob(quantumjob(), True)
-    assert (parts.controller.cache.quantumjobs, parts.controller.memory, parts.queue.turn(only(OF))) == ({}, {}, None)
+    assert (parts.controller.cache.quantumjobs, parts.controller.memory, parts.queue.assignment(only(OF))) == (
+        {},
+        {},
+        None,
+    )
     parts.feed.quantumjob(quantumjob(), False)
     assert parts.controller.cache.quantumjobs == {}, "a late echo brings nothing back"
 
@@ -75,7 +79,7 @@ async def test_a_shared_worker_concerns_its_namespace() -> None:
 async def test_a_shared_worker_s_end_concerns_whose_order_it_had() -> None:
     parts = Parts(FakeKube())
     worker = parts.hire("a")
-    parts.queue.offer(OF, [turn()], clock.now())
+    parts.queue.offer(OF, [assignment()], clock.now())
     parts.queue.take(worker, clock.now())
     await looked_at(parts)
     parts.staffing.work_queue.done("team")

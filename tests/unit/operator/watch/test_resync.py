@@ -6,7 +6,7 @@ import pytest
 
 from quantumjob_contract.keys import Owner
 from quantumjob_operator import clock
-from quantumjob_operator.scheduling.assignment import Turn
+from quantumjob_operator.scheduling.assignment import Assignment
 from quantumjob_operator.watch import resync as module
 from quantumjob_operator.watch.resync import Watchdog, behind
 from support.kube import (
@@ -130,6 +130,6 @@ async def test_a_shared_worker_that_the_watch_has_missed_is_red_and_told(watchdo
 
 
 async def test_namespaces_in_which_somebody_waits_are_looked_at(watchdog: Watchdog) -> None:
-    watchdog.feed.staffing.queue.offer(OF, [Turn(0.03, 600.0, 3, clock.now())], clock.now())
+    watchdog.feed.staffing.queue.offer(OF, [Assignment(0.03, 600.0, 3, clock.now())], clock.now())
     await watchdog.compare()
     assert await watchdog.feed.staffing.work_queue.get() == "team"
