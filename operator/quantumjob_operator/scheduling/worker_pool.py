@@ -37,7 +37,7 @@ UNSTARTED_SECONDS: Final = 30.0
 
 
 @dataclass
-class Member:
+class PooledWorker:
     """A worker: its Job, and its pods by UID (one, but for a moment at most)."""
 
     job: JSON | None = None
@@ -59,7 +59,7 @@ class Crew:
     """All shared workers."""
 
     def __init__(self) -> None:
-        self._members: dict[str, dict[str, Member]] = defaultdict(lambda: defaultdict(Member))
+        self._workers: dict[str, dict[str, PooledWorker]] = defaultdict(lambda: defaultdict(PooledWorker))
         """By namespace and the Job's UID."""
         self._leaving: set[str] = set()
         """UIDs of pods that were told to end, or said that they would."""
@@ -69,21 +69,21 @@ class Crew:
     def put_job(self, raw: JSON) -> str:
         """Gives the namespace."""
         namespace: str = raw["metadata"]["namespace"]
-        member = self._members[namespace][raw["metadata"]["uid"]]
-        if is_newer(raw, member.job):
-            member.job = raw
+        worker = self._workers[namespace][raw["metadata"]["uid"]]
+        if is_newer(raw, worker.job):
+            worker.job = raw
         return namespace
 
     def drop_job(self, raw: JSON) -> str:
         namespace: str = raw["metadata"]["namespace"]
-        if (member := self._member(namespace, raw["metadata"]["uid"])) is not None:
-            member.job = None
+        if (worker := self._worker(namespace, raw["metadata"]["uid"])) is not None:
+            worker.job = None
             self._forget(namespace, raw["metadata"]["uid"])
         return namespace
 
     def put_pod(self, raw: JSON, job_uid: str) -> str:
         namespace: str = raw["metadata"]["namespace"]
-        pods = self._members[namespace][job_uid].pods
+        pods = self._workers[namespace][job_uid].pods
         if is_newer(raw, pods.get(raw["metadata"]["uid"])):
             pods[raw["metadata"]["uid"]] = raw
         return namespace
@@ -92,17 +92,17 @@ class Crew:
         namespace: str = raw["metadata"]["namespace"]
         self._leaving.discard(raw["metadata"]["uid"])
         self._heard.pop(raw["metadata"]["uid"], None)
-        if (member := self._member(namespace, job_uid)) is not None:
-            member.pods.pop(raw["metadata"]["uid"], None)
+        if (worker := self._worker(namespace, job_uid)) is not None:
+            worker.pods.pop(raw["metadata"]["uid"], None)
             self._forget(namespace, job_uid)
         return namespace
 
     def _forget(self, namespace: str, job_uid: str) -> None:
-        member = self._members[namespace][job_uid]
-        if member.job is None and not member.pods:
-            del self._members[namespace][job_uid]
-        if not self._members[namespace]:
-            del self._members[namespace]
+        worker = self._workers[namespace][job_uid]
+        if worker.job is None and not worker.pods:
+            del self._workers[namespace][job_uid]
+        if not self._workers[namespace]:
+            del self._workers[namespace]
 
     def hear(self, pod: Pod, now: datetime) -> None:
         """A worker has spoken."""
@@ -120,35 +120,35 @@ class Crew:
     def present(self, namespace: str, now: datetime) -> int:
         """How many workers there are or will soon be, without those that leave, or are not heard any more."""
         return sum(
-            member.present and not (member.pods and all(map(self._leaving.__contains__, member.pods)))
-            for member in self._of(namespace)
-            if self._silence(member, now) < LOST_SECONDS
+            worker.present and not (worker.pods and all(map(self._leaving.__contains__, worker.pods)))
+            for worker in self._of(namespace)
+            if self._silence(worker, now) < LOST_SECONDS
         )
 
     def lost(self, namespace: str, now: datetime) -> list[JSON]:
         """Jobs of workers that run, by what Kubernetes says, and have not been heard for long."""
-        members = [member for member in self._of(namespace) if member.present]
-        return [member.job for member in members if member.job and self._silence(member, now) > HOPELESS_SECONDS]
+        workers = [worker for worker in self._of(namespace) if worker.present]
+        return [worker.job for worker in workers if worker.job and self._silence(worker, now) > HOPELESS_SECONDS]
 
-    def _silence(self, member: Member, now: datetime) -> float:
+    def _silence(self, worker: PooledWorker, now: datetime) -> float:
         """Seconds since a worker that runs was heard, or should have been for the first time."""
-        if not member.running:
+        if not worker.running:
             return 0.0
-        heard = [self._heard.setdefault(uid, now) for uid in member.pods]
+        heard = [self._heard.setdefault(uid, now) for uid in worker.pods]
         return (now - max(heard)).total_seconds()
 
     def namespaces(self) -> set[str]:
         """Those that have a worker."""
-        return set(self._members)
+        return set(self._workers)
 
     def running(self, namespace: str) -> int:
-        return sum(member.running for member in self._of(namespace))
+        return sum(worker.running for worker in self._of(namespace))
 
     def find(self, namespace: str, name: str, uid: str) -> Pod | None:
         """The pod, if it is that of a worker of ours that has not ended; one that is told to end has last words."""
-        for member in self._of(namespace):
-            pod = member.pods.get(uid)
-            if pod is None or member.job is None or has_ended(member.job) or terminated(pod):
+        for worker in self._of(namespace):
+            pod = worker.pods.get(uid)
+            if pod is None or worker.job is None or has_ended(worker.job) or terminated(pod):
                 continue
             if pod["metadata"]["name"] == name:
                 return Pod(namespace, name, uid)
@@ -156,40 +156,40 @@ class Crew:
 
     def template_of(self, pod: Pod) -> str | None:
         """What a worker was made from, by its Job."""
-        job = next((member.job for member in self._of(pod.namespace) if pod.uid in member.pods), None)
+        job = next((worker.job for worker in self._of(pod.namespace) if pod.uid in worker.pods), None)
         return template_of(job) if job is not None else None
 
     def stuck(self, namespace: str, now: datetime) -> Worker | None:
         """What keeps a worker from starting; None where none is kept."""
-        for member in self._of(namespace):
-            if not member.present or member.running or member.job is None:
+        for worker in self._of(namespace):
+            if not worker.present or worker.running or worker.job is None:
                 continue
-            if is_suspended(member.job):
-                return suspended(member.job["metadata"]["name"])
-            if found := next(filter(None, map(obstacle, member.pods.values())), None):
+            if is_suspended(worker.job):
+                return suspended(worker.job["metadata"]["name"])
+            if found := next(filter(None, map(obstacle, worker.pods.values())), None):
                 return found
-            if not member.pods and _age(member.job, now) > PODLESS_SECONDS:
-                return Worker("waiting", Reason.POD_REFUSED, podless(member.job["metadata"]["name"]))
+            if not worker.pods and _age(worker.job, now) > PODLESS_SECONDS:
+                return Worker("waiting", Reason.POD_REFUSED, podless(worker.job["metadata"]["name"]))
         return None
 
     def unstarted(self, namespace: str, now: datetime) -> list[JSON]:
         """Jobs whose worker should run by now, and does not."""
-        members = [member for member in self._of(namespace) if member.present and not member.running]
-        silent = [member for member in members if not any(map(self._heard.__contains__, member.pods))]
-        return [member.job for member in silent if member.job and _age(member.job, now) > UNSTARTED_SECONDS]
+        workers = [worker for worker in self._of(namespace) if worker.present and not worker.running]
+        silent = [worker for worker in workers if not any(map(self._heard.__contains__, worker.pods))]
+        return [worker.job for worker in silent if worker.job and _age(worker.job, now) > UNSTARTED_SECONDS]
 
     def objects(self, plural: str) -> list[JSON]:
         """All Jobs, or all pods."""
-        members = [member for of_namespace in self._members.values() for member in of_namespace.values()]
+        workers = [worker for of_namespace in self._workers.values() for worker in of_namespace.values()]
         if plural == "jobs":
-            return [member.job for member in members if member.job is not None]
-        return [pod for member in members for pod in member.pods.values()]
+            return [worker.job for worker in workers if worker.job is not None]
+        return [pod for worker in workers for pod in worker.pods.values()]
 
-    def _member(self, namespace: str, job_uid: str) -> Member | None:
-        return self._members[namespace].get(job_uid) if namespace in self._members else None
+    def _worker(self, namespace: str, job_uid: str) -> PooledWorker | None:
+        return self._workers[namespace].get(job_uid) if namespace in self._workers else None
 
-    def _of(self, namespace: str) -> list[Member]:
-        return list(self._members[namespace].values()) if namespace in self._members else []
+    def _of(self, namespace: str) -> list[PooledWorker]:
+        return list(self._workers[namespace].values()) if namespace in self._workers else []
 
 
 def is_shared(raw: JSON) -> bool:

@@ -288,7 +288,7 @@ def test_nothing_is_kept_of_pods_that_are_gone(first: str) -> None:
         asked("team", LATE)
         asked("other", LATE)
     made.running("other")
-    assert (dict(made._members), made._leaving, made._heard) == ({}, set(), {})
+    assert (dict(made._workers), made._leaving, made._heard) == ({}, set(), {})
 
 
 def test_what_a_worker_was_made_from_is_known_by_its_job() -> None:
