@@ -59,7 +59,7 @@ async def run(settings: Settings) -> None:
     cache, work_queue = Cache(), WorkQueue[Owner](lane=lambda owner: owner.namespace)
     queue = Queue(settings.workers_max_per_namespace)
     staffing = Staffing(
-        kube, queue, cache.crew, shared, work_queue.add, lambda: watchdog.synced, settings.workers_linger_seconds
+        kube, queue, cache.pool, shared, work_queue.add, lambda: watchdog.synced, settings.workers_linger_seconds
     )
     controller = Controller(kube, gate.open, own, staffing, cache, work_queue)
     feed = Feed(controller, staffing)

@@ -12,7 +12,7 @@ from quantumjob_operator.model import status
 from quantumjob_operator.model.job_template import job_name
 from quantumjob_operator.model.worker_state import has_ended
 from quantumjob_operator.scheduling import worker_pool
-from quantumjob_operator.scheduling.worker_pool import Crew
+from quantumjob_operator.scheduling.worker_pool import WorkerPool
 
 JSON = dict[str, Any]
 Concern = Owner | str | None
@@ -28,7 +28,7 @@ class Cache:
 
     def __init__(self) -> None:
         self.quantumjobs: dict[Owner, JSON] = {}
-        self.crew = Crew()
+        self.pool = WorkerPool()
         self._finished: OrderedDict[str, None] = OrderedDict()
         self._jobs: dict[Owner, JSON] = {}
         self._kept: set[Owner] = set()
@@ -71,7 +71,7 @@ class Cache:
 
     def put_job(self, raw: JSON) -> Concern:
         if worker_pool.is_shared(raw):
-            return self.crew.put_job(trim(raw)) if worker_pool.is_ours(raw) else None
+            return self.pool.put_job(trim(raw)) if worker_pool.is_ours(raw) else None
         owner = owner_of_job(raw)
         if owner is not None and is_newer(raw, self._jobs.get(owner)):
             self._jobs[owner] = trim(raw)
@@ -79,7 +79,7 @@ class Cache:
 
     def drop_job(self, raw: JSON) -> Concern:
         if worker_pool.is_shared(raw):
-            return self.crew.drop_job(raw)
+            return self.pool.drop_job(raw)
         owner = owner_of_job(raw)
         if owner is None or ((known := self._jobs.get(owner)) and uid_of(known) != uid_of(raw)):
             return owner
@@ -94,7 +94,7 @@ class Cache:
     def put_pod(self, raw: JSON) -> Concern:
         if worker_pool.is_shared(raw):
             job = controller_uid(raw)
-            return self.crew.put_pod(trim(raw), job) if job else None
+            return self.pool.put_pod(trim(raw), job) if job else None
         owner = owner_of(raw)
         if owner is not None:
             pods = self._pods.setdefault(owner, {})
@@ -106,7 +106,7 @@ class Cache:
     def drop_pod(self, raw: JSON) -> Concern:
         if worker_pool.is_shared(raw):
             job = controller_uid(raw)
-            return self.crew.drop_pod(raw, job) if job else None
+            return self.pool.drop_pod(raw, job) if job else None
         owner = owner_of(raw)
         self._owner_of_pod.pop(uid_of(raw), None)
         if owner is not None and (pods := self._pods.get(owner)):
@@ -145,7 +145,7 @@ class Cache:
             "jobs": [job for owner, job in self._jobs.items() if owner not in self._kept],
             "pods": [pod for pods in self._pods.values() for pod in pods.values()],
         }
-        return own[plural] + self.crew.objects(plural)
+        return own[plural] + self.pool.objects(plural)
 
 
 def owner_of_quantumjob(raw: JSON) -> Owner:

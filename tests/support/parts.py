@@ -50,7 +50,7 @@ class Parts:
         self.staffing = Staffing(
             kube,  # type: ignore[arg-type]
             self.queue,
-            cache.crew,
+            cache.pool,
             partial(build_shared, **BUILD),
             work_queue.add,
             lambda: self.ready,

@@ -45,7 +45,7 @@ class Registry:
             await asyncio.sleep(KNOWN_POLL_SECONDS)
 
     def _find(self, caller: Caller) -> Identity | None:
-        if pod := self.cache.crew.find(*caller):
+        if pod := self.cache.pool.find(*caller):
             return pod
         owner = self.cache.owner_of_pod(caller.pod_uid)
         if owner is None or owner not in self.cache.quantumjobs:

@@ -67,8 +67,8 @@ class Desk:
             if said.leaving or said.ended:
                 raise Gone
             return await self._dedicated_order(who)
-        self.staffing.crew.hear(who, clock.now())
-        if said.leaving or self.staffing.crew.is_leaving(who):  # that the answer was lost changes nothing
+        self.staffing.pool.hear(who, clock.now())
+        if said.leaving or self.staffing.pool.is_leaving(who):  # that the answer was lost changes nothing
             self._let_go(who)
         return await self._shared_order(who)
 
@@ -99,7 +99,7 @@ class Desk:
         """A worker carries an order out: it is told whether that is still wanted."""
         shard = self._named(who, uid, number)
         if isinstance(who, Pod):
-            self.staffing.crew.hear(who, clock.now())
+            self.staffing.pool.hear(who, clock.now())
             self.staffing.queue.hear(who, shard, clock.now())
         carries = not isinstance(who, Pod) or self.staffing.queue.carried_by(who.uid) == shard
         if carries and self._is_of(shard):
@@ -209,7 +209,7 @@ class Desk:
 
     def _let_go(self, pod: Pod) -> None:
         """A worker leaves: from now on it is not counted. Raises Gone."""
-        self.staffing.crew.leave(pod)
+        self.staffing.pool.leave(pod)
         self._idle_since.pop(pod.uid, None)
         self.staffing.queue.lay_down(pod)
         self.staffing.look(pod.namespace)

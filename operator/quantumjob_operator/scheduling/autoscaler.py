@@ -24,7 +24,7 @@ from quantumjob_operator.model.worker_state import Worker, explain, is_disrupted
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.scheduling.assignment import Assignment, Pod
 from quantumjob_operator.scheduling.queue import Queue
-from quantumjob_operator.scheduling.worker_pool import PODLESS_SECONDS, Crew
+from quantumjob_operator.scheduling.worker_pool import PODLESS_SECONDS, WorkerPool
 
 JSON = dict[str, Any]
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Staffing:
 
     kube: Kube
     queue: Queue
-    crew: Crew
+    pool: WorkerPool
     build: Callable[[str], JSON]
     """The Job of a shared worker by its name."""
     tell: Callable[[Owner], None]
@@ -96,8 +96,8 @@ class Staffing:
             if loop.time() - due < TICK_SECONDS:  # else it was this process that heard nobody
                 for owner in self.queue.overdue(clock.now()):
                     self.tell(owner)
-            self.queue.prune(keep=self.crew.namespaces())
-            for namespace in self.crew.namespaces().union(self.queue.namespaces()):
+            self.queue.prune(keep=self.pool.namespaces())
+            for namespace in self.pool.namespaces().union(self.queue.namespaces()):
                 self.queue.of_namespace(namespace).changed.set()
                 self.look(namespace)
 
@@ -115,16 +115,16 @@ class Staffing:
         if self.queue.others_starve(namespace, now):
             wanted = min(wanted, 1)
         try:
-            for _ in range(wanted - self.crew.present(namespace, now)):
+            for _ in range(wanted - self.pool.present(namespace, now)):
                 await self._start(namespace)
         except ApiError as error:
             if error.status in {403, 422}:
                 self._hinder(namespace, Worker("waiting", Reason.POD_REFUSED, _refused(error)))
             raise
-        self._hinder(namespace, self.crew.stuck(namespace, now))
-        await self._take_back(self.crew.lost(namespace, now))
+        self._hinder(namespace, self.pool.stuck(namespace, now))
+        await self._take_back(self.pool.lost(namespace, now))
         if not wanted:  # one that has not started by now would stay for ever, or come for nothing
-            await self._take_back(self.crew.unstarted(namespace, now))
+            await self._take_back(self.pool.unstarted(namespace, now))
 
     async def _take_back(self, jobs: list[JSON]) -> None:
         for job in jobs:
@@ -137,7 +137,7 @@ class Staffing:
         created = await self.kube.create(JOBS, namespace, self.build(name))
         del self._names[namespace]
         if created is not None:
-            self.crew.put_job(created)
+            self.pool.put_job(created)
             metrics.WORKERS_STARTED.inc()
             logger.info("A shared worker is started", extra={"namespace": namespace, "job": name})
             self.work_queue.add_after(namespace, PODLESS_SECONDS + TICK_SECONDS)
@@ -145,16 +145,16 @@ class Staffing:
     def is_needed_elsewhere(self, namespace: str) -> bool:
         """Whether a worker of this namespace should make room for the first one of another."""
         now = clock.now()
-        return self.queue.others_starve(namespace, now) and self.crew.present(namespace, now) > 1
+        return self.queue.others_starve(namespace, now) and self.pool.present(namespace, now) > 1
 
     def is_outdated(self, pod: Pod) -> bool:
         """Whether a worker is of another image or another setting than one that is started now."""
         self._template = self._template or template_of(self.build(""))
-        return self.crew.template_of(pod) != self._template
+        return self.pool.template_of(pod) != self._template
 
     def _hinder(self, namespace: str, obstacle: Worker | None) -> None:
         """Where one worker runs, work goes on, and nobody needs to know that there could be more."""
-        running = self.crew.running(namespace)
+        running = self.pool.running(namespace)
         lanes = max(1, running) if obstacle else None
         for owner in self.queue.hinder(namespace, None if running else obstacle, lanes, clock.now()):
             self.tell(owner)

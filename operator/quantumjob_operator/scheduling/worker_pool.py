@@ -55,7 +55,7 @@ class PooledWorker:
         return self.present and any(running_since(pod) and not _is_over(pod) for pod in self.pods.values())
 
 
-class Crew:
+class WorkerPool:
     """All shared workers."""
 
     def __init__(self) -> None:

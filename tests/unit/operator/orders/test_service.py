@@ -114,7 +114,7 @@ async def test_a_worker_without_an_order_stays_and_is_let_go_when_its_time_is_ov
     parts.staffing.linger_seconds = 0.0
     with pytest.raises(Gone):
         await parts.ask(worker)
-    assert parts.staffing.crew.present("team", clock.now()) == 0, "who is let go is not counted"
+    assert parts.staffing.pool.present("team", clock.now()) == 0, "who is let go is not counted"
 
 
 async def test_an_order_begins_the_time_of_waiting_anew(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,9 +188,9 @@ async def test_a_worker_that_leaves_says_how_its_order_ended_and_is_replaced() -
     with pytest.raises(Gone):
         await parts.ask(worker, Ended("uid-one", 0), leaving=True)
     assert turn_of(parts, uid_of("one")).ended
-    assert parts.staffing.crew.present("team", clock.now()) == len(parts.kube.of_kind(JOBS)) - 1
+    assert parts.staffing.pool.present("team", clock.now()) == len(parts.kube.of_kind(JOBS)) - 1
     await parts.staffing.reconcile("team")
-    assert parts.staffing.crew.present("team", clock.now()) >= 1
+    assert parts.staffing.pool.present("team", clock.now()) >= 1
 
 
 async def test_a_worker_that_leaves_in_the_middle_lays_its_order_down() -> None:
@@ -607,7 +607,7 @@ async def test_a_worker_of_another_template_is_let_go() -> None:
     parts.feed.job(parts.kube.put(JOBS, job_of_old | {"metadata": job_of_old["metadata"] | {"labels": labels}}), False)
     with pytest.raises(Gone):
         await parts.ask(old)
-    assert parts.staffing.crew.is_leaving(old)
+    assert parts.staffing.pool.is_leaving(old)
     assert only(uid_of("one")) in parts.queue.of_namespace("team").waiting
     order = await parts.ask(new)
     assert order is not None
@@ -632,16 +632,16 @@ async def test_a_worker_without_a_template_is_let_go_after_its_order() -> None:
 
 async def test_what_a_worker_says_ends_its_silence_as_one_of_the_crew(time: Any) -> None:
     parts = await small("one")
-    worker, crew = parts.hire(), parts.staffing.crew
+    worker, pool = parts.hire(), parts.staffing.pool
     for made in parts.kube.of_kind(JOBS):
         if made["metadata"]["name"] != "qj-shared-a":
             parts.feed.job(made, True)
-    assert crew.present("team", time.now) == 1
-    assert crew.present("team", time.passes(LOST_SECONDS)) == 0
+    assert pool.present("team", time.now) == 1
+    assert pool.present("team", time.passes(LOST_SECONDS)) == 0
     await parts.ask(worker)
-    assert crew.present("team", time.passes(LOST_SECONDS - 1)) == 1
+    assert pool.present("team", time.passes(LOST_SECONDS - 1)) == 1
     parts.alive(worker, "uid-one")
-    assert crew.present("team", time.passes(LOST_SECONDS - 1)) == 1
+    assert pool.present("team", time.passes(LOST_SECONDS - 1)) == 1
 
 
 async def test_a_job_is_not_expected_to_end_after_its_deadline(time: Any) -> None:

@@ -120,7 +120,7 @@ async def test_those_that_are_there_are_counted() -> None:
 async def test_a_worker_that_leaves_or_has_ended_is_replaced_where_somebody_waits() -> None:
     parts = Parts(FakeKube())
     pod = parts.hire("a")
-    parts.staffing.crew.leave(pod)
+    parts.staffing.pool.leave(pod)
     assert await reconcile(parts) == 1
     wait(parts, 1, SHORT)
     assert await reconcile(parts) == 2
@@ -405,7 +405,7 @@ async def test_take_back_spares_a_worker_that_has_spoken(time: Any) -> None:
     spoken, _ = (parts.hire(name, state={"waiting": {"reason": "ContainerCreating"}}) for name in "ab")
     for made in parts.kube.of_kind(JOBS):
         time.now = max(time.now, clock.parse(made["metadata"]["creationTimestamp"]))
-    parts.staffing.crew.hear(spoken, clock.now())
+    parts.staffing.pool.hear(spoken, clock.now())
     time.passes(UNSTARTED_SECONDS + 1)
     await reconcile(parts)
     assert [name for what, name in parts.kube.calls if what == "delete jobs"] == ["qj-shared-b"]

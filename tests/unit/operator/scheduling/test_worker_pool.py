@@ -17,7 +17,7 @@ from quantumjob_operator.scheduling.worker_pool import (
     LOST_SECONDS,
     PODLESS_SECONDS,
     UNSTARTED_SECONDS,
-    Crew,
+    WorkerPool,
     is_ours,
     is_shared,
 )
@@ -33,8 +33,8 @@ def deleting(item: dict[str, Any]) -> dict[str, Any]:
     return item
 
 
-def crew(*jobs: dict[str, Any], pods: tuple[dict[str, Any], ...] = ()) -> Crew:
-    made = Crew()
+def pool(*jobs: dict[str, Any], pods: tuple[dict[str, Any], ...] = ()) -> WorkerPool:
+    made = WorkerPool()
     for each in jobs:
         made.put_job(each)
     for each in pods:
@@ -42,7 +42,7 @@ def crew(*jobs: dict[str, Any], pods: tuple[dict[str, Any], ...] = ()) -> Crew:
     return made
 
 
-def counts(of: Crew) -> tuple[int, int]:
+def counts(of: WorkerPool) -> tuple[int, int]:
     """How many are present, and how many run."""
     return of.present("team", NOW), of.running("team")
 
@@ -50,18 +50,18 @@ def counts(of: Crew) -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("made", "expected"),
     [
-        (crew(), (0, 0)),
-        (crew(shared_job()), (1, 0)),
-        (crew(shared_job(), pods=(shared_pod(),)), (1, 0)),
-        (crew(shared_job(), pods=(shared_pod("a", RUNNING),)), (1, 1)),
-        (crew(shared_job(), pods=(shared_pod("a", terminated(0)),)), (0, 0)),
-        (crew(shared_job(), pods=(deleting(shared_pod("a", RUNNING)),)), (0, 0)),
-        (crew(deleting(shared_job()), pods=(shared_pod("a", RUNNING),)), (0, 0)),
-        (crew(shared_job("a", ("Complete", ""))), (0, 0)),
-        (crew(shared_job("a", ("Failed", "")), pods=(shared_pod("a", RUNNING),)), (0, 0)),
-        (crew(pods=(shared_pod("a", RUNNING),)), (0, 0)),
-        (crew(shared_job("a"), shared_job("b"), pods=(shared_pod("b", RUNNING),)), (2, 1)),
-        (crew(shared_job("a", namespace="other"), pods=(shared_pod("a", RUNNING, namespace="other"),)), (0, 0)),
+        (pool(), (0, 0)),
+        (pool(shared_job()), (1, 0)),
+        (pool(shared_job(), pods=(shared_pod(),)), (1, 0)),
+        (pool(shared_job(), pods=(shared_pod("a", RUNNING),)), (1, 1)),
+        (pool(shared_job(), pods=(shared_pod("a", terminated(0)),)), (0, 0)),
+        (pool(shared_job(), pods=(deleting(shared_pod("a", RUNNING)),)), (0, 0)),
+        (pool(deleting(shared_job()), pods=(shared_pod("a", RUNNING),)), (0, 0)),
+        (pool(shared_job("a", ("Complete", ""))), (0, 0)),
+        (pool(shared_job("a", ("Failed", "")), pods=(shared_pod("a", RUNNING),)), (0, 0)),
+        (pool(pods=(shared_pod("a", RUNNING),)), (0, 0)),
+        (pool(shared_job("a"), shared_job("b"), pods=(shared_pod("b", RUNNING),)), (2, 1)),
+        (pool(shared_job("a", namespace="other"), pods=(shared_pod("a", RUNNING, namespace="other"),)), (0, 0)),
     ],
     ids=[
         "nobody",
@@ -78,18 +78,18 @@ def counts(of: Crew) -> tuple[int, int]:
         "another namespace's",
     ],
 )
-def test_who_is_there(made: Crew, expected: tuple[int, int]) -> None:
+def test_who_is_there(made: WorkerPool, expected: tuple[int, int]) -> None:
     assert counts(made) == expected
 
 
 def test_a_drained_worker_s_second_pod_counts() -> None:
     drained, second = shared_pod("a", terminated(143)), shared_pod("a", RUNNING)
     second["metadata"] |= {"uid": "pod-second", "name": "second"}
-    assert counts(crew(shared_job(), pods=(drained, second))) == (1, 1)
+    assert counts(pool(shared_job(), pods=(drained, second))) == (1, 1)
 
 
 def test_who_leaves_is_not_counted_and_still_runs() -> None:
-    made = crew(shared_job("a"), shared_job("b"), pods=(shared_pod("a", RUNNING), shared_pod("b", RUNNING)))
+    made = pool(shared_job("a"), shared_job("b"), pods=(shared_pod("a", RUNNING), shared_pod("b", RUNNING)))
     made.leave(A)
     assert made.is_leaving(A)
     assert counts(made) == (1, 2)
@@ -98,7 +98,7 @@ def test_who_leaves_is_not_counted_and_still_runs() -> None:
 
 
 def test_an_older_echo_changes_nothing() -> None:
-    made = crew(shared_job("a", ("Complete", ""), version=21), pods=(shared_pod("a", terminated(0), version=31),))
+    made = pool(shared_job("a", ("Complete", ""), version=21), pods=(shared_pod("a", terminated(0), version=31),))
     made.put_job(shared_job("a", version=20))
     made.put_pod(shared_pod("a", RUNNING, version=30), "job-shared-a")
     assert counts(made) == (0, 0)
@@ -106,7 +106,7 @@ def test_an_older_echo_changes_nothing() -> None:
 
 def test_the_gone_leave_nothing() -> None:
     for order in ("job first", "pod first"):
-        made = crew(shared_job(), pods=(shared_pod(),))
+        made = pool(shared_job(), pods=(shared_pod(),))
         if order == "job first":
             made.drop_job(shared_job())
             assert counts(made) == (0, 0)
@@ -117,13 +117,13 @@ def test_the_gone_leave_nothing() -> None:
 
 
 def test_objects_are_all_that_the_watch_has_told() -> None:
-    made = crew(shared_job("a"), shared_job("b", namespace="other"), pods=(shared_pod("a"), shared_pod("c")))
+    made = pool(shared_job("a"), shared_job("b", namespace="other"), pods=(shared_pod("a"), shared_pod("c")))
     assert {each["metadata"]["uid"] for each in made.objects("jobs")} == {"job-shared-a", "job-shared-b"}
     assert {each["metadata"]["uid"] for each in made.objects("pods")} == {"pod-shared-a", "pod-shared-c"}
 
 
 def test_a_worker_is_found_by_all_that_its_token_says() -> None:
-    made = crew(shared_job(), pods=(shared_pod("a", RUNNING),))
+    made = pool(shared_job(), pods=(shared_pod("a", RUNNING),))
     assert made.find(*A) == A
     assert made.find("other", A.name, A.uid) is None
     assert made.find("team", "another", A.uid) is None
@@ -132,25 +132,25 @@ def test_a_worker_is_found_by_all_that_its_token_says() -> None:
 
 def test_a_pod_whose_container_the_watch_has_not_seen_running_is_found() -> None:
     """It asks before kubelet's word that it runs has arrived."""
-    assert crew(shared_job(), pods=(shared_pod(),)).find(*A) == A
+    assert pool(shared_job(), pods=(shared_pod(),)).find(*A) == A
 
 
 @pytest.mark.parametrize(
     "made",
     [
-        crew(shared_job(), pods=(shared_pod("a", terminated(0)),)),
-        crew(shared_job("a", ("Complete", "")), pods=(shared_pod("a", RUNNING),)),
-        crew(pods=(shared_pod("a", RUNNING),)),
+        pool(shared_job(), pods=(shared_pod("a", terminated(0)),)),
+        pool(shared_job("a", ("Complete", "")), pods=(shared_pod("a", RUNNING),)),
+        pool(pods=(shared_pod("a", RUNNING),)),
     ],
     ids=["it has ended", "its Job has ended", "it has no Job of ours"],
 )
-def test_what_is_no_running_worker_is_not_found(made: Crew) -> None:
+def test_what_is_no_running_worker_is_not_found(made: WorkerPool) -> None:
     assert made.find(*A) is None
 
 
 def test_a_worker_that_is_told_to_end_is_still_heard() -> None:
     """It has some seconds, in which it stores what is done and says how its order ended."""
-    assert crew(shared_job(), pods=(deleting(shared_pod("a", RUNNING)),)).find(*A) == A
+    assert pool(shared_job(), pods=(deleting(shared_pod("a", RUNNING)),)).find(*A) == A
 
 
 UNSCHEDULABLE = [{"type": "PodScheduled", "status": "False", "message": "0/1 nodes: no cpu"}]
@@ -159,16 +159,16 @@ UNSCHEDULABLE = [{"type": "PodScheduled", "status": "False", "message": "0/1 nod
 @pytest.mark.parametrize(
     ("made", "reason", "words"),
     [
-        (crew(shared_job()), Reason.POD_REFUSED, "kubectl describe job qj-shared-a"),
-        (crew(shared_job(), pods=(shared_pod(conditions=UNSCHEDULABLE),)), Reason.UNSCHEDULABLE, "no cpu"),
+        (pool(shared_job()), Reason.POD_REFUSED, "kubectl describe job qj-shared-a"),
+        (pool(shared_job(), pods=(shared_pod(conditions=UNSCHEDULABLE),)), Reason.UNSCHEDULABLE, "no cpu"),
         (
-            crew(shared_job(), pods=(shared_pod("a", {"waiting": {"reason": "ImagePullBackOff"}}),)),
+            pool(shared_job(), pods=(shared_pod("a", {"waiting": {"reason": "ImagePullBackOff"}}),)),
             Reason.IMAGE_UNAVAILABLE,
             "ImagePullBackOff",
         ),
     ],
 )
-def test_what_keeps_a_worker_from_starting(made: Crew, reason: Reason, words: str) -> None:
+def test_what_keeps_a_worker_from_starting(made: WorkerPool, reason: Reason, words: str) -> None:
     found = made.stuck("team", LATE)
     assert found is not None
     assert (found.state, found.reason) == ("waiting", reason)
@@ -178,20 +178,20 @@ def test_what_keeps_a_worker_from_starting(made: Crew, reason: Reason, words: st
 @pytest.mark.parametrize(
     "made",
     [
-        crew(),
-        crew(shared_job(), pods=(shared_pod(),)),
-        crew(shared_job(), pods=(shared_pod("a", RUNNING),)),
-        crew(shared_job("a", ("Failed", ""))),
-        crew(deleting(shared_job())),
+        pool(),
+        pool(shared_job(), pods=(shared_pod(),)),
+        pool(shared_job(), pods=(shared_pod("a", RUNNING),)),
+        pool(shared_job("a", ("Failed", ""))),
+        pool(deleting(shared_job())),
     ],
     ids=["nobody", "it starts", "it runs", "it has failed", "it goes"],
 )
-def test_nothing_keeps_it(made: Crew) -> None:
+def test_nothing_keeps_it(made: WorkerPool) -> None:
     assert made.stuck("team", LATE) is None
 
 
 def test_a_pod_is_waited_for_before_its_absence_is_told() -> None:
-    assert crew(shared_job()).stuck("team", NOW + timedelta(seconds=1)) is None
+    assert pool(shared_job()).stuck("team", NOW + timedelta(seconds=1)) is None
 
 
 def test_the_label_alone_makes_no_worker_of_ours() -> None:
@@ -206,7 +206,7 @@ def test_the_label_alone_makes_no_worker_of_ours() -> None:
     for forged in (named, owned):
         assert not is_ours(forged)
         assert cache.put_job(forged) is None
-    assert cache.crew.present("team", NOW) == 0
+    assert cache.pool.present("team", NOW) == 0
     unowned = shared_pod("a", RUNNING)
     unowned["metadata"]["ownerReferences"] = []
     assert cache.put_pod(unowned) is None
@@ -232,7 +232,7 @@ def after(seconds: float) -> datetime:
 
 
 def test_a_worker_that_is_not_heard_is_not_counted_and_after_long_is_lost() -> None:
-    made = crew(shared_job(), pods=(shared_pod("a", RUNNING),))
+    made = pool(shared_job(), pods=(shared_pod("a", RUNNING),))
     assert made.present("team", NOW) == 1
     assert made.present("team", after(LOST_SECONDS - 1)) == 1
     assert made.present("team", after(LOST_SECONDS)) == 0
@@ -244,20 +244,20 @@ def test_a_worker_that_is_not_heard_is_not_counted_and_after_long_is_lost() -> N
 
 
 def test_a_worker_that_has_not_started_is_silent_without_blame() -> None:
-    made = crew(shared_job(), pods=(shared_pod(),))
+    made = pool(shared_job(), pods=(shared_pod(),))
     for seconds in (0, LOST_SECONDS + 1, HOPELESS_SECONDS + 1):
         assert (made.present("team", after(seconds)), made.lost("team", after(seconds))) == (1, [])
 
 
 def test_a_worker_that_goes_already_is_not_lost_again() -> None:
-    made = crew(deleting(shared_job()), pods=(shared_pod("a", RUNNING),))
+    made = pool(deleting(shared_job()), pods=(shared_pod("a", RUNNING),))
     made.present("team", NOW)
     assert made.lost("team", after(HOPELESS_SECONDS + 1)) == []
 
 
 def test_take_back_spares_a_worker_that_has_spoken() -> None:
     """It asks before the watch has told that it runs."""
-    made = crew(shared_job("a"), shared_job("b"), pods=(shared_pod("a"), shared_pod("b")))
+    made = pool(shared_job("a"), shared_job("b"), pods=(shared_pod("a"), shared_pod("b")))
     made.hear(A, NOW)
     found = made.unstarted("team", after(UNSTARTED_SECONDS + 1))
     assert [each["metadata"]["uid"] for each in found] == ["job-shared-b"]
@@ -265,7 +265,7 @@ def test_take_back_spares_a_worker_that_has_spoken() -> None:
 
 
 def test_a_suspended_job_is_told_as_queued() -> None:
-    found = crew(shared_job("a", ("Suspended", ""))).stuck("team", LATE)
+    found = pool(shared_job("a", ("Suspended", ""))).stuck("team", LATE)
     assert found is not None
     assert (found.state, found.reason) == ("waiting", Reason.QUEUED)
     assert "qj-shared-a is suspended" in found.message
@@ -273,7 +273,7 @@ def test_a_suspended_job_is_told_as_queued() -> None:
 
 @pytest.mark.parametrize("first", ["job", "pod"])
 def test_nothing_is_kept_of_pods_that_are_gone(first: str) -> None:
-    made = crew(*map(shared_job, "ab"), pods=(shared_pod("a", RUNNING), shared_pod("b", RUNNING)))
+    made = pool(*map(shared_job, "ab"), pods=(shared_pod("a", RUNNING), shared_pod("b", RUNNING)))
     for name in "ab":
         made.hear(Pod("team", shared_pod(name)["metadata"]["name"], f"pod-shared-{name}"), NOW)
     made.leave(A)
@@ -292,6 +292,6 @@ def test_nothing_is_kept_of_pods_that_are_gone(first: str) -> None:
 
 
 def test_what_a_worker_was_made_from_is_known_by_its_job() -> None:
-    made = crew(shared_job(), pods=(shared_pod("a", RUNNING),))
+    made = pool(shared_job(), pods=(shared_pod("a", RUNNING),))
     assert made.template_of(A) == shared_job()["metadata"]["labels"][names.LABEL_TEMPLATE]
     assert made.template_of(Pod("team", "x", "nobody")) is None

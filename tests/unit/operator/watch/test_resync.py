@@ -122,11 +122,11 @@ async def test_a_shared_worker_that_the_watch_has_missed_is_red_and_told(watchdo
         kube.put(kind, item)  # type: ignore[attr-defined]
     await watchdog.compare()
     assert watchdog.dead == "1 jobs missed, 1 pods missed"
-    assert staffing.crew.running("team") == 1
+    assert staffing.pool.running("team") == 1
     assert await staffing.work_queue.get() == "team"
     kube.objects.clear()  # type: ignore[attr-defined]
     await watchdog.compare()
-    assert staffing.crew.running("team") == 0
+    assert staffing.pool.running("team") == 0
 
 
 async def test_namespaces_in_which_somebody_waits_are_looked_at(watchdog: Watchdog) -> None:
