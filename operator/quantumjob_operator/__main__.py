@@ -26,7 +26,7 @@ from quantumjob_operator.orders.service import Desk
 from quantumjob_operator.orders.tokens import TokenVerifier
 from quantumjob_operator.reconcile.controller import Controller
 from quantumjob_operator.results import store_probe
-from quantumjob_operator.scheduling.autoscaler import Staffing
+from quantumjob_operator.scheduling.autoscaler import Autoscaler
 from quantumjob_operator.scheduling.queue import Queue
 from quantumjob_operator.settings import Settings
 from quantumjob_operator.watch import informer
@@ -58,15 +58,15 @@ async def run(settings: Settings) -> None:
 
     cache, work_queue = Cache(), WorkQueue[Owner](lane=lambda owner: owner.namespace)
     queue = Queue(settings.workers_max_per_namespace)
-    staffing = Staffing(
+    autoscaler = Autoscaler(
         kube, queue, cache.pool, shared, work_queue.add, lambda: watchdog.synced, settings.workers_linger_seconds
     )
-    controller = Controller(kube, gate.open, own, staffing, cache, work_queue)
-    feed = Feed(controller, staffing)
+    controller = Controller(kube, gate.open, own, autoscaler, cache, work_queue)
+    feed = Feed(controller, autoscaler)
     watchdog = Watchdog(feed, settings.namespace_list, settings.resync_seconds)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(settings.tls_dir / "tls.crt", settings.tls_dir / "tls.key")
-    desk = Desk(controller, staffing, gate.open, settings.test_give_twice)
+    desk = Desk(controller, autoscaler, gate.open, settings.test_give_twice)
     orders = OrderServer(desk, TokenVerifier(kube), Registry(kube, cache)).application()
     answers = health.application(metrics.REGISTRY, lambda: watchdog.dead, lambda: unready(watchdog, gate))
     runners = [await serve(orders, settings.orders_port, context), await serve(answers, settings.health_port, None)]
@@ -75,7 +75,7 @@ async def run(settings: Settings) -> None:
             informer.run(feed, settings.namespace_list),
             gate.watch(),
             controller.run(),
-            staffing.run(),
+            autoscaler.run(),
             watchdog.run(),
             certificates.keep(context, settings.tls_dir),
         )

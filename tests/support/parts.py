@@ -18,7 +18,7 @@ from quantumjob_operator.orders.service import Desk
 from quantumjob_operator.reconcile import plan
 from quantumjob_operator.reconcile.controller import Controller
 from quantumjob_operator.scheduling.assignment import Pod
-from quantumjob_operator.scheduling.autoscaler import Staffing
+from quantumjob_operator.scheduling.autoscaler import Autoscaler
 from quantumjob_operator.scheduling.queue import Queue
 from quantumjob_operator.watch.event_router import Feed
 from support.jobs import only, segment
@@ -47,7 +47,7 @@ class Parts:
         self.ready = True
         self.queue = Queue(lanes)
         cache, work_queue = Cache(), WorkQueue[Owner](lane=lambda owner: owner.namespace)
-        self.staffing = Staffing(
+        self.autoscaler = Autoscaler(
             kube,  # type: ignore[arg-type]
             self.queue,
             cache.pool,
@@ -60,13 +60,13 @@ class Parts:
             kube,  # type: ignore[arg-type]
             lambda: self.store.opened,  # type: ignore[arg-type, return-value]
             partial(build_job, **BUILD),
-            self.staffing,
+            self.autoscaler,
             cache,
             work_queue,
             started=clock.now(),
         )
-        self.feed = Feed(self.controller, self.staffing)
-        self.desk = Desk(self.controller, self.staffing, lambda: self.store.opened)  # type: ignore[arg-type, return-value]
+        self.feed = Feed(self.controller, self.autoscaler)
+        self.desk = Desk(self.controller, self.autoscaler, lambda: self.store.opened)  # type: ignore[arg-type, return-value]
         self.watch()
 
     def watch(self) -> None:
@@ -77,7 +77,7 @@ class Parts:
 
     def restarted(self) -> Parts:
         """Another operator in this one's place, which knows what the cluster and the store know."""
-        return Parts(self.kube, self.store, linger=self.staffing.linger_seconds, lanes=self.queue.lanes)
+        return Parts(self.kube, self.store, linger=self.autoscaler.linger_seconds, lanes=self.queue.lanes)
 
     async def reconcile(self, owner: Owner = OF) -> JSON:
         """The status after a pass of the controller."""
@@ -89,7 +89,7 @@ class Parts:
 
     async def settle(self) -> None:
         """Work off what waits in the queues, as the operator's own tasks do. Raises what these would try again."""
-        work_queue, spaces = self.controller.work_queue, self.staffing.work_queue
+        work_queue, spaces = self.controller.work_queue, self.autoscaler.work_queue
         while len(work_queue) or len(spaces):
             while len(work_queue):
                 owner = await work_queue.get()
@@ -100,7 +100,7 @@ class Parts:
             while len(spaces):
                 namespace = await spaces.get()
                 try:
-                    await self.staffing.reconcile(namespace)
+                    await self.autoscaler.reconcile(namespace)
                 finally:
                     spaces.done(namespace)
         await self.controller.teller.said()

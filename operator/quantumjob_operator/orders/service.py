@@ -25,7 +25,7 @@ from quantumjob_operator.results.collect import read_program
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.results.ports import ObjectStore
 from quantumjob_operator.scheduling.assignment import Pod, failed
-from quantumjob_operator.scheduling.autoscaler import Staffing
+from quantumjob_operator.scheduling.autoscaler import Autoscaler
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Desk:
     """The orders of all shards of all QuantumJobs."""
 
     controller: Controller
-    staffing: Staffing
+    autoscaler: Autoscaler
     open_store: Callable[[], ObjectStore]
     give_twice: int = 0
     """For tests of what a lost answer leads to: every n-th order of shared workers is given to two. 0 for none."""
@@ -67,15 +67,15 @@ class Desk:
             if said.leaving or said.ended:
                 raise Gone
             return await self._dedicated_order(who)
-        self.staffing.pool.hear(who, clock.now())
-        if said.leaving or self.staffing.pool.is_leaving(who):  # that the answer was lost changes nothing
+        self.autoscaler.pool.hear(who, clock.now())
+        if said.leaving or self.autoscaler.pool.is_leaving(who):  # that the answer was lost changes nothing
             self._let_go(who)
         return await self._shared_order(who)
 
     def ended(self, who: Identity, said: Ended) -> None:
         """A worker says how its order ended: a hint, for the store alone is believed."""
         shard = self._named(who, said.uid, said.shard)
-        owner, queue = shard.owner, self.staffing.queue
+        owner, queue = shard.owner, self.autoscaler.queue
         metrics.ORDERS_ENDED.labels(said.code if said.code in CODES else "other").inc()
         metrics.PUBS_COMPUTED.inc(min(max(said.computed, 0), limits.MAX_LISTED_PUBS))
         carried = isinstance(who, Pod) and queue.carried_by(who.uid) == shard
@@ -99,19 +99,19 @@ class Desk:
         """A worker carries an order out: it is told whether that is still wanted."""
         shard = self._named(who, uid, number)
         if isinstance(who, Pod):
-            self.staffing.pool.hear(who, clock.now())
-            self.staffing.queue.hear(who, shard, clock.now())
-        carries = not isinstance(who, Pod) or self.staffing.queue.carried_by(who.uid) == shard
+            self.autoscaler.pool.hear(who, clock.now())
+            self.autoscaler.queue.hear(who, shard, clock.now())
+        carries = not isinstance(who, Pod) or self.autoscaler.queue.carried_by(who.uid) == shard
         if carries and self._is_of(shard):
             self.controller.progress(shard, said.done)
-        return Told(stop=self.staffing.ready() and not self._is_wanted(shard.owner))
+        return Told(stop=self.autoscaler.ready() and not self._is_wanted(shard.owner))
 
     async def urls(self, who: Identity, uid: str, number: int, said: UrlsRequest) -> list[SegmentUrl]:
         """URLs of the next segments of an order that this worker has."""
         shard = self._named(who, uid, number)
         if isinstance(who, Pod):
-            self.staffing.queue.hear(who, shard, clock.now())
-            if self.staffing.queue.carried_by(who.uid) != shard:
+            self.autoscaler.queue.hear(who, shard, clock.now())
+            if self.autoscaler.queue.carried_by(who.uid) != shard:
                 raise Unknown
         left = self._seconds_left(shard)
         return builder.segment_urls(self.open_store().pending, shard, said.start, left, saves=said.arrays)
@@ -132,13 +132,13 @@ class Desk:
         self._ask_once(pod)
         loop = asyncio.get_running_loop()
         until = loop.time() + POLL_SECONDS
-        oldest = loop.time() - self.staffing.linger_seconds - FORGET_SECONDS  # of one that died
+        oldest = loop.time() - self.autoscaler.linger_seconds - FORGET_SECONDS  # of one that died
         self._idle_since = {uid: since for uid, since in self._idle_since.items() if since > oldest}
         idle_since = self._idle_since.setdefault(pod.uid, loop.time())
-        leave = idle_since + self.staffing.linger_seconds
-        namespace_queue = self.staffing.queue.of_namespace(pod.namespace)
+        leave = idle_since + self.autoscaler.linger_seconds
+        namespace_queue = self.autoscaler.queue.of_namespace(pod.namespace)
         while True:
-            if self.staffing.is_needed_elsewhere(pod.namespace) or self.staffing.is_outdated(pod):
+            if self.autoscaler.is_needed_elsewhere(pod.namespace) or self.autoscaler.is_outdated(pod):
                 self._let_go(pod)
             while shard := self._take(pod):
                 if order := await self._order_of(shard, pod):
@@ -171,7 +171,7 @@ class Desk:
         """The shard whose turn it is. Under test every n-th order is given to a second worker, too."""
         if again := self._twice.pop(pod.namespace, None):
             return again
-        shard = self.staffing.queue.take(pod, clock.now())
+        shard = self.autoscaler.queue.take(pod, clock.now())
         if shard is not None and self.give_twice:
             self._taken += 1
             if self._taken % self.give_twice == 0:
@@ -181,7 +181,7 @@ class Desk:
 
     async def _order_of(self, shard: Shard, pod: Pod) -> Order | None:
         """The order that a worker has just taken; None where it turns out to be done, or not to be wanted any more."""
-        owner, queue = shard.owner, self.staffing.queue
+        owner, queue = shard.owner, self.autoscaler.queue
         quantumjob = self.controller.cache.quantumjobs.get(owner)
         program = accept(quantumjob) if quantumjob is not None and self._is_wanted(owner) else None
         if program is None or isinstance(program, Refusal):
@@ -209,10 +209,10 @@ class Desk:
 
     def _let_go(self, pod: Pod) -> None:
         """A worker leaves: from now on it is not counted. Raises Gone."""
-        self.staffing.pool.leave(pod)
+        self.autoscaler.pool.leave(pod)
         self._idle_since.pop(pod.uid, None)
-        self.staffing.queue.lay_down(pod)
-        self.staffing.look(pod.namespace)
+        self.autoscaler.queue.lay_down(pod)
+        self.autoscaler.look(pod.namespace)
         raise Gone
 
     def _named(self, who: Identity, uid: str, number: int) -> Shard:
@@ -239,11 +239,11 @@ class Desk:
         quantumjob = self.controller.cache.quantumjobs.get(owner)
         if quantumjob is None or "deletionTimestamp" in quantumjob["metadata"]:
             return False
-        return not plan.is_cancelled(quantumjob) and failed(self.staffing.queue.assignments(owner)) is None
+        return not plan.is_cancelled(quantumjob) and failed(self.autoscaler.queue.assignments(owner)) is None
 
     def _seconds_left(self, shard: Shard) -> float:
         """Until the job's deadline."""
-        if (assignment := self.staffing.queue.assignment(shard)) is not None:
+        if (assignment := self.autoscaler.queue.assignment(shard)) is not None:
             return assignment.left(clock.now())
         quantumjob = self.controller.cache.quantumjobs.get(shard.owner)
         if quantumjob is None:

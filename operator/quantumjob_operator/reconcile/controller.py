@@ -31,7 +31,7 @@ from quantumjob_operator.results.collect import Corrupt, Found, NotEnded, known_
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.results.ports import ObjectStore
 from quantumjob_operator.results.promotion import promote
-from quantumjob_operator.scheduling.autoscaler import Staffing, new_assignments
+from quantumjob_operator.scheduling.autoscaler import Autoscaler, new_assignments
 from quantumjob_operator.scheduling.queue import PAUSE_SECONDS
 
 JSON = dict[str, Any]
@@ -55,7 +55,7 @@ class Controller:
     kube: Kube
     open_store: Callable[[], ObjectStore]
     build_job: Callable[[JSON], JSON]
-    staffing: Staffing | None = None
+    autoscaler: Autoscaler | None = None
     """Without it this process accepts no program and starts no worker; it only finishes what has begun."""
     cache: Cache = field(default_factory=Cache)
     work_queue: WorkQueue[Owner] = field(default_factory=WorkQueue)
@@ -93,7 +93,7 @@ class Controller:
                 self.forget(owner)
                 return
             step = plan.decide(view, clock.now())
-            if step is None or not (self.staffing or plan.finishes(step)):
+            if step is None or not (self.autoscaler or plan.finishes(step)):
                 if not view.settled and plan.waits_for_workers(view):
                     self.work_queue.add_after(owner, PAUSE_SECONDS)
                 return
@@ -129,8 +129,8 @@ class Controller:
     def _is_settled(self, owner: Owner) -> bool:
         """Whether the watches have told of all workers, and those at work have had the time to say so, and do not."""
         now = clock.now()
-        return self.staffing is None or (
-            self.staffing.ready() and now > self.started + PAUSE and not self.staffing.queue.is_claimed(owner, now)
+        return self.autoscaler is None or (
+            self.autoscaler.ready() and now > self.started + PAUSE and not self.autoscaler.queue.is_claimed(owner, now)
         )
 
     def progress(self, shard: Shard, done: int) -> None:
@@ -147,8 +147,8 @@ class Controller:
         """The QuantumJob is finished, or gone."""
         self.memory.pop(owner, None)
         self.teller.forget(owner)
-        if self.staffing:
-            self.staffing.queue.drop(owner)
+        if self.autoscaler:
+            self.autoscaler.queue.drop(owner)
 
     def view(self, owner: Owner) -> plan.View | None:
         quantumjob = self.cache.quantumjobs.get(owner)
@@ -165,10 +165,10 @@ class Controller:
             expected=known.expected,
             draft=self.cache.is_draft(quantumjob),
             refused=known.refused,
-            finishing=self.staffing is None,
+            finishing=self.autoscaler is None,
         )
-        if self.staffing and self.staffing.takes(quantumjob):
-            queue = self.staffing.queue
+        if self.autoscaler and self.autoscaler.takes(quantumjob):
+            queue = self.autoscaler.queue
             return replace(
                 view,
                 shared=True,
@@ -240,10 +240,10 @@ class Controller:
     async def _offer(self, owner: Owner, quantumjob: JSON, step: plan.Offer) -> None:
         if not await self._store_program(owner, quantumjob, step.program):
             return
-        if self.staffing and owner in self.cache.quantumjobs:
+        if self.autoscaler and owner in self.cache.quantumjobs:
             known = self.remember(owner)
             since = clock.now() if known.fresh else self.started + PAUSE
-            self.staffing.offer(owner, new_assignments(quantumjob, step.program, since))
+            self.autoscaler.offer(owner, new_assignments(quantumjob, step.program, since))
 
     async def _create(self, owner: Owner, quantumjob: JSON, step: plan.Create) -> None:
         await self._store_program(owner, quantumjob, step.program)

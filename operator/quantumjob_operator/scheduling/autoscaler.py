@@ -36,7 +36,7 @@ UNBLAMED: Final = (Exit.DONE, Exit.TEMPORARY)
 
 
 @dataclass
-class Staffing:
+class Autoscaler:
     """Level-triggered like the controller: `reconcile` may be called for any namespace at any time."""
 
     kube: Kube

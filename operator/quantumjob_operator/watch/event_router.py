@@ -11,7 +11,7 @@ from quantumjob_operator.cache import Concern
 from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, Kind
 from quantumjob_operator.reconcile.controller import Controller
 from quantumjob_operator.scheduling import worker_pool
-from quantumjob_operator.scheduling.autoscaler import Staffing
+from quantumjob_operator.scheduling.autoscaler import Autoscaler
 
 JSON = dict[str, Any]
 
@@ -21,7 +21,7 @@ class Feed:
     """Takes objects of the three kinds, from the watches and from a comparison with a list."""
 
     controller: Controller
-    staffing: Staffing
+    autoscaler: Autoscaler
 
     def of(self, kind: Kind) -> Callable[[JSON, bool], None]:
         """The method that takes an object of this kind, and whether it is gone."""
@@ -42,11 +42,11 @@ class Feed:
     def pod(self, raw: JSON, gone: bool) -> None:
         cache = self.controller.cache
         if worker_pool.is_shared(raw):
-            self.staffing.see(raw, gone=gone)
+            self.autoscaler.see(raw, gone=gone)
         self._look(cache.drop_pod(raw) if gone else cache.put_pod(raw))
 
     def _look(self, concern: Concern) -> None:
         if isinstance(concern, Owner):
             self.controller.work_queue.add(concern)
         elif concern is not None:
-            self.staffing.look(concern)
+            self.autoscaler.look(concern)

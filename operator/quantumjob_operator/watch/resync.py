@@ -78,8 +78,8 @@ class Watchdog:
         self.synced = True
         for owner in list(cache.quantumjobs):
             self.feed.controller.work_queue.add(owner)
-        for namespace in self.feed.staffing.queue.namespaces():
-            self.feed.staffing.look(namespace)
+        for namespace in self.feed.autoscaler.queue.namespaces():
+            self.feed.autoscaler.look(namespace)
 
     async def _let_catch_up(self, listed: dict[Kind, dict[str, JSON]], before: dict[Kind, set[str]]) -> None:
         """Give the watch its time."""

@@ -98,7 +98,7 @@ class Endpoint(Parts):
         """A small job waits for its turn."""
         owner = Owner(namespace, f"uid-{name}")
         self.feed.quantumjob(self.kube.put(QUANTUMJOBS, another(name, namespace=namespace)), False)
-        self.staffing.offer(owner, [Assignment(0.03, 600.0, 3, clock.now())])
+        self.autoscaler.offer(owner, [Assignment(0.03, 600.0, 3, clock.now())])
         return owner
 
 

@@ -97,7 +97,7 @@ async def test_a_shared_worker_gets_jobs_of_its_own_namespace_only() -> None:
 async def test_a_question_is_held_until_there_is_an_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(desk_module, "POLL_SECONDS", 1000.0)
     parts = await small()
-    parts.staffing.linger_seconds = 1000.0
+    parts.autoscaler.linger_seconds = 1000.0
     questions = [asyncio.create_task(parts.ask(parts.hire(name))) for name in "ab"]
     await asyncio.sleep(0)
     for name in ("one", "two"):
@@ -111,10 +111,10 @@ async def test_a_worker_without_an_order_stays_and_is_let_go_when_its_time_is_ov
     parts = await small()
     worker = parts.hire()
     assert await parts.ask(worker) is None
-    parts.staffing.linger_seconds = 0.0
+    parts.autoscaler.linger_seconds = 0.0
     with pytest.raises(Gone):
         await parts.ask(worker)
-    assert parts.staffing.pool.present("team", clock.now()) == 0, "who is let go is not counted"
+    assert parts.autoscaler.pool.present("team", clock.now()) == 0, "who is let go is not counted"
 
 
 async def test_an_order_begins_the_time_of_waiting_anew(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,10 +146,10 @@ async def test_a_worker_that_was_let_go_gets_no_order_when_it_asks_again() -> No
     """The answer may have been lost; it is counted no longer, and would be one more than allowed."""
     parts = await small()
     worker = parts.hire()
-    parts.staffing.linger_seconds = 0.0
+    parts.autoscaler.linger_seconds = 0.0
     with pytest.raises(Gone):
         await parts.ask(worker)
-    parts.staffing.linger_seconds = 30.0
+    parts.autoscaler.linger_seconds = 30.0
     parts.feed.quantumjob(parts.kube.put(QUANTUMJOBS, another("one")), False)
     await parts.settle()
     with pytest.raises(Gone):
@@ -164,7 +164,7 @@ async def test_all_workers_but_one_make_room_for_another_namespace_s_first() -> 
         if made["metadata"]["name"] not in {"qj-shared-a", "qj-shared-b"}:
             parts.feed.job(made, True)
     assert await parts.ask(first) is not None
-    parts.staffing.offer(uid_of("far", "far"), [Assignment(0.03, 600.0, 3, clock.now())])
+    parts.autoscaler.offer(uid_of("far", "far"), [Assignment(0.03, 600.0, 3, clock.now())])
     parts.queue.hinder("far", Worker("waiting", Reason.UNSCHEDULABLE, "0/1"), 1, clock.now())
     with pytest.raises(Gone):
         await parts.ask(first, Ended("uid-one", 0))
@@ -188,9 +188,9 @@ async def test_a_worker_that_leaves_says_how_its_order_ended_and_is_replaced() -
     with pytest.raises(Gone):
         await parts.ask(worker, Ended("uid-one", 0), leaving=True)
     assert turn_of(parts, uid_of("one")).ended
-    assert parts.staffing.pool.present("team", clock.now()) == len(parts.kube.of_kind(JOBS)) - 1
-    await parts.staffing.reconcile("team")
-    assert parts.staffing.pool.present("team", clock.now()) >= 1
+    assert parts.autoscaler.pool.present("team", clock.now()) == len(parts.kube.of_kind(JOBS)) - 1
+    await parts.autoscaler.reconcile("team")
+    assert parts.autoscaler.pool.present("team", clock.now()) >= 1
 
 
 async def test_a_worker_that_leaves_in_the_middle_lays_its_order_down() -> None:
@@ -535,7 +535,7 @@ async def ask_twice(parts: Parts, worker: Pod) -> tuple[asyncio.Task[Any], async
 async def test_a_worker_has_one_question_and_the_older_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(desk_module, "POLL_SECONDS", 1000.0)
     parts = await small()
-    parts.staffing.linger_seconds = 1000.0
+    parts.autoscaler.linger_seconds = 1000.0
     worker = parts.hire()
     first, second = await ask_twice(parts, worker)
     with pytest.raises(asyncio.CancelledError):
@@ -576,7 +576,7 @@ async def test_a_question_that_is_cancelled_while_its_order_is_made_takes_nothin
 async def test_workers_ask_at_the_same_time_without_harm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(desk_module, "POLL_SECONDS", 1000.0)
     parts = await small()
-    parts.staffing.linger_seconds = 1000.0
+    parts.autoscaler.linger_seconds = 1000.0
     questions = [asyncio.create_task(parts.ask(parts.hire(name))) for name in "ab"]
     await asyncio.sleep(0)
     assert len(parts.desk._asking) == 2
@@ -607,7 +607,7 @@ async def test_a_worker_of_another_template_is_let_go() -> None:
     parts.feed.job(parts.kube.put(JOBS, job_of_old | {"metadata": job_of_old["metadata"] | {"labels": labels}}), False)
     with pytest.raises(Gone):
         await parts.ask(old)
-    assert parts.staffing.pool.is_leaving(old)
+    assert parts.autoscaler.pool.is_leaving(old)
     assert only(uid_of("one")) in parts.queue.of_namespace("team").waiting
     order = await parts.ask(new)
     assert order is not None
@@ -632,7 +632,7 @@ async def test_a_worker_without_a_template_is_let_go_after_its_order() -> None:
 
 async def test_what_a_worker_says_ends_its_silence_as_one_of_the_crew(time: Any) -> None:
     parts = await small("one")
-    worker, pool = parts.hire(), parts.staffing.pool
+    worker, pool = parts.hire(), parts.autoscaler.pool
     for made in parts.kube.of_kind(JOBS):
         if made["metadata"]["name"] != "qj-shared-a":
             parts.feed.job(made, True)

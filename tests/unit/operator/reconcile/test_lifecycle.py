@@ -408,7 +408,7 @@ async def test_a_job_is_told_what_keeps_shared_workers_from_starting(time: Any) 
     parts = await accepted()
     (made,) = parts.kube.of_kind(JOBS)
     time.passes(60)
-    await parts.staffing.reconcile("team")
+    await parts.autoscaler.reconcile("team")
     await parts.settle()
     assert doing(parts)["reason"] == Reason.POD_REFUSED
     assert made["metadata"]["name"] in doing(parts)["message"]
@@ -547,7 +547,7 @@ async def test_a_label_that_is_added_after_acceptance_does_not_change_the_way(wa
     again = parts.restarted()
     await again.settle()
     for each in (parts, again):
-        assert each.staffing.takes(each.found()) == (way == SHARED)
+        assert each.autoscaler.takes(each.found()) == (way == SHARED)
         assert (each.queue.assignment(only(OF)) is not None) == (way == SHARED)
     assert parts.status()["placement"] == way
     assert ("job" in parts.status() or bool(parts.controller.cache.job(OF))) == (way == DEDICATED)
@@ -560,7 +560,7 @@ async def test_a_suspended_shared_worker_is_told_as_queued(time: Any) -> None:
     parts.feed.job(parts.kube.put(JOBS, made | {"status": held}), False)
     await parts.settle()
     time.passes(60)
-    await parts.staffing.reconcile("team")
+    await parts.autoscaler.reconcile("team")
     await parts.settle()
     await parts.told(time)
     assert (parts.status()["phase"], doing(parts)["reason"]) == ("Pending", Reason.QUEUED)
@@ -574,7 +574,7 @@ async def test_an_obstacle_whose_words_change_is_told_once(time: Any) -> None:
     for nodes in range(1, 4):
         no_node = [{"type": "PodScheduled", "status": "False", "message": f"0/{nodes} nodes are available"}]
         parts.feed.pod(parts.kube.put(PODS, shared_pod(name, conditions=no_node)), False)
-        await parts.staffing.reconcile("team")
+        await parts.autoscaler.reconcile("team")
         await parts.settle()
     assert doing(parts)["reason"] == Reason.UNSCHEDULABLE
     assert parts.writes() == ["status", "create events"]

@@ -55,13 +55,13 @@ def wait(parts: Parts, count: int, expected: float, first: int = 0, namespace: s
     """So many jobs wait for their turn."""
     owners = [Owner(namespace, f"uid-{number}") for number in range(first, first + count)]
     for owner in owners:
-        parts.staffing.offer(owner, [Assignment(expected, 600.0, 3, clock.now())])
+        parts.autoscaler.offer(owner, [Assignment(expected, 600.0, 3, clock.now())])
     return owners
 
 
 async def reconcile(parts: Parts, namespace: str = "team") -> int:
     """Gives how many workers' Jobs there are afterwards."""
-    await parts.staffing.reconcile(namespace)
+    await parts.autoscaler.reconcile(namespace)
     return len(parts.kube.of_kind(JOBS))
 
 
@@ -120,7 +120,7 @@ async def test_those_that_are_there_are_counted() -> None:
 async def test_a_worker_that_leaves_or_has_ended_is_replaced_where_somebody_waits() -> None:
     parts = Parts(FakeKube())
     pod = parts.hire("a")
-    parts.staffing.pool.leave(pod)
+    parts.autoscaler.pool.leave(pod)
     assert await reconcile(parts) == 1
     wait(parts, 1, SHORT)
     assert await reconcile(parts) == 2
@@ -180,7 +180,7 @@ async def test_a_refused_worker_is_tried_again_until_it_is_taken(monkeypatch: py
     monkeypatch.setattr(workqueue, "FIRST_RETRY_SECONDS", 0.0)
     kube = Quota(0)
     parts = Parts(kube)
-    task = asyncio.create_task(parts.staffing.run())
+    task = asyncio.create_task(parts.autoscaler.run())
     wait(parts, 1, SHORT)
     while kube.refused < 3:
         await asyncio.sleep(0)
@@ -193,12 +193,12 @@ async def test_a_refused_worker_is_tried_again_until_it_is_taken(monkeypatch: py
 
 async def test_while_a_refusal_is_waited_out_nothing_asks_sooner() -> None:
     parts = Parts(FakeKube())
-    parts.staffing.work_queue.retry("team")
-    parts.staffing.look("team")
+    parts.autoscaler.work_queue.retry("team")
+    parts.autoscaler.look("team")
     wait(parts, 1, SHORT)
-    assert len(parts.staffing.work_queue) == 0
-    parts.staffing.look("other")
-    assert len(parts.staffing.work_queue) == 1
+    assert len(parts.autoscaler.work_queue) == 0
+    parts.autoscaler.look("other")
+    assert len(parts.autoscaler.work_queue) == 1
 
 
 async def test_where_a_worker_runs_nobody_is_told_that_there_could_be_more() -> None:
@@ -237,8 +237,8 @@ async def test_after_a_start_it_is_looked_again_whether_the_worker_has_a_pod() -
     parts = Parts(FakeKube())
     wait(parts, 1, SHORT)
     await reconcile(parts)
-    parts.staffing.work_queue.retry("team")
-    assert parts.staffing.work_queue.is_failing("team"), "a time is set"
+    parts.autoscaler.work_queue.retry("team")
+    assert parts.autoscaler.work_queue.is_failing("team"), "a time is set"
 
 
 def starving(parts: Parts, namespace: str = "far") -> None:
@@ -252,12 +252,12 @@ async def test_while_another_namespace_starves_one_worker_must_do() -> None:
     starving(parts)
     wait(parts, 20, LONG)
     assert await reconcile(parts) == 1
-    assert not parts.staffing.is_needed_elsewhere("team"), "the only one stays"
+    assert not parts.autoscaler.is_needed_elsewhere("team"), "the only one stays"
     parts.hire("a")
-    assert parts.staffing.is_needed_elsewhere("team")
-    assert not parts.staffing.is_needed_elsewhere("far")
+    assert parts.autoscaler.is_needed_elsewhere("team")
+    assert not parts.autoscaler.is_needed_elsewhere("far")
     parts.queue.hinder("far", None, None, clock.now())
-    assert not parts.staffing.is_needed_elsewhere("team")
+    assert not parts.autoscaler.is_needed_elsewhere("team")
 
 
 OOM = terminated(137, reason="OOMKilled")
@@ -321,7 +321,7 @@ async def test_a_worker_s_death_without_an_order_harms_nobody() -> None:
 async def test_its_reason_when_no_attempt_is_left() -> None:
     parts = Parts(FakeKube())
     pod = parts.hire("a")
-    parts.staffing.offer(OF, [Assignment(SHORT, 600.0, 0, clock.now())])
+    parts.autoscaler.offer(OF, [Assignment(SHORT, 600.0, 0, clock.now())])
     parts.queue.take(pod, clock.now())
     parts.set_container_state(pod, OOM)
     assignment = parts.queue.assignment(only(OF))
@@ -333,11 +333,11 @@ async def test_its_reason_when_no_attempt_is_left() -> None:
 
 async def test_a_job_that_has_one_of_its_own_already_takes_no_turn() -> None:
     parts = Parts(FakeKube())
-    assert parts.staffing.takes(quantumjob())
-    assert parts.staffing.takes(quantumjob(status={"phase": "Pending"}))
-    assert not parts.staffing.takes(quantumjob(status={"job": "qj-x"}))
-    parts.staffing.linger_seconds = 0.0
-    assert not parts.staffing.takes(quantumjob())
+    assert parts.autoscaler.takes(quantumjob())
+    assert parts.autoscaler.takes(quantumjob(status={"phase": "Pending"}))
+    assert not parts.autoscaler.takes(quantumjob(status={"job": "qj-x"}))
+    parts.autoscaler.linger_seconds = 0.0
+    assert not parts.autoscaler.takes(quantumjob())
 
 
 def test_a_new_turn_is_what_the_job_says_and_what_is_known_of_it() -> None:
@@ -366,7 +366,7 @@ async def test_the_clock_alone_brings_on_what_is_due(monkeypatch: pytest.MonkeyP
     changed = parts.queue.of_namespace("team").changed
     changed.clear()
     time.passes(20)
-    task = asyncio.create_task(parts.staffing.run())
+    task = asyncio.create_task(parts.autoscaler.run())
     await asyncio.wait_for(changed.wait(), 30)
     async with asyncio.timeout(30):
         assert {await parts.controller.work_queue.get() for _ in range(2)} == {silent, late}
@@ -405,7 +405,7 @@ async def test_take_back_spares_a_worker_that_has_spoken(time: Any) -> None:
     spoken, _ = (parts.hire(name, state={"waiting": {"reason": "ContainerCreating"}}) for name in "ab")
     for made in parts.kube.of_kind(JOBS):
         time.now = max(time.now, clock.parse(made["metadata"]["creationTimestamp"]))
-    parts.staffing.pool.hear(spoken, clock.now())
+    parts.autoscaler.pool.hear(spoken, clock.now())
     time.passes(UNSTARTED_SECONDS + 1)
     await reconcile(parts)
     assert [name for what, name in parts.kube.calls if what == "delete jobs"] == ["qj-shared-b"]
@@ -436,7 +436,7 @@ async def test_a_late_tick_blames_nobody(monkeypatch: pytest.MonkeyPatch, time: 
         delay, ticks, ticked = seconds, 1, asyncio.Event()
         with monkeypatch.context() as patched:
             patched.setattr("quantumjob_operator.scheduling.autoscaler.asyncio.sleep", sleep)
-            task = asyncio.create_task(parts.staffing._tick())
+            task = asyncio.create_task(parts.autoscaler._tick())
             await ticked.wait()
         assert assignment.pod == carrier
         task.cancel()
@@ -457,7 +457,7 @@ def test_new_turns_are_one_for_each_shard() -> None:
 
 async def test_shards_of_a_long_job_are_worth_workers_of_their_own() -> None:
     parts = Parts(FakeKube())
-    parts.staffing.offer(OF, [Assignment(LONG, 600.0, 3, clock.now()) for _ in range(20)])
+    parts.autoscaler.offer(OF, [Assignment(LONG, 600.0, 3, clock.now()) for _ in range(20)])
     assert await reconcile(parts) == 3, "as for so many long jobs"
     pods = [parts.hire(name) for name in "abcd"]
     got = [parts.queue.take(pod, clock.now()) for pod in pods]
@@ -470,4 +470,4 @@ def test_the_way_is_what_was_told_at_acceptance(told: str, shared: bool) -> None
     of = quantumjob(status={"placement": told})
     for labels in ({}, {names.LABEL_QUEUE: "mine"}):
         of["metadata"]["labels"] = labels
-        assert parts.staffing.takes(of) == shared
+        assert parts.autoscaler.takes(of) == shared

@@ -16,7 +16,7 @@ def assignment() -> Assignment:
 
 async def looked_at(parts: Parts) -> tuple[list[object], list[str]]:
     """The QuantumJobs and the namespaces that wait to be looked at."""
-    work_queue, spaces = parts.controller.work_queue, parts.staffing.work_queue
+    work_queue, spaces = parts.controller.work_queue, parts.autoscaler.work_queue
     return [await work_queue.get() for _ in range(len(work_queue))], [await spaces.get() for _ in range(len(spaces))]
 
 
@@ -72,7 +72,7 @@ async def test_a_shared_worker_concerns_its_namespace() -> None:
     ):
         take(item, gone)
         assert await looked_at(parts) == ([], ["team"])
-        parts.staffing.work_queue.done("team")
+        parts.autoscaler.work_queue.done("team")
     assert parts.controller.cache.versions("pods") == {}
 
 
@@ -82,7 +82,7 @@ async def test_a_shared_worker_s_end_concerns_whose_order_it_had() -> None:
     parts.queue.offer(OF, [assignment()], clock.now())
     parts.queue.take(worker, clock.now())
     await looked_at(parts)
-    parts.staffing.work_queue.done("team")
+    parts.autoscaler.work_queue.done("team")
     parts.set_container_state(worker, terminated(137))
     assert await looked_at(parts) == ([OF], ["team"])
 

@@ -117,19 +117,19 @@ async def test_whatever_somebody_labels_does_not_make_it_red(watchdog: Watchdog,
 
 async def test_a_shared_worker_that_the_watch_has_missed_is_red_and_told(watchdog: Watchdog) -> None:
     await watchdog.compare()
-    kube, staffing = watchdog.feed.controller.kube, watchdog.feed.staffing
+    kube, autoscaler = watchdog.feed.controller.kube, watchdog.feed.autoscaler
     for kind, item in ((JOBS, shared_job()), (PODS, shared_pod("a", RUNNING))):
         kube.put(kind, item)  # type: ignore[attr-defined]
     await watchdog.compare()
     assert watchdog.dead == "1 jobs missed, 1 pods missed"
-    assert staffing.pool.running("team") == 1
-    assert await staffing.work_queue.get() == "team"
+    assert autoscaler.pool.running("team") == 1
+    assert await autoscaler.work_queue.get() == "team"
     kube.objects.clear()  # type: ignore[attr-defined]
     await watchdog.compare()
-    assert staffing.pool.running("team") == 0
+    assert autoscaler.pool.running("team") == 0
 
 
 async def test_namespaces_in_which_somebody_waits_are_looked_at(watchdog: Watchdog) -> None:
-    watchdog.feed.staffing.queue.offer(OF, [Assignment(0.03, 600.0, 3, clock.now())], clock.now())
+    watchdog.feed.autoscaler.queue.offer(OF, [Assignment(0.03, 600.0, 3, clock.now())], clock.now())
     await watchdog.compare()
-    assert await watchdog.feed.staffing.work_queue.get() == "team"
+    assert await watchdog.feed.autoscaler.work_queue.get() == "team"
