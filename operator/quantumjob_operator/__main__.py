@@ -22,7 +22,7 @@ from quantumjob_operator.kubernetes.workqueue import WorkQueue
 from quantumjob_operator.model.job_template import build_job, build_shared
 from quantumjob_operator.orders.http import OrderServer, serve
 from quantumjob_operator.orders.identity import Registry
-from quantumjob_operator.orders.service import Desk
+from quantumjob_operator.orders.service import OrderService
 from quantumjob_operator.orders.tokens import TokenVerifier
 from quantumjob_operator.reconcile.controller import Controller
 from quantumjob_operator.results import store_probe
@@ -66,8 +66,8 @@ async def run(settings: Settings) -> None:
     watchdog = Watchdog(feed, settings.namespace_list, settings.resync_seconds)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(settings.tls_dir / "tls.crt", settings.tls_dir / "tls.key")
-    desk = Desk(controller, autoscaler, gate.open, settings.test_give_twice)
-    orders = OrderServer(desk, TokenVerifier(kube), Registry(kube, cache)).application()
+    order_service = OrderService(controller, autoscaler, gate.open, settings.test_give_twice)
+    orders = OrderServer(order_service, TokenVerifier(kube), Registry(kube, cache)).application()
     answers = health.application(metrics.REGISTRY, lambda: watchdog.dead, lambda: unready(watchdog, gate))
     runners = [await serve(orders, settings.orders_port, context), await serve(answers, settings.health_port, None)]
     try:

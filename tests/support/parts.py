@@ -14,7 +14,7 @@ from quantumjob_operator import clock
 from quantumjob_operator.cache import Cache, owner_of_quantumjob
 from quantumjob_operator.kubernetes.workqueue import WorkQueue
 from quantumjob_operator.model.job_template import build_job, build_shared
-from quantumjob_operator.orders.service import Desk
+from quantumjob_operator.orders.service import OrderService
 from quantumjob_operator.reconcile import plan
 from quantumjob_operator.reconcile.controller import Controller
 from quantumjob_operator.scheduling.assignment import Pod
@@ -66,7 +66,7 @@ class Parts:
             started=clock.now(),
         )
         self.feed = Feed(self.controller, self.autoscaler)
-        self.desk = Desk(self.controller, self.autoscaler, lambda: self.store.opened)  # type: ignore[arg-type, return-value]
+        self.order_service = OrderService(self.controller, self.autoscaler, lambda: self.store.opened)  # type: ignore[arg-type, return-value]
         self.watch()
 
     def watch(self) -> None:
@@ -148,11 +148,11 @@ class Parts:
 
     async def ask(self, who: Pod | Shard, ended: Ended | None = None, *, leaving: bool = False) -> Order | None:
         """A worker asks for its next order."""
-        return await self.desk.next(who, Next(ended, leaving))
+        return await self.order_service.next(who, Next(ended, leaving))
 
     def alive(self, who: Pod | Shard, uid: str, done: int = 0, number: int = 0) -> Told:
         """A worker says that it carries an order out."""
-        return self.desk.alive(who, uid, number, Alive(done, 1))
+        return self.order_service.alive(who, uid, number, Alive(done, 1))
 
     def writes(self) -> list[str]:
         """The calls that have changed something in the API server."""

@@ -17,7 +17,7 @@ from quantumjob_contract.store_errors import StoreError
 from quantumjob_operator import metrics
 from quantumjob_operator.kubernetes.client import ApiError
 from quantumjob_operator.orders.identity import Identity, Registry
-from quantumjob_operator.orders.service import Desk, Gone, Unknown
+from quantumjob_operator.orders.service import Gone, OrderService, Unknown
 from quantumjob_operator.orders.tokens import Denied, TokenVerifier
 from quantumjob_operator.results.collect import Corrupt
 
@@ -34,7 +34,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class OrderServer:
     """Serves a desk to callers that a verifier knows."""
 
-    desk: Desk
+    order_service: OrderService
     verifier: TokenVerifier
     registry: Registry
 
@@ -76,18 +76,18 @@ class OrderServer:
 
     async def order(self, request: web.Request) -> web.Response:
         said = decode(await request.read(), Next)
-        order = await self.desk.next(request[WHO], said)
+        order = await self.order_service.next(request[WHO], said)
         return web.Response(status=204) if order is None else _json(order)
 
     async def urls(self, request: web.Request) -> web.Response:
         said = decode(await request.read(), UrlsRequest)
         if not 0 <= said.start <= MAX_SEGMENT:
             return _problem(request, 400, "no segment has this number")
-        return _json(await self.desk.urls(request[WHO], *_named(request), said))
+        return _json(await self.order_service.urls(request[WHO], *_named(request), said))
 
     async def alive(self, request: web.Request) -> web.Response:
         said = decode(await request.read(), Alive)
-        return _json(self.desk.alive(request[WHO], *_named(request), said))
+        return _json(self.order_service.alive(request[WHO], *_named(request), said))
 
 
 def _named(request: web.Request) -> tuple[str, int]:

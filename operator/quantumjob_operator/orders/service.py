@@ -44,7 +44,7 @@ class Unknown(Exception):
 
 
 @dataclass
-class Desk:
+class OrderService:
     """The orders of all shards of all QuantumJobs."""
 
     controller: Controller

@@ -83,7 +83,7 @@ class Endpoint(Parts):
         self.hire("a")
         verifier = TokenVerifier(self.kube)  # type: ignore[arg-type]
         registry = Registry(self.kube, self.controller.cache)  # type: ignore[arg-type]
-        self.client = TestClient(TestServer(OrderServer(self.desk, verifier, registry).application()))
+        self.client = TestClient(TestServer(OrderServer(self.order_service, verifier, registry).application()))
 
     async def post(
         self, path: str, bearer: str | None, body: bytes | msgspec.Struct | None = None

@@ -18,7 +18,7 @@ from quantumjob_contract.store_errors import StoreUnavailable
 from quantumjob_operator import clock
 from quantumjob_operator.model.worker_state import Worker
 from quantumjob_operator.orders import builder
-from quantumjob_operator.orders import service as desk_module
+from quantumjob_operator.orders import service as service_module
 from quantumjob_operator.orders.service import Gone, Unknown
 from quantumjob_operator.reconcile.controller import PROGRESS_SECONDS
 from quantumjob_operator.scheduling.assignment import SILENT_SECONDS, Assignment, Pod
@@ -88,14 +88,14 @@ async def test_a_shared_worker_gets_jobs_of_its_own_namespace_only() -> None:
     for space in ("third", "other"):
         parts.alive(pods[space], "uid-one")
         with pytest.raises(Unknown):
-            await parts.desk.urls(pods[space], "uid-one", 0, UrlsRequest(0))
-        parts.desk.ended(pods[space], Ended("uid-one", 0))
-        parts.desk.ended(pods[space], Ended("uid-one", 0, int(Exit.INTERNAL), "A lie."))
+            await parts.order_service.urls(pods[space], "uid-one", 0, UrlsRequest(0))
+        parts.order_service.ended(pods[space], Ended("uid-one", 0))
+        parts.order_service.ended(pods[space], Ended("uid-one", 0, int(Exit.INTERNAL), "A lie."))
     assert (turn_of(parts, uid_of("one")).pod, turn_of(parts, uid_of("one")).ended) == (pods["team"], False)
 
 
 async def test_a_question_is_held_until_there_is_an_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk_module, "POLL_SECONDS", 1000.0)
+    monkeypatch.setattr(service_module, "POLL_SECONDS", 1000.0)
     parts = await small()
     parts.autoscaler.linger_seconds = 1000.0
     questions = [asyncio.create_task(parts.ask(parts.hire(name))) for name in "ab"]
@@ -176,7 +176,7 @@ async def test_all_workers_but_one_make_room_for_another_namespace_s_first() -> 
 
 async def test_under_test_every_nth_order_is_given_to_two() -> None:
     parts = await small("one", "two", "three")
-    parts.desk.give_twice = 2
+    parts.order_service.give_twice = 2
     orders = [await parts.ask(parts.hire(name)) for name in "abcd"]
     assert [order.uid if order else None for order in orders] == ["uid-one", "uid-two", "uid-two", "uid-three"]
 
@@ -261,7 +261,7 @@ async def test_a_failure_of_an_order_that_the_worker_has_not_counts_nothing() ->
     parts = await small("one")
     worker, other = parts.hire("a"), parts.hire("b")
     await parts.ask(worker)
-    parts.desk.ended(other, Ended("uid-one", 0, int(Exit.INTERNAL), "A lie."))
+    parts.order_service.ended(other, Ended("uid-one", 0, int(Exit.INTERNAL), "A lie."))
     assignment = turn_of(parts, uid_of("one"))
     assert (assignment.pod, assignment.attempts, assignment.failure) == (worker, 0, None)
 
@@ -273,7 +273,7 @@ async def test_what_is_said_of_jobs_that_are_not_there_leaves_nothing() -> None:
         assert await parts.ask(worker, said) is None
     assert parts.alive(worker, "nobody").stop, "nobody needs it any more"
     with pytest.raises(Unknown):
-        await parts.desk.urls(worker, "nobody", 0, UrlsRequest(0))
+        await parts.order_service.urls(worker, "nobody", 0, UrlsRequest(0))
     await parts.settle()
     assert parts.controller.memory == {}
 
@@ -285,7 +285,7 @@ async def test_a_sign_of_life_ends_the_silence(time: Any) -> None:
     time.passes(SILENT_SECONDS)
     assert not parts.alive(worker, "uid-one").stop
     assert parts.queue.overdue(time.passes(SILENT_SECONDS)) == []
-    await parts.desk.urls(worker, "uid-one", 0, UrlsRequest(16))
+    await parts.order_service.urls(worker, "uid-one", 0, UrlsRequest(16))
     assert parts.queue.overdue(time.passes(SILENT_SECONDS)) == [], "to ask for URLs is one, too"
     assert parts.queue.overdue(time.passes(1)) == [uid_of("one")]
 
@@ -391,7 +391,7 @@ async def test_after_a_restart_a_worker_that_is_alive_keeps_its_order(time: Any)
     assert turn_of(parts, uid_of("one")).pod == worker
     time.passes(PAUSE_SECONDS)
     assert await parts.ask(parts.hire("c")) is None
-    assert await parts.desk.urls(worker, "uid-one", 0, UrlsRequest(16))
+    assert await parts.order_service.urls(worker, "uid-one", 0, UrlsRequest(16))
 
 
 async def test_after_a_restart_a_worker_may_be_alive_before_its_job_is_known(time: Any) -> None:
@@ -466,10 +466,10 @@ async def test_a_dedicated_worker_speaks_of_its_own_job_only() -> None:
     with pytest.raises(Unknown):
         parts.alive(only(own), "uid-one")
     with pytest.raises(Unknown):
-        await parts.desk.urls(only(own), "uid-one", 0, UrlsRequest(0))
+        await parts.order_service.urls(only(own), "uid-one", 0, UrlsRequest(0))
     with pytest.raises(Unknown):
         await parts.ask(only(own), Ended("uid-one", 0))
-    first, *_ = await parts.desk.urls(only(own), own.uid, 0, UrlsRequest(3))
+    first, *_ = await parts.order_service.urls(only(own), own.uid, 0, UrlsRequest(3))
     assert first.name == "000003"
 
 
@@ -506,7 +506,7 @@ async def test_done_from_a_pod_that_does_not_carry_the_order_is_a_hint_only() ->
     parts = await small("one")
     worker, other = parts.hire("a"), parts.hire("b")
     await parts.ask(worker)
-    parts.desk.ended(other, Ended("uid-one", 0))
+    parts.order_service.ended(other, Ended("uid-one", 0))
     assignment = turn_of(parts, uid_of("one"))
     assert (assignment.pod, assignment.ended, parts.queue.carried_by(worker.uid)) == (
         worker,
@@ -518,7 +518,7 @@ async def test_done_from_a_pod_that_does_not_carry_the_order_is_a_hint_only() ->
     assert not parts.kube.status("one").get("results"), "the store has nothing"
     assert (turn_of(parts, uid_of("one")).pod, assignment.failure) == (worker, None)
     parts.store_last(uid_of("one"))
-    parts.desk.ended(other, Ended("uid-one", 0))
+    parts.order_service.ended(other, Ended("uid-one", 0))
     await parts.settle()
     assert parts.kube.status("one")["phase"] == "Succeeded", "the store alone is believed"
 
@@ -533,7 +533,7 @@ async def ask_twice(parts: Parts, worker: Pod) -> tuple[asyncio.Task[Any], async
 
 
 async def test_a_worker_has_one_question_and_the_older_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk_module, "POLL_SECONDS", 1000.0)
+    monkeypatch.setattr(service_module, "POLL_SECONDS", 1000.0)
     parts = await small()
     parts.autoscaler.linger_seconds = 1000.0
     worker = parts.hire()
@@ -547,7 +547,7 @@ async def test_a_worker_has_one_question_and_the_older_takes_nothing(monkeypatch
     assert order.uid == "uid-one"
     assert list(parts.queue.of_namespace("team").waiting) == [only(uid_of("two"))]
     await asyncio.sleep(0)
-    assert parts.desk._asking == {}
+    assert parts.order_service._asking == {}
 
 
 async def test_a_question_that_is_cancelled_while_its_order_is_made_takes_nothing_from_the_newer(
@@ -574,18 +574,18 @@ async def test_a_question_that_is_cancelled_while_its_order_is_made_takes_nothin
 
 
 async def test_workers_ask_at_the_same_time_without_harm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk_module, "POLL_SECONDS", 1000.0)
+    monkeypatch.setattr(service_module, "POLL_SECONDS", 1000.0)
     parts = await small()
     parts.autoscaler.linger_seconds = 1000.0
     questions = [asyncio.create_task(parts.ask(parts.hire(name))) for name in "ab"]
     await asyncio.sleep(0)
-    assert len(parts.desk._asking) == 2
+    assert len(parts.order_service._asking) == 2
     for question in questions:
         question.cancel()
     assert [type(end) for end in await asyncio.gather(*questions, return_exceptions=True)] == [
         asyncio.CancelledError
     ] * 2
-    assert parts.desk._asking == {}
+    assert parts.order_service._asking == {}
 
 
 async def test_what_is_being_deleted_is_not_given() -> None:

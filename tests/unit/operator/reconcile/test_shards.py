@@ -229,13 +229,13 @@ async def test_a_shard_is_spoken_of_by_who_has_it() -> None:
     await parts.ask(second)
     for worker, number in ((first, 1), (second, 0), (first, 2), (first, -1)):
         with pytest.raises(Unknown):
-            await parts.desk.urls(worker, OF.uid, number, 0)
+            await parts.order_service.urls(worker, OF.uid, number, 0)
         parts.alive(worker, OF.uid, 4, number)
-        parts.desk.ended(worker, ended(number, Exit.INTERNAL, "A lie."))
+        parts.order_service.ended(worker, ended(number, Exit.INTERNAL, "A lie."))
     assert [turn_of(parts, number).pod for number in range(2)] == [first, second]
     assert (parts.controller.remember(OF).done, [turn_of(parts, n).attempts for n in range(2)]) == ({}, [0, 0])
     for number in (2, -1, 10**9):
-        parts.desk.ended(first, ended(number))
+        parts.order_service.ended(first, ended(number))
     assert parts.controller.remember(OF).hinted == set(), "there are no such shards"
 
 
@@ -395,7 +395,7 @@ async def test_each_dedicated_worker_has_the_shard_of_its_index() -> None:
         others = [each for each in range(3) if each != number]
         for other in others:
             with pytest.raises(Unknown):
-                await parts.desk.urls(shard(number), OF.uid, other, 0)
+                await parts.order_service.urls(shard(number), OF.uid, other, 0)
             with pytest.raises(Unknown):
                 parts.alive(shard(number), OF.uid, 1, other)
             with pytest.raises(Unknown):
