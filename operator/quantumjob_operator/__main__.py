@@ -30,7 +30,7 @@ from quantumjob_operator.scheduling.autoscaler import Autoscaler
 from quantumjob_operator.scheduling.queue import Queue
 from quantumjob_operator.settings import Settings
 from quantumjob_operator.watch import informer
-from quantumjob_operator.watch.event_router import Feed
+from quantumjob_operator.watch.event_router import EventRouter
 from quantumjob_operator.watch.resync import Watchdog
 
 logger = logging.getLogger(f"{__package__}.main")  # its __name__ is another
@@ -62,8 +62,8 @@ async def run(settings: Settings) -> None:
         kube, queue, cache.pool, shared, work_queue.add, lambda: watchdog.synced, settings.workers_linger_seconds
     )
     controller = Controller(kube, gate.open, own, autoscaler, cache, work_queue)
-    feed = Feed(controller, autoscaler)
-    watchdog = Watchdog(feed, settings.namespace_list, settings.resync_seconds)
+    router = EventRouter(controller, autoscaler)
+    watchdog = Watchdog(router, settings.namespace_list, settings.resync_seconds)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(settings.tls_dir / "tls.crt", settings.tls_dir / "tls.key")
     order_service = OrderService(controller, autoscaler, gate.open, settings.test_give_twice)
@@ -72,7 +72,7 @@ async def run(settings: Settings) -> None:
     runners = [await serve(orders, settings.orders_port, context), await serve(answers, settings.health_port, None)]
     try:
         await first_to_end(
-            informer.run(feed, settings.namespace_list),
+            informer.run(router, settings.namespace_list),
             gate.watch(),
             controller.run(),
             autoscaler.run(),

@@ -20,7 +20,7 @@ from quantumjob_operator.reconcile.controller import Controller
 from quantumjob_operator.scheduling.assignment import Pod
 from quantumjob_operator.scheduling.autoscaler import Autoscaler
 from quantumjob_operator.scheduling.queue import Queue
-from quantumjob_operator.watch.event_router import Feed
+from quantumjob_operator.watch.event_router import EventRouter
 from support.jobs import only, segment
 from support.kube import JOBS, PODS, QUANTUMJOBS, RUNNING, UID, FakeKube, shared_job, shared_pod
 from support.memory import MemoryStore
@@ -65,7 +65,7 @@ class Parts:
             work_queue,
             started=clock.now(),
         )
-        self.feed = Feed(self.controller, self.autoscaler)
+        self.router = EventRouter(self.controller, self.autoscaler)
         self.order_service = OrderService(self.controller, self.autoscaler, lambda: self.store.opened)  # type: ignore[arg-type, return-value]
         self.watch()
 
@@ -73,7 +73,7 @@ class Parts:
         """The watches tell of everything that there is."""
         for kind in (QUANTUMJOBS, JOBS, PODS):
             for item in self.kube.of_kind(kind):
-                self.feed.of(kind)(item, False)
+                self.router.of(kind)(item, False)
 
     def restarted(self) -> Parts:
         """Another operator in this one's place, which knows what the cluster and the store know."""
@@ -125,21 +125,21 @@ class Parts:
 
     def hire(self, name: str = "a", *, namespace: str = "team", state: JSON | None = None) -> Pod:
         """A shared worker runs."""
-        self.feed.job(self.kube.put(JOBS, shared_job(name, namespace=namespace)), False)
+        self.router.job(self.kube.put(JOBS, shared_job(name, namespace=namespace)), False)
         made = self.kube.put(PODS, shared_pod(name, state or RUNNING, namespace=namespace))
-        self.feed.pod(made, False)
+        self.router.pod(made, False)
         return Pod(namespace, made["metadata"]["name"], made["metadata"]["uid"])
 
     def set_container_state(self, pod: Pod, state: JSON, conditions: list[JSON] | None = None) -> None:
         """A shared worker's container is in this state now."""
         raw = self.kube.objects[PODS, pod.namespace, pod.name]
         status = {"containerStatuses": [{"name": "worker", "state": state}], "conditions": conditions or []}
-        self.feed.pod(self.kube.put(PODS, raw | {"status": status}), False)
+        self.router.pod(self.kube.put(PODS, raw | {"status": status}), False)
 
     def edit(self, owner: Owner = OF, **spec: Any) -> None:
         """A user changes the spec."""
         raw = self.found(owner)
-        self.feed.quantumjob(self.kube.put(QUANTUMJOBS, raw | {"spec": raw["spec"] | spec}), False)
+        self.router.quantumjob(self.kube.put(QUANTUMJOBS, raw | {"spec": raw["spec"] | spec}), False)
 
     def store_last(self, owner: Owner = OF) -> None:
         """A worker stores the last segment."""

@@ -17,7 +17,7 @@ JSON = dict[str, Any]
 
 
 @dataclass
-class Feed:
+class EventRouter:
     """Takes objects of the three kinds, from the watches and from a comparison with a list."""
 
     controller: Controller

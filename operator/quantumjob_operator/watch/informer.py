@@ -11,7 +11,7 @@ import kopf
 
 from quantumjob_contract import names
 from quantumjob_operator.model import status
-from quantumjob_operator.watch.event_router import Feed
+from quantumjob_operator.watch.event_router import EventRouter
 
 IDENTITY: Final = "quantumjob-operator"
 CHUNK: Final = 100
@@ -72,7 +72,7 @@ def settings() -> kopf.OperatorSettings:
     return chosen
 
 
-def register(registry: kopf.OperatorRegistry, feed: Feed) -> None:
+def register(registry: kopf.OperatorRegistry, router: EventRouter) -> None:
     """Feed the cache from the watches of unfinished QuantumJobs, and of the Jobs and pods of all workers."""
 
     @kopf.on.login(registry=registry)
@@ -81,21 +81,21 @@ def register(registry: kopf.OperatorRegistry, feed: Feed) -> None:
 
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
     async def quantumjob(event: Any, **_: Any) -> None:
-        feed.quantumjob(event["object"], event["type"] == "DELETED")
+        router.quantumjob(event["object"], event["type"] == "DELETED")
 
     @kopf.on.event("batch", "v1", "jobs", registry=registry)
     async def job(event: Any, **_: Any) -> None:
-        feed.job(event["object"], event["type"] == "DELETED")
+        router.job(event["object"], event["type"] == "DELETED")
 
     @kopf.on.event("", "v1", "pods", registry=registry)
     async def pod(event: Any, **_: Any) -> None:
-        feed.pod(event["object"], event["type"] == "DELETED")
+        router.pod(event["object"], event["type"] == "DELETED")
 
 
-async def run(feed: Feed, namespaces: list[str]) -> None:
+async def run(router: EventRouter, namespaces: list[str]) -> None:
     """Watch until cancelled, or until kopf gives up."""
     registry = kopf.OperatorRegistry()
-    register(registry, feed)
+    register(registry, router)
     await kopf.operator(
         registry=registry,
         settings=settings(),

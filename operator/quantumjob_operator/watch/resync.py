@@ -18,7 +18,7 @@ from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, ApiEr
 from quantumjob_operator.kubernetes.objects import controller_uid, version
 from quantumjob_operator.model import status
 from quantumjob_operator.scheduling import worker_pool
-from quantumjob_operator.watch.event_router import Feed
+from quantumjob_operator.watch.event_router import EventRouter
 
 JSON = dict[str, Any]
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def concerns(kind: Kind, item: JSON) -> bool:
 class Watchdog:
     """Compares, tells, and remembers what it found."""
 
-    feed: Feed
+    router: EventRouter
     namespaces: list[str]
     seconds: float
     dead: str = ""
@@ -66,7 +66,7 @@ class Watchdog:
 
     async def compare(self) -> None:
         """One comparison of all kinds."""
-        cache = self.feed.controller.cache
+        cache = self.router.controller.cache
         before = {kind: set(cache.versions(kind.plural)) for kind in KINDS}
         listed = {kind: {item["metadata"]["uid"]: item async for item in self._list(kind)} for kind in KINDS}
         await self._let_catch_up(listed, before)
@@ -77,9 +77,9 @@ class Watchdog:
             logger.error("The watch is dead", extra={"cause": self.dead})
         self.synced = True
         for owner in list(cache.quantumjobs):
-            self.feed.controller.work_queue.add(owner)
-        for namespace in self.feed.autoscaler.queue.namespaces():
-            self.feed.autoscaler.look(namespace)
+            self.router.controller.work_queue.add(owner)
+        for namespace in self.router.autoscaler.queue.namespaces():
+            self.router.autoscaler.look(namespace)
 
     async def _let_catch_up(self, listed: dict[Kind, dict[str, JSON]], before: dict[Kind, set[str]]) -> None:
         """Give the watch its time."""
@@ -91,7 +91,7 @@ class Watchdog:
 
     def _differing(self, kind: Kind, listed: dict[str, JSON], before: set[str]) -> list[JSON]:
         """Objects that the list has newer than the cache, or has not though the cache had them before the list."""
-        cache = self.feed.controller.cache
+        cache = self.router.controller.cache
         known = cache.versions(kind.plural)
         unfinished = {uid: version(item) for uid, item in listed.items() if not cache.is_finished(uid)}
         late = behind(unfinished, known)
@@ -100,7 +100,7 @@ class Watchdog:
 
     async def _tell(self, kind: Kind, differing: list[JSON]) -> int:
         """Bring the cache to what the API server says now; gives how many objects the watch has really missed."""
-        cache, kube, missed = self.feed.controller.cache, self.feed.controller.kube, 0
+        cache, kube, missed = self.router.controller.cache, self.router.controller.kube, 0
         for item in differing:
             meta = item["metadata"]
             newest = await kube.get(kind, meta["namespace"], meta["name"])
@@ -108,16 +108,16 @@ class Watchdog:
             if newest is not None and newest["metadata"]["uid"] == meta["uid"]:
                 finished = kind is QUANTUMJOBS and status.is_terminal(newest.get("status", {}))
                 missed += (known is not None) if finished else (known is None or known < version(item))
-                self.feed.of(kind)(newest, finished)
+                self.router.of(kind)(newest, finished)
             elif known is not None:
                 missed += 1
-                self.feed.of(kind)(item, True)
+                self.router.of(kind)(item, True)
         return missed
 
     async def _list(self, kind: Kind) -> AsyncIterator[JSON]:
         selector = {"fields": status.UNFINISHED} if kind is QUANTUMJOBS else {"labels": names.LABEL_WORKER}
         namespaces: list[str | None] = [*self.namespaces] or [None]
         for namespace in namespaces:
-            async for item in self.feed.controller.kube.list(kind, namespace, metadata_only=True, **selector):
+            async for item in self.router.controller.kube.list(kind, namespace, metadata_only=True, **selector):
                 if concerns(kind, item):
                     yield item

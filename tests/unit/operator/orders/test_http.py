@@ -77,8 +77,8 @@ class Endpoint(Parts):
         self.kube: Cluster
         super().__init__(Cluster(quantumjob()))
         self.edit(dedicated=True)
-        self.feed.job(job(quantumjob()), False)
-        self.feed.pod(pod(quantumjob(), {"running": {}}), False)
+        self.router.job(job(quantumjob()), False)
+        self.router.pod(pod(quantumjob(), {"running": {}}), False)
         self.store.pending.put_once(keys.program(OF), encode(program(OF, 1)))
         self.hire("a")
         verifier = TokenVerifier(self.kube)  # type: ignore[arg-type]
@@ -97,7 +97,7 @@ class Endpoint(Parts):
     def offer(self, name: str = "small", namespace: str = "team") -> Owner:
         """A small job waits for its turn."""
         owner = Owner(namespace, f"uid-{name}")
-        self.feed.quantumjob(self.kube.put(QUANTUMJOBS, another(name, namespace=namespace)), False)
+        self.router.quantumjob(self.kube.put(QUANTUMJOBS, another(name, namespace=namespace)), False)
         self.autoscaler.offer(owner, [Assignment(0.03, 600.0, 3, clock.now())])
         return owner
 
@@ -174,7 +174,7 @@ async def test_a_pod_of_an_indexed_job_has_the_shard_of_its_index(
     pubs = endpoint.found()["spec"]["program"]["pubs"] * 8
     endpoint.edit(parallelism=3, program={"primitive": "Sampler", "shots": 100, "pubs": pubs})
     endpoint.store.pending.objects[keys.program(OF)] = encode(program(OF, 8, 3))
-    endpoint.feed.pod(pod(quantumjob(), {"running": {}}, name="indexed", index=index), False)
+    endpoint.router.pod(pod(quantumjob(), {"running": {}}, name="indexed", index=index), False)
     claims = token(**bound(name=f"qj-{UID}-indexed", uid="pod-indexed"))
     code, body = await endpoint.post(PATH_ORDERS, f"Bearer {claims}")
     if shard is None:

@@ -47,8 +47,8 @@ def dedicated() -> Parts:
     parts = Parts(FakeKube(another("own", dedicated=True)))
     of = another("own")
     write_job(parts.store.pending, uid_of("own"), [[result(0)]], last=False)  # type: ignore[arg-type]
-    parts.feed.job(job(of), False)
-    parts.feed.pod(pod(of, RUNNING), False)
+    parts.router.job(job(of), False)
+    parts.router.pod(pod(of, RUNNING), False)
     return parts
 
 
@@ -101,7 +101,7 @@ async def test_a_question_is_held_until_there_is_an_order(monkeypatch: pytest.Mo
     questions = [asyncio.create_task(parts.ask(parts.hire(name))) for name in "ab"]
     await asyncio.sleep(0)
     for name in ("one", "two"):
-        parts.feed.quantumjob(parts.kube.put(QUANTUMJOBS, another(name)), False)
+        parts.router.quantumjob(parts.kube.put(QUANTUMJOBS, another(name)), False)
     await parts.settle()
     orders = await asyncio.wait_for(asyncio.gather(*questions), 30)
     assert {order.uid for order in orders if order} == {"uid-one", "uid-two"}
@@ -124,7 +124,7 @@ async def test_an_order_begins_the_time_of_waiting_anew(monkeypatch: pytest.Monk
     assert await parts.ask(worker) is None
     now += 29
     assert await parts.ask(worker) is None
-    parts.feed.quantumjob(parts.kube.put(QUANTUMJOBS, another("one")), False)
+    parts.router.quantumjob(parts.kube.put(QUANTUMJOBS, another("one")), False)
     await parts.settle()
     assert await parts.ask(worker) is not None
     now += 29
@@ -150,7 +150,7 @@ async def test_a_worker_that_was_let_go_gets_no_order_when_it_asks_again() -> No
     with pytest.raises(Gone):
         await parts.ask(worker)
     parts.autoscaler.linger_seconds = 30.0
-    parts.feed.quantumjob(parts.kube.put(QUANTUMJOBS, another("one")), False)
+    parts.router.quantumjob(parts.kube.put(QUANTUMJOBS, another("one")), False)
     await parts.settle()
     with pytest.raises(Gone):
         await parts.ask(worker)
@@ -162,7 +162,7 @@ async def test_all_workers_but_one_make_room_for_another_namespace_s_first() -> 
     first, second = parts.hire("a"), parts.hire("b")
     for made in parts.kube.of_kind(JOBS):
         if made["metadata"]["name"] not in {"qj-shared-a", "qj-shared-b"}:
-            parts.feed.job(made, True)
+            parts.router.job(made, True)
     assert await parts.ask(first) is not None
     parts.autoscaler.offer(uid_of("far", "far"), [Assignment(0.03, 600.0, 3, clock.now())])
     parts.queue.hinder("far", Worker("waiting", Reason.UNSCHEDULABLE, "0/1"), 1, clock.now())
@@ -431,7 +431,7 @@ async def test_after_a_restart_an_order_that_nobody_has_is_given_again(time: Any
 
 async def test_after_a_restart_a_job_that_comes_new_does_not_wait_for_the_pause(time: Any) -> None:
     parts = await restart(await small("one"), time)
-    parts.feed.quantumjob(parts.kube.put(QUANTUMJOBS, another("new")), False)
+    parts.router.quantumjob(parts.kube.put(QUANTUMJOBS, another("new")), False)
     await parts.settle()
     order = await parts.ask(parts.hire())
     assert order is not None
@@ -495,7 +495,7 @@ async def test_a_dedicated_order_ends_with_the_deadline_of_its_job(time: Any) ->
     assert order.seconds_left == 600.0, "it has not started yet"
     started = job(another("own"), startTime="2026-01-02T03:04:05Z")
     started["metadata"]["resourceVersion"] = "21"
-    parts.feed.job(started, False)
+    parts.router.job(started, False)
     time.passes(100)
     order = await parts.ask(only(own))
     assert order is not None
@@ -541,7 +541,7 @@ async def test_a_worker_has_one_question_and_the_older_takes_nothing(monkeypatch
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(first, 30)
     for name in ("one", "two"):
-        parts.feed.quantumjob(parts.kube.put(QUANTUMJOBS, another(name)), False)
+        parts.router.quantumjob(parts.kube.put(QUANTUMJOBS, another(name)), False)
     await parts.settle()
     order = await asyncio.wait_for(second, 30)
     assert order.uid == "uid-one"
@@ -604,7 +604,9 @@ async def test_a_worker_of_another_template_is_let_go() -> None:
     old, new = parts.hire("a"), parts.hire("b")
     job_of_old = parts.kube.objects[JOBS, "team", "qj-shared-a"]
     labels = job_of_old["metadata"]["labels"] | {names.LABEL_TEMPLATE: "before"}
-    parts.feed.job(parts.kube.put(JOBS, job_of_old | {"metadata": job_of_old["metadata"] | {"labels": labels}}), False)
+    parts.router.job(
+        parts.kube.put(JOBS, job_of_old | {"metadata": job_of_old["metadata"] | {"labels": labels}}), False
+    )
     with pytest.raises(Gone):
         await parts.ask(old)
     assert parts.autoscaler.pool.is_leaving(old)
@@ -621,7 +623,7 @@ async def test_a_worker_without_a_template_is_let_go_after_its_order() -> None:
     await parts.ask(worker)
     job_of = parts.kube.objects[JOBS, "team", "qj-shared-a"]
     labels = {names.LABEL_WORKER: names.SHARED}
-    parts.feed.job(parts.kube.put(JOBS, job_of | {"metadata": job_of["metadata"] | {"labels": labels}}), False)
+    parts.router.job(parts.kube.put(JOBS, job_of | {"metadata": job_of["metadata"] | {"labels": labels}}), False)
     assert not parts.alive(worker, "uid-one").stop, "what it has it may finish"
     parts.store_last(uid_of("one"))
     with pytest.raises(Gone):
@@ -635,7 +637,7 @@ async def test_what_a_worker_says_ends_its_silence_as_one_of_the_crew(time: Any)
     worker, pool = parts.hire(), parts.autoscaler.pool
     for made in parts.kube.of_kind(JOBS):
         if made["metadata"]["name"] != "qj-shared-a":
-            parts.feed.job(made, True)
+            parts.router.job(made, True)
     assert pool.present("team", time.now) == 1
     assert pool.present("team", time.passes(LOST_SECONDS)) == 0
     await parts.ask(worker)

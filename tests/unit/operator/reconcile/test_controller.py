@@ -31,7 +31,7 @@ class Bench(Parts):
         self.store_last()
 
     def pod(self, state: dict[str, Any]) -> None:
-        self.feed.pod(pod(quantumjob(), state), False)
+        self.router.pod(pod(quantumjob(), state), False)
 
 
 async def test_from_apply_to_complete() -> None:

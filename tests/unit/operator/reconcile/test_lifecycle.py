@@ -110,7 +110,7 @@ async def test_a_finished_job_costs_no_call_and_no_memory() -> None:
     parts.store.requests.clear()
     last = parts.found()
     for gone in (False, True, False):
-        parts.feed.quantumjob(last, gone)
+        parts.router.quantumjob(last, gone)
         await parts.settle()
     parts.alive(worker, OF.uid)
     await parts.ask(worker, Ended(OF.uid, 0))
@@ -244,7 +244,9 @@ async def test_what_is_no_fault_of_the_job_costs_it_nothing(time: Any) -> None:
     assert parts.queue.overdue(time.now) == [OF]
     worker = parts.hire("deleted")
     assert await parts.ask(worker) is not None
-    parts.feed.pod(parts.kube.vanish(next(k for k, _, n in parts.kube.objects if n == worker.name), worker.name), True)
+    parts.router.pod(
+        parts.kube.vanish(next(k for k, _, n in parts.kube.objects if n == worker.name), worker.name), True
+    )
     await parts.settle()
     assert not status.is_terminal(parts.status())
     assert parts.status().get("attempts", 0) == 0
@@ -362,7 +364,7 @@ async def test_a_cancelled_dedicated_job_has_its_job_deleted_first(time: Any) ->
     for _ in range(3):
         await parts.reconcile()
     assert parts.writes().count("delete jobs") == 1
-    parts.feed.job(parts.kube.vanish(JOBS, own["metadata"]["name"]), True)
+    parts.router.job(parts.kube.vanish(JOBS, own["metadata"]["name"]), True)
     await parts.settle()
     assert parts.status()["phase"] == "Cancelled"
     assert parts.writes().count("create jobs") == 1, "and no other is made"
@@ -375,7 +377,7 @@ async def test_a_dedicated_job_that_fails_while_it_is_cancelled_ends() -> None:
     await parts.settle()
     gone = parts.kube.vanish(JOBS, own["metadata"]["name"])
     gone["status"] = {"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]}
-    parts.feed.job(gone, True)
+    parts.router.job(gone, True)
     await parts.settle()
     assert status.is_terminal(parts.status())
 
@@ -443,7 +445,7 @@ async def test_a_code_that_no_worker_has_makes_no_figure_of_its_own() -> None:
 
 async def test_a_deleted_job_is_forgotten_and_its_worker_told(time: Any) -> None:
     parts, worker = await carried()
-    parts.feed.quantumjob(parts.kube.vanish(QUANTUMJOBS, "bell"), True)
+    parts.router.quantumjob(parts.kube.vanish(QUANTUMJOBS, "bell"), True)
     await parts.settle()
     assert parts.alive(worker, OF.uid).stop
     assert (parts.queue.assignment(only(OF)), parts.controller.memory) == (None, {})
@@ -468,11 +470,11 @@ async def test_a_dedicated_job_s_cancel_waits_for_what_the_watch_has_to_tell(tim
     time.passes(PAUSE_SECONDS + 1)
     await parts.reconcile()
     assert parts.writes() == [], "neither decided nor deleted"
-    parts.feed.job(own, False)
+    parts.router.job(own, False)
     parts.ready = True
     await parts.settle()
     assert parts.writes() == ["delete jobs"], "its pod stores what is done first"
-    parts.feed.job(kube.vanish(JOBS, own["metadata"]["name"]), True)
+    parts.router.job(kube.vanish(JOBS, own["metadata"]["name"]), True)
     await parts.settle()
     assert parts.status()["phase"] == "Cancelled"
 
@@ -542,7 +544,9 @@ async def test_a_label_that_is_added_after_acceptance_does_not_change_the_way(wa
     assert parts.status()["placement"] == way
     raw = parts.found()
     changed = {} if way == DEDICATED else {names.LABEL_QUEUE: "mine"}
-    parts.feed.quantumjob(parts.kube.put(QUANTUMJOBS, raw | {"metadata": raw["metadata"] | {"labels": changed}}), False)
+    parts.router.quantumjob(
+        parts.kube.put(QUANTUMJOBS, raw | {"metadata": raw["metadata"] | {"labels": changed}}), False
+    )
     await parts.settle()
     again = parts.restarted()
     await again.settle()
@@ -557,7 +561,7 @@ async def test_a_suspended_shared_worker_is_told_as_queued(time: Any) -> None:
     parts = await accepted()
     (made,) = parts.kube.of_kind(JOBS)
     held = {"conditions": [{"type": "Suspended", "status": "True", "reason": "JobSuspended"}]}
-    parts.feed.job(parts.kube.put(JOBS, made | {"status": held}), False)
+    parts.router.job(parts.kube.put(JOBS, made | {"status": held}), False)
     await parts.settle()
     time.passes(60)
     await parts.autoscaler.reconcile("team")
@@ -573,7 +577,7 @@ async def test_an_obstacle_whose_words_change_is_told_once(time: Any) -> None:
     parts.kube.calls.clear()
     for nodes in range(1, 4):
         no_node = [{"type": "PodScheduled", "status": "False", "message": f"0/{nodes} nodes are available"}]
-        parts.feed.pod(parts.kube.put(PODS, shared_pod(name, conditions=no_node)), False)
+        parts.router.pod(parts.kube.put(PODS, shared_pod(name, conditions=no_node)), False)
         await parts.autoscaler.reconcile("team")
         await parts.settle()
     assert doing(parts)["reason"] == Reason.UNSCHEDULABLE
@@ -599,7 +603,7 @@ async def test_a_draft_outlives_an_edit() -> None:
     parts = await accepted()
     raw = parts.found()
     labels = {"labels": {names.LABEL_QUEUE: "mine"}}
-    parts.feed.quantumjob(parts.kube.put(QUANTUMJOBS, raw | {"metadata": raw["metadata"] | labels}), False)
+    parts.router.quantumjob(parts.kube.put(QUANTUMJOBS, raw | {"metadata": raw["metadata"] | labels}), False)
     await parts.settle()
     assert parts.queue.assignment(only(OF)) is not None
     assert parts.controller.cache.job(OF) is None

@@ -374,9 +374,9 @@ def dedicated(shards: int = 2) -> Parts:
     of = body(shards, dedicated=True)
     parts = Parts(FakeKube(of))
     parts.store.pending.put_once(keys.program(OF), encode(program(OF, len(PUBS), shards)))
-    parts.feed.job(parts.kube.put(JOBS, job(of)), False)
+    parts.router.job(parts.kube.put(JOBS, job(of)), False)
     for number in range(shards):
-        parts.feed.pod(parts.kube.put(PODS, indexed(of, number, RUNNING)), False)
+        parts.router.pod(parts.kube.put(PODS, indexed(of, number, RUNNING)), False)
     return parts
 
 
@@ -437,6 +437,6 @@ async def test_a_dedicated_job_is_promoted_when_the_pods_of_all_its_indices_ende
     of = body(2, dedicated=True)
     for number in (1, 0):
         store_shard(parts, number)
-        parts.feed.pod(parts.kube.put(PODS, indexed(of, number, terminated(0))), False)
+        parts.router.pod(parts.kube.put(PODS, indexed(of, number, terminated(0))), False)
         await parts.settle()
         assert (parts.kube.status("one").get("phase") == "Succeeded") == (number == 0)

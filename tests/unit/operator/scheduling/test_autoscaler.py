@@ -126,7 +126,7 @@ async def test_a_worker_that_leaves_or_has_ended_is_replaced_where_somebody_wait
     assert await reconcile(parts) == 2
     for job in parts.kube.of_kind(JOBS):
         ended = job | {"status": {"conditions": [{"type": "Complete", "status": "True"}]}}
-        parts.feed.job(parts.kube.put(JOBS, ended), False)
+        parts.router.job(parts.kube.put(JOBS, ended), False)
     assert await reconcile(parts) == 3
 
 
@@ -227,7 +227,7 @@ async def test_a_job_that_gets_no_pod_is_told(time: Any) -> None:
     assert obstacle is not None
     assert (obstacle.reason, await heard(parts)) == (Reason.POD_REFUSED, set(owners))
     name = parts.kube.of_kind(JOBS)[0]["metadata"]["name"].removeprefix("qj-shared-")
-    parts.feed.pod(parts.kube.put(PODS, shared_pod(name)), False)
+    parts.router.pod(parts.kube.put(PODS, shared_pod(name)), False)
     await reconcile(parts)
     assert parts.queue.of_namespace("team").obstacle is None
     assert await heard(parts) == set(owners)
@@ -301,7 +301,7 @@ async def test_a_pod_that_is_gone_gives_its_order_back() -> None:
     pod = parts.hire("a")
     (owner,) = wait(parts, 1, SHORT)
     parts.queue.take(pod, clock.now())
-    parts.feed.pod(parts.kube.vanish(PODS, pod.name), True)
+    parts.router.pod(parts.kube.vanish(PODS, pod.name), True)
     assignment = parts.queue.assignment(only(owner))
     assert assignment is not None
     assert (assignment.attempts, assignment.pod) == (0, None)

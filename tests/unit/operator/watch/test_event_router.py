@@ -21,42 +21,42 @@ async def looked_at(parts: Parts) -> tuple[list[object], list[str]]:
 
 
 def test_each_kind_has_its_way() -> None:
-    feed = Parts(FakeKube()).feed
-    assert [feed.of(kind) for kind in (QUANTUMJOBS, JOBS, PODS)] == [feed.quantumjob, feed.job, feed.pod]
+    router = Parts(FakeKube()).router
+    assert [router.of(kind) for kind in (QUANTUMJOBS, JOBS, PODS)] == [router.quantumjob, router.job, router.pod]
 
 
 async def test_a_quantumjob_is_looked_at() -> None:
     parts = Parts(FakeKube())
-    parts.feed.quantumjob(quantumjob(), False)
+    parts.router.quantumjob(quantumjob(), False)
     assert await looked_at(parts) == ([OF], [])
     assert OF in parts.controller.cache.quantumjobs
 
 
 async def test_a_quantumjob_that_is_gone_leaves_nothing() -> None:
     parts = Parts(FakeKube())
-    parts.feed.quantumjob(quantumjob(), False)
+    parts.router.quantumjob(quantumjob(), False)
     parts.controller.remember(OF)
     parts.queue.offer(OF, [assignment()], clock.now())
-    parts.feed.quantumjob(quantumjob(), True)
+    parts.router.quantumjob(quantumjob(), True)
     assert (parts.controller.cache.quantumjobs, parts.controller.memory, parts.queue.assignment(only(OF))) == (
         {},
         {},
         None,
     )
-    parts.feed.quantumjob(quantumjob(), False)
+    parts.router.quantumjob(quantumjob(), False)
     assert parts.controller.cache.quantumjobs == {}, "a late echo brings nothing back"
 
 
 async def test_a_dedicated_worker_concerns_its_quantumjob() -> None:
     parts = Parts(FakeKube())
-    parts.feed.job(job(quantumjob()), False)
+    parts.router.job(job(quantumjob()), False)
     assert await looked_at(parts) == ([OF], [])
-    for kind, item in ((parts.feed.pod, pod(quantumjob(), RUNNING)), (parts.feed.pod, pod(quantumjob()))):
+    for kind, item in ((parts.router.pod, pod(quantumjob(), RUNNING)), (parts.router.pod, pod(quantumjob()))):
         kind(item, item["status"]["containerStatuses"][1]["state"] == {})
         parts.controller.work_queue.done(OF)
         assert await looked_at(parts) == ([OF], [])
     parts.controller.work_queue.done(OF)
-    parts.feed.job(job(quantumjob()), True)
+    parts.router.job(job(quantumjob()), True)
     assert await looked_at(parts) == ([OF], [])
     assert parts.controller.cache.job(OF) is None
 
@@ -64,11 +64,11 @@ async def test_a_dedicated_worker_concerns_its_quantumjob() -> None:
 async def test_a_shared_worker_concerns_its_namespace() -> None:
     parts = Parts(FakeKube())
     for take, item, gone in (
-        (parts.feed.job, shared_job(), False),
-        (parts.feed.pod, shared_pod("a", RUNNING), False),
-        (parts.feed.pod, shared_pod("a", terminated(0), version=31), False),
-        (parts.feed.pod, shared_pod("a"), True),
-        (parts.feed.job, shared_job(), True),
+        (parts.router.job, shared_job(), False),
+        (parts.router.pod, shared_pod("a", RUNNING), False),
+        (parts.router.pod, shared_pod("a", terminated(0), version=31), False),
+        (parts.router.pod, shared_pod("a"), True),
+        (parts.router.job, shared_job(), True),
     ):
         take(item, gone)
         assert await looked_at(parts) == ([], ["team"])
@@ -93,7 +93,7 @@ async def test_what_only_carries_a_label_concerns_nobody() -> None:
     for item, controller in zip(forged, ([{"uid": "x", "controller": True}], [], []), strict=True):
         item["metadata"]["ownerReferences"] = controller
     for gone in (False, True):
-        parts.feed.pod(forged[1], gone)
-        parts.feed.job(forged[2], gone)
-    parts.feed.job(forged[0], False)
+        parts.router.pod(forged[1], gone)
+        parts.router.job(forged[2], gone)
+    parts.router.job(forged[0], False)
     assert await looked_at(parts) == ([], [])

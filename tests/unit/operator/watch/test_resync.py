@@ -33,7 +33,7 @@ def watchdog(monkeypatch: pytest.MonkeyPatch) -> Watchdog:
     monkeypatch.setattr(module, "POLL_SECONDS", 0.0)
     parts = Parts(FakeKube())
     parts.kube.put(QUANTUMJOBS, quantumjob())
-    return Watchdog(parts.feed, [], 60.0)
+    return Watchdog(parts.router, [], 60.0)
 
 
 def test_behind_is_missing_or_older() -> None:
@@ -45,36 +45,36 @@ async def test_the_first_comparison_blames_nobody(watchdog: Watchdog) -> None:
     await watchdog.compare()
     assert watchdog.synced
     assert watchdog.dead == ""
-    assert OF in watchdog.feed.controller.cache.quantumjobs, "what the watch had not told yet is told from the list"
+    assert OF in watchdog.router.controller.cache.quantumjobs, "what the watch had not told yet is told from the list"
 
 
 async def test_a_dead_watch_is_red_and_loses_nothing(watchdog: Watchdog) -> None:
     await watchdog.compare()
     changed = quantumjob(status={"phase": "new"})
-    watchdog.feed.controller.kube.put(QUANTUMJOBS, changed)  # type: ignore[attr-defined]
+    watchdog.router.controller.kube.put(QUANTUMJOBS, changed)  # type: ignore[attr-defined]
     await watchdog.compare()
     assert watchdog.dead == "1 quantumjobs missed"
-    assert watchdog.feed.controller.cache.quantumjobs[OF]["status"] == {"phase": "new"}
-    assert await watchdog.feed.controller.work_queue.get() == OF
+    assert watchdog.router.controller.cache.quantumjobs[OF]["status"] == {"phase": "new"}
+    assert await watchdog.router.controller.work_queue.get() == OF
     await watchdog.compare()
     assert watchdog.dead == "", "a watch that has caught up is alive"
 
 
 async def test_a_deletion_that_the_watch_has_missed_is_red_and_healed(watchdog: Watchdog) -> None:
-    kube = watchdog.feed.controller.kube
+    kube = watchdog.router.controller.kube
     kube.put(JOBS, job(quantumjob()))  # type: ignore[attr-defined]
     await watchdog.compare()
-    assert watchdog.feed.controller.cache.job(OF) is not None
+    assert watchdog.router.controller.cache.job(OF) is not None
     kube.objects.clear()  # type: ignore[attr-defined]
     await watchdog.compare()
     assert watchdog.dead == "1 quantumjobs missed, 1 jobs missed"
-    assert watchdog.feed.controller.cache.job(OF) is None
-    assert watchdog.feed.controller.cache.quantumjobs == {}
+    assert watchdog.router.controller.cache.job(OF) is None
+    assert watchdog.router.controller.cache.quantumjobs == {}
 
 
 async def test_what_is_deleted_during_a_comparison_is_not_missed(watchdog: Watchdog) -> None:
     await watchdog.compare()
-    kube, cache = watchdog.feed.controller.kube, watchdog.feed.controller.cache
+    kube, cache = watchdog.router.controller.kube, watchdog.router.controller.cache
     kube.put(JOBS, job(quantumjob()))  # type: ignore[attr-defined]
     real = kube.get
 
@@ -92,7 +92,7 @@ async def test_an_object_that_only_carries_the_label_does_not_make_it_red(watchd
     await watchdog.compare()
     forged = job(quantumjob())
     forged["metadata"]["ownerReferences"] = []
-    watchdog.feed.controller.kube.put(JOBS, forged)  # type: ignore[attr-defined]
+    watchdog.router.controller.kube.put(JOBS, forged)  # type: ignore[attr-defined]
     await watchdog.compare()
     assert watchdog.dead == ""
 
@@ -109,15 +109,15 @@ async def test_whatever_somebody_labels_does_not_make_it_red(watchdog: Watchdog,
     kind, forged, references = FORGED[case]
     await watchdog.compare()
     forged["metadata"]["ownerReferences"] = references
-    stored = watchdog.feed.controller.kube.put(kind, forged)  # type: ignore[attr-defined]
-    watchdog.feed.of(kind)(stored, False)
+    stored = watchdog.router.controller.kube.put(kind, forged)  # type: ignore[attr-defined]
+    watchdog.router.of(kind)(stored, False)
     await watchdog.compare()
     assert watchdog.dead == "", "the watch has told of it"
 
 
 async def test_a_shared_worker_that_the_watch_has_missed_is_red_and_told(watchdog: Watchdog) -> None:
     await watchdog.compare()
-    kube, autoscaler = watchdog.feed.controller.kube, watchdog.feed.autoscaler
+    kube, autoscaler = watchdog.router.controller.kube, watchdog.router.autoscaler
     for kind, item in ((JOBS, shared_job()), (PODS, shared_pod("a", RUNNING))):
         kube.put(kind, item)  # type: ignore[attr-defined]
     await watchdog.compare()
@@ -130,6 +130,6 @@ async def test_a_shared_worker_that_the_watch_has_missed_is_red_and_told(watchdo
 
 
 async def test_namespaces_in_which_somebody_waits_are_looked_at(watchdog: Watchdog) -> None:
-    watchdog.feed.autoscaler.queue.offer(OF, [Assignment(0.03, 600.0, 3, clock.now())], clock.now())
+    watchdog.router.autoscaler.queue.offer(OF, [Assignment(0.03, 600.0, 3, clock.now())], clock.now())
     await watchdog.compare()
-    assert await watchdog.feed.autoscaler.work_queue.get() == "team"
+    assert await watchdog.router.autoscaler.work_queue.get() == "team"
