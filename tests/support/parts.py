@@ -84,7 +84,7 @@ class Parts:
         try:
             await self.controller.reconcile(owner)
         finally:
-            await self.controller.teller.said()
+            await self.controller.notifier.said()
         return self.status(owner)
 
     async def settle(self) -> None:
@@ -103,15 +103,15 @@ class Parts:
                     await self.autoscaler.reconcile(namespace)
                 finally:
                     spaces.done(namespace)
-        await self.controller.teller.said()
+        await self.controller.notifier.said()
 
     async def told(self, time: Any, owner: Owner = OF) -> None:
         """Time passes until a job that only waits, or runs, is told of."""
         time.passes(plan.DRAFT_SECONDS)
         self.controller.work_queue.add(owner)
         await self.settle()
-        while len(self.controller.teller.waiting):
-            await self.controller.teller.let_one()
+        while len(self.controller.notifier.waiting):
+            await self.controller.notifier.let_one()
             await self.settle()
 
     def found(self, owner: Owner = OF) -> JSON:

@@ -26,7 +26,7 @@ from quantumjob_operator.model.worker_state import Worker
 from quantumjob_operator.reconcile import plan, pubs_object
 from quantumjob_operator.reconcile.dedicated_jobs import OwnJobs
 from quantumjob_operator.reconcile.job_memory import Memory
-from quantumjob_operator.reconcile.notifier import Teller
+from quantumjob_operator.reconcile.notifier import Notifier
 from quantumjob_operator.results.collect import Corrupt, Found, NotEnded, known_program
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.results.ports import ObjectStore
@@ -61,7 +61,7 @@ class Controller:
     work_queue: WorkQueue[Owner] = field(default_factory=WorkQueue)
     memory: dict[Owner, Memory] = field(default_factory=dict)
     started: datetime = field(default_factory=clock.now)
-    teller: Teller = field(init=False)
+    notifier: Notifier = field(init=False)
     own_jobs: OwnJobs = field(init=False)
     _promoting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(3))
     """Promotion holds a segment in memory: at most this many at a time."""
@@ -69,7 +69,7 @@ class Controller:
     """To hash an object takes the loop's time."""
 
     def __post_init__(self) -> None:
-        self.teller = Teller(self.kube, self.work_queue.add)
+        self.notifier = Notifier(self.kube, self.work_queue.add)
         self.own_jobs = OwnJobs(self.kube, self.cache, self.build_job)
 
     async def run(self) -> None:
@@ -77,7 +77,7 @@ class Controller:
         async with asyncio.TaskGroup() as group:
             for _ in range(CONCURRENCY):
                 group.create_task(self._work())
-            group.create_task(self.teller.run())
+            group.create_task(self.notifier.run())
 
     async def _work(self) -> None:
         temporary = (ApiError, StoreError, NotEnded)
@@ -101,7 +101,7 @@ class Controller:
                 if wait := plan.seconds_to_wait(view, step, clock.now()):
                     self.work_queue.add_after(owner, wait)
                     return
-                if plan.only_waits(view) and not self.teller.is_due(owner):
+                if plan.only_waits(view) and not self.notifier.is_due(owner):
                     return
             await self._perform(owner, view, step)
         self.work_queue.add(owner)
@@ -146,7 +146,7 @@ class Controller:
     def forget(self, owner: Owner) -> None:
         """The QuantumJob is finished, or gone."""
         self.memory.pop(owner, None)
-        self.teller.forget(owner)
+        self.notifier.forget(owner)
         if self.autoscaler:
             self.autoscaler.queue.drop(owner)
 
@@ -190,9 +190,9 @@ class Controller:
             metrics.JOBS_FINISHED.labels(wanted["phase"]).inc()
         self.remember(owner).fresh |= not quantumjob.get("status")
         self.cache.put_quantumjob(written)
-        self.teller.forget(owner)
+        self.notifier.forget(owner)
         if event := events.of_change(quantumjob.get("status", {}), wanted):
-            self.teller.say(quantumjob, event)
+            self.notifier.say(quantumjob, event)
 
     async def _refresh(self, owner: Owner, quantumjob: JSON) -> None:
         meta = quantumjob["metadata"]
@@ -259,7 +259,7 @@ class Controller:
         if created is None:
             self.remember(owner).fresh = False
         else:
-            self.teller.say(quantumjob, events.Event("Normal", "WorkerCreated", f"Created Job {created}."))
+            self.notifier.say(quantumjob, events.Event("Normal", "WorkerCreated", f"Created Job {created}."))
 
     async def _wait(self, owner: Owner, quantumjob: JSON, reason: Reason, message: str) -> None:
         """Say what the job waits for, once."""

@@ -23,7 +23,7 @@ where a thousand wait, most have ended before anybody looks."""
 
 
 @dataclass
-class Teller:
+class Notifier:
     """Tells at its own pace."""
 
     kube: Kube
