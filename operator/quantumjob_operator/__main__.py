@@ -31,7 +31,7 @@ from quantumjob_operator.scheduling.queue import Queue
 from quantumjob_operator.settings import Settings
 from quantumjob_operator.watch import informer
 from quantumjob_operator.watch.event_router import EventRouter
-from quantumjob_operator.watch.resync import Watchdog
+from quantumjob_operator.watch.resync import Resync
 
 logger = logging.getLogger(f"{__package__}.main")  # its __name__ is another
 
@@ -59,16 +59,16 @@ async def run(settings: Settings) -> None:
     cache, work_queue = Cache(), WorkQueue[Owner](lane=lambda owner: owner.namespace)
     queue = Queue(settings.workers_max_per_namespace)
     autoscaler = Autoscaler(
-        kube, queue, cache.pool, shared, work_queue.add, lambda: watchdog.synced, settings.workers_linger_seconds
+        kube, queue, cache.pool, shared, work_queue.add, lambda: resync.synced, settings.workers_linger_seconds
     )
     controller = Controller(kube, gate.open, own, autoscaler, cache, work_queue)
     router = EventRouter(controller, autoscaler)
-    watchdog = Watchdog(router, settings.namespace_list, settings.resync_seconds)
+    resync = Resync(router, settings.namespace_list, settings.resync_seconds)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(settings.tls_dir / "tls.crt", settings.tls_dir / "tls.key")
     order_service = OrderService(controller, autoscaler, gate.open, settings.test_give_twice)
     orders = OrderServer(order_service, TokenVerifier(kube), Registry(kube, cache)).application()
-    answers = health.application(metrics.REGISTRY, lambda: watchdog.dead, lambda: unready(watchdog, gate))
+    answers = health.application(metrics.REGISTRY, lambda: resync.dead, lambda: unready(resync, gate))
     runners = [await serve(orders, settings.orders_port, context), await serve(answers, settings.health_port, None)]
     try:
         await first_to_end(
@@ -76,7 +76,7 @@ async def run(settings: Settings) -> None:
             gate.watch(),
             controller.run(),
             autoscaler.run(),
-            watchdog.run(),
+            resync.run(),
             certificates.keep(context, settings.tls_dir),
         )
     finally:
@@ -86,9 +86,9 @@ async def run(settings: Settings) -> None:
         await kube.close()
 
 
-def unready(watchdog: Watchdog, gate: store_probe.Gate) -> str:
+def unready(resync: Resync, gate: store_probe.Gate) -> str:
     """Why workers cannot be served yet; empty if they can."""
-    if not watchdog.synced:
+    if not resync.synced:
         return "the first list is not done"
     return "" if gate.trusted else "the store has not been probed yet"
 

@@ -42,7 +42,7 @@ def concerns(kind: Kind, item: JSON) -> bool:
 
 
 @dataclass
-class Watchdog:
+class Resync:
     """Compares, tells, and remembers what it found."""
 
     router: EventRouter

@@ -8,7 +8,7 @@ from quantumjob_contract.keys import Owner
 from quantumjob_operator import clock
 from quantumjob_operator.scheduling.assignment import Assignment
 from quantumjob_operator.watch import resync as module
-from quantumjob_operator.watch.resync import Watchdog, behind
+from quantumjob_operator.watch.resync import Resync, behind
 from support.kube import (
     JOBS,
     PODS,
@@ -28,12 +28,12 @@ OF = Owner("team", UID)
 
 
 @pytest.fixture
-def watchdog(monkeypatch: pytest.MonkeyPatch) -> Watchdog:
+def resync(monkeypatch: pytest.MonkeyPatch) -> Resync:
     monkeypatch.setattr(module, "GRACE_SECONDS", 0.0)
     monkeypatch.setattr(module, "POLL_SECONDS", 0.0)
     parts = Parts(FakeKube())
     parts.kube.put(QUANTUMJOBS, quantumjob())
-    return Watchdog(parts.router, [], 60.0)
+    return Resync(parts.router, [], 60.0)
 
 
 def test_behind_is_missing_or_older() -> None:
@@ -41,40 +41,40 @@ def test_behind_is_missing_or_older() -> None:
     assert behind({"a": 1}, {"a": 2, "gone": 1}) == set()
 
 
-async def test_the_first_comparison_blames_nobody(watchdog: Watchdog) -> None:
-    await watchdog.compare()
-    assert watchdog.synced
-    assert watchdog.dead == ""
-    assert OF in watchdog.router.controller.cache.quantumjobs, "what the watch had not told yet is told from the list"
+async def test_the_first_comparison_blames_nobody(resync: Resync) -> None:
+    await resync.compare()
+    assert resync.synced
+    assert resync.dead == ""
+    assert OF in resync.router.controller.cache.quantumjobs, "what the watch had not told yet is told from the list"
 
 
-async def test_a_dead_watch_is_red_and_loses_nothing(watchdog: Watchdog) -> None:
-    await watchdog.compare()
+async def test_a_dead_watch_is_red_and_loses_nothing(resync: Resync) -> None:
+    await resync.compare()
     changed = quantumjob(status={"phase": "new"})
-    watchdog.router.controller.kube.put(QUANTUMJOBS, changed)  # type: ignore[attr-defined]
-    await watchdog.compare()
-    assert watchdog.dead == "1 quantumjobs missed"
-    assert watchdog.router.controller.cache.quantumjobs[OF]["status"] == {"phase": "new"}
-    assert await watchdog.router.controller.work_queue.get() == OF
-    await watchdog.compare()
-    assert watchdog.dead == "", "a watch that has caught up is alive"
+    resync.router.controller.kube.put(QUANTUMJOBS, changed)  # type: ignore[attr-defined]
+    await resync.compare()
+    assert resync.dead == "1 quantumjobs missed"
+    assert resync.router.controller.cache.quantumjobs[OF]["status"] == {"phase": "new"}
+    assert await resync.router.controller.work_queue.get() == OF
+    await resync.compare()
+    assert resync.dead == "", "a watch that has caught up is alive"
 
 
-async def test_a_deletion_that_the_watch_has_missed_is_red_and_healed(watchdog: Watchdog) -> None:
-    kube = watchdog.router.controller.kube
+async def test_a_deletion_that_the_watch_has_missed_is_red_and_healed(resync: Resync) -> None:
+    kube = resync.router.controller.kube
     kube.put(JOBS, job(quantumjob()))  # type: ignore[attr-defined]
-    await watchdog.compare()
-    assert watchdog.router.controller.cache.job(OF) is not None
+    await resync.compare()
+    assert resync.router.controller.cache.job(OF) is not None
     kube.objects.clear()  # type: ignore[attr-defined]
-    await watchdog.compare()
-    assert watchdog.dead == "1 quantumjobs missed, 1 jobs missed"
-    assert watchdog.router.controller.cache.job(OF) is None
-    assert watchdog.router.controller.cache.quantumjobs == {}
+    await resync.compare()
+    assert resync.dead == "1 quantumjobs missed, 1 jobs missed"
+    assert resync.router.controller.cache.job(OF) is None
+    assert resync.router.controller.cache.quantumjobs == {}
 
 
-async def test_what_is_deleted_during_a_comparison_is_not_missed(watchdog: Watchdog) -> None:
-    await watchdog.compare()
-    kube, cache = watchdog.router.controller.kube, watchdog.router.controller.cache
+async def test_what_is_deleted_during_a_comparison_is_not_missed(resync: Resync) -> None:
+    await resync.compare()
+    kube, cache = resync.router.controller.kube, resync.router.controller.cache
     kube.put(JOBS, job(quantumjob()))  # type: ignore[attr-defined]
     real = kube.get
 
@@ -83,18 +83,18 @@ async def test_what_is_deleted_during_a_comparison_is_not_missed(watchdog: Watch
         return await real(*where)  # type: ignore[arg-type]
 
     kube.get = gone_by_now  # type: ignore[method-assign, assignment]
-    await watchdog.compare()
-    assert watchdog.dead == ""
+    await resync.compare()
+    assert resync.dead == ""
     assert cache.job(OF) is None
 
 
-async def test_an_object_that_only_carries_the_label_does_not_make_it_red(watchdog: Watchdog) -> None:
-    await watchdog.compare()
+async def test_an_object_that_only_carries_the_label_does_not_make_it_red(resync: Resync) -> None:
+    await resync.compare()
     forged = job(quantumjob())
     forged["metadata"]["ownerReferences"] = []
-    watchdog.router.controller.kube.put(JOBS, forged)  # type: ignore[attr-defined]
-    await watchdog.compare()
-    assert watchdog.dead == ""
+    resync.router.controller.kube.put(JOBS, forged)  # type: ignore[attr-defined]
+    await resync.compare()
+    assert resync.dead == ""
 
 
 FORGED = {
@@ -105,31 +105,31 @@ FORGED = {
 
 
 @pytest.mark.parametrize("case", FORGED)
-async def test_whatever_somebody_labels_does_not_make_it_red(watchdog: Watchdog, case: str) -> None:
+async def test_whatever_somebody_labels_does_not_make_it_red(resync: Resync, case: str) -> None:
     kind, forged, references = FORGED[case]
-    await watchdog.compare()
+    await resync.compare()
     forged["metadata"]["ownerReferences"] = references
-    stored = watchdog.router.controller.kube.put(kind, forged)  # type: ignore[attr-defined]
-    watchdog.router.of(kind)(stored, False)
-    await watchdog.compare()
-    assert watchdog.dead == "", "the watch has told of it"
+    stored = resync.router.controller.kube.put(kind, forged)  # type: ignore[attr-defined]
+    resync.router.of(kind)(stored, False)
+    await resync.compare()
+    assert resync.dead == "", "the watch has told of it"
 
 
-async def test_a_shared_worker_that_the_watch_has_missed_is_red_and_told(watchdog: Watchdog) -> None:
-    await watchdog.compare()
-    kube, autoscaler = watchdog.router.controller.kube, watchdog.router.autoscaler
+async def test_a_shared_worker_that_the_watch_has_missed_is_red_and_told(resync: Resync) -> None:
+    await resync.compare()
+    kube, autoscaler = resync.router.controller.kube, resync.router.autoscaler
     for kind, item in ((JOBS, shared_job()), (PODS, shared_pod("a", RUNNING))):
         kube.put(kind, item)  # type: ignore[attr-defined]
-    await watchdog.compare()
-    assert watchdog.dead == "1 jobs missed, 1 pods missed"
+    await resync.compare()
+    assert resync.dead == "1 jobs missed, 1 pods missed"
     assert autoscaler.pool.running("team") == 1
     assert await autoscaler.work_queue.get() == "team"
     kube.objects.clear()  # type: ignore[attr-defined]
-    await watchdog.compare()
+    await resync.compare()
     assert autoscaler.pool.running("team") == 0
 
 
-async def test_namespaces_in_which_somebody_waits_are_looked_at(watchdog: Watchdog) -> None:
-    watchdog.router.autoscaler.queue.offer(OF, [Assignment(0.03, 600.0, 3, clock.now())], clock.now())
-    await watchdog.compare()
-    assert await watchdog.router.autoscaler.work_queue.get() == "team"
+async def test_namespaces_in_which_somebody_waits_are_looked_at(resync: Resync) -> None:
+    resync.router.autoscaler.queue.offer(OF, [Assignment(0.03, 600.0, 3, clock.now())], clock.now())
+    await resync.compare()
+    assert await resync.router.autoscaler.work_queue.get() == "team"
