@@ -25,7 +25,7 @@ from quantumjob_operator.model.validation import Refusal, accept
 from quantumjob_operator.model.worker_state import Worker
 from quantumjob_operator.reconcile import plan, pubs_object
 from quantumjob_operator.reconcile.dedicated_jobs import OwnJobs
-from quantumjob_operator.reconcile.job_memory import Memory
+from quantumjob_operator.reconcile.job_memory import JobMemory
 from quantumjob_operator.reconcile.notifier import Notifier
 from quantumjob_operator.results.collect import Corrupt, Found, NotEnded, known_program
 from quantumjob_operator.results.manifest import Failure
@@ -59,7 +59,7 @@ class Controller:
     """Without it this process accepts no program and starts no worker; it only finishes what has begun."""
     cache: Cache = field(default_factory=Cache)
     work_queue: WorkQueue[Owner] = field(default_factory=WorkQueue)
-    memory: dict[Owner, Memory] = field(default_factory=dict)
+    memory: dict[Owner, JobMemory] = field(default_factory=dict)
     started: datetime = field(default_factory=clock.now)
     notifier: Notifier = field(init=False)
     own_jobs: OwnJobs = field(init=False)
@@ -83,8 +83,8 @@ class Controller:
         temporary = (ApiError, StoreError, NotEnded)
         await self.work_queue.serve(self.reconcile, temporary, REPORT)
 
-    def remember(self, owner: Owner) -> Memory:
-        return self.memory.setdefault(owner, Memory())
+    def remember(self, owner: Owner) -> JobMemory:
+        return self.memory.setdefault(owner, JobMemory())
 
     async def reconcile(self, owner: Owner) -> None:
         for _ in range(PASSES):
@@ -154,7 +154,7 @@ class Controller:
         quantumjob = self.cache.quantumjobs.get(owner)
         if quantumjob is None:
             return None
-        known = self.memory.get(owner, Memory())
+        known = self.memory.get(owner, JobMemory())
         view = plan.View(
             quantumjob,
             fresh=known.fresh,

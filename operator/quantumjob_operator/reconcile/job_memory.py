@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Memory:
+class JobMemory:
     """Soft state of one QuantumJob: whatever is lost with it is found again."""
 
     fresh: bool = False
