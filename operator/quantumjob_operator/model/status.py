@@ -16,7 +16,7 @@ from quantumjob_contract.reasons import Reason
 from quantumjob_contract.schema.program import Program
 from quantumjob_contract.schema.results import PubSummary, to_json
 from quantumjob_operator import clock
-from quantumjob_operator.model.worker_state import Worker
+from quantumjob_operator.model.worker_state import WorkerState
 from quantumjob_operator.results.promotion import Promoted
 
 JSON = dict[str, Any]
@@ -69,7 +69,7 @@ def phase(status: JSON) -> str:
             return "Pending"
 
 
-def accepted(quantumjob: JSON, program: Program, placement: str, worker: Worker, now: datetime) -> JSON:
+def accepted(quantumjob: JSON, program: Program, placement: str, worker: WorkerState, now: datetime) -> JSON:
     """The first status: seen, accepted, and work is under way."""
     doing = (worker.reason, worker.message)
     told = quantumjob.get("status", {})
@@ -96,7 +96,7 @@ def refused(quantumjob: JSON, message: str, now: datetime) -> JSON:
     return _with({}, quantumjob, now, Accepted=("False", *bad), **_given_up(*bad))
 
 
-def working(quantumjob: JSON, worker: Worker, now: datetime, carried: JSON | None = None) -> JSON:
+def working(quantumjob: JSON, worker: WorkerState, now: datetime, carried: JSON | None = None) -> JSON:
     """On the way: what the worker does, or what it waits for. `carried` are fields of the status that say who it is."""
     status = quantumjob.get("status", {}) | (carried or {})
     now_doing = (worker.reason, worker.message)

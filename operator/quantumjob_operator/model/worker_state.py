@@ -26,7 +26,7 @@ OOM_KILLED = "OOMKilled"
 
 
 @dataclass(frozen=True)
-class Worker:
+class WorkerState:
     """The state of a job's worker.
 
     `ended` means that a worker left with exit code 0, `failed` that Kubernetes will start no other.
@@ -39,10 +39,10 @@ class Worker:
     """When a quiet state began: waiting for its pod, or running; RFC 3339."""
 
 
-ABSENT = Worker("absent", Reason.WAITING_FOR_WORKER, "The program is valid; its worker is about to be created.")
+ABSENT = WorkerState("absent", Reason.WAITING_FOR_WORKER, "The program is valid; its worker is about to be created.")
 
 
-def observe(job: JSON | None, pods: list[JSON], shards: int = 1) -> Worker:
+def observe(job: JSON | None, pods: list[JSON], shards: int = 1) -> WorkerState:
     if job is None:
         return ABSENT
     name = job["metadata"]["name"]
@@ -50,23 +50,23 @@ def observe(job: JSON | None, pods: list[JSON], shards: int = 1) -> Worker:
     done = {index_of(pod) for pod in pods if (end := terminated(pod)) and not end["exitCode"]}
     conditions = {c["type"]: c for c in job.get("status", {}).get("conditions", []) if c["status"] == "True"}
     if "Complete" in conditions or len(done) >= shards:
-        return Worker("ended", Reason.STORING, "The worker has ended; its results are being verified.")
+        return WorkerState("ended", Reason.STORING, "The worker has ended; its results are being verified.")
     if failed := conditions.get("Failed"):
         return _failed(failed, endings)
     if started := next(filter(None, map(running_since, pods)), None):
-        return Worker("running", Reason.RUNNING, "The worker is running.", started)
+        return WorkerState("running", Reason.RUNNING, "The worker is running.", started)
     if is_suspended(job):
         return suspended(name)
     if waiting := next(filter(None, map(obstacle, pods)), None):
         return waiting
     if endings:
-        return Worker(
+        return WorkerState(
             "waiting",
             Reason.RETRYING,
             f"{explain(endings[-1])} Another attempt follows if deadline and backoffLimit allow.",
         )
     message = f"The pod of Job {name} has not started yet; `kubectl describe job {name}` tells why."
-    return Worker("waiting", Reason.WAITING_FOR_WORKER, message, job["metadata"]["creationTimestamp"])
+    return WorkerState("waiting", Reason.WAITING_FOR_WORKER, message, job["metadata"]["creationTimestamp"])
 
 
 def index_of(pod: JSON) -> int:
@@ -91,8 +91,8 @@ def is_suspended(job: JSON) -> bool:
     return any(c["type"] == "Suspended" and c["status"] == "True" for c in conditions)
 
 
-def suspended(name: str) -> Worker:
-    return Worker(
+def suspended(name: str) -> WorkerState:
+    return WorkerState(
         "waiting", Reason.QUEUED, f"Job {name} is suspended: by Kueue, until there is room for it, or by hand."
     )
 
@@ -113,34 +113,38 @@ def running_since(pod: JSON) -> str | None:
     return running.get("startedAt")
 
 
-def obstacle(pod: JSON) -> Worker | None:
+def obstacle(pod: JSON) -> WorkerState | None:
     """What keeps a pod from starting, in Kubernetes' own words."""
     waiting = _container(pod).get("state", {}).get("waiting") or {}
     if waiting.get("reason") in IMAGE_REASONS:
-        return Worker("waiting", Reason.IMAGE_UNAVAILABLE, f"The worker's image cannot be had: {waiting['reason']}.")
+        return WorkerState(
+            "waiting", Reason.IMAGE_UNAVAILABLE, f"The worker's image cannot be had: {waiting['reason']}."
+        )
     if waiting.get("reason") in {"CreateContainerConfigError", "CreateContainerError"}:
-        return Worker("waiting", Reason.POD_REFUSED, f"The worker's container cannot start: {waiting['reason']}.")
+        return WorkerState("waiting", Reason.POD_REFUSED, f"The worker's container cannot start: {waiting['reason']}.")
     for condition in pod.get("status", {}).get("conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return Worker("waiting", Reason.UNSCHEDULABLE, f"No node takes the worker: {condition.get('message', '')}")
+            return WorkerState(
+                "waiting", Reason.UNSCHEDULABLE, f"No node takes the worker: {condition.get('message', '')}"
+            )
     return None
 
 
-def _failed(condition: JSON, endings: list[JSON]) -> Worker:
+def _failed(condition: JSON, endings: list[JSON]) -> WorkerState:
     reason = condition.get("reason")
     if reason == "DeadlineExceeded":
         message = (
             "The job was not done within spec.activeDeadlineSeconds, in which waiting for a node counts. "
             "Raise it, or split the job."
         )
-        return Worker("failed", Reason.DEADLINE_EXCEEDED, message)
+        return WorkerState("failed", Reason.DEADLINE_EXCEEDED, message)
     last = endings[-1] if endings else {}
     if is_out_of_memory(last):
-        return Worker("failed", Reason.OUT_OF_MEMORY, explain(last))
+        return WorkerState("failed", Reason.OUT_OF_MEMORY, explain(last))
     if reason == "PodFailurePolicy" or last.get("exitCode") in PERMANENT:
-        return Worker("failed", Reason.WORKER_FAILED, explain(last) if last else "The worker failed for good.")
+        return WorkerState("failed", Reason.WORKER_FAILED, explain(last) if last else "The worker failed for good.")
     detail = explain(last) if last else "The worker's pods failed."
-    return Worker("failed", Reason.BACKOFF_LIMIT_EXCEEDED, f"{detail} No attempt is left (spec.backoffLimit).")
+    return WorkerState("failed", Reason.BACKOFF_LIMIT_EXCEEDED, f"{detail} No attempt is left (spec.backoffLimit).")
 
 
 def explain(end: JSON) -> str:

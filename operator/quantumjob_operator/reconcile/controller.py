@@ -22,7 +22,7 @@ from quantumjob_operator.kubernetes.client import QUANTUMJOBS, ApiError, Kube
 from quantumjob_operator.kubernetes.workqueue import Report, WorkQueue
 from quantumjob_operator.model import cost_estimate, events, status
 from quantumjob_operator.model.validation import Refusal, accept
-from quantumjob_operator.model.worker_state import Worker
+from quantumjob_operator.model.worker_state import WorkerState
 from quantumjob_operator.reconcile import plan, pubs_object
 from quantumjob_operator.reconcile.dedicated_jobs import OwnJobs
 from quantumjob_operator.reconcile.job_memory import JobMemory
@@ -265,7 +265,7 @@ class Controller:
         """Say what the job waits for, once."""
         told = status.condition(quantumjob.get("status", {}), "Reconciling") or {}
         if told.get("reason") != reason:
-            worker = Worker("waiting", reason, message)
+            worker = WorkerState("waiting", reason, message)
             await self._write(owner, quantumjob, status.working(quantumjob, worker, clock.now()))
 
     async def _promote(self, owner: Owner, quantumjob: JSON, step: plan.Promote) -> None:

@@ -18,7 +18,7 @@ from quantumjob_operator import clock
 from quantumjob_operator.model import cost_estimate, status
 from quantumjob_operator.model.placement import DEDICATED, SHARED
 from quantumjob_operator.model.validation import Refusal, accept, is_unseen
-from quantumjob_operator.model.worker_state import ABSENT, Worker, observe
+from quantumjob_operator.model.worker_state import ABSENT, WorkerState, observe
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.scheduling.assignment import ABSENT as NOT_ENQUEUED
 from quantumjob_operator.scheduling.assignment import Assignment, is_carried, observe_assignments
@@ -46,7 +46,7 @@ class View:
     """It takes its turn at a worker that its namespace shares."""
     assignments: Sequence[Assignment] = ()
     """Of its shards, there."""
-    obstacle: Worker | None = None
+    obstacle: WorkerState | None = None
     """What keeps shared workers of its namespace from starting."""
     fresh: bool = False
     """This process has accepted it, so that nothing in the store can be older."""
@@ -68,7 +68,7 @@ class View:
     """This process only finishes what has begun: it sees no turns."""
 
     @property
-    def worker(self) -> Worker:
+    def worker(self) -> WorkerState:
         """The state of whoever carries it out."""
         return (
             observe_assignments(self.assignments, self.obstacle, shards(self.quantumjob))
@@ -77,7 +77,7 @@ class View:
         )
 
     @property
-    def _dedicated(self) -> Worker:
+    def _dedicated(self) -> WorkerState:
         return observe(self.job, list(self.pods), shards(self.quantumjob))
 
 
@@ -210,7 +210,7 @@ def _refused_after_all(view: View, refusal: Refusal, now: datetime) -> Step | No
     return Promote(Failure(Reason.INVALID_SPEC, refusal.message))
 
 
-def _progress(view: View, worker: Worker, now: datetime) -> Step | None:
+def _progress(view: View, worker: WorkerState, now: datetime) -> Step | None:
     """A status write, if it tells a person something new."""
     wanted = status.working(view.quantumjob, worker, now, carried(view) | _expected(view, worker, now))
     if _told(wanted) == _told(view.quantumjob["status"]) and not view.draft:
@@ -218,7 +218,7 @@ def _progress(view: View, worker: Worker, now: datetime) -> Step | None:
     return Write(wanted)
 
 
-def _expected(view: View, worker: Worker, now: datetime) -> JSON:
+def _expected(view: View, worker: WorkerState, now: datetime) -> JSON:
     """When a job that runs will end, told along with how far it is."""
     told = view.quantumjob["status"]
     if not (view.expected and view.done and worker.since):

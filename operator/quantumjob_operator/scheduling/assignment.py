@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.schema.orders import ALIVE_SECONDS
 from quantumjob_operator import clock
-from quantumjob_operator.model.worker_state import Worker
+from quantumjob_operator.model.worker_state import WorkerState
 from quantumjob_operator.results.manifest import Failure
 
 SILENT_SECONDS: Final = 4 * ALIVE_SECONDS
@@ -21,10 +21,10 @@ PATIENCE_SECONDS: Final = 60.0
 PATIENCE: Final = 10.0
 """With one worker, a long order waits for short ones this many times as long as it takes, at least a minute."""
 
-ABSENT: Final = Worker(
+ABSENT: Final = WorkerState(
     "absent", Reason.QUEUED, "The program is valid; it waits for a worker that its namespace shares."
 )
-QUEUED: Final = Worker("waiting", ABSENT.reason, ABSENT.message)
+QUEUED: Final = WorkerState("waiting", ABSENT.reason, ABSENT.message)
 
 
 class Pod(NamedTuple):
@@ -86,7 +86,9 @@ def is_silent(heard: datetime | None, now: datetime) -> bool:
     return heard is not None and (now - heard).total_seconds() > SILENT_SECONDS
 
 
-def observe_assignments(assignments: Sequence[Assignment], obstacle: Worker | None, shards: int = 1) -> Worker:
+def observe_assignments(
+    assignments: Sequence[Assignment], obstacle: WorkerState | None, shards: int = 1
+) -> WorkerState:
     """The state of a job's workers. `obstacle` keeps the workers of its namespace from starting.
 
     A shard that has failed for good fails the job, once the workers of the others have stored what they have.
@@ -95,9 +97,9 @@ def observe_assignments(assignments: Sequence[Assignment], obstacle: Worker | No
         return ABSENT
     failure = failed(assignments)
     if failure is not None and not is_carried(assignments):
-        return Worker("failed", Reason(failure.reason), failure.message)
+        return WorkerState("failed", Reason(failure.reason), failure.message)
     if len(assignments) == shards and all(assignment.ended for assignment in assignments):  # else one was withdrawn
-        return Worker("ended", Reason.STORING, "The worker has ended; its results are being verified.")
+        return WorkerState("ended", Reason.STORING, "The worker has ended; its results are being verified.")
     trouble = next(
         (assignment.trouble for assignment in assignments if assignment.trouble and not assignment.ended), ""
     )
@@ -105,12 +107,12 @@ def observe_assignments(assignments: Sequence[Assignment], obstacle: Worker | No
         if obstacle is not None:
             return obstacle
         if trouble:
-            return Worker("waiting", Reason.RETRYING, f"{trouble} Another attempt follows.")
+            return WorkerState("waiting", Reason.RETRYING, f"{trouble} Another attempt follows.")
     if given := [assignment.given for assignment in assignments if assignment.given is not None]:
         # Of several shards none is named, nor a moment in which all wait that are not done: each change would be worth
         # a status write.
         message = f"Worker {assignments[0].worker} runs it." if len(assignments) == 1 else "Workers run its shards."
-        return Worker("running", Reason.RUNNING, message, clock.rfc3339(min(given)))
+        return WorkerState("running", Reason.RUNNING, message, clock.rfc3339(min(given)))
     return QUEUED
 
 

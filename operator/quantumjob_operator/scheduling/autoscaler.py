@@ -20,7 +20,7 @@ from quantumjob_operator.kubernetes.workqueue import Report, WorkQueue
 from quantumjob_operator.model import cost_estimate
 from quantumjob_operator.model.job_template import SHARED_PREFIX, template_of
 from quantumjob_operator.model.placement import SHARED, placement
-from quantumjob_operator.model.worker_state import Worker, explain, is_disrupted, is_out_of_memory, terminated
+from quantumjob_operator.model.worker_state import WorkerState, explain, is_disrupted, is_out_of_memory, terminated
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.scheduling.assignment import Assignment, Pod
 from quantumjob_operator.scheduling.queue import Queue
@@ -119,7 +119,7 @@ class Autoscaler:
                 await self._start(namespace)
         except ApiError as error:
             if error.status in {403, 422}:
-                self._hinder(namespace, Worker("waiting", Reason.POD_REFUSED, _refused(error)))
+                self._hinder(namespace, WorkerState("waiting", Reason.POD_REFUSED, _refused(error)))
             raise
         self._hinder(namespace, self.pool.stuck(namespace, now))
         await self._take_back(self.pool.lost(namespace, now))
@@ -152,7 +152,7 @@ class Autoscaler:
         self._template = self._template or template_of(self.build(""))
         return self.pool.template_of(pod) != self._template
 
-    def _hinder(self, namespace: str, obstacle: Worker | None) -> None:
+    def _hinder(self, namespace: str, obstacle: WorkerState | None) -> None:
         """Where one worker runs, work goes on, and nobody needs to know that there could be more."""
         running = self.pool.running(namespace)
         lanes = max(1, running) if obstacle else None

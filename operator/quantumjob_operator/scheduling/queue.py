@@ -16,7 +16,7 @@ from typing import Final
 from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.schema.orders import ALIVE_SECONDS
-from quantumjob_operator.model.worker_state import Worker
+from quantumjob_operator.model.worker_state import WorkerState
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.scheduling import policy
 from quantumjob_operator.scheduling.assignment import Assignment, Pod, is_silent
@@ -45,7 +45,7 @@ class NamespaceQueue:
     """Set when somebody may have a turn who had none before; whoever waits for it clears it."""
     lanes: int | None = None
     """How many workers can be had, where the cluster gives fewer than allowed."""
-    obstacle: Worker | None = None
+    obstacle: WorkerState | None = None
     """What keeps its workers from starting, where none runs."""
 
 
@@ -219,7 +219,7 @@ class Queue:
             self.lanes,
         )
 
-    def hinder(self, namespace: str, obstacle: Worker | None, lanes: int | None, now: datetime) -> list[Owner]:
+    def hinder(self, namespace: str, obstacle: WorkerState | None, lanes: int | None, now: datetime) -> list[Owner]:
         """Note what keeps a namespace's workers from starting; gives the jobs to which that is news."""
         namespace_queue = self.of_namespace(namespace)
         namespace_queue.lanes = lanes

@@ -14,7 +14,7 @@ from quantumjob_operator import clock
 from quantumjob_operator.kubernetes.objects import is_newer
 from quantumjob_operator.model.job_template import SHARED_PREFIX, template_of
 from quantumjob_operator.model.worker_state import (
-    Worker,
+    WorkerState,
     has_ended,
     is_suspended,
     obstacle,
@@ -159,7 +159,7 @@ class WorkerPool:
         job = next((worker.job for worker in self._of(pod.namespace) if pod.uid in worker.pods), None)
         return template_of(job) if job is not None else None
 
-    def stuck(self, namespace: str, now: datetime) -> Worker | None:
+    def stuck(self, namespace: str, now: datetime) -> WorkerState | None:
         """What keeps a worker from starting; None where none is kept."""
         for worker in self._of(namespace):
             if not worker.present or worker.running or worker.job is None:
@@ -169,7 +169,7 @@ class WorkerPool:
             if found := next(filter(None, map(obstacle, worker.pods.values())), None):
                 return found
             if not worker.pods and _age(worker.job, now) > PODLESS_SECONDS:
-                return Worker("waiting", Reason.POD_REFUSED, podless(worker.job["metadata"]["name"]))
+                return WorkerState("waiting", Reason.POD_REFUSED, podless(worker.job["metadata"]["name"]))
         return None
 
     def unstarted(self, namespace: str, now: datetime) -> list[JSON]:

@@ -16,7 +16,7 @@ from quantumjob_contract.schema.orders import Ended, UrlsRequest
 from quantumjob_contract.schema.program import decode_program
 from quantumjob_contract.store_errors import StoreUnavailable
 from quantumjob_operator import clock
-from quantumjob_operator.model.worker_state import Worker
+from quantumjob_operator.model.worker_state import WorkerState
 from quantumjob_operator.orders import builder
 from quantumjob_operator.orders import service as service_module
 from quantumjob_operator.orders.service import Gone, Unknown
@@ -165,7 +165,7 @@ async def test_all_workers_but_one_make_room_for_another_namespace_s_first() -> 
             parts.router.job(made, True)
     assert await parts.ask(first) is not None
     parts.autoscaler.offer(uid_of("far", "far"), [Assignment(0.03, 600.0, 3, clock.now())])
-    parts.queue.hinder("far", Worker("waiting", Reason.UNSCHEDULABLE, "0/1"), 1, clock.now())
+    parts.queue.hinder("far", WorkerState("waiting", Reason.UNSCHEDULABLE, "0/1"), 1, clock.now())
     with pytest.raises(Gone):
         await parts.ask(first, Ended("uid-one", 0))
     order = await parts.ask(second)

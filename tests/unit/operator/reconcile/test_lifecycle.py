@@ -16,7 +16,7 @@ from quantumjob_contract.store_errors import StoreUnavailable
 from quantumjob_operator import clock, metrics
 from quantumjob_operator.model import status
 from quantumjob_operator.model.placement import DEDICATED, SHARED
-from quantumjob_operator.model.worker_state import Worker
+from quantumjob_operator.model.worker_state import WorkerState
 from quantumjob_operator.reconcile import plan
 from quantumjob_operator.reconcile.controller import MISSES, Controller
 from quantumjob_operator.results.collect import NotEnded
@@ -635,14 +635,14 @@ async def test_a_cancel_does_not_overtake_a_worker_of_which_only_a_lost_draft_kn
 async def test_a_restart_under_an_obstacle_writes_nothing(time: Any) -> None:
     """The jobs are told of it already; that they wait, until it is met again, is no news."""
     parts = await accepted()
-    obstacle = Worker("waiting", Reason.POD_REFUSED, "exceeded quota")
+    obstacle = WorkerState("waiting", Reason.POD_REFUSED, "exceeded quota")
     parts.queue.hinder("team", obstacle, 0, time.now)
     await parts.told(time)
     assert doing(parts)["reason"] == Reason.POD_REFUSED
     again = parts.restarted()
     again.kube.calls.clear()
     await again.settle()
-    other_name = Worker("waiting", Reason.POD_REFUSED, "exceeded quota, and this is of another pod")
+    other_name = WorkerState("waiting", Reason.POD_REFUSED, "exceeded quota, and this is of another pod")
     again.queue.hinder("team", other_name, 0, time.now)
     await again.told(time)
     assert again.writes().count("status") == 0

@@ -12,7 +12,7 @@ from quantumjob_contract.reasons import Reason
 from quantumjob_operator import clock
 from quantumjob_operator.model import status
 from quantumjob_operator.model.placement import DEDICATED, SHARED
-from quantumjob_operator.model.worker_state import ABSENT, Worker, index_of
+from quantumjob_operator.model.worker_state import ABSENT, WorkerState, index_of
 from quantumjob_operator.reconcile import plan
 from quantumjob_operator.reconcile.plan import Create, Delete, Draft, Offer, Promote, View, Write, decide
 from quantumjob_operator.results.manifest import Failure
@@ -355,7 +355,9 @@ def test_a_turn_s_progress_says_who_has_it_since_when_and_how_often_it_failed() 
         (shared(accepted(**CANCEL), assignments=[assignment()]), "Cancelled"),
         (shared(accepted(**CANCEL), assignments=[assignment(trouble="It died.")]), "Cancelled"),
         (
-            shared(accepted(**CANCEL), obstacle=Worker("waiting", Reason.POD_REFUSED, "x"), assignments=[assignment()]),
+            shared(
+                accepted(**CANCEL), obstacle=WorkerState("waiting", Reason.POD_REFUSED, "x"), assignments=[assignment()]
+            ),
             "Cancelled",
         ),
         (shared(accepted(**CANCEL), assignments=[assignment(**CARRIED)]), None),

@@ -9,7 +9,7 @@ import pytest
 
 from quantumjob_contract.reasons import Reason
 from quantumjob_operator import clock
-from quantumjob_operator.model.worker_state import Worker
+from quantumjob_operator.model.worker_state import WorkerState
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.scheduling.assignment import (
     ABSENT,
@@ -58,7 +58,7 @@ def test_how_long_it_takes_counts_from_the_newest_worker() -> None:
     assert assignment(first=NOW, given=later(20)).taken(later(50)) == 30
 
 
-OBSTACLE = Worker("waiting", Reason.UNSCHEDULABLE, "No node takes the worker: 0/1.")
+OBSTACLE = WorkerState("waiting", Reason.UNSCHEDULABLE, "No node takes the worker: 0/1.")
 DEAD = Failure(Reason.OUT_OF_MEMORY, "Raise it.")
 CARRIED = {"pod": POD, "worker": POD.name, "given": NOW, "heard": NOW, "first": NOW}
 
@@ -84,7 +84,7 @@ CARRIED = {"pod": POD, "worker": POD.name, "given": NOW, "heard": NOW, "first": 
     ],
 )
 def test_a_person_is_told_the_one_thing_that_matters(
-    changes: dict[str, Any], obstacle: Worker | None, state: str, reason: Reason, words: str
+    changes: dict[str, Any], obstacle: WorkerState | None, state: str, reason: Reason, words: str
 ) -> None:
     worker = observe_assignments([assignment(**changes)], obstacle)
     assert (worker.state, worker.reason) == (state, reason)
@@ -141,7 +141,7 @@ TROUBLE = {"trouble": "It died.", "first": NOW}
     ],
 )
 def test_of_several_shards_a_person_is_told_the_one_thing_that_matters(
-    shards: list[dict[str, Any]], obstacle: Worker | None, state: str, reason: Reason, words: str
+    shards: list[dict[str, Any]], obstacle: WorkerState | None, state: str, reason: Reason, words: str
 ) -> None:
     worker = observe_assignments([assignment(**changes) for changes in shards], obstacle, len(shards))
     assert (worker.state, worker.reason) == (state, reason)

@@ -15,7 +15,7 @@ from quantumjob_operator import clock
 from quantumjob_operator.kubernetes import workqueue
 from quantumjob_operator.kubernetes.client import JOBS, ApiError, Kind
 from quantumjob_operator.model.job_template import build_shared, template_of
-from quantumjob_operator.model.worker_state import Worker
+from quantumjob_operator.model.worker_state import WorkerState
 from quantumjob_operator.scheduling.assignment import SILENT_SECONDS, Assignment, Pod
 from quantumjob_operator.scheduling.autoscaler import TICK_SECONDS, new_assignments
 from quantumjob_operator.scheduling.worker_pool import (
@@ -244,7 +244,7 @@ async def test_after_a_start_it_is_looked_again_whether_the_worker_has_a_pod() -
 def starving(parts: Parts, namespace: str = "far") -> None:
     """Another namespace's first worker finds no node."""
     wait(parts, 1, SHORT, namespace=namespace)
-    parts.queue.hinder(namespace, Worker("waiting", Reason.UNSCHEDULABLE, "0/1"), 1, clock.now())
+    parts.queue.hinder(namespace, WorkerState("waiting", Reason.UNSCHEDULABLE, "0/1"), 1, clock.now())
 
 
 async def test_while_another_namespace_starves_one_worker_must_do() -> None:

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.reasons import Reason
-from quantumjob_operator.model.worker_state import Worker
+from quantumjob_operator.model.worker_state import WorkerState
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.scheduling.assignment import (
     OVERTIME_SECONDS,
@@ -327,7 +327,7 @@ def test_demand_counts_those_that_wait_and_the_long_that_run() -> None:
 def test_an_obstacle_is_news_once_to_those_that_wait() -> None:
     made = queue(A, B)
     made.take(ONE, NOW)
-    refused = Worker("waiting", Reason.POD_REFUSED, "exceeded quota")
+    refused = WorkerState("waiting", Reason.POD_REFUSED, "exceeded quota")
     assert made.hinder("team", refused, 1, NOW) == [B.owner]
     assert made.hinder("team", refused, 1, NOW) == []
     assert made.hinder("team", None, None, NOW) == [B.owner]
@@ -336,9 +336,11 @@ def test_an_obstacle_is_news_once_to_those_that_wait() -> None:
 def test_an_obstacle_whose_words_change_is_news_once() -> None:
     """A scheduler names other nodes each time. Another reason is news."""
     made = queue(A)
-    told = [made.hinder("team", Worker("waiting", Reason.UNSCHEDULABLE, f"0/{n} nodes"), 1, NOW) for n in range(1, 4)]
+    told = [
+        made.hinder("team", WorkerState("waiting", Reason.UNSCHEDULABLE, f"0/{n} nodes"), 1, NOW) for n in range(1, 4)
+    ]
     assert told == [[A.owner], [], []]
-    assert made.hinder("team", Worker("waiting", Reason.POD_REFUSED, "0/3 nodes"), 1, NOW) == [A.owner]
+    assert made.hinder("team", WorkerState("waiting", Reason.POD_REFUSED, "0/3 nodes"), 1, NOW) == [A.owner]
 
 
 def test_with_one_lane_a_long_order_that_has_waited_is_given() -> None:
@@ -369,7 +371,7 @@ def test_only_namespaces_in_which_somebody_waits_are_looked_at() -> None:
     assert made.namespaces() == []
 
 
-NO_NODE = Worker("waiting", Reason.UNSCHEDULABLE, "No node takes the worker: 0/1.")
+NO_NODE = WorkerState("waiting", Reason.UNSCHEDULABLE, "No node takes the worker: 0/1.")
 
 
 def test_a_namespace_without_a_node_for_its_first_worker_starves_and_the_others_know() -> None:
@@ -393,7 +395,7 @@ def test_the_others_make_room_for_a_while_only() -> None:
 
 def test_another_obstacle_is_nothing_that_others_could_make_room_for() -> None:
     made = queue(A)
-    made.hinder("team", Worker("waiting", Reason.POD_REFUSED, "exceeded quota"), 1, NOW)
+    made.hinder("team", WorkerState("waiting", Reason.POD_REFUSED, "exceeded quota"), 1, NOW)
     assert not made.others_starve("other", NOW)
 
 
@@ -426,7 +428,7 @@ OWNERS = st.sampled_from([A.owner, B.owner, C.owner, Owner("other", "a")])
 NUMBERS = st.integers(0, 2)
 PODS = st.sampled_from([ONE, TWO, Pod("other", "qj-shared-three", "pod-three")])
 OBSTACLES = st.sampled_from(
-    [None, Worker("waiting", Reason.UNSCHEDULABLE, "0/1"), Worker("waiting", Reason.POD_REFUSED, "x")]
+    [None, WorkerState("waiting", Reason.UNSCHEDULABLE, "0/1"), WorkerState("waiting", Reason.POD_REFUSED, "x")]
 )
 
 
@@ -557,7 +559,7 @@ class AnyOrder(RuleBasedStateMachine):
                 assert not is_silent(assignment.heard, self.now)
 
     @rule(space=st.sampled_from(SPACES), obstacle=OBSTACLES, lanes=st.sampled_from([None, 1, 2]))
-    def hinder(self, space: str, obstacle: Worker | None, lanes: int | None) -> None:
+    def hinder(self, space: str, obstacle: WorkerState | None, lanes: int | None) -> None:
         news = self.queue.hinder(space, obstacle, lanes, self.now)
         assert len(news) == len(set(news))
         assert set(news) <= {shard.owner for shard in self.queue.of_namespace(space).waiting}
