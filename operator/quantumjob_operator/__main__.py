@@ -17,7 +17,7 @@ from quantumjob_contract.store import StoreDirectory
 from quantumjob_contract.store.aio import Stores
 from quantumjob_operator import metrics
 from quantumjob_operator.cache import Cache
-from quantumjob_operator.kubernetes.client import Kube
+from quantumjob_operator.kubernetes.client import KubernetesClient
 from quantumjob_operator.kubernetes.workqueue import WorkQueue
 from quantumjob_operator.model.job_template import build_job, build_shared
 from quantumjob_operator.orders.http import OrderServer, serve
@@ -41,7 +41,7 @@ NEEDED: Final = ("worker_image", "orders_url")
 
 async def run(settings: Settings) -> None:
     """Run every part until one of them ends: then all end, and Kubernetes starts the operator anew."""
-    kube = await Kube.connect()
+    kube = await KubernetesClient.connect()
     stores = Stores(StoreDirectory(settings.store_dir))
     gate = store_probe.Gate(stores.open)
 

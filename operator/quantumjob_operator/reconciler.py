@@ -12,7 +12,7 @@ from quantumjob_contract.store import Entry, StoreDirectory
 from quantumjob_contract.store.aio import Stores
 from quantumjob_contract.store_errors import ObjectNotFound, StoreError
 from quantumjob_operator import clock
-from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, ApiError, Kube
+from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, ApiError, KubernetesClient
 from quantumjob_operator.model import status
 from quantumjob_operator.reconcile.controller import MISSES, Controller
 from quantumjob_operator.results.collect import NotEnded
@@ -25,7 +25,7 @@ logger = logging.getLogger(f"{__package__}.reconciler")  # run as a module, its 
 LOOK_AGAIN_SECONDS: Final = 0.5
 
 
-async def reconcile(kube: Kube, settings: Settings) -> int:
+async def reconcile(kube: KubernetesClient, settings: Settings) -> int:
     """One run over everything; gives the number of QuantumJobs that could not be served."""
     store = StoreDirectory(settings.store_dir)
     stores = Stores(store)
@@ -86,7 +86,7 @@ async def sweep(store: StoreDirectory, entries: list[Entry], needed: set[Owner],
 
 
 async def run() -> int:
-    kube = await Kube.connect()
+    kube = await KubernetesClient.connect()
     try:
         return await reconcile(kube, Settings())
     except (ApiError, StoreError) as error:

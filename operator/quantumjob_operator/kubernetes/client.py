@@ -58,7 +58,7 @@ class ApiUnreachable(ApiError):
         super().__init__(0, cause)
 
 
-class Kube:
+class KubernetesClient:
     """The calls that operator and reconciler make. Raises ApiError."""
 
     def __init__(self, configuration: Configuration, session: aiohttp.ClientSession) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.resource import shards
 from quantumjob_operator.cache import Cache
-from quantumjob_operator.kubernetes.client import JOBS, PODS, Kube
+from quantumjob_operator.kubernetes.client import JOBS, PODS, KubernetesClient
 from quantumjob_operator.kubernetes.objects import controller_of
 from quantumjob_operator.model.job_template import job_name
 from quantumjob_operator.model.worker_state import index_of
@@ -28,7 +28,7 @@ Identity = Shard | Pod
 class Registry:
     """All workers."""
 
-    kube: Kube
+    kube: KubernetesClient
     cache: Cache
 
     async def identify(self, caller: Caller) -> Identity:

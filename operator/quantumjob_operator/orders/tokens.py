@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import jwt
 
 from quantumjob_contract import names
-from quantumjob_operator.kubernetes.client import Kube
+from quantumjob_operator.kubernetes.client import KubernetesClient
 
 DISCOVERY: Final = "/.well-known/openid-configuration"
 KEYS: Final = "/openid/v1/jwks"
@@ -42,7 +42,7 @@ class _Verified(NamedTuple):
 class TokenVerifier:
     """Holds the cluster's public keys, and fetches them anew when a token names one that it has not."""
 
-    def __init__(self, kube: Kube) -> None:
+    def __init__(self, kube: KubernetesClient) -> None:
         self._kube = kube
         self._issuer = ""
         self._keys: dict[str, jwt.PyJWK] = {}

@@ -18,7 +18,7 @@ from quantumjob_contract.store_errors import ObjectNotFound, StoreError
 from quantumjob_contract.transfer import Put, sha256
 from quantumjob_operator import clock, metrics
 from quantumjob_operator.cache import Cache
-from quantumjob_operator.kubernetes.client import QUANTUMJOBS, ApiError, Kube
+from quantumjob_operator.kubernetes.client import QUANTUMJOBS, ApiError, KubernetesClient
 from quantumjob_operator.kubernetes.workqueue import Report, WorkQueue
 from quantumjob_operator.model import cost_estimate, events, status
 from quantumjob_operator.model.validation import Refusal, accept
@@ -52,7 +52,7 @@ MISSES: Final = 6
 class Controller:
     """Level-triggered: `reconcile` may be called for any key at any time."""
 
-    kube: Kube
+    kube: KubernetesClient
     open_store: Callable[[], ObjectStore]
     build_job: Callable[[JSON], JSON]
     autoscaler: Autoscaler | None = None

@@ -8,7 +8,7 @@ from typing import Any
 
 from quantumjob_contract.keys import Owner
 from quantumjob_operator.cache import Cache
-from quantumjob_operator.kubernetes.client import JOBS, ApiError, Kube
+from quantumjob_operator.kubernetes.client import JOBS, ApiError, KubernetesClient
 
 JSON = dict[str, Any]
 
@@ -17,7 +17,7 @@ JSON = dict[str, Any]
 class OwnJobs:
     """Creates and deletes them, and knows what the API server makes of that."""
 
-    kube: Kube
+    kube: KubernetesClient
     cache: Cache
     build: Callable[[JSON], JSON]
 

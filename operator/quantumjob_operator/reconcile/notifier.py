@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from quantumjob_contract.keys import Owner
 from quantumjob_operator import clock
-from quantumjob_operator.kubernetes.client import EVENTS, ApiError, Kube
+from quantumjob_operator.kubernetes.client import EVENTS, ApiError, KubernetesClient
 from quantumjob_operator.kubernetes.workqueue import WorkQueue
 from quantumjob_operator.model import events
 
@@ -26,7 +26,7 @@ where a thousand wait, most have ended before anybody looks."""
 class Notifier:
     """Tells at its own pace."""
 
-    kube: Kube
+    kube: KubernetesClient
     look: Callable[[Owner], None]
     """Have the controller look at a QuantumJob again."""
     waiting: WorkQueue[Owner] = field(default_factory=lambda: WorkQueue(lane=lambda owner: owner.namespace))

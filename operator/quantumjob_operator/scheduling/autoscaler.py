@@ -15,7 +15,7 @@ from quantumjob_contract.keys import Owner
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.schema.program import Program
 from quantumjob_operator import clock, metrics
-from quantumjob_operator.kubernetes.client import JOBS, ApiError, Kube
+from quantumjob_operator.kubernetes.client import JOBS, ApiError, KubernetesClient
 from quantumjob_operator.kubernetes.workqueue import Report, WorkQueue
 from quantumjob_operator.model import cost_estimate
 from quantumjob_operator.model.job_template import SHARED_PREFIX, template_of
@@ -39,7 +39,7 @@ UNBLAMED: Final = (Exit.DONE, Exit.TEMPORARY)
 class Autoscaler:
     """Level-triggered like the controller: `reconcile` may be called for any namespace at any time."""
 
-    kube: Kube
+    kube: KubernetesClient
     queue: Queue
     pool: WorkerPool
     build: Callable[[str], JSON]
