@@ -18,13 +18,13 @@ from benchmarks.namespaces import BELL, BenchNamespace
 from benchmarks.watcher import now
 from cluster import eventually
 from quantumjob_contract import names
-from quantumjob_operator.kubernetes.client import QUANTUMJOBS, Kind
+from quantumjob_operator.kubernetes.client import QUANTUMJOBS, ResourceKind
 
 JSON = dict[str, Any]
 
 FILLERS: Final = 12
 DRAIN_SECONDS: Final = 240.0
-QUOTAS: Final = Kind("/api/v1", "resourcequotas")
+QUOTAS: Final = ResourceKind("/api/v1", "resourcequotas")
 QUOTA: Final = "no-jobs"
 STATUS_WRITES: Final = (f"{names.PLURAL}/status", "APPLY")
 

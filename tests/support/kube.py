@@ -10,7 +10,7 @@ from typing import Any
 from quantumjob_contract import names
 from quantumjob_contract.schema.program import Program
 from quantumjob_operator import clock
-from quantumjob_operator.kubernetes.client import EVENTS, JOBS, PODS, QUANTUMJOBS, ApiError, Kind
+from quantumjob_operator.kubernetes.client import EVENTS, JOBS, PODS, QUANTUMJOBS, ApiError, ResourceKind
 from quantumjob_operator.model.job_template import SHARED_PREFIX, build_job, build_shared, job_name
 from quantumjob_operator.model.validation import accept
 from quantumjob_operator.model.worker_state import INDEX_LABEL
@@ -149,14 +149,14 @@ class FakeKube:
     """An API server in memory, with optimistic locking and conflicts on names. `fail` is raised first."""
 
     def __init__(self, *objects: JSON) -> None:
-        self.objects: dict[tuple[Kind, str, str], JSON] = {}
+        self.objects: dict[tuple[ResourceKind, str, str], JSON] = {}
         self.calls: list[tuple[str, str]] = []
         self.fail: list[Exception] = []
         self._versions = itertools.count(100)
         for each in objects:
             self.put(QUANTUMJOBS, each)
 
-    def put(self, kind: Kind, item: JSON) -> JSON:
+    def put(self, kind: ResourceKind, item: JSON) -> JSON:
         meta = item["metadata"]
         stored = copy.deepcopy(item)
         stored["metadata"]["resourceVersion"] = str(next(self._versions))
@@ -168,17 +168,17 @@ class FakeKube:
             raise self.fail.pop(0)
         self.calls.append((what, name))
 
-    async def get(self, kind: Kind, namespace: str, name: str) -> JSON | None:
+    async def get(self, kind: ResourceKind, namespace: str, name: str) -> JSON | None:
         self._called(f"get {kind.plural}", name)
         return copy.deepcopy(self.objects.get((kind, namespace, name)))
 
-    async def list(self, kind: Kind, namespace: str | None, **_: Any) -> AsyncIterator[JSON]:
+    async def list(self, kind: ResourceKind, namespace: str | None, **_: Any) -> AsyncIterator[JSON]:
         self._called(f"list {kind.plural}", namespace or "")
         for (each, space, _name), item in list(self.objects.items()):
             if each is kind and namespace in {None, space}:
                 yield copy.deepcopy(item)
 
-    async def create(self, kind: Kind, namespace: str, body: JSON) -> JSON | None:
+    async def create(self, kind: ResourceKind, namespace: str, body: JSON) -> JSON | None:
         self._called(f"create {kind.plural}", body["metadata"]["name"])
         if (kind, namespace, body["metadata"]["name"]) in self.objects:
             return None
@@ -189,14 +189,14 @@ class FakeKube:
         )
         return self.put(kind, body)
 
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+    async def delete(self, kind: ResourceKind, namespace: str, name: str, uid: str) -> None:
         """In the foreground: it is being deleted until `vanish`, as an object is that owns others."""
         self._called(f"delete {kind.plural}", name)
         there = self.objects.get((kind, namespace, name))
         if there is not None and there["metadata"]["uid"] == uid:
             self.put(kind, there | {"metadata": there["metadata"] | {"deletionTimestamp": TIME}})
 
-    def vanish(self, kind: Kind, name: str, namespace: str = "team") -> JSON:
+    def vanish(self, kind: ResourceKind, name: str, namespace: str = "team") -> JSON:
         """The object is gone; gives its last state, which a watch tells."""
         return self.objects.pop((kind, namespace, name))
 
@@ -214,7 +214,7 @@ class FakeKube:
         found: JSON = self.objects[QUANTUMJOBS, namespace, name].get("status", {})
         return found
 
-    def of_kind(self, kind: Kind) -> list[JSON]:
+    def of_kind(self, kind: ResourceKind) -> list[JSON]:
         return [item for (each, _, _), item in self.objects.items() if each is kind]
 
 

@@ -25,7 +25,7 @@ PAGE: Final = 500
 REQUEST_SECONDS: Final = 30
 
 
-class Kind(NamedTuple):
+class ResourceKind(NamedTuple):
     """A kind of object by its place in the API."""
 
     root: str
@@ -36,10 +36,10 @@ class Kind(NamedTuple):
         return "/".join(part for part in parts if part)
 
 
-QUANTUMJOBS: Final = Kind(f"/apis/{names.API_VERSION}", names.PLURAL)
-JOBS: Final = Kind("/apis/batch/v1", "jobs")
-PODS: Final = Kind("/api/v1", "pods")
-EVENTS: Final = Kind("/apis/events.k8s.io/v1", "events")
+QUANTUMJOBS: Final = ResourceKind(f"/apis/{names.API_VERSION}", names.PLURAL)
+JOBS: Final = ResourceKind("/apis/batch/v1", "jobs")
+PODS: Final = ResourceKind("/api/v1", "pods")
+EVENTS: Final = ResourceKind("/apis/events.k8s.io/v1", "events")
 
 
 class ApiError(Exception):
@@ -103,7 +103,7 @@ class KubernetesClient:
         decoded: JSON = msgspec.json.decode(answer)
         return decoded
 
-    async def get(self, kind: Kind, namespace: str, name: str) -> JSON | None:
+    async def get(self, kind: ResourceKind, namespace: str, name: str) -> JSON | None:
         """The object, or None if there is none."""
         try:
             return await self.request("GET", kind.path(namespace, name))
@@ -113,7 +113,13 @@ class KubernetesClient:
             raise
 
     async def list(
-        self, kind: Kind, namespace: str | None, *, labels: str = "", fields: str = "", metadata_only: bool = False
+        self,
+        kind: ResourceKind,
+        namespace: str | None,
+        *,
+        labels: str = "",
+        fields: str = "",
+        metadata_only: bool = False,
     ) -> AsyncIterator[JSON]:
         """All objects of a kind that these selectors take, page by page."""
         query = {"limit": str(PAGE), "labelSelector": labels, "fieldSelector": fields}
@@ -128,7 +134,7 @@ class KubernetesClient:
                 return
             query["continue"] = token
 
-    async def create(self, kind: Kind, namespace: str, body: JSON) -> JSON | None:
+    async def create(self, kind: ResourceKind, namespace: str, body: JSON) -> JSON | None:
         """The created object, or None if one of this name exists."""
         try:
             return await self.request("POST", kind.path(namespace), body, {"fieldManager": FIELD_MANAGER})
@@ -137,7 +143,7 @@ class KubernetesClient:
                 return None
             raise
 
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+    async def delete(self, kind: ResourceKind, namespace: str, name: str, uid: str) -> None:
         """Delete this very object, after everything that it owns; one that is gone already is no error."""
         body = {"propagationPolicy": "Foreground", "preconditions": {"uid": uid}}
         try:

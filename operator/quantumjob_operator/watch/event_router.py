@@ -8,7 +8,7 @@ from typing import Any
 
 from quantumjob_contract.keys import Owner
 from quantumjob_operator.cache import Concern
-from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, Kind
+from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, ResourceKind
 from quantumjob_operator.reconcile.controller import Controller
 from quantumjob_operator.scheduling import worker_pool
 from quantumjob_operator.scheduling.autoscaler import Autoscaler
@@ -23,7 +23,7 @@ class EventRouter:
     controller: Controller
     autoscaler: Autoscaler
 
-    def of(self, kind: Kind) -> Callable[[JSON, bool], None]:
+    def of(self, kind: ResourceKind) -> Callable[[JSON, bool], None]:
         """The method that takes an object of this kind, and whether it is gone."""
         return {QUANTUMJOBS: self.quantumjob, JOBS: self.job, PODS: self.pod}[kind]
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from quantumjob_contract import names
 from quantumjob_operator.cache import is_known_kind, owner_of
-from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, ApiError, Kind
+from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, ApiError, ResourceKind
 from quantumjob_operator.kubernetes.objects import controller_uid, version
 from quantumjob_operator.model import status
 from quantumjob_operator.scheduling import worker_pool
@@ -34,7 +34,7 @@ def behind(listed: dict[str, int], known: dict[str, int]) -> set[str]:
     return {uid for uid, version in listed.items() if known.get(uid, -1) < version}
 
 
-def concerns(kind: Kind, item: JSON) -> bool:
+def concerns(kind: ResourceKind, item: JSON) -> bool:
     """Whether the cache would take this object: anyone can put our label on anything."""
     if kind is PODS:
         return controller_uid(item) is not None if worker_pool.is_shared(item) else owner_of(item) is not None
@@ -81,7 +81,9 @@ class Resync:
         for namespace in self.router.autoscaler.queue.namespaces():
             self.router.autoscaler.look(namespace)
 
-    async def _let_catch_up(self, listed: dict[Kind, dict[str, JSON]], before: dict[Kind, set[str]]) -> None:
+    async def _let_catch_up(
+        self, listed: dict[ResourceKind, dict[str, JSON]], before: dict[ResourceKind, set[str]]
+    ) -> None:
         """Give the watch its time."""
         deadline = asyncio.get_running_loop().time() + GRACE_SECONDS
         while any(self._differing(kind, listed[kind], before[kind]) for kind in KINDS):
@@ -89,7 +91,7 @@ class Resync:
                 return
             await asyncio.sleep(POLL_SECONDS)
 
-    def _differing(self, kind: Kind, listed: dict[str, JSON], before: set[str]) -> list[JSON]:
+    def _differing(self, kind: ResourceKind, listed: dict[str, JSON], before: set[str]) -> list[JSON]:
         """Objects that the list has newer than the cache, or has not though the cache had them before the list."""
         cache = self.router.controller.cache
         known = cache.versions(kind.plural)
@@ -98,7 +100,7 @@ class Resync:
         gone = (before - listed.keys()) & known.keys()
         return [listed[uid] for uid in late] + cache.find(kind.plural, gone)
 
-    async def _tell(self, kind: Kind, differing: list[JSON]) -> int:
+    async def _tell(self, kind: ResourceKind, differing: list[JSON]) -> int:
         """Bring the cache to what the API server says now; gives how many objects the watch has really missed."""
         cache, kube, missed = self.router.controller.cache, self.router.controller.kube, 0
         for item in differing:
@@ -114,7 +116,7 @@ class Resync:
                 self.router.of(kind)(item, True)
         return missed
 
-    async def _list(self, kind: Kind) -> AsyncIterator[JSON]:
+    async def _list(self, kind: ResourceKind) -> AsyncIterator[JSON]:
         selector = {"fields": status.UNFINISHED} if kind is QUANTUMJOBS else {"labels": names.LABEL_WORKER}
         namespaces: list[str | None] = [*self.namespaces] or [None]
         for namespace in namespaces:

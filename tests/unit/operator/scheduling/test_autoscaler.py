@@ -13,7 +13,7 @@ from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.reasons import Reason
 from quantumjob_operator import clock
 from quantumjob_operator.kubernetes import workqueue
-from quantumjob_operator.kubernetes.client import JOBS, ApiError, Kind
+from quantumjob_operator.kubernetes.client import JOBS, ApiError, ResourceKind
 from quantumjob_operator.model.job_template import build_shared, template_of
 from quantumjob_operator.model.worker_state import WorkerState
 from quantumjob_operator.scheduling.assignment import SILENT_SECONDS, Assignment, Pod
@@ -41,7 +41,7 @@ class Quota(FakeKube):
         self.refused = 0
         self.taken = asyncio.Event()
 
-    async def create(self, kind: Kind, namespace: str, body: dict[str, Any]) -> dict[str, Any] | None:
+    async def create(self, kind: ResourceKind, namespace: str, body: dict[str, Any]) -> dict[str, Any] | None:
         if kind is JOBS and len(self.of_kind(JOBS)) >= self.jobs:
             self.refused += 1
             # As the real one says it: with the name, which must not make each refusal news.
