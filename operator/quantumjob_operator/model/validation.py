@@ -19,7 +19,7 @@ from quantumjob_operator.model import validation_arrays
 JSON = dict[str, Any]
 
 
-class Refusal(NamedTuple):
+class Rejection(NamedTuple):
     """Why a spec cannot be accepted, and what to do."""
 
     message: str
@@ -35,7 +35,7 @@ def is_unseen(quantumjob: JSON) -> bool:
     return "pubsFrom" in quantumjob["spec"]["program"] and "pubsFrom" not in quantumjob.get("status", {})
 
 
-def accept(quantumjob: JSON) -> Program | Refusal:
+def accept(quantumjob: JSON) -> Program | Rejection:
     """The program with every default filled in and the seed fixed: a function of the resource alone.
 
     Where an object lists the pubs, its status must tell what `listing` has found there.
@@ -46,16 +46,16 @@ def accept(quantumjob: JSON) -> Program | Refusal:
     pubs = [_pub(pub, shots, primitive) for pub in spec.get("pubs", [])]
     for index, pub in enumerate(pubs):
         if pub.circuit.object is not None and not keys.stays_inside(pub.circuit.object.key):
-            return Refusal(f"spec.program.pubs[{index}].circuit.object.key ({pub.name}) {keys.INSIDE}")
+            return Rejection(f"spec.program.pubs[{index}].circuit.object.key ({pub.name}) {keys.INSIDE}")
         if pub.circuit.format == "QPY" and pub.circuit.inline is not None and not _is_base64(pub.circuit.inline):
-            return Refusal(
+            return Rejection(
                 f"spec.program.pubs[{index}] ({pub.name}): an inline QPY circuit must be base64; "
                 "encode the file's bytes and create the QuantumJob again."
             )
     if wrong := validation_arrays.problem(primitive, pubs):
-        return Refusal(wrong)
+        return Rejection(wrong)
     backend = _backend(quantumjob["spec"].get("backend", {}))
-    if isinstance(backend, Refusal):
+    if isinstance(backend, Rejection):
         return backend
     program = Program(
         api_version=names.API_VERSION,
@@ -73,7 +73,7 @@ def accept(quantumjob: JSON) -> Program | Refusal:
     )
     size = len(encode(program))
     if size > limits.MAX_PROGRAM_BYTES:
-        return Refusal(
+        return Rejection(
             f"spec.program has {size} bytes, the limit is {limits.MAX_PROGRAM_BYTES}: "
             "upload the circuits and reference them by `object`."
         )
@@ -95,14 +95,14 @@ def _listed(quantumjob: JSON, shots: int) -> Listed:
     )
 
 
-def _backend(spec: JSON) -> Backend | Refusal:
+def _backend(spec: JSON) -> Backend | Rejection:
     try:
         backend = backend_of(spec)
     except ValueError as error:
-        return Refusal(f"spec.backend cannot be taken: {error}. Create the QuantumJob again.")
+        return Rejection(f"spec.backend cannot be taken: {error}. Create the QuantumJob again.")
     noise = backend.noise
     if noise is not None and noise.object is not None and not keys.stays_inside(noise.object.key):
-        return Refusal(f"spec.backend.noise.object.key {keys.INSIDE}")
+        return Rejection(f"spec.backend.noise.object.key {keys.INSIDE}")
     return backend
 
 

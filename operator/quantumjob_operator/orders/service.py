@@ -16,7 +16,7 @@ from quantumjob_contract.resource import pubs_of, shards
 from quantumjob_contract.schema.orders import POLL_SECONDS, Alive, Ended, Next, Order, SegmentUrl, Told, UrlsRequest
 from quantumjob_contract.schema.program import encode
 from quantumjob_operator import clock, metrics
-from quantumjob_operator.model.validation import Refusal, accept
+from quantumjob_operator.model.validation import Rejection, accept
 from quantumjob_operator.orders import builder
 from quantumjob_operator.orders.identity import Identity
 from quantumjob_operator.reconcile import plan
@@ -184,7 +184,7 @@ class OrderService:
         owner, queue = shard.owner, self.autoscaler.queue
         quantumjob = self.controller.cache.quantumjobs.get(owner)
         program = accept(quantumjob) if quantumjob is not None and self._is_wanted(owner) else None
-        if program is None or isinstance(program, Refusal):
+        if program is None or isinstance(program, Rejection):
             queue.withdraw(shard)
             self.controller.work_queue.add(owner)
             return None

@@ -21,7 +21,7 @@ from quantumjob_operator.cache import Cache
 from quantumjob_operator.kubernetes.client import QUANTUMJOBS, ApiError, KubernetesClient
 from quantumjob_operator.kubernetes.workqueue import Report, WorkQueue
 from quantumjob_operator.model import cost_estimate, events, status
-from quantumjob_operator.model.validation import Refusal, accept
+from quantumjob_operator.model.validation import Rejection, accept
 from quantumjob_operator.model.worker_state import WorkerState
 from quantumjob_operator.reconcile import plan, pubs_object
 from quantumjob_operator.reconcile.dedicated_jobs import OwnJobs
@@ -211,7 +211,7 @@ class Controller:
             await self._wait(owner, quantumjob, Reason.WAITING_FOR_STORE, _store_message(error))
             raise
         known, told = self.remember(owner), quantumjob.get("status", {})
-        if isinstance(found, Refusal):
+        if isinstance(found, Rejection):
             known.refused = found.message
             return
         known.fresh |= not told

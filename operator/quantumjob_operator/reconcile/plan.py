@@ -17,7 +17,7 @@ from quantumjob_contract.schema.program import Program
 from quantumjob_operator import clock
 from quantumjob_operator.model import cost_estimate, status
 from quantumjob_operator.model.placement import DEDICATED, SHARED
-from quantumjob_operator.model.validation import Refusal, accept, is_unseen
+from quantumjob_operator.model.validation import Rejection, accept, is_unseen
 from quantumjob_operator.model.worker_state import ABSENT, WorkerState, observe
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.scheduling.assignment import ABSENT as NOT_ENQUEUED
@@ -161,8 +161,8 @@ def _first(view: View, now: datetime) -> Step:
     quantumjob = view.quantumjob
     if not view.refused and is_unseen(quantumjob):
         return Look()
-    program = Refusal(view.refused) if view.refused else accept(quantumjob)
-    if isinstance(program, Refusal):
+    program = Rejection(view.refused) if view.refused else accept(quantumjob)
+    if isinstance(program, Rejection):
         return Write(status.refused(quantumjob, program.message, now))
     if not view.shared:
         return Write(status.accepted(quantumjob, program, DEDICATED, ABSENT, now))
@@ -185,7 +185,7 @@ def _cancel(view: View, now: datetime) -> Step | None:
     if view.shared and is_carried(view.assignments):
         return None  # its workers are told with their next sign of life
     program = accept(view.quantumjob)
-    if isinstance(program, Refusal):
+    if isinstance(program, Rejection):
         return _refused_after_all(view, program, now)
     return Promote(CANCELLED, program=program)
 
@@ -195,19 +195,19 @@ def _absent(view: View, now: datetime) -> Step | None:
     if ("job" in view.quantumjob["status"] or not view.fresh) and not view.looked:
         return Promote()
     program = accept(view.quantumjob)
-    if isinstance(program, Refusal):
+    if isinstance(program, Rejection):
         return _refused_after_all(view, program, now)
     return Offer(program) if view.shared else Create(program)
 
 
-def _refused_after_all(view: View, refusal: Refusal, now: datetime) -> Step | None:
+def _refused_after_all(view: View, rejection: Rejection, now: datetime) -> Step | None:
     """An operator of another version had accepted it. What it has stored by then is kept."""
     if not view.settled or view.finishing:
         return None  # a worker may have it
     told = view.quantumjob["status"]
     if {"job", "worker", "attempts"}.isdisjoint(told):
-        return Write(status.refused(view.quantumjob, refusal.message, now))
-    return Promote(Failure(Reason.INVALID_SPEC, refusal.message))
+        return Write(status.refused(view.quantumjob, rejection.message, now))
+    return Promote(Failure(Reason.INVALID_SPEC, rejection.message))
 
 
 def _progress(view: View, worker: WorkerState, now: datetime) -> Step | None:

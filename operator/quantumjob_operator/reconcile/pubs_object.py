@@ -12,7 +12,7 @@ from quantumjob_contract import keys, limits
 from quantumjob_contract.pubs import qpy_file
 from quantumjob_contract.pubs.json_lines import Counter
 from quantumjob_contract.store_errors import ObjectNotFound
-from quantumjob_operator.model.validation import Refusal
+from quantumjob_operator.model.validation import Rejection
 from quantumjob_operator.results.ports import ObjectBucket
 
 JSON = dict[str, Any]
@@ -32,7 +32,7 @@ class Seen(NamedTuple):
     sha256: str
 
 
-async def look(circuits: ObjectBucket, quantumjob: JSON) -> JSON | Refusal:
+async def look(circuits: ObjectBucket, quantumjob: JSON) -> JSON | Rejection:
     """What `status.pubsFrom` shall say, or why the job cannot be accepted. Raises the errors of `transfer`."""
     namespace, given = quantumjob["metadata"]["namespace"], quantumjob["spec"]["program"]["pubsFrom"]
     place, wanted = f"{PLACE}.object", given["object"]
@@ -46,7 +46,7 @@ async def look(circuits: ObjectBucket, quantumjob: JSON) -> JSON | Refusal:
             _check_pairs(seen, pubs)
             found["parametersSha256"] = seen.sha256
     except Bad as bad:
-        return Refusal(f"{place} {wanted['key']} {bad}.")
+        return Rejection(f"{place} {wanted['key']} {bad}.")
     return found
 
 

@@ -9,11 +9,11 @@ import pytest
 from quantumjob_contract.schema.backend import Backend, Depolarizing, Noise, Relaxation
 from quantumjob_contract.schema.object_ref import ObjectRef
 from quantumjob_contract.schema.program import Program, decode_program, encode
-from quantumjob_operator.model.validation import Refusal, accept
+from quantumjob_operator.model.validation import Rejection, accept
 from support.kube import quantumjob
 
 
-def accepted(backend: Any) -> Program | Refusal:
+def accepted(backend: Any) -> Program | Rejection:
     made = quantumjob()
     made["spec"]["backend"] = backend
     return accept(made)
@@ -53,7 +53,7 @@ def test_the_program_carries_the_backend(spec: Any, backend: Backend) -> None:
 )
 def test_what_cannot_be_is_refused(spec: Any, named: str) -> None:
     found = accepted(spec)
-    assert isinstance(found, Refusal)
+    assert isinstance(found, Rejection)
     assert named in found.message
 
 

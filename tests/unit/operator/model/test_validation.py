@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from quantumjob_contract import limits
 from quantumjob_contract.pubs import arrays
 from quantumjob_contract.schema.program import Program, decode_program, encode
-from quantumjob_operator.model.validation import Refusal, accept
+from quantumjob_operator.model.validation import Rejection, accept
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.sampled_from(["Z", "ZZ"]),
@@ -21,7 +21,7 @@ ANYTHING = st.recursive(
 CIRCUIT = {"format": "OpenQASM3", "inline": "OPENQASM 3.0;"}
 
 
-def accepted(*pubs: dict[str, Any], **program: Any) -> Program | Refusal:
+def accepted(*pubs: dict[str, Any], **program: Any) -> Program | Rejection:
     meta = {"namespace": "team", "uid": "u", "name": "job", "creationTimestamp": "2026-01-01T00:00:00Z"}
     full = [{"name": f"p{index}", "circuit": CIRCUIT} | pub for index, pub in enumerate(pubs)]
     return accept({"metadata": meta, "spec": {"program": {"shots": 1024, "pubs": full} | program}})
@@ -75,7 +75,7 @@ def test_what_is_saved_is_in_one_order() -> None:
 )
 def test_what_is_refused(pub: dict[str, Any], primitive: str, told: str) -> None:
     made = accepted(pub, primitive=primitive)
-    assert isinstance(made, Refusal)
+    assert isinstance(made, Rejection)
     assert told in made.message
     assert made.message.startswith("spec.program")
 

@@ -38,7 +38,7 @@ def made(data: bytes | None = LINES, *, dedicated: bool = False, **object_: Any)
     return parts
 
 
-def refusal(parts: Parts) -> str:
+def rejection(parts: Parts) -> str:
     accepted = status.condition(parts.status(), "Accepted") or {}
     assert (accepted["status"], accepted["reason"]) == ("False", Reason.INVALID_SPEC)
     message: str = accepted["message"]
@@ -90,7 +90,7 @@ async def test_it_is_looked_at_once(time: Any) -> None:
 async def test_refused(data: bytes | None, object_: dict[str, str], said: str) -> None:
     parts = made(data, **object_)
     await parts.settle()
-    assert said in refusal(parts)
+    assert said in rejection(parts)
     assert parts.status()["phase"] == "Failed"
 
 
@@ -99,8 +99,8 @@ async def test_limits(monkeypatch: pytest.MonkeyPatch, limit: str, value: int) -
     monkeypatch.setattr(limits, limit, value)
     parts = made()
     await parts.settle()
-    assert str(value) in refusal(parts)
-    assert "split the job" in refusal(parts)
+    assert str(value) in rejection(parts)
+    assert "split the job" in rejection(parts)
 
 
 @pytest.mark.parametrize("dedicated", [False, True])
@@ -167,7 +167,7 @@ async def test_circuits_of_a_qpy_file_are_counted_by_its_head(time: Any) -> None
 )
 async def test_a_qpy_file_that_is_refused(parts: Parts, said: str) -> None:
     await parts.settle()
-    assert said in refusal(parts)
+    assert said in rejection(parts)
 
 
 async def test_a_head_that_comes_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
