@@ -16,7 +16,7 @@ ASIDE_BYTES: Final = 1 << 18
 """More than this is not parsed or hashed in the event loop, where everything else would wait for it."""
 
 
-class Content(Protocol):
+class ObjectStream(Protocol):
     """An object as it comes."""
 
     @property
@@ -36,7 +36,7 @@ class ObjectBucket(Protocol):
     async def exists(self, key: str) -> bool: ...
     async def put_once(self, key: str, data: bytes) -> Put: ...
     async def put_stream_once(self, key: str, chunks: AsyncIterator[bytes], length: int) -> Put: ...
-    def open(self, key: str, byte_range: str | None = None) -> AbstractAsyncContextManager[Content]: ...
+    def open(self, key: str, byte_range: str | None = None) -> AbstractAsyncContextManager[ObjectStream]: ...
 
 
 class ObjectStore(Protocol):
