@@ -17,7 +17,7 @@ from quantumjob_contract.pubs import seeds
 from quantumjob_contract.schema import saved_arrays
 from quantumjob_contract.schema.program import Program, Pub, encode
 from quantumjob_operator.model.validation import accept, is_unseen
-from quantumjob_operator.reconcile.pubs_object import look
+from quantumjob_operator.reconcile.pubs_object import inspect
 from quantumjob_operator.results.promotion import promote
 from quantumjob_worker import child, ipc
 from quantumjob_worker.agent import npz, segments
@@ -52,7 +52,7 @@ class Cluster(FakeKube):
         """From acceptance to the stored result."""
         there = self.objects[namespace, name]
         if is_unseen(there):
-            there = there | {"status": {"pubsFrom": await look(self.store.opened.circuits, there)}}
+            there = there | {"status": {"pubsFrom": await inspect(self.store.opened.circuits, there)}}
         program = accept(there)
         assert isinstance(program, Program)
         pubs = self._pubs(program)

@@ -206,7 +206,7 @@ class Controller:
         """Look at the object that lists the pubs. Raises what keeps it from being read, and says so in the status."""
         try:
             async with self._looking:
-                found = await pubs_object.look(self.open_store().circuits, quantumjob)
+                found = await pubs_object.inspect(self.open_store().circuits, quantumjob)
         except StoreError as error:
             await self._wait(owner, quantumjob, Reason.WAITING_FOR_STORE, _store_message(error))
             raise

@@ -19,11 +19,11 @@ JSON = dict[str, Any]
 PLACE = "spec.program.pubsFrom"
 
 
-class Bad(Exception):
+class InvalidObject(Exception):
     """It cannot be taken; the message completes the field's name and the object's key."""
 
 
-class Seen(NamedTuple):
+class ObjectDigest(NamedTuple):
     """An object that was read once and not kept."""
 
     head: bytes
@@ -32,62 +32,66 @@ class Seen(NamedTuple):
     sha256: str
 
 
-async def look(circuits: ObjectBucket, quantumjob: JSON) -> JSON | Rejection:
+async def inspect(circuits: ObjectBucket, quantumjob: JSON) -> JSON | Rejection:
     """What `status.pubsFrom` shall say, or why the job cannot be accepted. Raises the errors of `transfer`."""
     namespace, given = quantumjob["metadata"]["namespace"], quantumjob["spec"]["program"]["pubsFrom"]
     place, wanted = f"{PLACE}.object", given["object"]
     try:
-        seen = await _see(circuits, namespace, wanted)
-        pubs = _count(seen, given.get("format", "JSONLines"))
-        found: JSON = {"sha256": seen.sha256, "bytes": seen.bytes, "pubs": pubs}
+        digest = await _digest(circuits, namespace, wanted)
+        pubs = _count(digest, given.get("format", "JSONLines"))
+        found: JSON = {"sha256": digest.sha256, "bytes": digest.bytes, "pubs": pubs}
         if beside := given.get("parameters"):
             place, wanted = f"{PLACE}.parameters", beside
-            seen = await _see(circuits, namespace, wanted)
-            _check_pairs(seen, pubs)
-            found["parametersSha256"] = seen.sha256
-    except Bad as bad:
-        return Rejection(f"{place} {wanted['key']} {bad}.")
+            digest = await _digest(circuits, namespace, wanted)
+            _check_pairs(digest, pubs)
+            found["parametersSha256"] = digest.sha256
+    except InvalidObject as error:
+        return Rejection(f"{place} {wanted['key']} {error}.")
     return found
 
 
-def _check_pairs(parameters: Seen, circuits: int) -> None:
+def _check_pairs(parameters: ObjectDigest, circuits: int) -> None:
     """Raises Bad."""
     if parameters.lines != circuits:
-        raise Bad(f"has {parameters.lines} lines for {circuits} circuits: write {{}} where there is nothing to say")
+        raise InvalidObject(
+            f"has {parameters.lines} lines for {circuits} circuits: write {{}} where there is nothing to say"
+        )
 
 
-def _count(seen: Seen, form: str) -> int:
+def _count(digest: ObjectDigest, form: str) -> int:
     """How many pubs it lists. Raises Bad."""
     try:
-        pubs = seen.lines if form == "JSONLines" else qpy_file.count(seen.head)
+        pubs = digest.lines if form == "JSONLines" else qpy_file.count(digest.head)
     except qpy_file.NotQpy as error:
-        raise Bad(str(error)) from None
+        raise InvalidObject(str(error)) from None
     if not pubs:
-        raise Bad(
+        raise InvalidObject(
             "lists no pubs: write a JSON object for each into a line of its own, or all circuits into one QPY file"
         )
     if pubs > limits.MAX_LISTED_PUBS:
-        raise Bad(f"lists {pubs} pubs, the limit is {limits.MAX_LISTED_PUBS}: split the job")
+        raise InvalidObject(f"lists {pubs} pubs, the limit is {limits.MAX_LISTED_PUBS}: split the job")
     return pubs
 
 
-async def _see(circuits: ObjectBucket, namespace: str, wanted: JSON) -> Seen:
+async def _digest(circuits: ObjectBucket, namespace: str, wanted: JSON) -> ObjectDigest:
     """Raises Bad."""
     if not keys.stays_inside(wanted["key"]):
-        raise Bad(keys.INSIDE.rstrip("."))
+        raise InvalidObject(keys.INSIDE.rstrip("."))
     counter, sha256, size, head = Counter(), hashlib.sha256(), 0, b""
     try:
         async with circuits.open(keys.circuit(namespace, wanted["key"])) as content:
             async for chunk in content.chunks:
                 size += len(chunk)
                 if size > limits.MAX_LISTED_BYTES:
-                    raise Bad(f"has more than {limits.MAX_LISTED_BYTES} bytes: split the job")
+                    raise InvalidObject(f"has more than {limits.MAX_LISTED_BYTES} bytes: split the job")
                 head += chunk[: qpy_file.HEAD_BYTES - len(head)]
                 counter.add(chunk)
                 sha256.update(chunk)
     except ObjectNotFound:
-        raise Bad("is not in the circuits bucket under this namespace: upload it, and create the job again") from None
+        raise InvalidObject(
+            "is not in the circuits bucket under this namespace: upload it, and create the job again"
+        ) from None
     found = sha256.hexdigest()
     if wanted.get("sha256", found) != found:
-        raise Bad(f"has the sha256 {found}, not the one in the spec: it was replaced, or the spec is wrong")
-    return Seen(head, size, counter.lines, found)
+        raise InvalidObject(f"has the sha256 {found}, not the one in the spec: it was replaced, or the spec is wrong")
+    return ObjectDigest(head, size, counter.lines, found)
