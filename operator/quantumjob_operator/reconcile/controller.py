@@ -24,7 +24,7 @@ from quantumjob_operator.model import cost_estimate, events, status
 from quantumjob_operator.model.validation import Rejection, accept
 from quantumjob_operator.model.worker_state import WorkerState
 from quantumjob_operator.reconcile import plan, pubs_object
-from quantumjob_operator.reconcile.dedicated_jobs import OwnJobs
+from quantumjob_operator.reconcile.dedicated_jobs import DedicatedJobs
 from quantumjob_operator.reconcile.job_memory import JobMemory
 from quantumjob_operator.reconcile.notifier import Notifier
 from quantumjob_operator.results.collect import Corrupt, Found, NotEnded, known_program
@@ -62,7 +62,7 @@ class Controller:
     memory: dict[Owner, JobMemory] = field(default_factory=dict)
     started: datetime = field(default_factory=clock.now)
     notifier: Notifier = field(init=False)
-    own_jobs: OwnJobs = field(init=False)
+    dedicated_jobs: DedicatedJobs = field(init=False)
     _promoting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(3))
     """Promotion holds a segment in memory: at most this many at a time."""
     _looking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(3))
@@ -70,7 +70,7 @@ class Controller:
 
     def __post_init__(self) -> None:
         self.notifier = Notifier(self.kube, self.work_queue.add)
-        self.own_jobs = OwnJobs(self.kube, self.cache, self.build_job)
+        self.dedicated_jobs = DedicatedJobs(self.kube, self.cache, self.build_job)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -121,7 +121,7 @@ class Controller:
             case plan.Offer():
                 await self._offer(owner, quantumjob, step)
             case plan.Delete():
-                await self.own_jobs.delete(view.job or {})
+                await self.dedicated_jobs.delete(view.job or {})
             case plan.Promote():
                 told = quantumjob | {"status": quantumjob["status"] | plan.carried(view)}
                 await self._promote(owner, told, step)
@@ -248,7 +248,7 @@ class Controller:
     async def _create(self, owner: Owner, quantumjob: JSON, step: plan.Create) -> None:
         await self._store_program(owner, quantumjob, step.program)
         try:
-            created = await self.own_jobs.create(owner, quantumjob)
+            created = await self.dedicated_jobs.create(owner, quantumjob)
         except ApiError as error:
             if error.status in {403, 422}:
                 message = f"The cluster refuses the worker's Job: {error.message}"

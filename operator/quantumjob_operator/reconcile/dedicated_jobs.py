@@ -14,7 +14,7 @@ JSON = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class OwnJobs:
+class DedicatedJobs:
     """Creates and deletes them, and knows what the API server makes of that."""
 
     kube: KubernetesClient
