@@ -27,7 +27,7 @@ from quantumjob_operator.reconcile import plan, pubs_object
 from quantumjob_operator.reconcile.dedicated_jobs import DedicatedJobs
 from quantumjob_operator.reconcile.job_memory import JobMemory
 from quantumjob_operator.reconcile.notifier import Notifier
-from quantumjob_operator.results.collect import Corrupt, Found, NotEnded, known_program
+from quantumjob_operator.results.collect import Corrupt, FetchedObject, NotEnded, known_program
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.results.ports import ObjectStore
 from quantumjob_operator.results.promotion import promote
@@ -300,7 +300,7 @@ class Controller:
             raise
         await self._write(owner, quantumjob, status.finished(quantumjob, done, clock.now()))
 
-    def _stored_program(self, owner: Owner, quantumjob: JSON) -> tuple[Program, Found] | None:
+    def _stored_program(self, owner: Owner, quantumjob: JSON) -> tuple[Program, FetchedObject] | None:
         """The program as it is in the store, where that is known without asking."""
         expected = self.remember(owner).stored
         program = accept(quantumjob) if expected else None

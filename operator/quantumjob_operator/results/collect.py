@@ -37,7 +37,7 @@ class Corrupt(Exception):
     """An object is not what it must be; the message names it. Nothing is deleted, and no attempt will mend it."""
 
 
-class Found(NamedTuple):
+class FetchedObject(NamedTuple):
     """An object and its bytes."""
 
     stored: StoredObject
@@ -45,7 +45,7 @@ class Found(NamedTuple):
 
 
 @dataclass
-class Gathered:
+class CollectedResults:
     """What a job has in pending, checked. Bytes are kept only while all of them fit into a manifest."""
 
     program: Program
@@ -58,7 +58,7 @@ class Gathered:
     """Of the newest segment, by its own word."""
     inline: dict[str, bytes] | None = field(default_factory=dict)
 
-    def keep(self, found: Found) -> None:
+    def keep(self, found: FetchedObject) -> None:
         """Remember the bytes of a small object; of a job that is not small, none."""
         if self.inline is not None:
             self.inline[found.stored.key] = found.data
@@ -66,7 +66,7 @@ class Gathered:
                 self.inline = None
 
 
-async def read_program(pending: ObjectBucket, owner: keys.Owner) -> tuple[Program, Found]:
+async def read_program(pending: ObjectBucket, owner: keys.Owner) -> tuple[Program, FetchedObject]:
     """The accepted program. Raises ObjectNotFound or Corrupt."""
     found = await read(pending, keys.program(owner), limits.MAX_PROGRAM_BYTES)
     try:
@@ -78,15 +78,15 @@ async def read_program(pending: ObjectBucket, owner: keys.Owner) -> tuple[Progra
     return program, found
 
 
-def known_program(owner: keys.Owner, program: Program) -> tuple[Program, Found]:
+def known_program(owner: keys.Owner, program: Program) -> tuple[Program, FetchedObject]:
     """The same of a program that this process was the first to store, so that its bytes there are known."""
     data = encode(program)
-    return program, Found(StoredObject(keys.program(owner), len(data), sha256(data)), data)
+    return program, FetchedObject(StoredObject(keys.program(owner), len(data), sha256(data)), data)
 
 
-async def gather(
-    pending: ObjectBucket, owner: keys.Owner, *, partial: bool, program: tuple[Program, Found] | None = None
-) -> Gathered:
+async def collect(
+    pending: ObjectBucket, owner: keys.Owner, *, partial: bool, program: tuple[Program, FetchedObject] | None = None
+) -> CollectedResults:
     """Everything a job has in pending; the program only where it is not known.
 
     With `partial` no shard will get another worker, and what there is counts; without it a missing last segment of any
@@ -94,15 +94,17 @@ async def gather(
     """
     first = await _last(pending, keys.Shard(owner, 0), partial=partial)
     what, program_object = program or await read_program(pending, owner)
-    gathered = Gathered(what, program_object.stored)
-    gathered.keep(program_object)
+    collected = CollectedResults(what, program_object.stored)
+    collected.keep(program_object)
     for number in range(what.shards):
         shard = keys.Shard(owner, number)
-        await _gather(gathered, pending, shard, await _last(pending, shard, partial=partial) if number else first)
-    return gathered
+        await _collect_shard(
+            collected, pending, shard, await _last(pending, shard, partial=partial) if number else first
+        )
+    return collected
 
 
-async def _last(pending: ObjectBucket, shard: keys.Shard, *, partial: bool) -> Found | None:
+async def _last(pending: ObjectBucket, shard: keys.Shard, *, partial: bool) -> FetchedObject | None:
     """The last segment of a shard. Raises NotEnded where it is not there and must be."""
     key = keys.segment(shard, keys.LAST)
     try:
@@ -113,18 +115,20 @@ async def _last(pending: ObjectBucket, shard: keys.Shard, *, partial: bool) -> F
         return None
 
 
-async def _gather(gathered: Gathered, pending: ObjectBucket, shard: keys.Shard, last: Found | None) -> None:
+async def _collect_shard(
+    collected: CollectedResults, pending: ObjectBucket, shard: keys.Shard, last: FetchedObject | None
+) -> None:
     """What one shard has, by what its last segment says, or by number where there is none."""
     if last is None:
         async for found in numbered_segments(pending, shard):
-            await _add(gathered, shard, found)
+            await _add(collected, shard, found)
         return
     for named in (await _decode(last, shard)).segments:
-        await _add(gathered, shard, await _expect(pending, shard, named))
-    await _add(gathered, shard, last)
+        await _add(collected, shard, await _expect(pending, shard, named))
+    await _add(collected, shard, last)
 
 
-async def numbered_segments(pending: ObjectBucket, shard: keys.Shard) -> AsyncIterator[Found]:
+async def numbered_segments(pending: ObjectBucket, shard: keys.Shard) -> AsyncIterator[FetchedObject]:
     """The numbered segments: a worker writes them in order, so the first that is missing ends them."""
     number = 0
     while True:
@@ -136,16 +140,16 @@ async def numbered_segments(pending: ObjectBucket, shard: keys.Shard) -> AsyncIt
         number += 1
 
 
-async def read(bucket: ObjectBucket, key: str, limit: int) -> Found:
+async def read(bucket: ObjectBucket, key: str, limit: int) -> FetchedObject:
     """An object with its size and checksum. Raises ObjectNotFound, or Corrupt if it is too large for its kind."""
     try:
         data = await bucket.get(key, limit)
     except ObjectTooLarge as error:
         raise Corrupt(f"{key} is larger than any object of its kind: {error}") from None
-    return Found(StoredObject(key, len(data), await aside(data, sha256)), data)
+    return FetchedObject(StoredObject(key, len(data), await aside(data, sha256)), data)
 
 
-async def _expect(bucket: ObjectBucket, shard: keys.Shard, named: StoredObject) -> Found:
+async def _expect(bucket: ObjectBucket, shard: keys.Shard, named: StoredObject) -> FetchedObject:
     """The object that the last segment names, if unchanged and of this shard. Raises ObjectNotFound or Corrupt."""
     where = keys.segment_of(named.key)
     if keys.owner_of(named.key) != shard.owner or where is None or where[0] != shard.number:
@@ -156,7 +160,7 @@ async def _expect(bucket: ObjectBucket, shard: keys.Shard, named: StoredObject) 
     return found
 
 
-async def _decode(found: Found, shard: keys.Shard) -> Segment:
+async def _decode(found: FetchedObject, shard: keys.Shard) -> Segment:
     try:
         segment = await aside(found.data, decode_segment)
     except msgspec.DecodeError:
@@ -188,29 +192,29 @@ def _is_named(program: Program, result: PubResult) -> bool:
     return names.PUB_NAME.fullmatch(result.name) is not None
 
 
-async def _add(gathered: Gathered, shard: keys.Shard, found: Found) -> None:
+async def _add(collected: CollectedResults, shard: keys.Shard, found: FetchedObject) -> None:
     segment = await _decode(found, shard)
-    program = gathered.program
-    _note_arrays(gathered, shard, segment)
+    program = collected.program
+    _note_arrays(collected, shard, segment)
     for result in segment.pubs:
         if result.index not in program.indices(shard.number) or not _is_named(program, result):
             raise Corrupt(f"{found.stored.key} holds a result of a pub that its shard does not have")
         if [result.data, result.expectations, result.error].count(None) != 2:
             raise Corrupt(f"{found.stored.key} holds neither a result nor an error for pub {result.name}, or both")
-        gathered.pubs.setdefault(result.index, summarize(result))
-    gathered.segments.append(found.stored)
-    if gathered.made is None or clock.parse(gathered.made.simulated) <= clock.parse(segment.provenance.simulated):
-        gathered.made = segment.provenance
-    gathered.keep(found)
+        collected.pubs.setdefault(result.index, summarize(result))
+    collected.segments.append(found.stored)
+    if collected.made is None or clock.parse(collected.made.simulated) <= clock.parse(segment.provenance.simulated):
+        collected.made = segment.provenance
+    collected.keep(found)
 
 
-def _note_arrays(gathered: Gathered, shard: keys.Shard, segment: Segment) -> None:
+def _note_arrays(collected: CollectedResults, shard: keys.Shard, segment: Segment) -> None:
     """The arrays of those of its pubs that no segment before has. Their bytes are checked when they are copied."""
-    pubs = [result.index for result in segment.pubs if result.arrays and result.index not in gathered.pubs]
+    pubs = [result.index for result in segment.pubs if result.arrays and result.index not in collected.pubs]
     if not pubs:
         return
     key = keys.arrays(shard, segment.name)
     found = segment.arrays
     if found is None or found.key != key or found.bytes > limits.MAX_ARRAYS_BYTES:
         raise Corrupt(f"the segment of {key} saves arrays and does not name them, or others, or more than there can be")
-    gathered.arrays.append(StoredArrays(found.key, found.bytes, found.sha256, pubs))
+    collected.arrays.append(StoredArrays(found.key, found.bytes, found.sha256, pubs))

@@ -11,7 +11,7 @@ from quantumjob_contract import names
 from quantumjob_contract.limits import MAX_PUBS
 from quantumjob_contract.reasons import PubReason, Reason
 from quantumjob_contract.schema.results import Manifest, Provenance, PubSummary
-from quantumjob_operator.results.collect import Gathered
+from quantumjob_operator.results.collect import CollectedResults
 from quantumjob_operator.results.summary import SUMMARY_CHARS
 
 NAMED_FAILURES = 5
@@ -32,13 +32,13 @@ def shortened(summary: str) -> str:
     return summary if len(summary) <= SHORT_CHARS else f"{summary[: SHORT_CHARS - 1]}…"
 
 
-def build(gathered: Gathered, failure: Failure | None, times: dict[str, str]) -> Manifest:
+def build(collected: CollectedResults, failure: Failure | None, times: dict[str, str]) -> Manifest:
     """The manifest: every pub of the program with its result or its error. `failure` explains missing pubs."""
-    program = gathered.program
-    pubs = [gathered.pubs.get(index) or _not_run(program.pub_name(index), failure) for index in range(program.total)]
+    program = collected.program
+    pubs = [collected.pubs.get(index) or _not_run(program.pub_name(index), failure) for index in range(program.total)]
     if len(pubs) > MAX_PUBS:
         pubs = [msgspec.structs.replace(pub, summary=shortened(pub.summary)) for pub in pubs]
-    if len(gathered.pubs) == len(pubs):
+    if len(collected.pubs) == len(pubs):
         failure = None  # it came too late to cost anything
     succeeded = sum(pub.outcome == "Succeeded" for pub in pubs)
     outcome, reason, message = conclude(pubs, failure)
@@ -55,12 +55,12 @@ def build(gathered: Gathered, failure: Failure | None, times: dict[str, str]) ->
         succeeded=succeeded,
         failed=len(pubs) - succeeded,
         pubs=pubs,
-        times=times | _worker_times(gathered.made),
-        versions=gathered.made.versions if gathered.made else {},
-        program=gathered.program_object,
-        segments=gathered.segments,
-        arrays=gathered.arrays,
-        inline={key: msgspec.Raw(data) for key, data in (gathered.inline or {}).items()},
+        times=times | _worker_times(collected.made),
+        versions=collected.made.versions if collected.made else {},
+        program=collected.program_object,
+        segments=collected.segments,
+        arrays=collected.arrays,
+        inline={key: msgspec.Raw(data) for key, data in (collected.inline or {}).items()},
     )
 
 

@@ -16,7 +16,7 @@ from quantumjob_contract.schema.results import Manifest, PubSummary, StoredObjec
 from quantumjob_contract.transfer import sha256
 from quantumjob_operator import clock
 from quantumjob_operator.results import arrays
-from quantumjob_operator.results.collect import Corrupt, Found, gather, read
+from quantumjob_operator.results.collect import Corrupt, FetchedObject, collect, read
 from quantumjob_operator.results.manifest import Failure, build
 from quantumjob_operator.results.ports import ObjectBucket, ObjectStore, aside
 
@@ -36,7 +36,7 @@ async def promote(
     owner: keys.Owner,
     accepted: str,
     failure: Failure | None = None,
-    program: tuple[Program, Found] | None = None,
+    program: tuple[Program, FetchedObject] | None = None,
 ) -> Promoted:
     """Promote one job. `failure` says that its worker failed for good: then what there is is promoted.
 
@@ -45,17 +45,17 @@ async def promote(
     Raises gather.NotEnded, gather.Corrupt, or an error of transfer; after each of them it can be called again.
     """
     stored = clock.rfc3339(clock.now())
-    gathered = await gather(store.pending, owner, partial=failure is not None, program=program)
-    if failure is None and len(gathered.pubs) < gathered.program.total:
+    collected = await collect(store.pending, owner, partial=failure is not None, program=program)
+    if failure is None and len(collected.pubs) < collected.program.total:
         raise Corrupt(f"the last segment of {owner.uid} is there, but not every pub has a result")
-    times = {"created": gathered.program.created, "accepted": accepted, "stored": stored}
-    manifest = build(gathered, failure, times)
+    times = {"created": collected.program.created, "accepted": accepted, "stored": stored}
+    manifest = build(collected, failure, times)
     if manifest.inline and not _survives(manifest):
         manifest = msgspec.structs.replace(manifest, inline={})
     if not manifest.inline:
-        for stored_object in (gathered.program_object, *gathered.segments):
+        for stored_object in (collected.program_object, *collected.segments):
             await _copy(store, stored_object)
-    for stored_arrays in gathered.arrays:
+    for stored_arrays in collected.arrays:
         await arrays.promote(store, stored_arrays)
     manifest = msgspec.structs.replace(manifest, times=manifest.times | {"promoted": clock.rfc3339(clock.now())})
     data = encode(manifest)

@@ -14,7 +14,7 @@ from quantumjob_contract.reader import Results
 from quantumjob_contract.reasons import PubReason, Reason
 from quantumjob_contract.schema.program import encode
 from quantumjob_contract.schema.results import PubResult, StoredObject
-from quantumjob_operator.results.collect import Corrupt, NotEnded, gather
+from quantumjob_operator.results.collect import Corrupt, NotEnded, collect
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.results.promotion import Promoted, promote
 from support.jobs import TIME, owner, program, put, result, segment, write_shard
@@ -162,5 +162,5 @@ async def test_the_job_s_times_and_versions_are_those_of_its_newest_segment(stor
 async def test_a_job_that_is_known_is_read_without_its_program(store: MemoryStore) -> None:
     """The first question is of a last segment: a job that has not ended costs one request."""
     with pytest.raises(NotEnded):
-        await gather(store.opened.pending, OF, partial=False)  # type: ignore[arg-type]
+        await collect(store.opened.pending, OF, partial=False)  # type: ignore[arg-type]
     assert store.requests[1:] == [f"GET pending/{keys.segment(shard(0), keys.LAST)}"]
