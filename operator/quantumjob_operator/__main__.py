@@ -43,7 +43,7 @@ async def run(settings: Settings) -> None:
     """Run every part until one of them ends: then all end, and Kubernetes starts the operator anew."""
     kube = await KubernetesClient.connect()
     stores = Stores(StoreDirectory(settings.store_dir))
-    gate = store_probe.Gate(stores.open)
+    gate = store_probe.StoreGate(stores.open)
 
     def authority() -> str:
         """Read each time: it may be renewed."""
@@ -86,7 +86,7 @@ async def run(settings: Settings) -> None:
         await kube.close()
 
 
-def unready(resync: Resync, gate: store_probe.Gate) -> str:
+def unready(resync: Resync, gate: store_probe.StoreGate) -> str:
     """Why workers cannot be served yet; empty if they can."""
     if not resync.synced:
         return "the first list is not done"

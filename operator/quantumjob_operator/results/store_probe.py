@@ -30,7 +30,7 @@ async def probe(bucket: ObjectBucket) -> None:
         )
 
 
-class Gate:
+class StoreGate:
     """Opens the store once it has shown that it can be trusted; until then it says that the store does not serve."""
 
     def __init__(self, open_store: Callable[[], ObjectStore]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from quantumjob_contract.store_errors import StoreUnavailable
 from quantumjob_contract.transfer import Put
 from quantumjob_operator.results import store_probe
-from quantumjob_operator.results.store_probe import Gate, NotConditional
+from quantumjob_operator.results.store_probe import NotConditional, StoreGate
 from support.memory import MemoryStore
 
 
@@ -17,7 +17,7 @@ async def test_the_gate_opens_when_the_store_answers(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(store_probe, "RETRY_SECONDS", 0.0)
     store = MemoryStore()
     store.pending.down = True
-    gate = Gate(lambda: store.opened)  # type: ignore[arg-type, return-value]
+    gate = StoreGate(lambda: store.opened)  # type: ignore[arg-type, return-value]
     with pytest.raises(StoreUnavailable, match="not been probed"):
         gate.open()
     watching = asyncio.create_task(gate.watch())
@@ -37,6 +37,6 @@ async def test_a_store_that_overwrites_ends_the_operator(monkeypatch: pytest.Mon
         return Put.WRITTEN
 
     monkeypatch.setattr(store.opened.completed, "put_once", overwrite)
-    gate = Gate(lambda: store.opened)  # type: ignore[arg-type, return-value]
+    gate = StoreGate(lambda: store.opened)  # type: ignore[arg-type, return-value]
     with pytest.raises(NotConditional, match="If-None-Match"):
         await gate.watch()
