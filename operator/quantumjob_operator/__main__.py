@@ -21,7 +21,7 @@ from quantumjob_operator.kubernetes.client import KubernetesClient
 from quantumjob_operator.kubernetes.workqueue import WorkQueue
 from quantumjob_operator.model.job_template import build_job, build_shared
 from quantumjob_operator.orders.http import OrderServer, serve
-from quantumjob_operator.orders.identity import Registry
+from quantumjob_operator.orders.identity import WorkerRegistry
 from quantumjob_operator.orders.service import OrderService
 from quantumjob_operator.orders.tokens import TokenVerifier
 from quantumjob_operator.reconcile.controller import Controller
@@ -67,7 +67,7 @@ async def run(settings: Settings) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(settings.tls_dir / "tls.crt", settings.tls_dir / "tls.key")
     order_service = OrderService(controller, autoscaler, gate.open, settings.test_give_twice)
-    orders = OrderServer(order_service, TokenVerifier(kube), Registry(kube, cache)).application()
+    orders = OrderServer(order_service, TokenVerifier(kube), WorkerRegistry(kube, cache)).application()
     answers = health.application(metrics.REGISTRY, lambda: resync.dead, lambda: unready(resync, gate))
     runners = [await serve(orders, settings.orders_port, context), await serve(answers, settings.health_port, None)]
     try:

@@ -16,8 +16,8 @@ from quantumjob_contract.schema.orders import PATH_ORDERS, Alive, Next, UrlsRequ
 from quantumjob_contract.store_errors import StoreError
 from quantumjob_operator import metrics
 from quantumjob_operator.kubernetes.client import ApiError
-from quantumjob_operator.orders.identity import Identity, Registry
-from quantumjob_operator.orders.service import Gone, OrderService, Unknown
+from quantumjob_operator.orders.identity import Identity, WorkerRegistry
+from quantumjob_operator.orders.service import NoMoreOrders, NotAssigned, OrderService
 from quantumjob_operator.orders.tokens import Denied, TokenVerifier
 from quantumjob_operator.results.collect import Corrupt
 
@@ -36,7 +36,7 @@ class OrderServer:
 
     order_service: OrderService
     verifier: TokenVerifier
-    registry: Registry
+    registry: WorkerRegistry
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[self.authenticate], client_max_size=MAX_BODY_BYTES)
@@ -65,9 +65,9 @@ class OrderServer:
             return _problem(request, 503, f"the caller's pod cannot be looked up: {error}")
         try:
             return await handler(request)
-        except Gone:
+        except NoMoreOrders:
             return web.Response(status=410)
-        except Unknown:
+        except NotAssigned:
             return _problem(request, 403, f"{caller.namespace}/{caller.pod}: not this worker's order")
         except msgspec.DecodeError:
             return _problem(request, 400, "the body is not the message that belongs to this path")

@@ -25,7 +25,7 @@ Identity = Shard | Pod
 
 
 @dataclass
-class Registry:
+class WorkerRegistry:
     """All workers."""
 
     kube: KubernetesClient

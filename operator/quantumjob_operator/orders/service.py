@@ -35,11 +35,11 @@ CODES: Final = frozenset(map(int, Exit))
 """Any other is a tenant's invention, and must not fill this process's memory with figures."""
 
 
-class Gone(Exception):
+class NoMoreOrders(Exception):
     """There will be no other order for this worker."""
 
 
-class Unknown(Exception):
+class NotAssigned(Exception):
     """The order is not this worker's."""
 
 
@@ -65,7 +65,7 @@ class OrderService:
             self.ended(who, said.ended)
         if isinstance(who, Shard):
             if said.leaving or said.ended:
-                raise Gone
+                raise NoMoreOrders
             return await self._dedicated_order(who)
         self.autoscaler.pool.hear(who, clock.now())
         if said.leaving or self.autoscaler.pool.is_leaving(who):  # that the answer was lost changes nothing
@@ -112,7 +112,7 @@ class OrderService:
         if isinstance(who, Pod):
             self.autoscaler.queue.hear(who, shard, clock.now())
             if self.autoscaler.queue.carried_by(who.uid) != shard:
-                raise Unknown
+                raise NotAssigned
         left = self._seconds_left(shard)
         return builder.segment_urls(self.open_store().pending, shard, said.start, left, saves=said.arrays)
 
@@ -213,14 +213,14 @@ class OrderService:
         self._idle_since.pop(pod.uid, None)
         self.autoscaler.queue.lay_down(pod)
         self.autoscaler.look(pod.namespace)
-        raise Gone
+        raise NoMoreOrders
 
     def _named(self, who: Identity, uid: str, number: int) -> Shard:
         """The shard that a worker speaks of, in its namespace. Raises Unknown where a dedicated one means another."""
         if isinstance(who, Pod):
             return Shard(Owner(who.namespace, uid), number)
         if (who.owner.uid, who.number) != (uid, number):
-            raise Unknown
+            raise NotAssigned
         return who
 
     def _is_of(self, shard: Shard) -> bool:
@@ -247,7 +247,7 @@ class OrderService:
             return assignment.left(clock.now())
         quantumjob = self.controller.cache.quantumjobs.get(shard.owner)
         if quantumjob is None:
-            raise Unknown
+            raise NotAssigned
         limit = float(quantumjob["spec"]["activeDeadlineSeconds"])
         started = (self.controller.cache.job(shard.owner) or {}).get("status", {}).get("startTime")
         return limit if started is None else limit - (clock.now() - clock.parse(started)).total_seconds()

@@ -36,7 +36,7 @@ from quantumjob_operator.kubernetes.client import ApiUnreachable
 from quantumjob_operator.model import cost_estimate
 from quantumjob_operator.orders import builder
 from quantumjob_operator.orders.http import OrderServer
-from quantumjob_operator.orders.identity import Registry
+from quantumjob_operator.orders.identity import WorkerRegistry
 from quantumjob_operator.orders.tokens import Denied, TokenVerifier
 from quantumjob_operator.scheduling.assignment import Assignment, Pod
 from support.jobs import only, program, result, write_job
@@ -82,7 +82,7 @@ class Endpoint(Parts):
         self.store.pending.put_once(keys.program(OF), encode(program(OF, 1)))
         self.hire("a")
         verifier = TokenVerifier(self.kube)  # type: ignore[arg-type]
-        registry = Registry(self.kube, self.controller.cache)  # type: ignore[arg-type]
+        registry = WorkerRegistry(self.kube, self.controller.cache)  # type: ignore[arg-type]
         self.client = TestClient(TestServer(OrderServer(self.order_service, verifier, registry).application()))
 
     async def post(

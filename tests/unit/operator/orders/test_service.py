@@ -19,7 +19,7 @@ from quantumjob_operator import clock
 from quantumjob_operator.model.worker_state import WorkerState
 from quantumjob_operator.orders import builder
 from quantumjob_operator.orders import service as service_module
-from quantumjob_operator.orders.service import Gone, Unknown
+from quantumjob_operator.orders.service import NoMoreOrders, NotAssigned
 from quantumjob_operator.reconcile.controller import PROGRESS_SECONDS
 from quantumjob_operator.scheduling.assignment import SILENT_SECONDS, Assignment, Pod
 from quantumjob_operator.scheduling.queue import PAUSE_SECONDS
@@ -87,7 +87,7 @@ async def test_a_shared_worker_gets_jobs_of_its_own_namespace_only() -> None:
     }
     for space in ("third", "other"):
         parts.alive(pods[space], "uid-one")
-        with pytest.raises(Unknown):
+        with pytest.raises(NotAssigned):
             await parts.order_service.urls(pods[space], "uid-one", 0, UrlsRequest(0))
         parts.order_service.ended(pods[space], Ended("uid-one", 0))
         parts.order_service.ended(pods[space], Ended("uid-one", 0, int(Exit.INTERNAL), "A lie."))
@@ -112,7 +112,7 @@ async def test_a_worker_without_an_order_stays_and_is_let_go_when_its_time_is_ov
     worker = parts.hire()
     assert await parts.ask(worker) is None
     parts.autoscaler.linger_seconds = 0.0
-    with pytest.raises(Gone):
+    with pytest.raises(NoMoreOrders):
         await parts.ask(worker)
     assert parts.autoscaler.pool.present("team", clock.now()) == 0, "who is let go is not counted"
 
@@ -132,13 +132,13 @@ async def test_an_order_begins_the_time_of_waiting_anew(monkeypatch: pytest.Monk
     now += 29
     assert await parts.ask(worker) is None
     now += 2
-    with pytest.raises(Gone):
+    with pytest.raises(NoMoreOrders):
         await parts.ask(worker)
 
 
 async def test_a_worker_is_let_go_where_workers_do_not_stay_any_more() -> None:
     parts = Parts(FakeKube(), linger=0)
-    with pytest.raises(Gone):
+    with pytest.raises(NoMoreOrders):
         await parts.ask(parts.hire())
 
 
@@ -147,12 +147,12 @@ async def test_a_worker_that_was_let_go_gets_no_order_when_it_asks_again() -> No
     parts = await small()
     worker = parts.hire()
     parts.autoscaler.linger_seconds = 0.0
-    with pytest.raises(Gone):
+    with pytest.raises(NoMoreOrders):
         await parts.ask(worker)
     parts.autoscaler.linger_seconds = 30.0
     parts.router.quantumjob(parts.kube.put(QUANTUMJOBS, another("one")), False)
     await parts.settle()
-    with pytest.raises(Gone):
+    with pytest.raises(NoMoreOrders):
         await parts.ask(worker)
     assert only(uid_of("one")) in parts.queue.of_namespace("team").waiting
 
@@ -166,7 +166,7 @@ async def test_all_workers_but_one_make_room_for_another_namespace_s_first() -> 
     assert await parts.ask(first) is not None
     parts.autoscaler.offer(uid_of("far", "far"), [Assignment(0.03, 600.0, 3, clock.now())])
     parts.queue.hinder("far", WorkerState("waiting", Reason.UNSCHEDULABLE, "0/1"), 1, clock.now())
-    with pytest.raises(Gone):
+    with pytest.raises(NoMoreOrders):
         await parts.ask(first, Ended("uid-one", 0))
     order = await parts.ask(second)
     assert order is not None
@@ -185,7 +185,7 @@ async def test_a_worker_that_leaves_says_how_its_order_ended_and_is_replaced() -
     parts = await small("one", "two")
     worker = parts.hire()
     await parts.ask(worker)
-    with pytest.raises(Gone):
+    with pytest.raises(NoMoreOrders):
         await parts.ask(worker, Ended("uid-one", 0), leaving=True)
     assert turn_of(parts, uid_of("one")).ended
     assert parts.autoscaler.pool.present("team", clock.now()) == len(parts.kube.of_kind(JOBS)) - 1
@@ -197,7 +197,7 @@ async def test_a_worker_that_leaves_in_the_middle_lays_its_order_down() -> None:
     parts = await small("one")
     worker = parts.hire()
     await parts.ask(worker)
-    with pytest.raises(Gone):
+    with pytest.raises(NoMoreOrders):
         await parts.ask(worker, leaving=True)
     order = await parts.ask(parts.hire("b"))
     assert order is not None
@@ -272,7 +272,7 @@ async def test_what_is_said_of_jobs_that_are_not_there_leaves_nothing() -> None:
     for said in (Ended("nobody", 0), Ended("nobody", 0, int(Exit.TEMPORARY))):
         assert await parts.ask(worker, said) is None
     assert parts.alive(worker, "nobody").stop, "nobody needs it any more"
-    with pytest.raises(Unknown):
+    with pytest.raises(NotAssigned):
         await parts.order_service.urls(worker, "nobody", 0, UrlsRequest(0))
     await parts.settle()
     assert parts.controller.memory == {}
@@ -446,7 +446,7 @@ async def test_a_dedicated_worker_gets_its_order_and_no_other() -> None:
     assert (order.uid, order.only) == (own.uid, True)
     assert [each.name for each in order.found] == ["000000"]
     for said, leaving in ((Ended(own.uid, 0), False), (Ended(own.uid, 0), True), (None, True)):
-        with pytest.raises(Gone):
+        with pytest.raises(NoMoreOrders):
             await parts.ask(only(own), said, leaving=leaving)
     assert parts.controller.remember(own).hinted
 
@@ -454,7 +454,7 @@ async def test_a_dedicated_worker_gets_its_order_and_no_other() -> None:
 async def test_a_dedicated_worker_s_failure_is_its_job_s_to_tell() -> None:
     parts = dedicated()
     own = uid_of("own")
-    with pytest.raises(Gone):
+    with pytest.raises(NoMoreOrders):
         await parts.ask(only(own), Ended(own.uid, 0, int(Exit.INTERNAL), "A defect."))
     assert not parts.controller.remember(own).hinted
     assert parts.queue.assignment(only(own)) is None
@@ -463,11 +463,11 @@ async def test_a_dedicated_worker_s_failure_is_its_job_s_to_tell() -> None:
 async def test_a_dedicated_worker_speaks_of_its_own_job_only() -> None:
     parts = dedicated()
     own = uid_of("own")
-    with pytest.raises(Unknown):
+    with pytest.raises(NotAssigned):
         parts.alive(only(own), "uid-one")
-    with pytest.raises(Unknown):
+    with pytest.raises(NotAssigned):
         await parts.order_service.urls(only(own), "uid-one", 0, UrlsRequest(0))
-    with pytest.raises(Unknown):
+    with pytest.raises(NotAssigned):
         await parts.ask(only(own), Ended("uid-one", 0))
     first, *_ = await parts.order_service.urls(only(own), own.uid, 0, UrlsRequest(3))
     assert first.name == "000003"
@@ -607,7 +607,7 @@ async def test_a_worker_of_another_template_is_let_go() -> None:
     parts.router.job(
         parts.kube.put(JOBS, job_of_old | {"metadata": job_of_old["metadata"] | {"labels": labels}}), False
     )
-    with pytest.raises(Gone):
+    with pytest.raises(NoMoreOrders):
         await parts.ask(old)
     assert parts.autoscaler.pool.is_leaving(old)
     assert only(uid_of("one")) in parts.queue.of_namespace("team").waiting
@@ -626,7 +626,7 @@ async def test_a_worker_without_a_template_is_let_go_after_its_order() -> None:
     parts.router.job(parts.kube.put(JOBS, job_of | {"metadata": job_of["metadata"] | {"labels": labels}}), False)
     assert not parts.alive(worker, "uid-one").stop, "what it has it may finish"
     parts.store_last(uid_of("one"))
-    with pytest.raises(Gone):
+    with pytest.raises(NoMoreOrders):
         await parts.ask(worker, Ended("uid-one", 0))
     await parts.settle()
     assert parts.kube.status("one")["phase"] == "Succeeded"

@@ -14,7 +14,7 @@ from quantumjob_contract.reasons import Reason
 from quantumjob_contract.schema.orders import Ended, Order
 from quantumjob_contract.schema.program import encode
 from quantumjob_operator.kubernetes.client import JOBS, PODS
-from quantumjob_operator.orders.service import Gone, Unknown
+from quantumjob_operator.orders.service import NoMoreOrders, NotAssigned
 from quantumjob_operator.reconcile.controller import PROGRESS_SECONDS
 from quantumjob_operator.scheduling.assignment import SILENT_SECONDS, Assignment, Pod
 from quantumjob_operator.scheduling.queue import PAUSE_SECONDS
@@ -228,7 +228,7 @@ async def test_a_shard_is_spoken_of_by_who_has_it() -> None:
     await parts.ask(first)
     await parts.ask(second)
     for worker, number in ((first, 1), (second, 0), (first, 2), (first, -1)):
-        with pytest.raises(Unknown):
+        with pytest.raises(NotAssigned):
             await parts.order_service.urls(worker, OF.uid, number, 0)
         parts.alive(worker, OF.uid, 4, number)
         parts.order_service.ended(worker, ended(number, Exit.INTERNAL, "A lie."))
@@ -394,11 +394,11 @@ async def test_each_dedicated_worker_has_the_shard_of_its_index() -> None:
         assert order.last_key == keys.segment(shard(number), keys.LAST)
         others = [each for each in range(3) if each != number]
         for other in others:
-            with pytest.raises(Unknown):
+            with pytest.raises(NotAssigned):
                 await parts.order_service.urls(shard(number), OF.uid, other, 0)
-            with pytest.raises(Unknown):
+            with pytest.raises(NotAssigned):
                 parts.alive(shard(number), OF.uid, 1, other)
-            with pytest.raises(Unknown):
+            with pytest.raises(NotAssigned):
                 await parts.ask(shard(number), ended(other))
 
 
@@ -417,14 +417,14 @@ async def test_a_dedicated_job_is_promoted_when_all_of_its_shards_are_done() -> 
     for number in (1, 0):
         await parts.ask(shard(number))
     store_shard(parts, 1)
-    with pytest.raises(Gone):
+    with pytest.raises(NoMoreOrders):
         await parts.ask(shard(1), ended(1))
     parts.store.requests.clear()
     await parts.settle()
     assert parts.store.requests == [], "half of it is no reason to look"
     assert not parts.status(OF).get("results")
     store_shard(parts, 0)
-    with pytest.raises(Gone):
+    with pytest.raises(NoMoreOrders):
         await parts.ask(shard(0), ended(0))
     await parts.settle()
     assert parts.kube.status("one")["phase"] == "Succeeded"
