@@ -13,7 +13,7 @@ from api_client import Api
 from benchmarks import jobs
 from benchmarks.watcher import Completion, Key, Watcher, now
 from cluster import SYSTEM, eventually, get, kubeconfig_once, kubectl
-from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, Kind
+from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, ResourceKind
 
 JSON = dict[str, Any]
 
@@ -25,7 +25,7 @@ CREATORS: Final = 8
 class ObjectTemplate(NamedTuple):
     """An object of which many are created under different names."""
 
-    kind: Kind
+    kind: ResourceKind
     body: JSON
 
 
@@ -67,7 +67,7 @@ class Cluster:
         if names:
             eventually("the benchmark's namespaces are gone", is_done, WAIT_SECONDS)
 
-    def watcher(self, kind: Kind) -> Watcher:
+    def watcher(self, kind: ResourceKind) -> Watcher:
         return self.jobs if kind is JOBS else self.quantumjobs
 
     def changed_jobs(self) -> tuple[int, int]:
@@ -114,12 +114,12 @@ class BenchNamespace:
         self._delete(JOBS)
         self._wait_gone(PODS)
 
-    def _delete(self, kind: Kind) -> None:
+    def _delete(self, kind: ResourceKind) -> None:
         """Deletes all of a kind by one request; kubectl makes one for each."""
         self.cluster.api.request("DELETE", kind.path(self.name), {"propagationPolicy": "Foreground"})
         self._wait_gone(kind)
 
-    def _wait_gone(self, kind: Kind) -> None:
+    def _wait_gone(self, kind: ResourceKind) -> None:
         def is_gone() -> bool:
             return not self.cluster.api.ask("GET", kind.path(self.name), limit="1")["items"]
 

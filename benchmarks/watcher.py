@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from api_client import Api
-from quantumjob_operator.kubernetes.client import Kind
+from quantumjob_operator.kubernetes.client import ResourceKind
 
 WATCH_SECONDS: Final = 300
 _EPOCH: Final = time.time() - time.monotonic()
@@ -130,7 +130,7 @@ class WatchState:
 class Watcher:
     """Watches one kind in all namespaces, in a thread, until the process ends."""
 
-    def __init__(self, api: Api, kind: Kind) -> None:
+    def __init__(self, api: Api, kind: ResourceKind) -> None:
         self._api, self._path = api, kind.path()
         self._state = WatchState(api.ask("GET", self._path, limit="1")["metadata"]["resourceVersion"])
         self._changed = threading.Condition()
