@@ -1,4 +1,4 @@
-"""The corpus of refusals as one job through a whole worker, a good pub after each: see refusals/README.md."""
+"""The corpus of refusals through a whole worker, a good pub after each circuit: see refusals/README.md."""
 
 from __future__ import annotations
 
@@ -27,10 +27,13 @@ from quantumjob_contract.schema.results import PubResult, decode_segment
 CORPUS: Final = Path(__file__).parent / "refusals"
 FORMATS: Final[dict[str, Format]] = {".qasm2": "OpenQASM2", ".qasm3": "OpenQASM3", ".qpy": "QPY"}
 CASES: Final = sorted(path for path in CORPUS.rglob("*") if path.suffix in FORMATS)
+HANGING: Final = [path for path in CASES if path.parent.name == PubReason.DEADLINE_EXCEEDED]
+"""Circuits that run until their share of the deadline is used up: in an order of their own, with a short deadline."""
+ENDING: Final = [path for path in CASES if path not in HANGING]
 WIDE: Final = CORPUS / "DeadlineExceeded" / "34-qubits.qasm2"
 SECRET: Final = "secret-of-the-environment"
-SECONDS: Final = 450.0
-"""Until the deadline: almost three seconds for each pub at first. What hangs has one share, and no second one here."""
+SECONDS: Final = 16.0
+"""Until the deadline of the order that hangs: almost two seconds for each pub, and no second share here."""
 WORKER: Final = """
 import sys
 from quantumjob_worker.agent import time_budget
@@ -45,7 +48,7 @@ sys.exit(main())
 
 @dataclass
 class Ran:
-    """What is left of a worker that had two orders: the corpus, and what it holds for one method only."""
+    """What is left of a worker that had three orders: what ends, what hangs, and one circuit by a given method."""
 
     results: dict[Path, PubResult]
     neighbours: list[PubResult]
@@ -68,10 +71,11 @@ def pub(name: str, path: Path) -> Pub:
     )
 
 
-def program() -> Program:
-    bells = job(*[BELL] * len(CASES)).pubs
-    pubs = [each for number, path in enumerate(CASES) for each in (pub(f"refused-{number}", path), bells[number])]
-    return msgspec.structs.replace(job(BELL), pubs=pubs)
+def program(paths: list[Path], uid: str) -> Program:
+    """A pub for each file, and a good one after each."""
+    bells = job(*[BELL] * len(paths)).pubs
+    pubs = [each for number, path in enumerate(paths) for each in (pub(f"refused-{number}", path), bells[number])]
+    return msgspec.structs.replace(job(BELL, uid=uid), pubs=pubs)
 
 
 def carried_out(fake: Fake, folder: Path) -> tuple[int, bytes]:
@@ -95,23 +99,33 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     folder = tmp_path_factory.mktemp("pod")
     with serving() as fake:
         fake.objects |= {f"circuits/{path.relative_to(CORPUS)}": path.read_bytes() for path in CASES}
-        fake.make_order(program(), seconds_left=SECONDS, only=False)
-        wide = msgspec.structs.replace(job(BELL, uid="uid-2"), backend=Backend(method="statevector"))
+        fake.make_order(program(ENDING, "uid-1"), only=False)
+        fake.make_order(program(HANGING, "uid-2"), seconds_left=SECONDS, only=False)
+        wide = msgspec.structs.replace(job(BELL, uid="uid-3"), backend=Backend(method="statevector"))
         wide = msgspec.structs.replace(wide, pubs=[pub("wide", WIDE), *wide.pubs])
         fake.make_order(wide, only=False)
         code, written = carried_out(fake, folder)
-        found = fake.all_results()
-        second = decode_segment(fake.objects[fake.pending(keys.LAST, keys.Owner("team", "uid-2"))])
+        results: dict[Path, PubResult] = {}
+        neighbours: list[PubResult] = []
+        for paths, uid in ((ENDING, "uid-1"), (HANGING, "uid-2")):
+            found = fake.all_results(uid=uid)
+            results |= {path: found[2 * number] for number, path in enumerate(paths)}
+            neighbours += [found[2 * number + 1] for number in range(len(paths))]
+        by_statevector = decode_segment(fake.objects[fake.pending(keys.LAST, keys.Owner("team", "uid-3"))]).pubs
         stored = [data for key, data in fake.objects.items() if not key.startswith("circuits/")]
         said = msgspec.json.encode([fake.asked, fake.alive])
     return Ran(
-        {path: found[2 * number] for number, path in enumerate(CASES)},
-        [found[2 * number + 1] for number in range(len(CASES))],
-        second.pubs,
+        results,
+        neighbours,
+        by_statevector,
         code,
         b"\n".join([written, said, *stored]),
         [path.name for path in folder.iterdir()],
     )
+
+
+pytestmark = pytest.mark.xdist_group("refusals")
+"""With --dist loadgroup the corpus runs once, and not on each worker of pytest-xdist."""
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: str(path.relative_to(CORPUS)))

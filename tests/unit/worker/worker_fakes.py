@@ -99,12 +99,12 @@ class Fake:
         self.orders.append(order)
         return order
 
-    def segment(self, name: str, shard: int = 0) -> results.Segment:
-        return results.decode_segment(self.objects[self.pending(name, shard=shard)])
+    def segment(self, name: str, shard: int = 0, uid: str = OWNER.uid) -> results.Segment:
+        return results.decode_segment(self.objects[self.pending(name, keys.Owner(OWNER.namespace, uid), shard)])
 
-    def all_results(self, shard: int = 0) -> dict[int, results.PubResult]:
+    def all_results(self, shard: int = 0, uid: str = OWNER.uid) -> dict[int, results.PubResult]:
         """From a shard's last segment and those that it lists, which must hold each pub once."""
-        last = self.segment(keys.LAST, shard)
+        last = self.segment(keys.LAST, shard, uid)
         found = list(last.pubs)
         for stored in last.segments:
             found += results.decode_segment(self.objects[stored.key]).pubs
