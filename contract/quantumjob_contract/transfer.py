@@ -48,7 +48,7 @@ class Put(Enum):
     EXISTED = "existed"
 
 
-class GivenFirst(ssl.SSLContext):
+class LazySystemTrust(ssl.SSLContext):
     """Trusts the authorities that it was given, and the system's once a server has shown that those will not do.
 
     To load the system's takes longer than a small job. The connection at which they turn out to be needed fails, and
@@ -70,7 +70,7 @@ class GivenFirst(ssl.SSLContext):
 def pool(ca_pem: str = "", *, size: int = 8, timeout: float = 30.0, alone: bool = False) -> urllib3.PoolManager:
     """An HTTP connection pool that trusts the authorities in `ca_pem`, and the system's unless those stand alone."""
     if ca_pem and not alone:
-        context: ssl.SSLContext = GivenFirst(ssl.PROTOCOL_TLS_CLIENT)
+        context: ssl.SSLContext = LazySystemTrust(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cadata=ca_pem)
     else:
         context = ssl.create_default_context(cadata=ca_pem or None)

@@ -14,7 +14,7 @@ from fuzz.mutations import Step
 from quantumjob_contract.limits import PARSE_SECONDS
 from quantumjob_contract.schema.backend import Method
 from quantumjob_contract.schema.decoding import decode
-from quantumjob_contract.schema.program import Format, Listed, Primitive, Program
+from quantumjob_contract.schema.program import Format, Primitive, Program, PubsReference
 from quantumjob_worker.inputs import noise_model
 from quantumjob_worker.inputs.pub_list import ListedPubs
 from quantumjob_worker.inputs.tasks import TaskSource
@@ -78,7 +78,7 @@ def arrays(data: bytes) -> Made:
 def line(data: bytes) -> Made:
     """A pub as the object of a job's pubsFrom lists it. Raises PubFailed, as for the parent."""
     primitive: Primitive = "Estimator" if b"observables" in data else "Sampler"
-    listed = Listed("pubs.jsonl", "", 1, SHOTS)
+    listed = PubsReference("pubs.jsonl", "", 1, SHOTS)
     pubs = ListedPubs(primitive, listed, data.replace(b"\n", b" "))
     if not len(pubs):
         raise Refused

@@ -7,7 +7,7 @@ from typing import Any
 
 from quantumjob_contract import keys
 from quantumjob_contract.keys import Owner, Shard
-from quantumjob_contract.schema.orders import Alive, Ended, Next, Order, Told
+from quantumjob_contract.schema.orders import EndedOrder, HeartbeatRequest, HeartbeatResponse, Order, OrderRequest
 from quantumjob_contract.schema.program import encode
 from quantumjob_contract.schema.results import PubMetadata, PubResult, Register
 from quantumjob_operator import clock
@@ -146,13 +146,13 @@ class Parts:
         last = encode(segment(owner, keys.LAST, [result_of_bell()], []))
         self.store.pending.put_once(keys.segment(only(owner), keys.LAST), last)
 
-    async def ask(self, who: Pod | Shard, ended: Ended | None = None, *, leaving: bool = False) -> Order | None:
+    async def ask(self, who: Pod | Shard, ended: EndedOrder | None = None, *, leaving: bool = False) -> Order | None:
         """A worker asks for its next order."""
-        return await self.order_service.next(who, Next(ended, leaving))
+        return await self.order_service.next(who, OrderRequest(ended, leaving))
 
-    def alive(self, who: Pod | Shard, uid: str, done: int = 0, number: int = 0) -> Told:
+    def alive(self, who: Pod | Shard, uid: str, done: int = 0, number: int = 0) -> HeartbeatResponse:
         """A worker says that it carries an order out."""
-        return self.order_service.alive(who, uid, number, Alive(done, 1))
+        return self.order_service.alive(who, uid, number, HeartbeatRequest(done, 1))
 
     def writes(self) -> list[str]:
         """The calls that have changed something in the API server."""

@@ -11,7 +11,7 @@ _LINE: Final = re.compile(rb"[^ \t\r\n][^\n]*")
 """What a line holds, from its first byte that is not blank on."""
 
 
-class Counter:
+class LineCounter:
     """Counts the lines of an object that comes in pieces. Costs little, whatever the pieces hold."""
 
     def __init__(self) -> None:

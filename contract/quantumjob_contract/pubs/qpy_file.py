@@ -39,7 +39,7 @@ def count(head: bytes) -> int:
     return int(circuits)
 
 
-class Circuits(Sequence[bytes]):
+class QpyFile(Sequence[bytes]):
     """Each circuit as a QPY file that holds it alone. The bytes are cut when they are asked for."""
 
     def __init__(self, data: bytes) -> None:

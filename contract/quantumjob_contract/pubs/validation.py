@@ -28,7 +28,7 @@ class BadPub(ValueError):
         super().__init__(problem)
         self._field, self._problem = field, problem
 
-    def told(self, place: str, name: str) -> str:
+    def message(self, place: str, name: str) -> str:
         """What is wrong and what to do, as a sentence that begins with where the pub is listed."""
         return f"{place}{self._field} ({name}){self._problem}."
 

@@ -1,8 +1,8 @@
 """The messages between worker and operator, all by HTTPS POST of JSON with the worker's token as bearer.
 
-    POST /v1/orders                       Next -> 200 Order, 204 nothing yet, 410 there will be none: end
+    POST /v1/orders                       OrderRequest -> 200 Order, 204 nothing yet, 410 there will be none: end
     POST /v1/orders/<uid>/<shard>/urls    UrlsRequest -> 200 list of SegmentUrl
-    POST /v1/orders/<uid>/<shard>/alive   Alive -> 200 Told
+    POST /v1/orders/<uid>/<shard>/alive   HeartbeatRequest -> 200 HeartbeatResponse
 
 The question for an order is a long poll, and carries how the order before it ended. 401: the token proves nothing.
 403: its pod is no worker, or not of this job. 503, and 204: nothing now, ask again.
@@ -65,7 +65,7 @@ class UrlsRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """Those of the arrays beside them, too."""
 
 
-class Ended(msgspec.Struct, frozen=True, omit_defaults=True):
+class EndedOrder(msgspec.Struct, frozen=True, omit_defaults=True):
     """How an order ended at its worker."""
 
     uid: str
@@ -78,15 +78,15 @@ class Ended(msgspec.Struct, frozen=True, omit_defaults=True):
     """Pubs that ran here; those that an earlier attempt had stored are not counted."""
 
 
-class Next(msgspec.Struct, frozen=True, omit_defaults=True):
+class OrderRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """Asks for an order, and says how the one before it ended."""
 
-    ended: Ended | None = None
+    ended: EndedOrder | None = None
     leaving: bool = False
     """The worker takes no other: it has had its number of orders, or its memory grew. The answer is 410."""
 
 
-class Alive(msgspec.Struct, frozen=True):
+class HeartbeatRequest(msgspec.Struct, frozen=True):
     """An order is being carried out. Sent every ALIVE_SECONDS, so never for a short one."""
 
     done: int
@@ -94,7 +94,7 @@ class Alive(msgspec.Struct, frozen=True):
     """Pubs with a result or an error, of all of the shard."""
 
 
-class Told(msgspec.Struct, frozen=True, omit_defaults=True):
+class HeartbeatResponse(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the operator wants of a worker that is alive."""
 
     stop: bool = False

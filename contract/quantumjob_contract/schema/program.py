@@ -46,7 +46,7 @@ class Pub(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """Of a Sampler: arrays of the state at the circuit's end, in the order of `saved.KINDS`."""
 
 
-class Listed(msgspec.Struct, frozen=True, omit_defaults=True):
+class PubsReference(msgspec.Struct, frozen=True, omit_defaults=True):
     """Pubs that an object in the circuits bucket lists, as it was when the job was accepted."""
 
     key: str
@@ -69,7 +69,7 @@ class Program(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     primitive: Primitive
     seed: int
     pubs: list[Pub] = []
-    listed: Listed | None = None
+    listed: PubsReference | None = None
     """Where it is not here that they are listed."""
     parallelism: int = 1
     """Into how many shards the pubs are split, where there are as many."""

@@ -16,7 +16,7 @@ import msgspec
 Save = Literal["Statevector", "DensityMatrix", "Probabilities"]
 
 
-class Kind(NamedTuple):
+class ArrayKind(NamedTuple):
     """What is saved under one name."""
 
     name: str
@@ -27,10 +27,10 @@ class Kind(NamedTuple):
     """How many axes of 2**qubits entries follow on those of the parameter values."""
 
 
-KINDS: Final[dict[Save, Kind]] = {
-    "Statevector": Kind("statevector", "<c16", 1),
-    "DensityMatrix": Kind("density_matrix", "<c16", 2),
-    "Probabilities": Kind("probabilities", "<f8", 1),
+KINDS: Final[dict[Save, ArrayKind]] = {
+    "Statevector": ArrayKind("statevector", "<c16", 1),
+    "DensityMatrix": ArrayKind("density_matrix", "<c16", 2),
+    "Probabilities": ArrayKind("probabilities", "<f8", 1),
 }
 
 

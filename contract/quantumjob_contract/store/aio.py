@@ -34,7 +34,7 @@ CHUNK: Final = 1 << 18
 
 
 @dataclass(frozen=True)
-class Content:
+class ObjectStream:
     """An object, or the part of it that was asked for, as it comes from the store."""
 
     status: int
@@ -124,7 +124,7 @@ class AsyncBucket:
         return transfer.outcome(response.status, url)
 
     @contextlib.asynccontextmanager
-    async def open(self, key: str, byte_range: str | None = None) -> AsyncIterator[Content]:
+    async def open(self, key: str, byte_range: str | None = None) -> AsyncIterator[ObjectStream]:
         """The object as a stream; `byte_range` is a Range header's value. Raises the errors of `transfer`."""
         url = self.presign("GET", key, OWN_USE_SECONDS)
         headers = {"Accept-Encoding": "identity"} | ({"Range": byte_range} if byte_range else {})
@@ -132,7 +132,7 @@ class AsyncBucket:
             async with self._http.get(URL(url, encoded=True), headers=headers, timeout=AS_IT_IS_READ) as response:
                 if response.status != 416:
                     transfer.check(response.status, url)
-                yield Content(
+                yield ObjectStream(
                     response.status,
                     response.content_length or 0,
                     response.headers.get("Content-Range"),

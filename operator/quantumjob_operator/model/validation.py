@@ -13,7 +13,7 @@ from quantumjob_contract import keys, limits, names
 from quantumjob_contract.pubs import seeds
 from quantumjob_contract.schema.backend import Backend, backend_of
 from quantumjob_contract.schema.object_ref import ObjectRef
-from quantumjob_contract.schema.program import Circuit, Listed, Primitive, Program, Pub, encode, new_pub
+from quantumjob_contract.schema.program import Circuit, Primitive, Program, Pub, PubsReference, encode, new_pub
 from quantumjob_operator.model import validation_arrays
 
 JSON = dict[str, Any]
@@ -80,12 +80,12 @@ def accept(quantumjob: JSON) -> Program | Rejection:
     return program
 
 
-def _listed(quantumjob: JSON, shots: int) -> Listed:
+def _listed(quantumjob: JSON, shots: int) -> PubsReference:
     """By what was found when the object was looked at."""
     found = quantumjob["status"]["pubsFrom"]
     given = quantumjob["spec"]["program"]["pubsFrom"]
     beside = given.get("parameters")
-    return Listed(
+    return PubsReference(
         given["object"]["key"],
         found["sha256"],
         found["pubs"],

@@ -16,7 +16,7 @@ def problem(primitive: Primitive, pubs: Sequence[Pub]) -> str:
         try:
             size = validation.size(primitive, pub)
         except validation.BadPub as bad:
-            return bad.told(f"spec.program.pubs[{index}]", pub.name)
+            return bad.message(f"spec.program.pubs[{index}]", pub.name)
         values += size.values
         terms += size.terms
     if values > limits.MAX_PARAMETER_VALUES:

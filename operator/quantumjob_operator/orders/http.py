@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web
 
 from quantumjob_contract.schema.decoding import decode
-from quantumjob_contract.schema.orders import PATH_ORDERS, Alive, Next, UrlsRequest
+from quantumjob_contract.schema.orders import PATH_ORDERS, HeartbeatRequest, OrderRequest, UrlsRequest
 from quantumjob_contract.store_errors import StoreError
 from quantumjob_operator import metrics
 from quantumjob_operator.kubernetes.client import ApiError
@@ -75,7 +75,7 @@ class OrderServer:
             return _problem(request, 503, f"the object store does not serve: {type(error).__name__}")
 
     async def order(self, request: web.Request) -> web.Response:
-        said = decode(await request.read(), Next)
+        said = decode(await request.read(), OrderRequest)
         order = await self.order_service.next(request[WHO], said)
         return web.Response(status=204) if order is None else _json(order)
 
@@ -86,7 +86,7 @@ class OrderServer:
         return _json(await self.order_service.urls(request[WHO], *_named(request), said))
 
     async def alive(self, request: web.Request) -> web.Response:
-        said = decode(await request.read(), Alive)
+        said = decode(await request.read(), HeartbeatRequest)
         return _json(self.order_service.alive(request[WHO], *_named(request), said))
 
 

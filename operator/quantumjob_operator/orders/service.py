@@ -13,7 +13,16 @@ from quantumjob_contract.exit_codes import PERMANENT, Exit
 from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.resource import pubs_of, shards
-from quantumjob_contract.schema.orders import POLL_SECONDS, Alive, Ended, Next, Order, SegmentUrl, Told, UrlsRequest
+from quantumjob_contract.schema.orders import (
+    POLL_SECONDS,
+    EndedOrder,
+    HeartbeatRequest,
+    HeartbeatResponse,
+    Order,
+    OrderRequest,
+    SegmentUrl,
+    UrlsRequest,
+)
 from quantumjob_contract.schema.program import encode
 from quantumjob_operator import clock, metrics
 from quantumjob_operator.model.validation import Rejection, accept
@@ -59,7 +68,7 @@ class OrderService:
     _asking: dict[str, asyncio.Task[object]] = field(default_factory=dict)
     """By the same: the question that is held."""
 
-    async def next(self, who: Identity, said: Next) -> Order | None:
+    async def next(self, who: Identity, said: OrderRequest) -> Order | None:
         """The next order; None where there is none yet. Raises Gone, or what keeps an order from being made."""
         if said.ended is not None:
             self.ended(who, said.ended)
@@ -72,7 +81,7 @@ class OrderService:
             self._let_go(who)
         return await self._shared_order(who)
 
-    def ended(self, who: Identity, said: Ended) -> None:
+    def ended(self, who: Identity, said: EndedOrder) -> None:
         """A worker says how its order ended: a hint, for the store alone is believed."""
         shard = self._named(who, said.uid, said.shard)
         owner, queue = shard.owner, self.autoscaler.queue
@@ -95,7 +104,7 @@ class OrderService:
                 queue.lay_down(who)
         self.controller.work_queue.add(owner, urgent=True)
 
-    def alive(self, who: Identity, uid: str, number: int, said: Alive) -> Told:
+    def alive(self, who: Identity, uid: str, number: int, said: HeartbeatRequest) -> HeartbeatResponse:
         """A worker carries an order out: it is told whether that is still wanted."""
         shard = self._named(who, uid, number)
         if isinstance(who, Pod):
@@ -104,7 +113,7 @@ class OrderService:
         carries = not isinstance(who, Pod) or self.autoscaler.queue.carried_by(who.uid) == shard
         if carries and self._is_of(shard):
             self.controller.progress(shard, said.done)
-        return Told(stop=self.autoscaler.ready() and not self._is_wanted(shard.owner))
+        return HeartbeatResponse(stop=self.autoscaler.ready() and not self._is_wanted(shard.owner))
 
     async def urls(self, who: Identity, uid: str, number: int, said: UrlsRequest) -> list[SegmentUrl]:
         """URLs of the next segments of an order that this worker has."""

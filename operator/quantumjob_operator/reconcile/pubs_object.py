@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from quantumjob_contract import keys, limits
 from quantumjob_contract.pubs import qpy_file
-from quantumjob_contract.pubs.json_lines import Counter
+from quantumjob_contract.pubs.json_lines import LineCounter
 from quantumjob_contract.store_errors import ObjectNotFound
 from quantumjob_operator.model.validation import Rejection
 from quantumjob_operator.results.ports import ObjectBucket
@@ -77,7 +77,7 @@ async def _digest(circuits: ObjectBucket, namespace: str, wanted: JSON) -> Objec
     """Raises Bad."""
     if not keys.stays_inside(wanted["key"]):
         raise InvalidObject(keys.INSIDE.rstrip("."))
-    counter, sha256, size, head = Counter(), hashlib.sha256(), 0, b""
+    counter, sha256, size, head = LineCounter(), hashlib.sha256(), 0, b""
     try:
         async with circuits.open(keys.circuit(namespace, wanted["key"])) as content:
             async for chunk in content.chunks:

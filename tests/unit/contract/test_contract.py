@@ -13,11 +13,11 @@ from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.pubs import seeds
 from quantumjob_contract.schema.orders import (
     PATH_ORDERS,
-    Alive,
-    Ended,
-    Next,
+    EndedOrder,
+    HeartbeatRequest,
+    HeartbeatResponse,
     Order,
-    Told,
+    OrderRequest,
     UrlsRequest,
     alive_path,
     urls_path,
@@ -100,13 +100,13 @@ def test_exit_codes() -> None:
 
 
 MESSAGES: dict[str, msgspec.Struct] = {
-    '{"ended":{"uid":"u","shard":0,"code":75,"message":"m","computed":2},"leaving":true}': Next(
-        Ended("u", 0, Exit.TEMPORARY, "m", 2), leaving=True
+    '{"ended":{"uid":"u","shard":0,"code":75,"message":"m","computed":2},"leaving":true}': OrderRequest(
+        EndedOrder("u", 0, Exit.TEMPORARY, "m", 2), leaving=True
     ),
-    '{"ended":{"uid":"u","shard":0}}': Next(Ended("u", 0)),
-    "{}": Next(),
-    '{"done":1,"total":2}': Alive(1, 2),
-    '{"stop":true}': Told(stop=True),
+    '{"ended":{"uid":"u","shard":0}}': OrderRequest(EndedOrder("u", 0)),
+    "{}": OrderRequest(),
+    '{"done":1,"total":2}': HeartbeatRequest(1, 2),
+    '{"stop":true}': HeartbeatResponse(stop=True),
     '{"start":16}': UrlsRequest(16),
 }
 

@@ -7,14 +7,14 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quantumjob_contract.pubs.json_lines import Counter, spans
+from quantumjob_contract.pubs.json_lines import LineCounter, spans
 
 TEXT = st.lists(st.sampled_from([b"{}", b"\n", b"\n\n", b" ", b"\t\r\n", b"x y", b"\r"]), max_size=30).map(b"".join)
 
 
 @given(TEXT, st.lists(st.integers(0, 60), max_size=5))
 def test_counted_in_pieces_as_read_in_whole(data: bytes, cuts: list[int]) -> None:
-    counter = Counter()
+    counter = LineCounter()
     places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
     for start, end in itertools.pairwise(places):
         counter.add(data[start:end])

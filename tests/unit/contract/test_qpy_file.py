@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from qiskit import QuantumCircuit, qpy
 from qiskit.circuit import Parameter
 
-from quantumjob_contract.pubs.qpy_file import HEAD_BYTES, WITH_TABLE, Circuits, NotQpy, count
+from quantumjob_contract.pubs.qpy_file import HEAD_BYTES, WITH_TABLE, NotQpy, QpyFile, count
 
 ANGLE = Parameter("a")
 
@@ -36,7 +36,7 @@ def dumped(many: int, version: int = WITH_TABLE) -> bytes:
 def test_each_circuit_alone_is_what_qiskit_has_put_in(version: int) -> None:
     data = dumped(7, version)
     assert count(data[:HEAD_BYTES]) == 7
-    found = [qpy.load(io.BytesIO(each)) for each in Circuits(data)]
+    found = [qpy.load(io.BytesIO(each)) for each in QpyFile(data)]
     assert found == [[circuit] for circuit in circuits(7)]
     assert [each[0].metadata for each in found] == [circuit.metadata for circuit in circuits(7)]
 
@@ -52,7 +52,7 @@ def test_each_circuit_alone_is_what_qiskit_has_put_in(version: int) -> None:
 )
 def test_what_is_no_such_file(data: bytes, said: str) -> None:
     with pytest.raises(NotQpy, match=said):
-        Circuits(data)
+        QpyFile(data)
 
 
 @given(st.data())
@@ -61,7 +61,7 @@ def test_whatever_the_table_says_no_byte_is_read_twice(data: Any) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
         file[data.draw(st.integers(0, len(file) - 1))] = data.draw(st.integers(0, 255))
     try:
-        found = list(Circuits(bytes(file)))
+        found = list(QpyFile(bytes(file)))
     except NotQpy:
         return
     assert sum(map(len, found)) <= len(file) + len(found) * (HEAD_BYTES + 8)

@@ -15,7 +15,7 @@ import msgspec
 from quantumjob_contract import keys
 from quantumjob_contract.names import API_VERSION
 from quantumjob_contract.schema import program, results
-from quantumjob_contract.schema.orders import Next, Order, SegmentUrl, UrlsRequest
+from quantumjob_contract.schema.orders import Order, OrderRequest, SegmentUrl, UrlsRequest
 
 OWNER = keys.Owner("team", "uid-1")
 BELL = 'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];h q[0];cx q[0],q[1];measure q->c;'
@@ -33,7 +33,7 @@ class Fake:
         self.last_answer = 410
         self.answers: list[int] = []
         """Statuses with which the order endpoint answers before."""
-        self.asked: list[Next] = []
+        self.asked: list[OrderRequest] = []
         self.alive: list[Any] = []
         self.told: list[Any] = []
         """Bodies or statuses that answer signs of life; then it is 403."""
@@ -198,7 +198,7 @@ def serving() -> Iterator[Fake]:  # noqa: C901  one handler with three verbs
             if status is not None:
                 self.answer(status)
             elif key == "/v1/orders":
-                fake.asked.append(question := msgspec.json.decode(body, type=Next))
+                fake.asked.append(question := msgspec.json.decode(body, type=OrderRequest))
                 if fake.answers:
                     self.answer(fake.answers.pop(0))
                 elif question.leaving or not fake.orders:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from quantumjob_contract.exit_codes import Exit
-from quantumjob_contract.schema.orders import ALIVE_SECONDS, Alive, Order
+from quantumjob_contract.schema.orders import ALIVE_SECONDS, HeartbeatRequest, Order
 from quantumjob_worker.clients.orders import OrdersClient
 from quantumjob_worker.errors import OrderFailed
 
@@ -33,7 +33,7 @@ class Heartbeat:
     def tick(self) -> float:
         """Give a sign if it is time; in how many seconds the next one is due. Raises OrderFailed when told to stop."""
         if self._clock() >= self._due:
-            told = self._client.alive(self._order, Alive(done=self.done, total=self.total))
+            told = self._client.alive(self._order, HeartbeatRequest(done=self.done, total=self.total))
             self._due = self._clock() + ALIVE_SECONDS
             if told.stop:
                 raise OrderFailed(Exit.TEMPORARY, "The operator stopped this order.")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from quantumjob_contract.exit_codes import Exit
-from quantumjob_contract.schema.orders import Ended, Order
+from quantumjob_contract.schema.orders import EndedOrder, Order
 from quantumjob_contract.schema.results import Provenance, Termination
 from quantumjob_worker.agent.order import OrderRun
 from quantumjob_worker.agent.recycling import RecyclingPolicy
@@ -55,7 +55,7 @@ class Worker:
                 order = None
         return Termination("Done", f"This worker has had {orders} orders.")
 
-    def _next(self, ended: Ended) -> Order | None:
+    def _next(self, ended: EndedOrder) -> Order | None:
         reason = self._recycling.reason()
         if reason:
             log.info("the worker takes no other order", extra={"reason": reason})
@@ -63,13 +63,13 @@ class Worker:
             self._runner.warm_up()
         return self._client.next_order(ended, leaving=bool(reason))
 
-    def _end_as(self, ended: Ended, message: str) -> Termination:
+    def _end_as(self, ended: EndedOrder, message: str) -> Termination:
         self._client.leave(ended)
         if ended.code != Exit.DONE:
             raise WorkerExit(Exit(ended.code), ended.message)
         return Termination("Done", message)
 
-    def _carry_out(self, order: Order) -> tuple[Ended, str, bool]:
+    def _carry_out(self, order: Order) -> tuple[EndedOrder, str, bool]:
         """How it ended, what there is to say, and whether the worker ends with it.
 
         Raises Stopped, and WorkerExit or a defect after telling of it.
@@ -80,8 +80,8 @@ class Worker:
             order, self._client, self._runner, self._pools.of(order.store_ca), partial(self._provenance, now())
         )
 
-        def ended(code: Exit, message: str = "") -> Ended:
-            return Ended(order.uid, order.shard, int(code), message, run.computed)
+        def ended(code: Exit, message: str = "") -> EndedOrder:
+            return EndedOrder(order.uid, order.shard, int(code), message, run.computed)
 
         try:
             message = run.run()

@@ -47,14 +47,14 @@ class OrdersClient:
         self._http = transfer.pool(ca_pem, size=1, timeout=LONG_POLL_SECONDS, alone=True)
         self._sleep = sleep
 
-    def next_order(self, ended: orders.Ended | None = None, *, leaving: bool = False) -> orders.Order | None:
+    def next_order(self, ended: orders.EndedOrder | None = None, *, leaving: bool = False) -> orders.Order | None:
         """Say how the last order ended, and ask until there is another; None where there will be none.
 
         Raises WorkerExit when refused, or not answered for two minutes. That is a failure where it was the first
         question; else the work is done, and nobody has more.
         """
         code = Exit.TEMPORARY if ended is None else Exit.DONE
-        question = orders.Next(ended=ended, leaving=leaving)
+        question = orders.OrderRequest(ended=ended, leaving=leaving)
         refusals = failures = 0
         answered = time.monotonic()
         while True:
@@ -78,23 +78,27 @@ class OrdersClient:
                     raise WorkerExit(code, "The operator has no order for this pod: its token was refused.")
                 self._sleep(REFUSAL_PAUSE)
                 continue
-            question, refusals = orders.Next(), 0  # it has heard how the last one ended
+            question, refusals = orders.OrderRequest(), 0  # it has heard how the last one ended
             if time.monotonic() - asked < 1:
                 self._sleep(backoff(0))  # it did not wait, so we do
 
-    def leave(self, ended: orders.Ended | None) -> None:
+    def leave(self, ended: orders.EndedOrder | None) -> None:
         """Say how the last order ended, and ask for no other. Best effort: promotion finds the results without it."""
         with contextlib.suppress(OrdersUnreachable, Stopped):
-            self._ask(orders.Next(ended=ended, leaving=True), LEAVE_SECONDS)
+            self._ask(orders.OrderRequest(ended=ended, leaving=True), LEAVE_SECONDS)
 
-    def alive(self, order: orders.Order, message: orders.Alive) -> orders.Told:
+    def alive(self, order: orders.Order, message: orders.HeartbeatRequest) -> orders.HeartbeatResponse:
         """A sign of life. An answer that is none means nothing: the next one may reach the operator."""
         try:
             path = orders.alive_path(order.uid, order.shard)
             status, body = self._post(path, msgspec.json.encode(message), ALIVE_TIMEOUT)
-            return msgspec.json.decode(body, type=orders.Told) if status == 200 else orders.Told()
+            return (
+                msgspec.json.decode(body, type=orders.HeartbeatResponse)
+                if status == 200
+                else orders.HeartbeatResponse()
+            )
         except (OrdersUnreachable, msgspec.MsgspecError):
-            return orders.Told()
+            return orders.HeartbeatResponse()
 
     def more_urls(
         self, order: orders.Order, start: int, seconds: float, *, arrays: bool = False
@@ -106,7 +110,7 @@ class OrdersClient:
             raise OrdersUnreachable
         return _decode(answer, list[orders.SegmentUrl])
 
-    def _ask(self, question: orders.Next, seconds: float) -> tuple[int, bytes]:
+    def _ask(self, question: orders.OrderRequest, seconds: float) -> tuple[int, bytes]:
         return self._post(orders.PATH_ORDERS, msgspec.json.encode(question), seconds)
 
     def _post(self, path: str, body: bytes, seconds: float) -> tuple[int, bytes]:

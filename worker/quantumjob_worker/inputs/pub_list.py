@@ -17,11 +17,20 @@ from quantumjob_contract import limits, names
 from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.pubs import arrays, validation
 from quantumjob_contract.pubs.json_lines import spans
-from quantumjob_contract.pubs.qpy_file import Circuits, NotQpy
+from quantumjob_contract.pubs.qpy_file import NotQpy, QpyFile
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.decoding import decode
 from quantumjob_contract.schema.object_ref import ObjectRef
-from quantumjob_contract.schema.program import Circuit, Format, Listed, Primitive, Program, Pub, default_name, new_pub
+from quantumjob_contract.schema.program import (
+    Circuit,
+    Format,
+    Primitive,
+    Program,
+    Pub,
+    PubsReference,
+    default_name,
+    new_pub,
+)
 from quantumjob_contract.schema.saved_arrays import Save
 from quantumjob_contract.store_errors import ObjectNotFound, ObjectTooLarge
 from quantumjob_worker.clients import object_refs
@@ -98,11 +107,11 @@ class ListedPubs:
     A line that is no pub is the error of its pub.
     """
 
-    def __init__(self, primitive: Primitive, listed: Listed, data: bytes, parameters: bytes = b"") -> None:
+    def __init__(self, primitive: Primitive, listed: PubsReference, data: bytes, parameters: bytes = b"") -> None:
         """Raises NotQpy."""
         self._primitive = primitive
         self._shots = listed.shots
-        self._circuits = Circuits(data) if listed.format == "QPY" else None
+        self._circuits = QpyFile(data) if listed.format == "QPY" else None
         self._data = (parameters if listed.format == "QPY" else data).removeprefix(codecs.BOM_UTF8)
         self._what = "the parameters" if listed.format == "QPY" else "the object"
         self._spans = list(spans(self._data))
@@ -177,7 +186,7 @@ class ListedPubs:
         try:
             size = validation.size(self._primitive, pub)
         except validation.BadPub as bad:
-            return bad.told("", pub.name)
+            return bad.message("", pub.name)
         if size.values > limits.MAX_LISTED_VALUES:
             return f" has {size.values} parameter values, the limit is {limits.MAX_LISTED_VALUES}: split it."
         if size.terms > limits.MAX_TERMS:

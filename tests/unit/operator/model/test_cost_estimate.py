@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from quantumjob_contract import limits
 from quantumjob_contract.schema.backend import Backend, Depolarizing, Noise, Readout
 from quantumjob_contract.schema.object_ref import ObjectRef
-from quantumjob_contract.schema.program import Circuit, Format, Listed, Program
+from quantumjob_contract.schema.program import Circuit, Format, Program, PubsReference
 from quantumjob_operator.model import cost_estimate
 from quantumjob_operator.model.cost_estimate import UNKNOWN_SECONDS
 from quantumjob_operator.scheduling.policy import is_long
@@ -296,7 +296,7 @@ def test_what_is_left_of_a_job_that_is_slower_than_its_estimate() -> None:
 
 def test_many_listed_pubs_take_longer_than_few() -> None:
     def seconds(pubs: int, parallelism: int = 1) -> list[float]:
-        listed = Listed("pubs.jsonl", "0" * 64, pubs, 100)
+        listed = PubsReference("pubs.jsonl", "0" * 64, pubs, 100)
         made = msgspec.structs.replace(new_program(owner(), 1), pubs=[], listed=listed, parallelism=parallelism)
         return cost_estimate.seconds(made)
 

@@ -21,12 +21,12 @@ from quantumjob_contract.schema.backend import Backend, Noise
 from quantumjob_contract.schema.object_ref import ObjectRef
 from quantumjob_contract.schema.orders import (
     PATH_ORDERS,
-    Alive,
-    Ended,
-    Next,
+    EndedOrder,
+    HeartbeatRequest,
+    HeartbeatResponse,
     Order,
+    OrderRequest,
     SegmentUrl,
-    Told,
     alive_path,
     urls_path,
 )
@@ -89,7 +89,7 @@ class Endpoint(Parts):
         self, path: str, bearer: str | None, body: bytes | msgspec.Struct | None = None
     ) -> tuple[int, bytes]:
         headers = {} if bearer is None else {"Authorization": bearer}
-        said = Next() if body is None else body
+        said = OrderRequest() if body is None else body
         data = said if isinstance(said, bytes) else msgspec.json.encode(said)
         async with self.client.post(path, data=data, headers=headers) as answer:
             return answer.status, await answer.read()
@@ -185,8 +185,8 @@ async def test_a_pod_of_an_indexed_job_has_the_shard_of_its_index(
     assert (order.uid, order.shard, order.last_key) == (UID, shard, f"team/{UID}/{shard}/last.json")
     assert decode_program(order.program) == program(OF, 8, 3)
     assert {each.url.split("/")[6] for each in order.next} == {str(shard)}
-    assert (await endpoint.post(alive_path(UID, shard), f"Bearer {claims}", Alive(0, 1)))[0] == 200
-    assert (await endpoint.post(alive_path(UID, (shard + 1) % 3), f"Bearer {claims}", Alive(0, 1)))[0] == 403
+    assert (await endpoint.post(alive_path(UID, shard), f"Bearer {claims}", HeartbeatRequest(0, 1)))[0] == 200
+    assert (await endpoint.post(alive_path(UID, (shard + 1) % 3), f"Bearer {claims}", HeartbeatRequest(0, 1)))[0] == 403
 
 
 async def test_a_pod_that_carries_the_label_only_gets_nothing(endpoint: Endpoint) -> None:
@@ -201,8 +201,8 @@ async def test_a_pod_that_carries_the_label_only_gets_nothing(endpoint: Endpoint
 async def test_a_worker_speaks_of_its_own_shard_only(endpoint: Endpoint, what: tuple[str, int]) -> None:
     for path, body in (
         (urls_path(*what), b'{"start":0}'),
-        (alive_path(*what), Alive(0, 1)),
-        (PATH_ORDERS, Next(Ended(*what))),
+        (alive_path(*what), HeartbeatRequest(0, 1)),
+        (PATH_ORDERS, OrderRequest(EndedOrder(*what))),
     ):
         assert (await endpoint.post(path, f"Bearer {token()}", body))[0] == 403
     for number in ("-1", "x", "10000", "0.5"):
@@ -313,7 +313,7 @@ async def test_more_urls_with_those_of_arrays(endpoint: Endpoint) -> None:
 
 
 async def test_ended_is_a_hint_that_wakes_the_controller(endpoint: Endpoint) -> None:
-    said = Next(Ended(UID, 0))
+    said = OrderRequest(EndedOrder(UID, 0))
     assert (await endpoint.post(PATH_ORDERS, f"Bearer {token()}", said))[0] == 410, "it gets no other"
     assert endpoint.controller.remember(OF).hinted
     assert await endpoint.controller.work_queue.get() == OF
@@ -401,10 +401,10 @@ async def test_a_shared_worker_gets_one_order_after_the_other(endpoint: Endpoint
     order = msgspec.json.decode(body, type=Order)
     assert (code, order.uid, order.only) == (200, first.uid, False)
     assert decode_program(order.program).uid == first.uid
-    code, body = await endpoint.post(PATH_ORDERS, shared(), Next(Ended(first.uid, 0)))
+    code, body = await endpoint.post(PATH_ORDERS, shared(), OrderRequest(EndedOrder(first.uid, 0)))
     assert (code, msgspec.json.decode(body, type=Order).uid) == (200, second.uid)
-    assert (await endpoint.post(PATH_ORDERS, shared(), Next(Ended(second.uid, 0))))[0] == 204
-    assert (await endpoint.post(PATH_ORDERS, shared(), Next(leaving=True)))[0] == 410
+    assert (await endpoint.post(PATH_ORDERS, shared(), OrderRequest(EndedOrder(second.uid, 0))))[0] == 204
+    assert (await endpoint.post(PATH_ORDERS, shared(), OrderRequest(leaving=True)))[0] == 410
 
 
 async def test_a_dedicated_worker_s_order_is_its_only_one(endpoint: Endpoint) -> None:
@@ -435,11 +435,11 @@ async def test_signs_of_life(endpoint: Endpoint) -> None:
     owner = endpoint.offer()
     await endpoint.post(PATH_ORDERS, shared())
     path = alive_path(owner.uid, 0)
-    assert await endpoint.post(path, shared(), Alive(0, 1)) == (200, b"{}")
+    assert await endpoint.post(path, shared(), HeartbeatRequest(0, 1)) == (200, b"{}")
     endpoint.edit(owner, cancel=True)
-    code, body = await endpoint.post(path, shared(), Alive(0, 1))
-    assert (code, msgspec.json.decode(body, type=Told)) == (200, Told(stop=True))
-    assert await endpoint.post(alive_path(UID, 0), f"Bearer {token()}", Alive(0, 1)) == (200, b"{}")
+    code, body = await endpoint.post(path, shared(), HeartbeatRequest(0, 1))
+    assert (code, msgspec.json.decode(body, type=HeartbeatResponse)) == (200, HeartbeatResponse(stop=True))
+    assert await endpoint.post(alive_path(UID, 0), f"Bearer {token()}", HeartbeatRequest(0, 1)) == (200, b"{}")
 
 
 async def test_a_shared_worker_gets_more_urls_of_the_order_that_it_has(endpoint: Endpoint) -> None:

@@ -12,7 +12,7 @@ from quantumjob_contract import keys, names
 from quantumjob_contract.exit_codes import PERMANENT, Exit
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.reasons import Reason
-from quantumjob_contract.schema.orders import Ended, UrlsRequest
+from quantumjob_contract.schema.orders import EndedOrder, UrlsRequest
 from quantumjob_contract.schema.program import decode_program
 from quantumjob_contract.store_errors import StoreUnavailable
 from quantumjob_operator import clock
@@ -89,8 +89,8 @@ async def test_a_shared_worker_gets_jobs_of_its_own_namespace_only() -> None:
         parts.alive(pods[space], "uid-one")
         with pytest.raises(NotAssigned):
             await parts.order_service.urls(pods[space], "uid-one", 0, UrlsRequest(0))
-        parts.order_service.ended(pods[space], Ended("uid-one", 0))
-        parts.order_service.ended(pods[space], Ended("uid-one", 0, int(Exit.INTERNAL), "A lie."))
+        parts.order_service.ended(pods[space], EndedOrder("uid-one", 0))
+        parts.order_service.ended(pods[space], EndedOrder("uid-one", 0, int(Exit.INTERNAL), "A lie."))
     assert (turn_of(parts, uid_of("one")).pod, turn_of(parts, uid_of("one")).ended) == (pods["team"], False)
 
 
@@ -128,7 +128,7 @@ async def test_an_order_begins_the_time_of_waiting_anew(monkeypatch: pytest.Monk
     await parts.settle()
     assert await parts.ask(worker) is not None
     now += 29
-    assert await parts.ask(worker, Ended("uid-one", 0)) is None
+    assert await parts.ask(worker, EndedOrder("uid-one", 0)) is None
     now += 29
     assert await parts.ask(worker) is None
     now += 2
@@ -167,7 +167,7 @@ async def test_all_workers_but_one_make_room_for_another_namespace_s_first() -> 
     parts.autoscaler.offer(uid_of("far", "far"), [Assignment(0.03, 600.0, 3, clock.now())])
     parts.queue.hinder("far", WorkerState("waiting", Reason.UNSCHEDULABLE, "0/1"), 1, clock.now())
     with pytest.raises(NoMoreOrders):
-        await parts.ask(first, Ended("uid-one", 0))
+        await parts.ask(first, EndedOrder("uid-one", 0))
     order = await parts.ask(second)
     assert order is not None
     assert order.uid == "uid-two"
@@ -186,7 +186,7 @@ async def test_a_worker_that_leaves_says_how_its_order_ended_and_is_replaced() -
     worker = parts.hire()
     await parts.ask(worker)
     with pytest.raises(NoMoreOrders):
-        await parts.ask(worker, Ended("uid-one", 0), leaving=True)
+        await parts.ask(worker, EndedOrder("uid-one", 0), leaving=True)
     assert turn_of(parts, uid_of("one")).ended
     assert parts.autoscaler.pool.present("team", clock.now()) == len(parts.kube.of_kind(JOBS)) - 1
     await parts.autoscaler.reconcile("team")
@@ -219,7 +219,7 @@ async def test_ended_makes_the_controller_look() -> None:
     worker = parts.hire()
     await parts.ask(worker)
     parts.store_last(uid_of("one"))
-    assert await parts.ask(worker, Ended("uid-one", 0)) is None
+    assert await parts.ask(worker, EndedOrder("uid-one", 0)) is None
     await parts.settle()
     assert parts.kube.status("one")["phase"] == "Succeeded"
 
@@ -229,7 +229,7 @@ async def test_a_permanent_end_is_the_end(code: Exit) -> None:
     parts = await small("one")
     worker = parts.hire()
     await parts.ask(worker)
-    await parts.ask(worker, Ended("uid-one", 0, int(code), "Update the operator."))
+    await parts.ask(worker, EndedOrder("uid-one", 0, int(code), "Update the operator."))
     await parts.settle()
     found = parts.kube.status("one")
     assert (found["phase"], found["conditions"][-1]["message"]) == (
@@ -242,7 +242,7 @@ async def test_a_permanent_end_is_the_end(code: Exit) -> None:
 async def test_a_temporary_end_is_followed_by_another_attempt_as_often_as_the_limit_allows(time: Any) -> None:
     parts = await small("one", backoffLimit=2)
     worker = parts.hire()
-    ended = Ended("uid-one", 0, int(Exit.TEMPORARY), "The store could not be reached.")
+    ended = EndedOrder("uid-one", 0, int(Exit.TEMPORARY), "The store could not be reached.")
     for attempt in range(1, 4):
         order = await parts.ask(worker)
         assert order is not None
@@ -261,7 +261,7 @@ async def test_a_failure_of_an_order_that_the_worker_has_not_counts_nothing() ->
     parts = await small("one")
     worker, other = parts.hire("a"), parts.hire("b")
     await parts.ask(worker)
-    parts.order_service.ended(other, Ended("uid-one", 0, int(Exit.INTERNAL), "A lie."))
+    parts.order_service.ended(other, EndedOrder("uid-one", 0, int(Exit.INTERNAL), "A lie."))
     assignment = turn_of(parts, uid_of("one"))
     assert (assignment.pod, assignment.attempts, assignment.failure) == (worker, 0, None)
 
@@ -269,7 +269,7 @@ async def test_a_failure_of_an_order_that_the_worker_has_not_counts_nothing() ->
 async def test_what_is_said_of_jobs_that_are_not_there_leaves_nothing() -> None:
     parts = await small()
     worker = parts.hire()
-    for said in (Ended("nobody", 0), Ended("nobody", 0, int(Exit.TEMPORARY))):
+    for said in (EndedOrder("nobody", 0), EndedOrder("nobody", 0, int(Exit.TEMPORARY))):
         assert await parts.ask(worker, said) is None
     assert parts.alive(worker, "nobody").stop, "nobody needs it any more"
     with pytest.raises(NotAssigned):
@@ -414,7 +414,7 @@ async def test_after_a_restart_a_worker_s_end_is_heard(time: Any, offered: bool)
     if offered:
         await again.settle()
     parts.store_last(uid_of("one"))
-    assert await again.ask(worker, Ended("uid-one", 0)) is None
+    assert await again.ask(worker, EndedOrder("uid-one", 0)) is None
     await again.settle()
     assert parts.kube.status("one")["phase"] == "Succeeded"
 
@@ -445,7 +445,7 @@ async def test_a_dedicated_worker_gets_its_order_and_no_other() -> None:
     assert order is not None
     assert (order.uid, order.only) == (own.uid, True)
     assert [each.name for each in order.found] == ["000000"]
-    for said, leaving in ((Ended(own.uid, 0), False), (Ended(own.uid, 0), True), (None, True)):
+    for said, leaving in ((EndedOrder(own.uid, 0), False), (EndedOrder(own.uid, 0), True), (None, True)):
         with pytest.raises(NoMoreOrders):
             await parts.ask(only(own), said, leaving=leaving)
     assert parts.controller.remember(own).hinted
@@ -455,7 +455,7 @@ async def test_a_dedicated_worker_s_failure_is_its_job_s_to_tell() -> None:
     parts = dedicated()
     own = uid_of("own")
     with pytest.raises(NoMoreOrders):
-        await parts.ask(only(own), Ended(own.uid, 0, int(Exit.INTERNAL), "A defect."))
+        await parts.ask(only(own), EndedOrder(own.uid, 0, int(Exit.INTERNAL), "A defect."))
     assert not parts.controller.remember(own).hinted
     assert parts.queue.assignment(only(own)) is None
 
@@ -468,7 +468,7 @@ async def test_a_dedicated_worker_speaks_of_its_own_job_only() -> None:
     with pytest.raises(NotAssigned):
         await parts.order_service.urls(only(own), "uid-one", 0, UrlsRequest(0))
     with pytest.raises(NotAssigned):
-        await parts.ask(only(own), Ended("uid-one", 0))
+        await parts.ask(only(own), EndedOrder("uid-one", 0))
     first, *_ = await parts.order_service.urls(only(own), own.uid, 0, UrlsRequest(3))
     assert first.name == "000003"
 
@@ -506,7 +506,7 @@ async def test_done_from_a_pod_that_does_not_carry_the_order_is_a_hint_only() ->
     parts = await small("one")
     worker, other = parts.hire("a"), parts.hire("b")
     await parts.ask(worker)
-    parts.order_service.ended(other, Ended("uid-one", 0))
+    parts.order_service.ended(other, EndedOrder("uid-one", 0))
     assignment = turn_of(parts, uid_of("one"))
     assert (assignment.pod, assignment.ended, parts.queue.carried_by(worker.uid)) == (
         worker,
@@ -518,7 +518,7 @@ async def test_done_from_a_pod_that_does_not_carry_the_order_is_a_hint_only() ->
     assert not parts.kube.status("one").get("results"), "the store has nothing"
     assert (turn_of(parts, uid_of("one")).pod, assignment.failure) == (worker, None)
     parts.store_last(uid_of("one"))
-    parts.order_service.ended(other, Ended("uid-one", 0))
+    parts.order_service.ended(other, EndedOrder("uid-one", 0))
     await parts.settle()
     assert parts.kube.status("one")["phase"] == "Succeeded", "the store alone is believed"
 
@@ -627,7 +627,7 @@ async def test_a_worker_without_a_template_is_let_go_after_its_order() -> None:
     assert not parts.alive(worker, "uid-one").stop, "what it has it may finish"
     parts.store_last(uid_of("one"))
     with pytest.raises(NoMoreOrders):
-        await parts.ask(worker, Ended("uid-one", 0))
+        await parts.ask(worker, EndedOrder("uid-one", 0))
     await parts.settle()
     assert parts.kube.status("one")["phase"] == "Succeeded"
 

@@ -10,7 +10,7 @@ from quantumjob_contract import keys, names
 from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.reasons import Reason
-from quantumjob_contract.schema.orders import ALIVE_SECONDS, Ended
+from quantumjob_contract.schema.orders import ALIVE_SECONDS, EndedOrder
 from quantumjob_contract.schema.program import encode
 from quantumjob_contract.store_errors import StoreUnavailable
 from quantumjob_operator import clock, metrics
@@ -81,7 +81,7 @@ async def test_a_small_job_costs_one_status_write_and_one_event() -> None:
     assert await parts.ask(worker) is not None
     await parts.settle()
     parts.store_last()
-    assert await parts.ask(worker, Ended(OF.uid, 0)) is None
+    assert await parts.ask(worker, EndedOrder(OF.uid, 0)) is None
     await parts.settle()
     assert parts.writes() == ["status", "create events"]
     assert len(parts.kube.calls) == 2, "and it reads nothing"
@@ -95,7 +95,7 @@ async def test_a_small_job_costs_five_store_requests() -> None:
     """Those of the operator, and the one by which its worker stores the last segment."""
     parts, worker = await carried()
     parts.store_last()
-    await parts.ask(worker, Ended(OF.uid, 0))
+    await parts.ask(worker, EndedOrder(OF.uid, 0))
     await parts.settle()
     assert parts.status()["phase"] == "Succeeded"
     assert len(parts.store.requests) <= 5, parts.store.requests
@@ -104,7 +104,7 @@ async def test_a_small_job_costs_five_store_requests() -> None:
 async def test_a_finished_job_costs_no_call_and_no_memory() -> None:
     parts, worker = await carried()
     parts.store_last()
-    await parts.ask(worker, Ended(OF.uid, 0))
+    await parts.ask(worker, EndedOrder(OF.uid, 0))
     await parts.settle()
     parts.kube.calls.clear()
     parts.store.requests.clear()
@@ -113,7 +113,7 @@ async def test_a_finished_job_costs_no_call_and_no_memory() -> None:
         parts.router.quantumjob(last, gone)
         await parts.settle()
     parts.alive(worker, OF.uid)
-    await parts.ask(worker, Ended(OF.uid, 0))
+    await parts.ask(worker, EndedOrder(OF.uid, 0))
     await parts.settle()
     assert (parts.kube.calls, parts.store.requests) == ([], [])
     assert parts.controller.memory == {}
@@ -138,7 +138,7 @@ async def test_a_job_that_runs_for_a_while_says_where(time: Any) -> None:
     assert (found["phase"], found["worker"], doing(parts)["reason"]) == ("Running", worker.name, Reason.RUNNING)
     assert found["times"]["ordered"].startswith(first.strftime("%Y-%m-%dT%H:%M:%S"))
     parts.store_last()
-    await parts.ask(worker, Ended(OF.uid, 0))
+    await parts.ask(worker, EndedOrder(OF.uid, 0))
     await parts.settle()
     assert parts.status()["worker"] == worker.name
     assert list(parts.status()["times"])[:2] == ["accepted", "ordered"]
@@ -150,7 +150,7 @@ async def test_a_job_whose_results_wait_for_the_store_is_not_pending_again(time:
     assert (await parts.reconcile())["phase"] == "Running"
     parts.store_last()
     parts.store.pending.down = True
-    await parts.ask(worker, Ended(OF.uid, 0))
+    await parts.ask(worker, EndedOrder(OF.uid, 0))
     with pytest.raises(StoreUnavailable):
         await parts.settle()
     assert (parts.status()["phase"], doing(parts)["reason"]) == ("Storing", Reason.WAITING_FOR_STORE)
@@ -180,7 +180,7 @@ async def test_an_order_is_given_again_where_its_last_segment_is_missing_at_its_
     other = parts.hire("b")
     assert await parts.ask(other) is not None
     parts.store_last()
-    await parts.ask(other, Ended(OF.uid, 0))
+    await parts.ask(other, EndedOrder(OF.uid, 0))
     await parts.settle()
     assert parts.status()["phase"] == "Succeeded"
 
@@ -253,7 +253,7 @@ async def test_what_is_no_fault_of_the_job_costs_it_nothing(time: Any) -> None:
     worker = parts.hire("last")
     assert await parts.ask(worker) is not None
     parts.store_last()
-    await parts.ask(worker, Ended(OF.uid, 0))
+    await parts.ask(worker, EndedOrder(OF.uid, 0))
     await parts.settle()
     assert parts.status()["phase"] == "Succeeded"
 
@@ -261,7 +261,7 @@ async def test_what_is_no_fault_of_the_job_costs_it_nothing(time: Any) -> None:
 async def test_a_worker_that_says_it_has_ended_and_has_stored_nothing_ends_the_job() -> None:
     """A lie or a defect: nobody computes for ever for a worker that does not store."""
     parts, worker = await carried()
-    await parts.ask(worker, Ended(OF.uid, 0))
+    await parts.ask(worker, EndedOrder(OF.uid, 0))
     for _ in range(MISSES):
         with pytest.raises(NotEnded):
             await parts.reconcile()
@@ -274,7 +274,7 @@ async def test_a_worker_that_says_it_has_ended_and_has_stored_nothing_ends_the_j
 async def test_results_that_are_corrupt_are_never_complete() -> None:
     parts, worker = await carried()
     parts.store.pending.put_once(keys.segment(only(OF), keys.LAST), b"{}")
-    await parts.ask(worker, Ended(OF.uid, 0))
+    await parts.ask(worker, EndedOrder(OF.uid, 0))
     await parts.settle()
     assert failed(parts)["reason"] == Reason.RESULTS_CORRUPT
     assert keys.manifest(OF) not in parts.store.completed.objects
@@ -329,7 +329,7 @@ async def test_a_job_that_runs_is_stopped_and_keeps_what_is_done() -> None:
     assert parts.alive(worker, OF.uid).stop
     first = keys.segment_name(0)
     parts.store.pending.put_once(keys.segment(only(OF), first), encode(segment(OF, first, [result(0)], [])))
-    await parts.ask(worker, Ended(OF.uid, 0, int(Exit.TEMPORARY), "The operator stopped this order."))
+    await parts.ask(worker, EndedOrder(OF.uid, 0, int(Exit.TEMPORARY), "The operator stopped this order."))
     await parts.settle()
     assert (parts.status()["phase"], parts.status()["progress"]) == ("Cancelled", "1/2")
     assert failed(parts)["message"].endswith("It was cancelled by spec.cancel.")
@@ -339,7 +339,7 @@ async def test_a_cancelled_job_whose_worker_was_faster_is_done() -> None:
     parts, worker = await carried()
     parts.edit(cancel=True)
     parts.store_last()
-    await parts.ask(worker, Ended(OF.uid, 0))
+    await parts.ask(worker, EndedOrder(OF.uid, 0))
     await parts.settle()
     assert parts.status()["phase"] == "Succeeded"
 
@@ -439,7 +439,7 @@ async def test_a_code_that_no_worker_has_makes_no_figure_of_its_own() -> None:
     worker = parts.hire()
     before = sum(1 for _ in metrics.ORDERS_ENDED.collect()[0].samples)
     for code in range(1000, 1100):
-        await parts.ask(worker, Ended("nobody", 0, code))
+        await parts.ask(worker, EndedOrder("nobody", 0, code))
     assert sum(1 for _ in metrics.ORDERS_ENDED.collect()[0].samples) < before + 10
 
 
@@ -449,7 +449,7 @@ async def test_a_deleted_job_is_forgotten_and_its_worker_told(time: Any) -> None
     await parts.settle()
     assert parts.alive(worker, OF.uid).stop
     assert (parts.queue.assignment(only(OF)), parts.controller.memory) == (None, {})
-    assert await parts.ask(worker, Ended(OF.uid, 0, int(Exit.TEMPORARY))) is None
+    assert await parts.ask(worker, EndedOrder(OF.uid, 0, int(Exit.TEMPORARY))) is None
 
 
 def cancelled_elsewhere(**spec: Any) -> FakeKube:
@@ -512,7 +512,7 @@ async def test_a_cancelled_job_whose_worker_speaks_after_a_restart_keeps_what_is
         assert not status.is_terminal(parts.status()), "its worker stores what is done first"
     parts.store.pending.put_once(keys.program(OF), encode(program_of(quantumjob())))
     parts.store_last()
-    await parts.ask(worker, Ended(OF.uid, 0))
+    await parts.ask(worker, EndedOrder(OF.uid, 0))
     await parts.settle()
     assert parts.status()["phase"] == "Succeeded"
 
@@ -529,7 +529,7 @@ async def test_a_cancelled_job_is_decided_when_its_worker_has_spoken_after_a_res
     if says == "nothing more":
         time.passes(SILENT_SECONDS + 1)
     else:
-        await parts.ask(worker, Ended(OF.uid, 0, int(Exit.TEMPORARY), "The operator stopped this order."))
+        await parts.ask(worker, EndedOrder(OF.uid, 0, int(Exit.TEMPORARY), "The operator stopped this order."))
     assert (await parts.reconcile())["phase"] == "Cancelled"
 
 
@@ -626,7 +626,7 @@ async def test_a_cancel_does_not_overtake_a_worker_of_which_only_a_lost_draft_kn
     await again.settle()
     assert again.status() == {}, "whoever has it would not be heard yet"
     assert again.alive(worker, OF.uid).stop
-    await again.ask(worker, Ended(OF.uid, 0, int(Exit.TEMPORARY), "The operator stopped this order."))
+    await again.ask(worker, EndedOrder(OF.uid, 0, int(Exit.TEMPORARY), "The operator stopped this order."))
     time.passes(PAUSE_SECONDS + 1)
     await again.reconcile()
     assert again.status()["phase"] == "Cancelled"

@@ -11,7 +11,7 @@ from quantumjob_contract import keys
 from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.keys import Owner, Shard
 from quantumjob_contract.reasons import Reason
-from quantumjob_contract.schema.orders import Ended, Order
+from quantumjob_contract.schema.orders import EndedOrder, Order
 from quantumjob_contract.schema.program import encode
 from quantumjob_operator.kubernetes.client import JOBS, PODS
 from quantumjob_operator.orders.service import NoMoreOrders, NotAssigned
@@ -63,8 +63,8 @@ def what(order: Order | None) -> tuple[str, int] | None:
     return None if order is None else (order.uid, order.shard)
 
 
-def ended(number: int, code: Exit = Exit.DONE, message: str = "") -> Ended:
-    return Ended(OF.uid, number, int(code), message)
+def ended(number: int, code: Exit = Exit.DONE, message: str = "") -> EndedOrder:
+    return EndedOrder(OF.uid, number, int(code), message)
 
 
 async def test_each_worker_gets_another_shard_and_only_its_own_keys() -> None:

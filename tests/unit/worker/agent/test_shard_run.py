@@ -20,7 +20,7 @@ from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.backend import Backend, Noise, Readout
 from quantumjob_contract.schema.object_ref import ObjectRef
-from quantumjob_contract.schema.orders import Ended, Next
+from quantumjob_contract.schema.orders import EndedOrder, OrderRequest
 from quantumjob_contract.schema.program import Circuit
 from quantumjob_contract.schema.results import Expectations
 from quantumjob_worker import loaders
@@ -47,7 +47,7 @@ def test_a_tiny_job_is_one_put(fake: Fake, carry_out: Any) -> None:
         ("PUT", fake.pending(keys.LAST)),
         ("POST", "/v1/orders"),
     ]
-    assert fake.asked == [Next(), Next(ended=Ended(OWNER.uid, 0, computed=2), leaving=True)]
+    assert fake.asked == [OrderRequest(), OrderRequest(ended=EndedOrder(OWNER.uid, 0, computed=2), leaving=True)]
     assert fake.tokens == ["Bearer secret-token"] * 2
     found = fake.all_results()
     assert [found[i].metadata.seed for i in range(2)] == [7, 7 + 2113]
@@ -131,7 +131,7 @@ def test_everything_was_there(fake: Fake, carry_out: Any) -> None:
     fake.requests.clear()
     assert carry_out().reason == "Done"
     assert fake.requests == [("POST", "/v1/orders")] * 2
-    assert fake.asked[-1].ended == Ended(OWNER.uid, 0, computed=0)
+    assert fake.asked[-1].ended == EndedOrder(OWNER.uid, 0, computed=0)
 
 
 @pytest.mark.usefixtures("each_pub_a_segment")

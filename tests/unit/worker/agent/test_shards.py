@@ -11,7 +11,7 @@ from worker_tasks import InProcess
 
 from quantumjob_contract import keys, limits
 from quantumjob_contract.schema.object_ref import ObjectRef
-from quantumjob_contract.schema.orders import Ended
+from quantumjob_contract.schema.orders import EndedOrder
 from quantumjob_contract.schema.program import Circuit, Program
 from quantumjob_worker.errors import Stopped
 
@@ -72,7 +72,7 @@ def test_a_worker_writes_and_tells_of_its_own_shard_alone(fake: Fake, carry_out:
     assert list(fake.objects) == [f"team/{OWNER.uid}/2/last.json"]
     last = fake.segment(keys.LAST, 2)
     assert (last.shard, [pub.index for pub in last.pubs]) == (2, [2, 5])
-    assert fake.asked[-1].ended == Ended(OWNER.uid, 2, computed=2)
+    assert fake.asked[-1].ended == EndedOrder(OWNER.uid, 2, computed=2)
     assert fake.count("GET") == 0, "of other shards' circuits nothing is fetched"
 
 

@@ -13,7 +13,13 @@ from worker_tasks import InProcess
 from quantumjob_contract import keys
 from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.schema.object_ref import ObjectRef
-from quantumjob_contract.schema.orders import POLL_SECONDS, Alive, Ended, Next, Told
+from quantumjob_contract.schema.orders import (
+    POLL_SECONDS,
+    EndedOrder,
+    HeartbeatRequest,
+    HeartbeatResponse,
+    OrderRequest,
+)
 from quantumjob_contract.schema.program import Circuit
 from quantumjob_worker.agent import heartbeat, order, recycling
 from quantumjob_worker.agent.recycling import RecyclingPolicy
@@ -45,8 +51,8 @@ def last(uid: str) -> str:
 
 def test_a_shared_worker_takes_one_order_after_the_other(shared: Fake, carry_out: Any) -> None:
     assert carry_out().message == "This worker has had 3 orders."
-    told = [Next(ended=Ended(uid, 0, computed=number)) for number, uid in enumerate(UIDS, start=1)]
-    assert shared.asked == [Next(), *told]
+    told = [OrderRequest(ended=EndedOrder(uid, 0, computed=number)) for number, uid in enumerate(UIDS, start=1)]
+    assert shared.asked == [OrderRequest(), *told]
     assert set(shared.objects) == {last(uid) for uid in UIDS}
 
 
@@ -85,7 +91,7 @@ def test_a_store_that_is_away_fails_the_order(shared: Fake, carry_out: Any, monk
     monkeypatch.setattr(order, "STORE_SECONDS", -1.0)
     shared.faults["PUT", keys.prefix(OWNER)] = [503] * 99
     carry_out()
-    assert shared.asked[1].ended == Ended("uid-1", 0, Exit.TEMPORARY, "The store could not be reached.", 1)
+    assert shared.asked[1].ended == EndedOrder("uid-1", 0, Exit.TEMPORARY, "The store could not be reached.", 1)
     assert set(shared.objects) == {last(uid) for uid in UIDS[1:]}
 
 
@@ -94,7 +100,7 @@ def test_the_end_of_an_order_is_told_until_it_is_heard(shared: Fake, carry_out: 
     del shared.orders[1:]
     runner = InProcess(p0=[lambda: shared.answers.extend([503, 500, 204, 204])])
     carry_out(runner)
-    ended = Ended("uid-1", 0, computed=1)
+    ended = EndedOrder("uid-1", 0, computed=1)
     assert [question.ended for question in shared.asked] == [None] * 4 + [ended] * 3 + [None] * 2
 
 
@@ -105,7 +111,7 @@ def test_a_dedicated_worker_leaves_with_its_order(fake: Fake, carry_out: Any) ->
     with pytest.raises(WorkerExit) as end:
         carry_out()
     assert end.value.code == Exit.TEMPORARY
-    assert fake.asked[1:] == [Next(ended=Ended("uid-1", 0, 75, end.value.message, 1), leaving=True)]
+    assert fake.asked[1:] == [OrderRequest(ended=EndedOrder("uid-1", 0, 75, end.value.message, 1), leaving=True)]
 
 
 @pytest.mark.parametrize("answer", [500, 403, 204])
@@ -172,7 +178,7 @@ def test_sigterm_while_idle(shared: Fake, carry_out: Any, orders: int) -> None:
         shared.answers = []
         runner = InProcess(p0=[lambda: shared.answers.append(204)])
         assert carry_out(runner, sleep=stop).reason == "Done"
-        assert shared.asked[-1] == Next(ended=Ended("uid-1", 0, computed=1), leaving=True)
+        assert shared.asked[-1] == OrderRequest(ended=EndedOrder("uid-1", 0, computed=1), leaving=True)
         return
     with pytest.raises(Stopped):
         carry_out(sleep=stop)
@@ -205,7 +211,7 @@ def test_a_worker_retires(shared: Fake, carry_out: Any, monkeypatch: pytest.Monk
     monkeypatch.setattr(recycling, "MAX_ORDERS", 2)
     caplog.set_level("INFO", "quantumjob_worker.agent.worker")
     assert carry_out().reason == "Done"
-    assert shared.asked[-1] == Next(ended=Ended("uid-2", 0, computed=2), leaving=True)
+    assert shared.asked[-1] == OrderRequest(ended=EndedOrder("uid-2", 0, computed=2), leaving=True)
     assert [order.uid for order in shared.orders] == ["uid-3"]
     assert "it has had 2 orders" in [getattr(record, "reason", "") for record in caplog.records]
 
@@ -254,7 +260,7 @@ def test_the_operator_stops_an_order(fake: Fake, carry_out: Any, only: bool) -> 
         carry_out(runner)
         assert last("uid-2") in fake.objects
     ended = fake.asked[1].ended
-    assert ended == Ended(OWNER.uid, 0, Exit.TEMPORARY, "The operator stopped this order.", 2)
+    assert ended == EndedOrder(OWNER.uid, 0, Exit.TEMPORARY, "The operator stopped this order.", 2)
     assert [result.index for result in fake.segment("000000").pubs] == [0, 1]
 
 
@@ -286,7 +292,7 @@ def test_a_wait_is_cut_into_pieces_by_signs() -> None:
     class Client:
         def alive(self, _order: Any, message: Any) -> Any:
             slept.append(message)
-            return Told(stop=len(slept) > 4)
+            return HeartbeatResponse(stop=len(slept) > 4)
 
     def sleep(seconds: float) -> None:
         slept.append(seconds)
@@ -294,7 +300,7 @@ def test_a_wait_is_cut_into_pieces_by_signs() -> None:
 
     signs = heartbeat.Heartbeat(Client(), None, clock=lambda: now[0], sleep=sleep)  # type: ignore[arg-type]
     signs.wait(5.0)
-    sign = Alive(0, 0)
+    sign = HeartbeatRequest(0, 0)
     assert slept == [2.0, sign, 2.0, sign, 1.0]
     with pytest.raises(OrderFailed):
         signs.wait(5.0)
@@ -319,7 +325,7 @@ def test_a_sign_that_cannot_be_given_harms_nothing(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("t")
     client = OrdersClient("http://127.0.0.1:1", "", str(tmp_path / "token"))
     order: Any = type("Order", (), {"uid": "u", "shard": 0})
-    assert client.alive(order, Alive(0, 1)) == Told()
+    assert client.alive(order, HeartbeatRequest(0, 1)) == HeartbeatResponse()
 
 
 def test_an_operator_that_is_gone_without_a_word_is_noticed_soon(

@@ -16,7 +16,7 @@ from quantumjob_contract import keys, limits, transfer
 from quantumjob_contract.pubs.qpy_file import HEAD_BYTES, WITH_TABLE
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.object_ref import ObjectRef
-from quantumjob_contract.schema.program import Listed, Program
+from quantumjob_contract.schema.program import Program, PubsReference
 from quantumjob_contract.schema.results import PubResult
 from quantumjob_worker.errors import PubFailed, WorkerExit
 from quantumjob_worker.inputs.pub_list import ListedPubs
@@ -29,8 +29,8 @@ def line(**more: Any) -> bytes:
     return json.dumps({"circuit": {"format": "OpenQASM2", "inline": BELL}} | more).encode()
 
 
-def listing(data: bytes, *, shots: int = 100, pubs: int | None = None) -> Listed:
-    return Listed(KEY, transfer.sha256(data), data.count(b"\n") + 1 if pubs is None else pubs, shots)
+def listing(data: bytes, *, shots: int = 100, pubs: int | None = None) -> PubsReference:
+    return PubsReference(KEY, transfer.sha256(data), data.count(b"\n") + 1 if pubs is None else pubs, shots)
 
 
 def listed(fake: Fake, *lines: bytes, parallelism: int = 1) -> Program:
@@ -188,7 +188,7 @@ def in_qpy(fake: Fake, many: int, parameters: bytes | None = None) -> Program:
     qpy.dump(found, file, version=WITH_TABLE)
     data = file.getvalue()
     fake.objects[f"circuits/{KEY}"] = data
-    made = Listed(KEY, transfer.sha256(data), many, 100, "QPY")
+    made = PubsReference(KEY, transfer.sha256(data), many, 100, "QPY")
     if parameters is not None:
         fake.objects["circuits/beside"] = parameters
         made = msgspec.structs.replace(made, parameters=ObjectRef("beside", transfer.sha256(parameters)))

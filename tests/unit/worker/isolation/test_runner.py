@@ -14,7 +14,7 @@ from worker_tasks import task
 from quantumjob_contract import keys
 from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.schema.object_ref import ObjectRef
-from quantumjob_contract.schema.orders import Told
+from quantumjob_contract.schema.orders import HeartbeatResponse
 from quantumjob_contract.schema.program import Circuit
 from quantumjob_worker import ipc
 from quantumjob_worker.agent import heartbeat
@@ -125,7 +125,7 @@ def test_a_segment_that_needs_no_child_waits_with_signs_of_life(
 
 @pytest.mark.usefixtures("fast")
 def test_an_order_that_is_stopped_before_its_first_child(signs: Fake, importing: Importing, carry_out: Any) -> None:
-    signs.told = [Told(stop=True)]
+    signs.told = [HeartbeatResponse(stop=True)]
     signs.make_order(job(BELL))
     with pytest.raises(WorkerExit) as end:
         carry_out(importing.runner)
