@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 
 import httpx
 
-from quantumjob import calls, models
-from quantumjob.connection import TokenSource, find
-from quantumjob.transport import PATIENCE_SECONDS, Async
+from quantumjob import models
+from quantumjob.rest import calls
+from quantumjob.rest.connection import TokenSource, find
+from quantumjob.rest.transport import PATIENCE_SECONDS, Async
 
 JSON = calls.JSON
 Rows = list[models.JobRow]

@@ -9,8 +9,9 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from quantumjob import calls, errors, models
+from quantumjob import errors, models
 from quantumjob.client import Client
+from quantumjob.rest import calls
 
 QUICK_SECONDS: Final = 1.0
 """A job that takes less shows no bar."""

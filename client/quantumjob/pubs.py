@@ -14,7 +14,7 @@ from qiskit.primitives.containers.sampler_pub import SamplerPub
 from qiskit.quantum_info import SparseObservable, SparsePauliOp
 
 from quantumjob import circuits
-from quantumjob.encoding import encoded
+from quantumjob.rest.json_body import encoded
 from quantumjob_contract import limits
 from quantumjob_contract.schema.program import default_name
 

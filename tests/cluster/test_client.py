@@ -25,8 +25,9 @@ from rest import SERVICE, account, authority, connected
 from scipy.optimize import minimize
 
 import cluster
-from quantumjob import Client, Estimator, Job, JobFailed, Sampler, errors, incluster
-from quantumjob.connection import find
+from quantumjob import Client, Estimator, Job, JobFailed, Sampler, errors
+from quantumjob.rest import service_account
+from quantumjob.rest.connection import find
 
 JSON = dict[str, Any]
 PAGE = Path(__file__).parents[2] / "docs/client.md"
@@ -310,7 +311,7 @@ def test_the_service_s_authority_is_found_from_a_pod_s_account(
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
     where = find(environment={"KUBECONFIG": "none"}, account=tmp_path)
-    assert where == (incluster.SERVICE, namespace.name, where.token, authority())
+    assert where == (service_account.SERVICE, namespace.name, where.token, authority())
     assert where.token() == token
 
 

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from quantumjob import AsyncClient, Client, JobFailed, Unreachable, WaitTimeout, calls, errors
+from quantumjob import AsyncClient, Client, JobFailed, Unreachable, WaitTimeout, errors
+from quantumjob.rest import calls
 from support.service import TOKEN, URL, Running
 
 BELL = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n'

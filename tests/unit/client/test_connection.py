@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from quantumjob import NotConfigured, kubeconfig
-from quantumjob.connection import Connection, find
-from quantumjob.incluster import SERVICE
+from quantumjob import NotConfigured
+from quantumjob.rest import kubeconfig
+from quantumjob.rest.connection import Connection, find
+from quantumjob.rest.service_account import SERVICE
 
 JSON = dict[str, Any]
 HERE = "https://jobs.example.org"

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from quantumjob import errors, models
-from quantumjob.encoding import encoded
+from quantumjob.rest.json_body import encoded
 
 JSON = dict[str, Any]
 T = TypeVar("T")

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from quantumjob import incluster, kubeconfig
 from quantumjob.errors import NotConfigured
+from quantumjob.rest import kubeconfig, service_account
 
 TokenSource = str | Callable[[], str]
 
@@ -45,12 +45,12 @@ def find(
     namespace: str | None = None,
     ca: str | None = None,
     environment: Mapping[str, str] = os.environ,
-    account: Path = incluster.ACCOUNT,
+    account: Path = service_account.ACCOUNT,
 ) -> Connection:
     """Raises NotConfigured."""
-    pod = incluster.Account(account) if (account / "token").exists() else None
+    pod = service_account.Account(account) if (account / "token").exists() else None
     context = functools.cache(lambda: kubeconfig.current(environment))
-    where = url or environment.get(URL) or (incluster.SERVICE if pod else None)
+    where = url or environment.get(URL) or (service_account.SERVICE if pod else None)
     if not where:
         raise NotConfigured(
             f"No service found. Looked at: the argument url (--url), {URL}, and whether this is a pod ({account}). "
@@ -61,7 +61,7 @@ def find(
     if (
         given is None
         and pod
-        and urllib.parse.urlsplit(where).hostname == urllib.parse.urlsplit(incluster.SERVICE).hostname
+        and urllib.parse.urlsplit(where).hostname == urllib.parse.urlsplit(service_account.SERVICE).hostname
     ):
         given = pod.authority()
     space = namespace or environment.get(NAMESPACE) or (pod.namespace if pod else None) or context().namespace
@@ -71,7 +71,7 @@ def find(
 def _token(
     token: TokenSource | None,
     environment: Mapping[str, str],
-    pod: incluster.Account | None,
+    pod: service_account.Account | None,
     context: Callable[[], kubeconfig.Context],
 ) -> tuple[TokenSource, str]:
     """And what to call it."""
@@ -87,7 +87,7 @@ def _token(
         return found, "kubeconfig"
     raise NotConfigured(
         f"No token found. Looked at: the argument token, {TOKEN}, {TOKEN_FILE}, the pod's service account "
-        f"({incluster.ACCOUNT}), and kubeconfig ({context().told}). Set {TOKEN}, for example to the output of "
+        f"({service_account.ACCOUNT}), and kubeconfig ({context().told}). Set {TOKEN}, for example to the output of "
         "`kubectl create token ACCOUNT`."
     )
 

@@ -16,9 +16,9 @@ import httpx
 import stamina
 
 from quantumjob import errors
-from quantumjob.calls import Answer, Call, Request
-from quantumjob.connection import CA, Connection
-from quantumjob.received import Body
+from quantumjob.rest.calls import Answer, Call, Request
+from quantumjob.rest.connection import CA, Connection
+from quantumjob.rest.resumable_download import Body
 
 T = TypeVar("T")
 
