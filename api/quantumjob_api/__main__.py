@@ -1,4 +1,4 @@
-"""The service's process: the API, and the health answers on a port of their own."""
+"""Runs the REST service: the API on one port, health and metrics on another."""
 
 from __future__ import annotations
 
@@ -25,17 +25,18 @@ from quantumjob_contract.store import StoreDirectory
 from quantumjob_contract.store.aio import Stores
 from quantumjob_contract.store_errors import StoreMisconfigured
 
-logger = logging.getLogger(f"{__package__}.main")  # its __name__ is another
+logger = logging.getLogger(f"{__package__}.main")  # its __name__ is __main__
 
-# In memory at a time, at the most that clients can bring about, of the 512 MiB that the pod may have:
-#   75 MiB the process; 64 of 512 connections, what each has not taken yet; 64 of bodies and what they are parsed to;
-#   160 of segments; 120 of manifests and lists, as they are read; 12 of 192 waiters.
-READING = 64 << 20
-"""A segment takes up to two and a half times its bytes: as text, as samples, as an answer."""
+# What clients can bring into memory at a time, at most, of the pod's limit of 512 MiB:
+#   75 MiB the process; 64 unread answers of 512 connections; 64 bodies and their parsed form; 160 segments;
+#   120 manifests and lists that are being read; 12 for 192 waiting requests.
+SEGMENT_BYTES = 64 << 20
+"""Bytes of segments that are read at a time; each takes up to 2.5 times as much: as text, as samples, as JSON."""
 HEAD_BYTES = 64 * 1024
-OPENING = 3
-LISTS = 2
-LISTING = 4
+"""Of a request: two tokens of 16 KiB and the rest fit."""
+MANIFESTS = 3
+JOB_LISTS = 2
+HISTORY_LISTS = 4
 GRACE_SECONDS = 10
 
 
@@ -45,10 +46,10 @@ async def open_service(settings: ServiceSettings, directory: StoreDirectory) -> 
         stores=Stores(directory),
         bodies=BodyBudget(NamespaceQuota(settings.max_body_bytes, settings.max_body_bytes // 2)),
         waiting=NamespaceQuota(settings.max_waiting, -(-settings.max_waiting // 2)),
-        reading=NamespaceQuota(READING, READING // 2),
-        opening=asyncio.Semaphore(OPENING),
-        lists=asyncio.Semaphore(LISTS),
-        listing=NamespaceQuota(LISTING, LISTING // 2),
+        segment_bytes=NamespaceQuota(SEGMENT_BYTES, SEGMENT_BYTES // 2),
+        manifests=asyncio.Semaphore(MANIFESTS),
+        job_lists=asyncio.Semaphore(JOB_LISTS),
+        history_lists=NamespaceQuota(HISTORY_LISTS, HISTORY_LISTS // 2),
     )
 
 
@@ -70,7 +71,7 @@ def configured(app: ASGIApp) -> uvicorn.Config:
 
 
 def certificate(settings: ServiceSettings) -> ssl.SSLContext | None:
-    """What the service proves itself by; None where it is given nothing, and a proxy stands before it."""
+    """The serving certificate; None without one, where a proxy terminates TLS."""
     if not (settings.tls_dir / "tls.crt").exists():
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -79,7 +80,7 @@ def certificate(settings: ServiceSettings) -> ssl.SSLContext | None:
 
 
 def unready(directory: StoreDirectory) -> str:
-    """Why nobody can be served; empty if all is well. Kubernetes and the store may come and go."""
+    """Why the pod is not ready, or an empty string. Whether Kubernetes and the store respond does not matter here."""
     try:
         directory.open()
     except StoreMisconfigured as error:
@@ -89,7 +90,7 @@ def unready(directory: StoreDirectory) -> str:
 
 async def run(settings: ServiceSettings) -> None:
     context = certificate(settings)
-    directory = StoreDirectory(settings.store_dir)  # one, which knows what it has read
+    directory = StoreDirectory(settings.store_dir)  # shared, since it caches what it has read
     keeping = asyncio.create_task(certificates.keep(context, settings.tls_dir)) if context else None
     answers = health.application(metrics.REGISTRY, lambda: "", lambda: unready(directory))
     try:
@@ -105,10 +106,10 @@ async def run(settings: ServiceSettings) -> None:
 def main() -> None:
     settings = ServiceSettings()
     if not settings.kubernetes_url:
-        raise SystemExit("set QUANTUMJOB_API_KUBERNETES_URL: this is no pod")
+        raise SystemExit("The API server is unknown outside a pod: set QUANTUMJOB_API_KUBERNETES_URL.")
     logs.configure(__package__)
     logger.info("Starting", extra={"kubernetes": settings.kubernetes_url})
-    gc.freeze()  # a collection would go through all that was imported, for tens of milliseconds
+    gc.freeze()  # else a collection visits all that was imported, for tens of milliseconds
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run(settings))
 

@@ -1,4 +1,4 @@
-"""The application: its routes, and an answer to every error."""
+"""Builds the ASGI application: the routes, and a problem response for every exception."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from starlette.routing import Route
 from quantumjob_api.kubernetes.watch import ClientDisconnected
 from quantumjob_api.model import schemas
 from quantumjob_api.model.submission import invalid
-from quantumjob_api.problems import ApiProblem, ProblemReason
+from quantumjob_api.problems import ApiProblem, ApiReason
 from quantumjob_api.routes import circuits, events, history, jobs, results
 from quantumjob_api.service import Service
 from quantumjob_contract.store_errors import ObjectNotFound, StoreError
@@ -28,17 +28,17 @@ logger = logging.getLogger(__name__)
 JSON = dict[str, Any]
 VERSION: Final = "v1"
 DESCRIPTION: Final = (
-    "Submit quantum jobs, follow them, and retrieve results, also of jobs that are long gone. A job is a QuantumJob: "
-    "the same that kubectl shows. Every call acts in Kubernetes with the bearer token of its Authorization header, so "
-    "the rights that its owner has on `quantumjobs` are all that counts here. Errors are problem details (RFC 9457)."
+    "Submit quantum jobs, follow them, and get their results, also after a job was deleted. A job is a QuantumJob, the "
+    "same as in kubectl. Every call acts in Kubernetes with the bearer token of its Authorization header and needs the "
+    "rights on `quantumjobs` that kubectl would need. Errors are problem details (RFC 9457)."
 )
 PARTS: Final = (jobs, events, results, history, circuits)
 REFERRED: Final = (schemas.CircuitSubmission, schemas.SpecSubmission, schemas.ProblemDetails)
-"""Schemas of bodies and errors, which FastAPI does not see: it reads neither."""
+"""Schemas that the description refers to by name: FastAPI parses no body here and makes no error."""
 
 
 def create(open_service: Callable[[], Awaitable[Service]]) -> FastAPI:
-    """The application of a service, which is opened as the process starts."""
+    """The application. `open_service` is awaited when the server starts."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -53,7 +53,7 @@ def create(open_service: Callable[[], Awaitable[Service]]) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        # By the Host header, which anybody can write.
+        # A redirect would use the Host header, which the client controls.
         redirect_slashes=False,
     )
     for part in PARTS:
@@ -74,7 +74,7 @@ def create(open_service: Callable[[], Awaitable[Service]]) -> FastAPI:
 
 
 def described(app: FastAPI) -> JSON:
-    """OpenAPI: FastAPI's, with the shapes of answers that are written as plain JSON."""
+    """FastAPI's OpenAPI description, and the schemas that it does not collect by itself."""
     if app.openapi_schema is None:
         schema = FastAPI.openapi(app)
         _, shapes = models_json_schema(
@@ -91,19 +91,21 @@ async def _problem(_: Request, error: ApiProblem) -> Response:
 
 
 async def _http(request: Request, error: HTTPException) -> Response:
-    """What the router says by itself."""
+    """Converts the router's own errors."""
     if error.status_code == 405:
         allow = ", ".join(sorted(_methods(request)))
         return ApiProblem(
-            ProblemReason.METHOD_NOT_ALLOWED, "This path does not take this method.", {"Allow": allow}
+            ApiReason.METHOD_NOT_ALLOWED,
+            "The path does not support this method: see Allow.",
+            {"Allow": allow},
         ).response()
     if error.status_code == 404:
-        return ApiProblem(ProblemReason.NOT_FOUND, "There is no such path: see /openapi.json.").response()
-    return ApiProblem(ProblemReason.INVALID_REQUEST, "The request cannot be read.").response()
+        return ApiProblem(ApiReason.NOT_FOUND, "The path does not exist: /openapi.json lists all paths.").response()
+    return ApiProblem(ApiReason.INVALID_REQUEST, "The request is malformed: see /openapi.json.").response()
 
 
 def _methods(request: Request) -> set[str]:
-    """What the path takes; the router knows of one route only."""
+    """All methods of the path. The router's error names those of one route only."""
     parts = [route for part in PARTS for route in part.router.routes if isinstance(route, Route)]
     found = [route.methods or set() for route in parts if route.path_regex.match(request.scope["path"])]
     return set().union(*found)
@@ -115,16 +117,16 @@ async def _invalid(_: Request, error: RequestValidationError) -> Response:
 
 async def _store(_: Request, error: Exception) -> Response:
     if isinstance(error, ObjectNotFound):
-        return ApiProblem(ProblemReason.NOT_FOUND, "There is no such object.").response()
-    logger.warning("The store does not serve", extra={"cause": f"{type(error).__name__}: {error}"})
-    return ApiProblem(ProblemReason.STORE_UNAVAILABLE, "The object store does not serve: try again.").response()
+        return ApiProblem(ApiReason.NOT_FOUND, "The object does not exist in the store.").response()
+    logger.warning("The object store failed", extra={"cause": f"{type(error).__name__}: {error}"})
+    return ApiProblem(ApiReason.STORE_UNAVAILABLE, "The object store failed: try again later.").response()
 
 
 async def _gone(_: Request, __: Exception) -> Response:
-    """Nobody reads it."""
+    """The client has disconnected; the status is for the log."""
     return Response(status_code=408)
 
 
 async def _internal(_: Request, __: Exception) -> Response:
-    """The log has the trace: Starlette raises it on."""
-    return ApiProblem(ProblemReason.INTERNAL, "A defect of the service; its log says more.").response()
+    """The log has the traceback: Starlette re-raises the exception."""
+    return ApiProblem(ApiReason.INTERNAL, "The service failed on this request: its log has the cause.").response()

@@ -1,4 +1,4 @@
-"""What the service counts, for Prometheus: GET /metrics on the health port."""
+"""Prometheus metrics of the service, served at /metrics on the health port."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ REGISTRY: Final = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
 
 REQUESTS: Final = Counter(
-    "quantumjob_api_requests", "Requests answered.", ["method", "route", "status"], registry=REGISTRY
+    "quantumjob_api_requests", "Completed requests.", ["method", "route", "status"], registry=REGISTRY
 )
 SECONDS: Final = Histogram(
     "quantumjob_api_request_seconds",
-    "Time until the answer was complete; long polls and event streams among them.",
+    "Seconds until the response was complete, including long polls and event streams.",
     ["route"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
     registry=REGISTRY,
 )
-ACTIVE: Final = Gauge("quantumjob_api_requests_active", "Requests at work.", registry=REGISTRY)
-CONNECTIONS: Final = Gauge("quantumjob_api_connections", "Connections that are open.", registry=REGISTRY)
+ACTIVE: Final = Gauge("quantumjob_api_requests_active", "Requests in progress.", registry=REGISTRY)
+CONNECTIONS: Final = Gauge("quantumjob_api_connections", "Open connections.", registry=REGISTRY)
 CLOSED: Final = Counter(
     "quantumjob_api_connections_closed",
-    "Connections that the service has closed, by cause.",
+    "Connections that the service closed, by cause.",
     ["cause"],
     registry=REGISTRY,
 )

@@ -1,4 +1,4 @@
-"""Every error that the service answers with: problem details (RFC 9457) of a closed list of reasons."""
+"""Errors of the service as problem details (RFC 9457) with a closed list of reasons."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ TYPES: Final = "https://quantumjobs.io/problems/"
 MEDIA_TYPE: Final = "application/problem+json"
 
 
-class ProblemReason(StrEnum):
-    """Why a request has failed; the last part of the problem's `type`."""
+class ApiReason(StrEnum):
+    """Why a request failed: the last part of the problem's `type`."""
 
     TOKEN_IN_QUERY = "TokenInQuery"
     INVALID_REQUEST = "InvalidRequest"
@@ -43,40 +43,40 @@ class ProblemReason(StrEnum):
     STORE_UNAVAILABLE = "StoreUnavailable"
 
 
-STATUS: Final[dict[ProblemReason, int]] = {
-    ProblemReason.TOKEN_IN_QUERY: 400,
-    ProblemReason.INVALID_REQUEST: 422,
-    ProblemReason.UNAUTHORIZED: 401,
-    ProblemReason.FORBIDDEN: 403,
-    ProblemReason.NOT_FOUND: 404,
-    ProblemReason.NO_RESULT: 404,
-    ProblemReason.METHOD_NOT_ALLOWED: 405,
-    ProblemReason.SLOW_BODY: 408,
-    ProblemReason.ALREADY_EXISTS: 409,
-    ProblemReason.IDEMPOTENCY_CONFLICT: 409,
-    ProblemReason.JOB_ENDED: 409,
-    ProblemReason.NOT_FINISHED: 409,
-    ProblemReason.CONTINUE_EXPIRED: 410,
-    ProblemReason.LENGTH_REQUIRED: 411,
-    ProblemReason.BODY_TOO_LARGE: 413,
-    ProblemReason.UNSUPPORTED_MEDIA_TYPE: 415,
-    ProblemReason.RANGE_NOT_SATISFIABLE: 416,
-    ProblemReason.INVALID_JOB: 422,
-    ProblemReason.CHECKSUM_MISMATCH: 422,
-    ProblemReason.TOO_MANY_REQUESTS: 429,
-    ProblemReason.INTERNAL: 500,
-    ProblemReason.NOT_VERIFIED: 502,
-    ProblemReason.BUSY: 503,
-    ProblemReason.KUBERNETES_UNAVAILABLE: 503,
-    ProblemReason.STORE_UNAVAILABLE: 503,
+STATUS: Final[dict[ApiReason, int]] = {
+    ApiReason.TOKEN_IN_QUERY: 400,
+    ApiReason.INVALID_REQUEST: 422,
+    ApiReason.UNAUTHORIZED: 401,
+    ApiReason.FORBIDDEN: 403,
+    ApiReason.NOT_FOUND: 404,
+    ApiReason.NO_RESULT: 404,
+    ApiReason.METHOD_NOT_ALLOWED: 405,
+    ApiReason.SLOW_BODY: 408,
+    ApiReason.ALREADY_EXISTS: 409,
+    ApiReason.IDEMPOTENCY_CONFLICT: 409,
+    ApiReason.JOB_ENDED: 409,
+    ApiReason.NOT_FINISHED: 409,
+    ApiReason.CONTINUE_EXPIRED: 410,
+    ApiReason.LENGTH_REQUIRED: 411,
+    ApiReason.BODY_TOO_LARGE: 413,
+    ApiReason.UNSUPPORTED_MEDIA_TYPE: 415,
+    ApiReason.RANGE_NOT_SATISFIABLE: 416,
+    ApiReason.INVALID_JOB: 422,
+    ApiReason.CHECKSUM_MISMATCH: 422,
+    ApiReason.TOO_MANY_REQUESTS: 429,
+    ApiReason.INTERNAL: 500,
+    ApiReason.NOT_VERIFIED: 502,
+    ApiReason.BUSY: 503,
+    ApiReason.KUBERNETES_UNAVAILABLE: 503,
+    ApiReason.STORE_UNAVAILABLE: 503,
 }
 RETRY_AFTER: Final = {429: "1", 503: "1"}
 
 
 class ApiProblem(Exception):
-    """An answer that is an error. `detail` says what to do, and holds no text of a stack trace."""
+    """An error response. `detail` is for the user: the cause and what to do."""
 
-    def __init__(self, reason: ProblemReason, detail: str, headers: dict[str, str] | None = None, **more: Any) -> None:
+    def __init__(self, reason: ApiReason, detail: str, headers: dict[str, str] | None = None, **more: Any) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.status = STATUS[reason]
@@ -103,30 +103,42 @@ class ApiProblem(Exception):
 
 
 def of_kubernetes(status: int, message: str, retry_after: str | None = None) -> ApiProblem:
-    """What the API server's refusal is to the caller. Its sentence is passed on where it speaks of what was sent."""
+    """The problem for an error status of the API server, 0 if it did not respond.
+
+    `message` is passed on only for 400 and 422, where it is about the submitted object.
+    """
     match status:
         case 401:
-            return ApiProblem(ProblemReason.UNAUTHORIZED, "The token is not valid, or no longer: get another one.")
+            return ApiProblem(ApiReason.UNAUTHORIZED, "The token is invalid or expired: get a new one.")
         case 403:
             return ApiProblem(
-                ProblemReason.FORBIDDEN, "The token's owner may not do this here: ask for rights on quantumjobs."
+                ApiReason.FORBIDDEN,
+                "The token lacks this right in the namespace: ask for rights on quantumjobs.",
             )
         case 404:
-            return ApiProblem(ProblemReason.NOT_FOUND, "There is no such QuantumJob or namespace.")
+            return ApiProblem(ApiReason.NOT_FOUND, "The QuantumJob or its namespace does not exist.")
         case 409:
-            return ApiProblem(ProblemReason.ALREADY_EXISTS, "Another QuantumJob has this name, or it has just changed.")
+            return ApiProblem(
+                ApiReason.ALREADY_EXISTS,
+                "Another QuantumJob has this name: choose another one.",
+            )
         case 410:
             return ApiProblem(
-                ProblemReason.CONTINUE_EXPIRED, "The continue token has expired: list from the start again."
+                ApiReason.CONTINUE_EXPIRED, "The `continue` token has expired: list from the start again."
             )
         case 400 | 422:
-            return ApiProblem(ProblemReason.INVALID_JOB, message)
+            return ApiProblem(ApiReason.INVALID_JOB, message)
         case 413:
             return ApiProblem(
-                ProblemReason.BODY_TOO_LARGE, "The QuantumJob is too large: upload its circuits and name their keys."
+                ApiReason.BODY_TOO_LARGE,
+                "The QuantumJob is too large: upload its circuits and use their keys.",
             )
         case 429:
             wait = {"Retry-After": retry_after} if retry_after else {}
-            return ApiProblem(ProblemReason.TOO_MANY_REQUESTS, "The API server asks to wait a moment.", wait)
+            return ApiProblem(
+                ApiReason.TOO_MANY_REQUESTS,
+                "The API server limits requests: wait as long as Retry-After.",
+                wait,
+            )
         case _:
-            return ApiProblem(ProblemReason.KUBERNETES_UNAVAILABLE, "The API server does not answer: try again.")
+            return ApiProblem(ApiReason.KUBERNETES_UNAVAILABLE, "The API server did not respond: try again later.")

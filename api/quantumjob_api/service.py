@@ -1,4 +1,4 @@
-"""What every route needs, made once for a process."""
+"""The clients and quotas that all routes share, created once per process."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from quantumjob_contract.store.aio import AsyncStore, Stores
 
 @dataclass
 class Service:
-    """The API server, the object store, and what bounds the use of both."""
+    """The clients of Kubernetes and of the store, and the limits of their use."""
 
     kube: CallerClient
     stores: Stores
     bodies: BodyBudget
     waiting: NamespaceQuota
-    """Long polls and event streams."""
-    reading: NamespaceQuota
-    """Bytes of segments that are in memory at a time, as they are stored."""
-    opening: asyncio.Semaphore
-    """Manifests that are read at a time: others wait their turn."""
-    lists: asyncio.Semaphore
-    """Lists of jobs, as well."""
-    listing: NamespaceQuota
-    """Histories: each lists a namespace's part of the completed bucket."""
+    """Quota of long polls and event streams."""
+    segment_bytes: NamespaceQuota
+    """Quota of segment bytes in memory, counted as stored."""
+    manifests: asyncio.Semaphore
+    """Limits how many manifests are read at a time; others wait."""
+    job_lists: asyncio.Semaphore
+    """Limits how many job lists are read at a time; others wait."""
+    history_lists: NamespaceQuota
+    """Quota of history lists: each lists all results of its namespace in the bucket."""
 
     def store(self) -> AsyncStore:
-        """Raises StoreMisconfigured."""
+        """The store with its current configuration. Raises StoreMisconfigured."""
         return self.stores.open()
 
     async def close(self) -> None:
@@ -43,7 +43,7 @@ class Service:
 
 
 async def of_request(request: Request) -> Service:
-    """A coroutine, since FastAPI runs a function in a thread."""
+    """The service of the running application. A coroutine, because FastAPI runs functions in a thread."""
     found: Service = request.app.state.service
     return found
 

@@ -1,4 +1,4 @@
-"""Settings of the REST service: environment variables that begin with QUANTUMJOB_API_."""
+"""Reads the settings of the REST service from environment variables with the prefix QUANTUMJOB_API_."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 def in_cluster_url() -> str:
-    """The API server as kubelet tells every container."""
+    """URL of the API server, from the variables that kubelet sets in every container."""
     host, port = os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}" if host else ""
 
 
 class ServiceSettings(BaseSettings):
-    """What an installation may set."""
+    """Everything that an installation can set."""
 
     model_config = SettingsConfigDict(env_prefix="QUANTUMJOB_API_")
 
     kubernetes_url: str = Field(default_factory=in_cluster_url)
     kubernetes_ca: Path = Path("/etc/quantumjob/kubernetes/ca.crt")
-    """Certificate of the API server's authority."""
+    """CA certificate of the API server."""
     store_dir: Path = Path("/etc/quantumjob/store")
     tls_dir: Path = Path("/etc/quantumjob/tls")
-    """Holds tls.crt and tls.key; without them the service speaks plain HTTP, for a proxy beside it."""
+    """Directory of tls.crt and tls.key. Without them the service speaks plain HTTP, for a proxy in the same pod."""
     port: int = 8443
     health_port: int = 8080
     max_connections: int = Field(default=512, ge=1)
-    """Connections that are open at a time, and so requests; for one more, the one that waits longest for its client is
-    closed."""
+    """Open connections, each with one request at a time. For a further connection, the one that waits longest for its
+    client is closed."""
     max_waiting: int = Field(default=192, ge=1)
-    """Requests that wait for a job or follow its events."""
+    """Long polls and event streams at a time; half of them for one namespace."""
     max_body_bytes: int = Field(default=64 << 20, ge=1)
-    """Bytes of all bodies that are in memory at a time."""
+    """Bytes of all JSON bodies in memory at a time, with their parsed form; half of them for one namespace."""

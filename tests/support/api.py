@@ -170,10 +170,10 @@ def transport(kube: Any, store: Any, *, waiting: int = 8) -> httpx.ASGITransport
         Opened(store),  # type: ignore[arg-type]
         BodyBudget(NamespaceQuota(1 << 24, 1 << 23)),
         waiting=NamespaceQuota(waiting, waiting),
-        reading=NamespaceQuota(1 << 24, 1 << 24),
-        opening=asyncio.Semaphore(3),
-        lists=asyncio.Semaphore(3),
-        listing=NamespaceQuota(2, 2),
+        segment_bytes=NamespaceQuota(1 << 24, 1 << 24),
+        manifests=asyncio.Semaphore(3),
+        job_lists=asyncio.Semaphore(3),
+        history_lists=NamespaceQuota(2, 2),
     )
 
     async def given() -> Service:

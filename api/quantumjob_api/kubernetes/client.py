@@ -1,4 +1,4 @@
-"""The Kubernetes API as plain JSON, each call with the caller's token. There is no other token in this process."""
+"""Calls the Kubernetes API as plain JSON, with the caller's token. This process has no other token."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import aiohttp
 import msgspec
 
-from quantumjob_api.problems import ApiProblem, ProblemReason, of_kubernetes
+from quantumjob_api.problems import ApiProblem, ApiReason, of_kubernetes
 from quantumjob_contract import names
 
 JSON = dict[str, Any]
@@ -20,45 +20,41 @@ REVIEWS: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 REQUEST_SECONDS: Final = 30
 CONNECTIONS: Final = 64
 LINE_BYTES: Final = 1 << 20
-"""Twice this is the longest line of a watch that aiohttp takes, and all that it reads ahead; etcd takes an object of
-1.5 MiB."""
+"""aiohttp buffers up to twice this, and takes no longer line of a watch. An object in etcd has at most 1.5 MiB."""
 WAITER_BYTES: Final = 64 * 1024
-MOST_WAITERS: Final = 3
-LIST_BYTES: Final = 16 << 20
-"""Of a list: the API server sends annotations along, with what kubectl keeps in them."""
+MAX_EXTRA_WAITERS: Final = 3
+RESPONSE_BYTES: Final = 16 << 20
+"""Of a response. A list has the annotations of its objects, where kubectl keeps whole programs."""
 EXPIRED: Final = 410
 
 
 def path(namespace: str, name: str = "") -> str:
-    """The path of a namespace's QuantumJobs, or of one."""
+    """The path of a namespace's QuantumJobs, or of one of them."""
     whole = f"/apis/{names.API_VERSION}/namespaces/{namespace}/{names.PLURAL}"
     return f"{whole}/{name}" if name else whole
 
 
 class AnswerTooLarge(ApiProblem):
-    """An answer that does not end; whoever asked for a list may ask for a smaller one."""
+    """A response above RESPONSE_BYTES. The caller may request a shorter list."""
 
     def __init__(self) -> None:
-        super().__init__(ProblemReason.KUBERNETES_UNAVAILABLE, "The API server's answer is too large: try again.")
+        super().__init__(ApiReason.KUBERNETES_UNAVAILABLE, "The response is too large: request a shorter list.")
 
 
 def without_program(quantumjob: JSON) -> JSON:
-    """A QuantumJob without its program, of which kubectl keeps a second copy in an annotation.
-
-    Whoever waits holds this, and not two mebibytes.
-    """
+    """A QuantumJob without its program, and without annotations, where kubectl keeps a copy of it."""
     meta = {key: value for key, value in quantumjob["metadata"].items() if key not in {"annotations", "managedFields"}}
     spec = {key: value for key, value in quantumjob["spec"].items() if key != "program"}
     return {**quantumjob, "metadata": meta, "spec": spec}
 
 
 def waiter_cost(quantumjob: JSON) -> int:
-    """How many waiters of small jobs it costs to wait for this one: each change of it comes whole, for a moment."""
-    return 1 + min(MOST_WAITERS, len(msgspec.json.encode(quantumjob)) // WAITER_BYTES)
+    """The share of the waiting quota: more for a large job, which the watch sends whole at each change."""
+    return 1 + min(MAX_EXTRA_WAITERS, len(msgspec.json.encode(quantumjob)) // WAITER_BYTES)
 
 
 class CallerClient:
-    """The calls that the service makes. Each raises Problem; a list may be TooMuch."""
+    """The calls of the service. Each raises ApiProblem; a list may raise AnswerTooLarge."""
 
     def __init__(self, url: str, ca: Path | None) -> None:
         context = ssl.create_default_context(cafile=str(ca)) if ca else None
@@ -91,7 +87,7 @@ class CallerClient:
             raise of_kubernetes(response.status, _message(answer), response.headers.get("Retry-After"))
         try:
             decoded: JSON = msgspec.json.decode(answer)
-        except msgspec.DecodeError:  # whoever said this, it was no API server
+        except msgspec.DecodeError:  # not from an API server, but from a proxy before it
             raise of_kubernetes(0, "") from None
         return decoded
 
@@ -112,11 +108,11 @@ class CallerClient:
         await self.request(token, "DELETE", path(namespace, name))
 
     async def table(self, token: str, namespace: str, query: dict[str, str]) -> JSON:
-        """QuantumJobs as a table of what `kubectl get` shows: small, however large their circuits are."""
+        """QuantumJobs as a Table with the columns of `kubectl get`, which has no circuits."""
         return await self.request(token, "GET", path(namespace), query=query, accept=TABLE)
 
     async def require(self, token: str, namespace: str, verb: Literal["get", "list", "create"]) -> None:
-        """Raises Problem unless the caller may do this to the namespace's QuantumJobs."""
+        """Raises ApiProblem (Forbidden) unless the caller may do this to the namespace's QuantumJobs."""
         attributes = {"namespace": namespace, "verb": verb, "group": names.GROUP, "resource": names.PLURAL}
         body = {
             "apiVersion": "authorization.k8s.io/v1",
@@ -130,9 +126,9 @@ class CallerClient:
     async def changes(
         self, token: str, namespace: str, name: str, version: str, seconds: float
     ) -> AsyncGenerator[JSON, None]:
-        """What a watch tells of one QuantumJob after this version: {"type", "object"}, light, until the time is over.
+        """Watches one QuantumJob from a version on: {"type", "object"} without its program, for these seconds.
 
-        Ends early where the version is too old, or the API server ends it: then ask for the object again.
+        Ends early if the version is too old, or if the API server ends the watch: then get the object again.
         """
         query = {
             "watch": "true",
@@ -150,29 +146,27 @@ class CallerClient:
                 while event := _event(await response.content.readline()):
                     yield event
         except (aiohttp.ClientError, TimeoutError, ValueError, msgspec.DecodeError):
-            raise ApiProblem(
-                ProblemReason.KUBERNETES_UNAVAILABLE, "The API server has ended the watch: ask again."
-            ) from None
+            raise ApiProblem(ApiReason.KUBERNETES_UNAVAILABLE, "The API server ended the watch: try again.") from None
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Raises TooMuch."""
+    """The body. Raises AnswerTooLarge."""
     data = bytearray()
     async for chunk in response.content.iter_any():
         data += chunk
-        if len(data) > LIST_BYTES:
+        if len(data) > RESPONSE_BYTES:
             raise AnswerTooLarge
     return bytes(data)
 
 
 def _event(line: bytes) -> JSON | None:
-    """Of a line of a watch; None where it has ended."""
+    """The event in a line of a watch; None at its end."""
     event: JSON = msgspec.json.decode(line) if line else {"type": "ERROR"}
     return None if event["type"] == "ERROR" else {"type": event["type"], "object": without_program(event["object"])}
 
 
 def _session(url: str, context: ssl.SSLContext | None, limit: int, total: float | None) -> aiohttp.ClientSession:
-    """No cookie is kept: it could be another caller's."""
+    """A session without cookies: they could be another caller's."""
     connector = aiohttp.TCPConnector(limit=limit) if context is None else aiohttp.TCPConnector(ssl=context, limit=limit)
     timeout = aiohttp.ClientTimeout(total=total, sock_connect=5.0)
     jar = aiohttp.DummyCookieJar()
@@ -180,8 +174,8 @@ def _session(url: str, context: ssl.SSLContext | None, limit: int, total: float 
 
 
 def _message(data: bytes) -> str:
-    """The API server's own sentence."""
+    """The message of a Status object."""
     try:
         return str(msgspec.json.decode(data)["message"])
     except (msgspec.DecodeError, KeyError, TypeError):
-        return "The API server refuses it."
+        return "The API server refused the request."

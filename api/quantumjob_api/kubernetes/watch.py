@@ -1,4 +1,4 @@
-"""Waiting for a job by a watch of the API server's, with the caller's token: no poll interval in between."""
+"""Waits for a job by a watch with the caller's token, without polling."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ JSON = dict[str, Any]
 T = TypeVar("T")
 
 ROUND_SECONDS: Final = 55.0
-"""One watch; then the token is asked for again, so that an expired one ends the stream."""
+"""Of one watch. The next one validates the token again, so that an expired token ends the stream."""
 PAUSE_SECONDS: Final = 1.0
-"""After a watch that ended before its time."""
+"""Before the next watch, if one ended early."""
 
 
 class ClientDisconnected(Exception):
-    """Nobody waits for the answer any more."""
+    """The client closed the connection before the response."""
 
 
 async def states(
     kube: CallerClient, token: str, namespace: str, name: str, job: JSON, seconds: float
 ) -> AsyncGenerator[JSON, None]:
-    """A job and every newer state of it, light, until the time is over. Raises Problem, also when it is deleted."""
+    """A job and its newer states without its program, for these seconds. Raises ApiProblem, also if it is deleted."""
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
     yield job
@@ -49,7 +49,7 @@ async def states(
 
 
 async def until(wanted: Callable[[JSON], bool], found: AsyncIterator[JSON], seconds: float) -> JSON:
-    """The first state that is wanted, or the last one when the time is over."""
+    """The first state that is wanted, or after these seconds the last one."""
     last: JSON = {}
     try:
         async with asyncio.timeout(seconds):
@@ -63,9 +63,9 @@ async def until(wanted: Callable[[JSON], bool], found: AsyncIterator[JSON], seco
 
 
 async def until_disconnected(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """The work's result. Raises ClientGone, with the work cancelled, when the client has hung up."""
+    """The result of `work`. Cancels it and raises ClientDisconnected if the client closes the connection."""
     working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_hung_up(request))
+    leaving = asyncio.ensure_future(_disconnected(request))
     try:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
@@ -77,6 +77,6 @@ async def until_disconnected(request: Request, work: Coroutine[Any, Any, T]) -> 
         await asyncio.gather(working, leaving, return_exceptions=True)
 
 
-async def _hung_up(request: Request) -> None:
+async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""The same submission sent again is the same job. Pure; why it is kept on the QuantumJob: docs/decisions/."""
+"""Recognizes a submission that is sent again by marks on its QuantumJob (docs/decisions/0010)."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ JSON = dict[str, Any]
 
 
 class SubmissionMatch(Enum):
-    """What a QuantumJob that is there is to a submission."""
+    """How an existing QuantumJob relates to a submission."""
 
     SAME = "same"
     OTHER_BODY = "other body"
-    OTHER_KEY = "stranger"
+    OTHER_KEY = "other key"
 
 
 def label(key: str) -> str:
-    """The key as a label's value: whoever may read the job does not learn it."""
+    """The label's value for a key: a hash, since readers of the job must not learn the key."""
     return hashlib.sha256(b"key\0" + key.encode()).hexdigest()[:40]
 
 
 def name(namespace: str, key: str) -> str:
-    """What follows the prefix in the name of a job whose submission gives a key and no name."""
+    """The generated part of the name of a job that is submitted with a key and without a name."""
     return hashlib.sha256(f"name\0{namespace}\0{key}".encode()).hexdigest()[:20]
 
 
 def fingerprint(body: JSON) -> str:
-    """The same for the same submission, however its JSON is spaced and ordered."""
+    """Hash of a submission, independent of white space and order of its JSON."""
     return hashlib.sha256(msgspec.json.encode(body, order="deterministic")).hexdigest()
 
 
-def compare(there: JSON, wanted: JSON) -> SubmissionMatch:
-    """Whether what is there was made by the submission that `wanted` was made from."""
-    mine, other = wanted["metadata"], there["metadata"]
+def compare(existing: JSON, wanted: JSON) -> SubmissionMatch:
+    """Compares an existing QuantumJob with the one that a submission would create."""
+    mine, other = wanted["metadata"], existing["metadata"]
     key = mine["labels"].get(names.LABEL_IDEMPOTENCY)
     if key is None or (other.get("labels") or {}).get(names.LABEL_IDEMPOTENCY) != key:
         return SubmissionMatch.OTHER_KEY

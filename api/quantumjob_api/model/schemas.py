@@ -1,4 +1,4 @@
-"""What goes over the wire, as OpenAPI describes it. Answers are written as plain JSON of the same shape."""
+"""Schemas of requests and responses, for OpenAPI. `views` makes the JSON of responses without these classes."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from quantumjob_api.problems import ProblemReason
+from quantumjob_api.problems import ApiReason
 from quantumjob_contract import limits
 from quantumjob_contract.schema.program import Format
 
 LABEL: Final = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 SUBDOMAIN: Final = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$"
 UID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-IN_WORDS: Final = {
-    LABEL: "must be of lower-case letters, digits and '-', at most 63, and begin and end with a letter or digit",
-    SUBDOMAIN: "must be of lower-case letters, digits, '-' and '.', and begin and end with a letter or digit",
-    UID: "must be a UID, as jobs and the history have them",
+PATTERN_MESSAGES: Final = {
+    LABEL: "must have at most 63 lower-case letters, digits and '-', and begin and end with a letter or digit",
+    SUBDOMAIN: "must have lower-case letters, digits, '-' and '.' only, and begin and end with a letter or digit",
+    UID: "must be the UID of a job",
 }
-"""What is said of a text that does not match."""
+"""The message for a text that does not match the pattern."""
 SHA256: Final = r"^[0-9a-f]{64}$"
 NAME_LENGTH: Final = 63
 
@@ -40,13 +40,15 @@ LabelKey = Annotated[
 
 
 class RequestModel(BaseModel):
-    """Names as in Kubernetes; a field that nobody knows is refused, and so is a number that is text."""
+    """A request. Unknown fields and numbers as text are errors."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class SubmissionMetadata(RequestModel):
-    name: JobName | None = Field(None, description="Name of the QuantumJob; left out, one is made up.")
+    """Name and labels of a QuantumJob."""
+
+    name: JobName | None = Field(None, description="Name of the QuantumJob; generated if absent.")
     labels: dict[LabelKey, LabelValue] = Field(
         {}, description="Labels of the QuantumJob, for example kueue.x-k8s.io/queue-name.", max_length=16
     )
@@ -60,13 +62,13 @@ class CircuitSubmission(SubmissionMetadata):
     )
 
     circuit: str = Field(description="The circuit: text for OpenQASM, base64 for QPY.", min_length=1)
-    format: Format = Field("OpenQASM3", description="The language that the circuit is written in.")
-    shots: int | None = Field(None, ge=1, le=limits.MAX_SHOTS, description="How often it is run and measured.")
-    seed: int | None = Field(None, ge=0, le=limits.MAX_SEED, description="Seed of all random numbers.")
+    format: Format = Field("OpenQASM3", description="The language of the circuit.")
+    shots: int | None = Field(None, ge=1, le=limits.MAX_SHOTS, description="Number of shots.")
+    seed: int | None = Field(None, ge=0, le=limits.MAX_SEED, description="Seed; generated if absent.")
 
 
 class SpecSubmission(SubmissionMetadata):
-    """The spec of a QuantumJob, with all that it can say."""
+    """The spec of a QuantumJob."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -82,7 +84,7 @@ class SpecSubmission(SubmissionMetadata):
 
 
 class JobLinks(BaseModel):
-    """Paths of what belongs to a job."""
+    """Paths of the job's other resources."""
 
     self: str
     events: str
@@ -92,26 +94,26 @@ class JobLinks(BaseModel):
 
 
 class JobView(BaseModel):
-    """A QuantumJob: the same that `kubectl get quantumjob` shows."""
+    """A QuantumJob without its spec."""
 
     name: str
     namespace: str
-    uid: str = Field(description="Identifies it for ever; its results lie under it.")
-    version: str = Field(description="Changes whenever the job does; the ETag.")
+    uid: str = Field(description="Identifies the job and its results, also after it was deleted.")
+    version: str = Field(description="Changes with every change of the job; the ETag.")
     created: str
     labels: dict[str, str]
     phase: str = Field(description="Pending, Running, Storing, Succeeded, PartlyFailed, Failed or Cancelled.")
-    progress: str = Field(description="Pubs that have a result, of all pubs; empty before it is accepted.")
-    finished: bool = Field(description="Complete or Failed: it will not change any more.")
-    reason: str = Field(description="Why it is where it is, as one word of a closed list.")
-    message: str = Field(description="The same as a sentence.")
-    cancel: bool = Field(description="It has been asked to stop.")
-    status: dict[str, Any] = Field(description="`status` of the QuantumJob as it is.")
+    progress: str = Field(description="Pubs with a result, of all pubs; empty before the job is accepted.")
+    finished: bool = Field(description="True if the job is Complete or Failed; it does not change any more.")
+    reason: str = Field(description="Reason of the phase, one word of a closed list.")
+    message: str = Field(description="The reason as a sentence.")
+    cancel: bool = Field(description="True if cancellation was requested.")
+    status: dict[str, Any] = Field(description="`status` of the QuantumJob.")
     links: JobLinks
 
 
 class JobSummary(BaseModel):
-    """A QuantumJob in one line."""
+    """A QuantumJob in a list."""
 
     name: str
     namespace: str
@@ -129,7 +131,7 @@ class JobList(BaseModel):
     """A page of QuantumJobs."""
 
     items: list[JobSummary]
-    next: str | None = Field(description="Give it as `continue` to get the next page; null at the end.")
+    next: str | None = Field(description="The parameter `continue` of the next page; null on the last page.")
 
 
 class ObjectView(BaseModel):
@@ -138,26 +140,26 @@ class ObjectView(BaseModel):
     name: str = Field(description="Shard and segment, for example 0/last.")
     bytes: int
     sha256: str
-    href: str = Field(description="Its bytes, by range too.")
+    href: str = Field(description="Path of its bytes.")
 
 
 class ArraysView(ObjectView):
-    """A `.npz` of arrays that pubs have saved; in it `INDEX/NAME` for each, INDEX the pub's."""
+    """A `.npz` file of arrays that pubs saved, each as `INDEX/NAME` with the index of its pub."""
 
-    pubs: list[int] = Field(description="Indices of the pubs whose arrays it has.")
+    pubs: list[int] = Field(description="Indices of the pubs whose arrays the file has.")
 
 
 class RegisterView(BaseModel):
-    """What was measured into one classical register."""
+    """The measured values of a classical register."""
 
     numBits: int  # noqa: N815  # as in JSON
     samples: str = Field(description="base64 of uint8 (*shape, shots, ceil(numBits / 8)), big-endian within a shot.")
     counts: dict[str, int] | None = Field(
         None,
-        description="By bit string, highest bit first, over all points together (those of one are in `samples`); "
-        "absent if too many.",
+        description="Counts by bit string, highest bit first, over all points (`samples` has them by point); "
+        "absent if there are too many.",
     )
-    shape: list[int] = Field([], description="Of the pub's parameter values; absent where there is one point.")
+    shape: list[int] = Field([], description="Shape of the pub's parameter values; absent for one point.")
 
 
 class PubResultView(BaseModel):
@@ -168,18 +170,18 @@ class PubResultView(BaseModel):
     index: int
     name: str
     metadata: dict[str, Any]
-    data: dict[str, RegisterView] | None = Field(None, description="A Sampler's, by classical register.")
+    data: dict[str, RegisterView] | None = Field(None, description="Of a Sampler, by classical register.")
     expectations: dict[str, Any] | None = Field(
-        None, description="An Estimator's: `shape`, and `evs` and `stds` flat in C order."
+        None, description="Of an Estimator: `shape`, and `evs` and `stds` flat in C order."
     )
     arrays: dict[str, Any] = Field(
-        {}, description="Of a pub that saves any, by name: `shape`, `dtype` and `method`. Values are in a `.npz`."
+        {}, description="Saved arrays by name: `shape`, `dtype` and `method`. The values are in a `.npz` file."
     )
     error: dict[str, Any] | None = None
 
 
 class FinishedJobView(BaseModel):
-    """A finished job as the completed bucket knows it."""
+    """A finished job, from its manifest in the completed bucket."""
 
     name: str
     namespace: str
@@ -192,22 +194,22 @@ class FinishedJobView(BaseModel):
     succeeded: int
     failed: int
     times: dict[str, str] = Field(
-        description="As `kubectl explain quantumjob.status.times` has them, and `created`. A shared worker may have "
-        "`started` and `imported` before that."
+        description="As in `kubectl explain quantumjob.status.times`, and `created`. A shared worker's "
+        "`started` and `imported` may be before that."
     )
     versions: dict[str, str]
     segments: list[ObjectView]
-    arrays: list[ArraysView] = Field(description="Objects with the arrays that pubs have saved.")
+    arrays: list[ArraysView] = Field(description="Objects with the arrays that pubs saved.")
 
 
 class ResultView(FinishedJobView):
-    """Every pub's result, each byte checked against the sha256 that was committed with it."""
+    """Results of all pubs, verified against the committed sha256."""
 
     pubs: list[PubResultView]
 
 
 class PartialResultView(BaseModel):
-    """What a job's worker has stored so far. It is checked when the job ends, not before."""
+    """Results that are stored so far. They are verified when the job ends."""
 
     name: str
     namespace: str
@@ -216,7 +218,7 @@ class PartialResultView(BaseModel):
 
 
 class FinishedJobSummary(BaseModel):
-    """A finished job in one line."""
+    """A finished job in a list."""
 
     uid: str
     name: str
@@ -225,7 +227,7 @@ class FinishedJobSummary(BaseModel):
     message: str
     total: int
     succeeded: int
-    stored: str = Field(description="When its results were committed.")
+    stored: str = Field(description="Time when the results were committed.")
     href: str
 
 
@@ -233,15 +235,15 @@ class FinishedJobList(BaseModel):
     """A page of finished jobs, newest first."""
 
     items: list[FinishedJobSummary]
-    next: str | None = Field(description="Give it as `continue` to get the next page; null at the end.")
+    next: str | None = Field(description="The parameter `continue` of the next page; null on the last page.")
 
 
 class CircuitView(BaseModel):
-    """A circuit in the bucket."""
+    """A circuit in the circuits bucket."""
 
-    key: str = Field(description="As `circuit.object.key` of a pub names it.")
+    key: str = Field(description="The value of `circuit.object.key` in a pub.")
     bytes: int
-    sha256: str | None = Field(None, description="Given where it was uploaded by this request.")
+    sha256: str | None = Field(None, description="Present in the response of an upload.")
     modified: str | None = None
 
 
@@ -249,7 +251,7 @@ class CircuitList(BaseModel):
     """A page of circuits."""
 
     items: list[CircuitView]
-    next: str | None = Field(description="Give it as `continue` to get the next page; null at the end.")
+    next: str | None = Field(description="The parameter `continue` of the next page; null on the last page.")
 
 
 class ProblemDetails(BaseModel):
@@ -260,5 +262,5 @@ class ProblemDetails(BaseModel):
     type: str
     title: str
     status: int
-    reason: ProblemReason
+    reason: ApiReason
     detail: str

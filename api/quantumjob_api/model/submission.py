@@ -1,4 +1,4 @@
-"""From what a user sends to the QuantumJob that is created, and to the circuits that must be uploaded first. Pure."""
+"""Converts a submission to a QuantumJob, and to the circuits that must be uploaded before it. Pure."""
 
 from __future__ import annotations
 
@@ -11,44 +11,45 @@ import msgspec
 from pydantic import ValidationError
 
 from quantumjob_api.model import idempotency
-from quantumjob_api.model.schemas import IN_WORDS, CircuitSubmission, SpecSubmission
-from quantumjob_api.problems import ApiProblem, ProblemReason
+from quantumjob_api.model.schemas import PATTERN_MESSAGES, CircuitSubmission, SpecSubmission
+from quantumjob_api.problems import ApiProblem, ApiReason
 from quantumjob_contract import limits, names
 from quantumjob_contract.transfer import sha256
 
 JSON = dict[str, Any]
 MAX_BYTES: Final = 4 * limits.MIB
-"""Of one submission. A larger circuit is uploaded by itself, in a stream."""
+"""Of a submission. Larger circuits are uploaded to the bucket first."""
 MAX_INLINE_TOTAL: Final = limits.MIB
-"""Characters of all inline circuits of a QuantumJob, as its schema has it."""
+"""Characters of all inline circuits of a QuantumJob: the limit of its schema."""
+OTHER_PATTERN: Final = "contains a character that is not allowed, or does not match the required pattern"
 PREFIX: Final = "job-"
 PUB: Final = "circuit"
 
 
 class ParsedSubmission(NamedTuple):
-    """A submission, and what knows it again."""
+    """A valid submission, and the fingerprint that recognizes it."""
 
-    what: CircuitSubmission | SpecSubmission
+    body: CircuitSubmission | SpecSubmission
     fingerprint: str
 
 
 class NewJob(NamedTuple):
-    """A QuantumJob to create, and by their keys the circuits that it references."""
+    """A QuantumJob to create, and the circuits to upload before, by key."""
 
     quantumjob: JSON
     uploads: dict[str, bytes]
 
 
 def parse(data: bytes) -> ParsedSubmission:
-    """Raises Problem."""
+    """Parses a body. Raises ApiProblem (InvalidRequest)."""
     try:
         body = msgspec.json.decode(data)
         known = idempotency.fingerprint(body)
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):  # too deep, or a number too large
-        raise ApiProblem(ProblemReason.INVALID_REQUEST, "The body must be JSON in UTF-8.") from None
+        raise ApiProblem(ApiReason.INVALID_REQUEST, "The body is not JSON in UTF-8: send a JSON object.") from None
     if not isinstance(body, dict) or ("spec" in body) == ("circuit" in body):
         raise ApiProblem(
-            ProblemReason.INVALID_REQUEST, "The body must be an object with `spec` or `circuit`, one of the two."
+            ApiReason.INVALID_REQUEST, "The body must be a JSON object with exactly one of `spec` and `circuit`."
         )
     try:
         return ParsedSubmission((SpecSubmission if "spec" in body else CircuitSubmission).model_validate(body), known)
@@ -57,39 +58,39 @@ def parse(data: bytes) -> ParsedSubmission:
 
 
 def invalid(errors: Any) -> ApiProblem:
-    """What a validation found, without what was sent."""
-    found = [{"at": ".".join(str(part) for part in each["loc"]), "message": _said(each)} for each in errors]
-    told = "; ".join(f"{each['at']}: {each['message']}" for each in found[:5])
-    return ApiProblem(ProblemReason.INVALID_REQUEST, told, errors=found[:20])
+    """The problem of a failed validation. It does not repeat the values that were sent."""
+    found = [{"at": ".".join(str(part) for part in each["loc"]), "message": _message(each)} for each in errors]
+    detail = "; ".join(f"{each['at']}: {each['message']}" for each in found[:5])
+    return ApiProblem(ApiReason.INVALID_REQUEST, detail, errors=found[:20])
 
 
-def _said(error: Any) -> str:
-    """Of a form that does not fit, in words."""
+def _message(error: Any) -> str:
+    """The message of a validation error, with patterns in words."""
     if error["type"] != "string_pattern_mismatch":
         return str(error["msg"])
-    return IN_WORDS.get(error["ctx"]["pattern"], "has a letter that cannot be here, or not the form that is wanted")
+    return PATTERN_MESSAGES.get(error["ctx"]["pattern"], OTHER_PATTERN)
 
 
-def new_job(given: ParsedSubmission, namespace: str, key: str | None) -> NewJob:
-    """The QuantumJob of a submission, with circuits that are too large for it moved out. Raises Problem."""
-    sent = given.what
-    spec = sent.spec if isinstance(sent, SpecSubmission) else circuit_spec(sent)
+def new_job(parsed: ParsedSubmission, namespace: str, key: str | None) -> NewJob:
+    """The QuantumJob of a submission, and its circuits that are too large to be inline. Raises ApiProblem."""
+    body = parsed.body
+    spec = body.spec if isinstance(body, SpecSubmission) else circuit_spec(body)
     uploads = move_out(spec)
-    own = [label for label in sent.labels if f".{label.partition('/')[0]}".endswith(f".{names.GROUP}")]
-    if own:
-        raise ApiProblem(ProblemReason.INVALID_REQUEST, f"labels: {own[0]} is the system's own.")
-    metadata: JSON = {"labels": dict(sent.labels)}
+    reserved = [label for label in body.labels if f".{label.partition('/')[0]}".endswith(f".{names.GROUP}")]
+    if reserved:
+        raise ApiProblem(ApiReason.INVALID_REQUEST, f"labels: {reserved[0]} is reserved: remove it.")
+    metadata: JSON = {"labels": dict(body.labels)}
     if key is not None:
         metadata["labels"][names.LABEL_IDEMPOTENCY] = idempotency.label(key)
-        metadata["annotations"] = {names.ANNOTATION_REQUEST: given.fingerprint}
-    if sent.name is not None:
-        metadata["name"] = sent.name
+        metadata["annotations"] = {names.ANNOTATION_REQUEST: parsed.fingerprint}
+    if body.name is not None:
+        metadata["name"] = body.name
     elif key is not None:
         metadata["name"] = PREFIX + idempotency.name(namespace, key)
     else:
         metadata["generateName"] = PREFIX
-    body = {"apiVersion": names.API_VERSION, "kind": names.KIND, "metadata": metadata, "spec": spec}
-    return NewJob(body, uploads)
+    quantumjob = {"apiVersion": names.API_VERSION, "kind": names.KIND, "metadata": metadata, "spec": spec}
+    return NewJob(quantumjob, uploads)
 
 
 def circuit_spec(sent: CircuitSubmission) -> JSON:
@@ -99,7 +100,10 @@ def circuit_spec(sent: CircuitSubmission) -> JSON:
 
 
 def move_out(spec: JSON) -> dict[str, bytes]:
-    """Replaces inline circuits by references until the rest fits; gives the objects. What is odd stays as it is."""
+    """Replaces the largest inline circuits by references until the rest fits, and returns them by key.
+
+    Whatever does not have the form of a spec is left to the API server's validation.
+    """
     circuits = sorted(_inline(spec), key=lambda circuit: len(circuit["inline"]))
     total = sum(len(circuit["inline"]) for circuit in circuits)
     uploads: dict[str, bytes] = {}
@@ -115,7 +119,7 @@ def move_out(spec: JSON) -> dict[str, bytes]:
 
 
 def object_key(digest: str) -> str:
-    """Where a circuit lies that is named by its content, relative to the namespace."""
+    """The key of a circuit that is named by its content, relative to the namespace."""
     return f"sha256/{digest}"
 
 
@@ -134,4 +138,4 @@ def _bytes(text: str, form: object) -> bytes:
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise ApiProblem(ProblemReason.INVALID_REQUEST, "A QPY circuit must be base64 of the file's bytes.") from None
+        raise ApiProblem(ApiReason.INVALID_REQUEST, "The QPY circuit is not base64: encode the file's bytes.") from None

@@ -1,4 +1,4 @@
-"""QuantumJobs and manifests as the service shows them. Pure."""
+"""Converts QuantumJobs and manifests to the JSON of responses. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def etag(quantumjob: JSON) -> str:
 
 
 def matches_etag(tag: str, if_none_match: str) -> bool:
-    """Whether an If-None-Match header names this ETag."""
+    """Whether an If-None-Match header has this ETag."""
     named = [part.strip().removeprefix("W/") for part in if_none_match.split(",")]
     return "*" in named or tag in named
 
@@ -38,7 +38,7 @@ def is_finished(quantumjob: JSON) -> bool:
 
 
 def job(quantumjob: JSON) -> JSON:
-    """The whole of a job but its spec, which may be large."""
+    """JobView of a QuantumJob: all but its spec, which may be large."""
     meta, status = quantumjob["metadata"], quantumjob.get("status") or {}
     why = next(
         (each for kind in ("Complete", "Failed", "Reconciling") if is_true(each := condition(quantumjob, kind))), {}
@@ -72,15 +72,16 @@ def is_true(found: JSON) -> bool:
     return bool(found.get("status") == "True")
 
 
-def rows(table: JSON) -> list[JSON]:
-    """The lines of a Table of QuantumJobs."""
+def job_summaries(table: JSON) -> list[JSON]:
+    """JobSummary of each row of a Table."""
     columns = [column["name"] for column in table["columnDefinitions"]]
     return [
-        _row(dict(zip(columns, row["cells"], strict=False)), row["object"]["metadata"]) for row in table["rows"] or ()
+        _job_summary(dict(zip(columns, row["cells"], strict=False)), row["object"]["metadata"])
+        for row in table["rows"] or ()
     ]
 
 
-def _row(cells: JSON, meta: JSON) -> JSON:
+def _job_summary(cells: JSON, meta: JSON) -> JSON:
     return {
         "name": meta["name"],
         "namespace": meta["namespace"],
@@ -95,8 +96,8 @@ def _row(cells: JSON, meta: JSON) -> JSON:
     }
 
 
-def stored(manifest: Manifest, where: str) -> JSON:
-    """A finished job; `where` is the path of its result."""
+def finished_job(manifest: Manifest, where: str) -> JSON:
+    """FinishedJobView of a manifest; `where` is the path of the result."""
     folder = prefix(Owner(manifest.namespace, manifest.uid))
 
     def shown(each: StoredObject) -> JSON:
@@ -121,7 +122,8 @@ def stored(manifest: Manifest, where: str) -> JSON:
     }
 
 
-def history_row(manifest: Manifest, when: str) -> JSON:
+def finished_job_summary(manifest: Manifest, when: str) -> JSON:
+    """FinishedJobSummary of a manifest that was committed at this time."""
     return {
         "uid": manifest.uid,
         "name": manifest.name,

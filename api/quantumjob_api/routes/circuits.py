@@ -1,4 +1,4 @@
-"""Circuits of a namespace: uploaded once, listed, read back."""
+"""Routes of circuits: list, read, upload."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from quantumjob_api.model.schemas import CircuitList, CircuitView
 from quantumjob_api.model.submission import object_key
-from quantumjob_api.problems import ApiProblem, ProblemReason
+from quantumjob_api.problems import ApiProblem, ApiReason
 from quantumjob_api.routes import pagination
 from quantumjob_api.routes.openapi import BODY, STORE, binary_response, errors, json_response, response
 from quantumjob_api.routes.pagination import Continue, Limit
@@ -30,14 +30,14 @@ from quantumjob_contract.transfer import Put
 
 JSON = dict[str, Any]
 PART: Final = r"[A-Za-z0-9_=+~@-][A-Za-z0-9._=+~@-]{0,254}"
-"""Servers that keep objects as files take no longer part."""
+"""Stores that keep objects as files take no longer part of a key."""
 KEY: Final = rf"^{PART}(/{PART})*$"
 ADDRESS: Final = object_key("")
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}/circuits", default_response_class=Response, tags=["circuits"])
 Key = Annotated[
     str,
-    Path(pattern=KEY, max_length=512, description="Key as a pub names it.", examples=["examples/ghz.qasm"]),
+    Path(pattern=KEY, max_length=512, description="The `circuit.object.key` of a pub.", examples=["examples/ghz.qasm"]),
 ]
 UPLOAD: JSON = {
     "requestBody": {
@@ -52,7 +52,7 @@ UPLOAD: JSON = {
     summary="List circuits",
     responses={
         200: json_response(CircuitList, "A page of circuits, by key."),
-        **errors(ProblemReason.CONTINUE_EXPIRED, *STORE),
+        **errors(ApiReason.CONTINUE_EXPIRED, *STORE),
     },
 )
 async def list_circuits(
@@ -80,12 +80,12 @@ def page(bucket: Bucket, namespace: str, last: str, count: int) -> list[Entry]:
     "/{key:path}",
     summary="Read a circuit",
     responses={
-        200: binary_response(objects.BINARY, "Its bytes."),
+        200: binary_response(objects.BINARY, "The circuit."),
         206: binary_response(
-            objects.BINARY, "The bytes that Range names.", {"Content-Range": "Which bytes, of how many."}
+            objects.BINARY, "The requested range.", {"Content-Range": "The range, and the size of the circuit."}
         ),
-        307: response("Where it can be fetched for five minutes.", {"Location": "A presigned URL of the store's."}),
-        **errors(ProblemReason.RANGE_NOT_SATISFIABLE, *STORE),
+        307: response("Redirect to the store, valid for five minutes.", {"Location": "Presigned URL of the circuit."}),
+        **errors(ApiReason.RANGE_NOT_SATISFIABLE, *STORE),
     },
 )
 async def read(
@@ -104,7 +104,7 @@ async def read(
             return objects.redirect(bucket, full)
         return await objects.stored(bucket, full, byte_range)
     except ObjectNotFound:
-        raise ApiProblem(ProblemReason.NOT_FOUND, "There is no such circuit.") from None
+        raise ApiProblem(ApiReason.NOT_FOUND, "The circuit does not exist.") from None
 
 
 @router.put(
@@ -112,25 +112,25 @@ async def read(
     summary="Upload a circuit",
     status_code=201,
     responses={
-        201: json_response(CircuitView, "It is stored.", {"Location": "Path of the circuit."}),
+        201: json_response(CircuitView, "The circuit was stored.", {"Location": "Path of the circuit."}),
         200: json_response(CircuitView, "The same bytes are stored already.", {"Location": "Path of the circuit."}),
-        **errors(
-            ProblemReason.ALREADY_EXISTS, ProblemReason.LENGTH_REQUIRED, ProblemReason.CHECKSUM_MISMATCH, *BODY, *STORE
-        ),
+        **errors(ApiReason.ALREADY_EXISTS, ApiReason.LENGTH_REQUIRED, ApiReason.CHECKSUM_MISMATCH, *BODY, *STORE),
     },
     openapi_extra=UPLOAD,
 )
 async def upload(request: Request, service: InjectedService, token: Token, namespace: Namespace, key: Key) -> Response:
-    """Needs the right to create quantumjobs in the namespace. A key is written once. The key `sha256/HEX` takes just
-    the bytes that have this sha256. No call deletes a circuit: whoever has the bucket's credentials does, with an S3
-    client or by a lifecycle rule."""
+    """Needs the right to create quantumjobs in the namespace. A key is written once. The key `sha256/HEX` accepts only
+    bytes with this sha256. No call deletes a circuit: use an S3 client with the bucket's credentials, or a lifecycle
+    rule."""
     length = request_body.content_length(request, limits.MAX_UPLOAD_BYTES)
     if length is None:
         raise ApiProblem(
-            ProblemReason.LENGTH_REQUIRED, "Send the length of the body: Content-Length.", request_body.CLOSE
+            ApiReason.LENGTH_REQUIRED,
+            "The request has no Content-Length: send it.",
+            request_body.CLOSE,
         )
     if length == 0:
-        raise ApiProblem(ProblemReason.INVALID_REQUEST, "The circuit is empty.")
+        raise ApiProblem(ApiReason.INVALID_REQUEST, "The circuit is empty: send its text or bytes.")
     await service.kube.require(token, namespace, "create")
     bucket, full = service.store().circuits, keys.circuit(namespace, key)
     expected = key.removeprefix(ADDRESS) if key.startswith(ADDRESS) else ""
@@ -138,9 +138,9 @@ async def upload(request: Request, service: InjectedService, token: Token, names
     done = Put.EXISTED
     if not await bucket.exists(full):
         done = await bucket.put_stream_once(full, body.checked(expected), length)
-    digest = await body.sha256(expected)  # a store that has the key may have refused without reading to the end
+    digest = await body.sha256(expected)  # a store that has the key may not have read all
     if done is Put.EXISTED and digest != await _sha256(bucket, full):
-        raise ApiProblem(ProblemReason.ALREADY_EXISTS, "Another circuit has this key: choose another.")
+        raise ApiProblem(ApiReason.ALREADY_EXISTS, "Another circuit has this key: choose another one.")
     headers = {"Location": f"/v1/namespaces/{namespace}/circuits/{key}"}
     stored = {"key": key, "bytes": length, "sha256": digest}
     status = 201 if done is Put.WRITTEN else 200

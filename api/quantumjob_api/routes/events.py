@@ -1,4 +1,4 @@
-"""Progress of a job as server-sent events."""
+"""Route of a job's server-sent events."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from quantumjob_api.service import InjectedService, Name, Namespace, Service
 JSON = dict[str, Any]
 PING_SECONDS: int = 15
 EVENTS_SECONDS: float = 600.0
-"""A stream ends then, so that one that nobody reads makes room; clients go on by themselves."""
+"""Length of a stream. Clients reconnect, and streams without a reader end."""
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}/jobs", tags=["jobs"])
-LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=64, description="The last event seen.")]
+LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=64, description="Id of the last event.")]
 
 
 @router.get(
@@ -32,7 +32,7 @@ LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=64,
     summary="Follow a job",
     response_class=EventSourceResponse,
     responses={
-        200: response("An event `status` for each change, its data a job; the last when finished.")
+        200: response("An event `status` with the job for each change, until it is finished.")
         | {"content": {"text/event-stream": {}}},
         **errors(),
     },
@@ -40,20 +40,20 @@ LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=64,
 async def events(
     service: InjectedService, token: Token, namespace: Namespace, name: Name, last_event_id: LastEventId = None
 ) -> EventSourceResponse:
-    """Ends when the job is finished, and after ten minutes: go on with Last-Event-ID. Where it cannot go on there is an
-    event `problem`, its data a problem."""
+    """Ends when the job is finished, and after ten minutes: continue with Last-Event-ID. If the stream cannot continue,
+    its last event is `problem` with a problem as data."""
     job = await service.kube.get(token, namespace, name)
     needed, job = waiter_cost(job), without_program(job)
     with service.waiting.take(namespace, needed):
-        pass  # a stream that finds no room must say so before it begins
-    told = follow(service, token, namespace, name, job, last_event_id, needed)
-    return EventSourceResponse(told, ping=PING_SECONDS)
+        pass  # a full quota can still be a response here
+    stream = follow(service, token, namespace, name, job, last_event_id, needed)
+    return EventSourceResponse(stream, ping=PING_SECONDS)
 
 
 async def follow(
     service: Service, token: str, namespace: str, name: str, job: JSON, seen: str | None, needed: int
 ) -> AsyncIterator[ServerSentEvent]:
-    """The events of a job from now on."""
+    """The events of a job, from the state `job` on, unless its version is `seen`."""
     try:
         with service.waiting.take(namespace, needed):
             states = watch.states(service.kube, token, namespace, name, job, EVENTS_SECONDS)

@@ -1,4 +1,4 @@
-"""Finished jobs of a namespace from the completed bucket, also when the QuantumJob is long gone."""
+"""Routes of finished jobs, from the completed bucket, also after their QuantumJobs were deleted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from quantumjob_api.model import views
 from quantumjob_api.model.schemas import FinishedJobList, FinishedJobView, ResultView
-from quantumjob_api.problems import ProblemReason
+from quantumjob_api.problems import ApiReason
 from quantumjob_api.routes import pagination
 from quantumjob_api.routes.jobs import IfNoneMatch
 from quantumjob_api.routes.openapi import STORE, errors, json_response
@@ -33,11 +33,11 @@ from quantumjob_contract.store_errors import ObjectNotFound, ObjectTooLarge
 logger = logging.getLogger(__name__)
 
 JSON = dict[str, Any]
-Line = tuple[str, str]
-"""When a result was committed, in UTC, and the UID of its job."""
+Commit = tuple[str, str]
+"""Time of a result's commit in UTC, and its job's UID."""
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}/history", default_response_class=Response, tags=["history"])
-STORED = (ProblemReason.NO_RESULT, ProblemReason.NOT_VERIFIED, *STORE)
+STORED = (ApiReason.NO_RESULT, ApiReason.NOT_VERIFIED, *STORE)
 
 
 @router.get(
@@ -45,7 +45,7 @@ STORED = (ProblemReason.NO_RESULT, ProblemReason.NOT_VERIFIED, *STORE)
     summary="List finished jobs",
     responses={
         200: json_response(FinishedJobList, "A page of finished jobs, newest first."),
-        **errors(ProblemReason.CONTINUE_EXPIRED, *STORE),
+        **errors(ApiReason.CONTINUE_EXPIRED, *STORE),
     },
 )
 async def list_history(
@@ -53,57 +53,57 @@ async def list_history(
 ) -> Response:
     """Needs the right to list quantumjobs in the namespace."""
     await service.kube.require(token, namespace, "list")
-    before = line(pagination.decode(after)) if after else None
+    before = commit(pagination.decode(after)) if after else None
     completed = service.store().completed
-    with service.listing.take(namespace):
+    with service.history_lists.take(namespace):
         found = await asyncio.to_thread(newest, completed.blocking, namespace, before, limit + 1)
         shown = found[:limit]
-        items = await rows(service, namespace, shown)
+        items = await summaries(service, namespace, shown)
     more = pagination.encode(" ".join(shown[-1])) if len(found) > limit else None
     return Response(msgspec.json.encode({"items": items, "next": more}), media_type="application/json")
 
 
-def newest(bucket: Bucket, namespace: str, before: Line | None, count: int) -> list[Line]:
-    """The newest results that were committed before this one. S3 lists by name, so all names are looked at."""
+def newest(bucket: Bucket, namespace: str, before: Commit | None, count: int) -> list[Commit]:
+    """The newest commits before this one. S3 lists by name, so that all names are read."""
     suffix = "/" + keys.manifest(Owner("", "")).rpartition("/")[2]
     entries = (entry for entry in bucket.list(f"{namespace}/") if entry.key.endswith(suffix))
-    lines = ((entry.modified.isoformat(), entry.key.split("/")[1]) for entry in entries)
-    return heapq.nlargest(count, (each for each in lines if before is None or each < before))
+    commits = ((entry.modified.isoformat(), entry.key.split("/")[1]) for entry in entries)
+    return heapq.nlargest(count, (each for each in commits if before is None or each < before))
 
 
-def line(text: str) -> Line:
+def commit(text: str) -> Commit:
     when, _, uid = text.partition(" ")
     return when, uid
 
 
-async def rows(service: Service, namespace: str, lines: list[Line]) -> list[JSON]:
-    """Each job in one line; one whose manifest cannot be read is left out."""
+async def summaries(service: Service, namespace: str, commits: list[Commit]) -> list[JSON]:
+    """The summary of each commit, except those whose manifest cannot be read."""
     completed = service.store().completed
-    few = asyncio.Semaphore(2)  # of the places that all results have
+    few = asyncio.Semaphore(2)  # of the MANIFESTS that all requests share
 
-    async def row(when: str, uid: str) -> JSON | None:
+    async def summary(when: str, uid: str) -> JSON | None:
         key = keys.manifest(Owner(namespace, uid))
-        async with few, service.opening:
+        async with few, service.manifests:
             try:
                 data = await completed.get(key, limits.MAX_MANIFEST_BYTES)
-                return views.history_row(await asyncio.to_thread(decode_manifest, data), when)
+                return views.finished_job_summary(await asyncio.to_thread(decode_manifest, data), when)
             except (ObjectNotFound, ObjectTooLarge, msgspec.DecodeError) as error:
                 logger.warning("A manifest cannot be read", extra={"key": key, "cause": type(error).__name__})
                 return None
 
-    found = await asyncio.gather(*(row(*each) for each in lines))
+    found = await asyncio.gather(*(summary(*each) for each in commits))
     return [each for each in found if each is not None]
 
 
 @router.get(
     "/{uid}",
     summary="A finished job",
-    responses={200: json_response(FinishedJobView, "The job, as it ended."), **errors(*STORED)},
+    responses={200: json_response(FinishedJobView, "The finished job."), **errors(*STORED)},
 )
 async def finished(service: InjectedService, token: Token, namespace: Namespace, uid: Uid) -> Response:
-    """Needs the right to get quantumjobs in the namespace, as all of history does."""
+    """Needs the right to get quantumjobs in the namespace."""
     found = await _open(service, token, namespace, uid)
-    shown = views.stored(found.manifest, f"{views.history_path(namespace)}/{uid}/result")
+    shown = views.finished_job(found.manifest, f"{views.history_path(namespace)}/{uid}/result")
     return Response(msgspec.json.encode(shown), media_type="application/json")
 
 
@@ -119,7 +119,7 @@ async def finished(service: InjectedService, token: Token, namespace: Namespace,
 async def result(
     service: InjectedService, token: Token, namespace: Namespace, uid: Uid, if_none_match: IfNoneMatch = None
 ) -> Response:
-    """The same, byte for byte, as the job's own result was."""
+    """The same bytes as the result of the job. Needs the right to get quantumjobs in the namespace."""
     found = await _open(service, token, namespace, uid)
     tag = results.etag(Owner(namespace, uid))
     if if_none_match is not None and views.matches_etag(tag, if_none_match):
@@ -130,7 +130,7 @@ async def result(
 @router.get(
     "/{uid}/result/{shard}/{segment}",
     summary="An object of a finished job's result",
-    responses={**SEGMENT, **errors(ProblemReason.RANGE_NOT_SATISFIABLE, *STORED)},
+    responses={**SEGMENT, **errors(ApiReason.RANGE_NOT_SATISFIABLE, *STORED)},
 )
 async def segment(
     service: InjectedService,
@@ -142,7 +142,7 @@ async def segment(
     byte_range: Range = None,
     redirect: Redirect = False,
 ) -> Response:
-    """As `segments` or `arrays` of the result names it."""
+    """An object that `segments` or `arrays` of the result list. Needs the right to get quantumjobs in the namespace."""
     found = await _open(service, token, namespace, uid)
     return await results.segment(service, found, shard, segment, byte_range, redirect=redirect)
 

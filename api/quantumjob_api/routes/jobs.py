@@ -1,4 +1,4 @@
-"""Submit, list, status, cancel, delete: QuantumJobs with the caller's own rights."""
+"""Routes of jobs: submit, list, status, cancel, delete."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from quantumjob_api.kubernetes.client import AnswerTooLarge, waiter_cost, withou
 from quantumjob_api.model import idempotency, submission, views
 from quantumjob_api.model.idempotency import SubmissionMatch
 from quantumjob_api.model.schemas import CircuitSubmission, JobList, JobView, SpecSubmission
-from quantumjob_api.problems import ApiProblem, ProblemReason
+from quantumjob_api.problems import ApiProblem, ApiReason
 from quantumjob_api.routes.openapi import BODY, STORE, body, errors, json_response, response
 from quantumjob_api.routes.pagination import Continue, Limit
 from quantumjob_api.server import request_body
@@ -32,11 +32,11 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[A-Za-z0-9._:/+=-]+$",
-        description="Sent again with the same body it gives the same job; with another, 409. Holds until that job is "
-        "deleted: then it runs anew. Needs the right to list.",
+        description="Repeated with the same body, the response is the same job; with another, 409. Valid until the job "
+        "is deleted. Needs the right to list.",
     ),
 ]
-IfNoneMatch = Annotated[str | None, Header(max_length=1024, description="ETag that the caller has already.")]
+IfNoneMatch = Annotated[str | None, Header(max_length=1024, description="ETag that the client has.")]
 Wait = Annotated[
     int,
     Query(
@@ -54,13 +54,13 @@ PLACED = TAGGED | {"Location": "Path of the job."}
     summary="Submit a job",
     status_code=202,
     responses={
-        202: json_response(JobView, "The QuantumJob is created.", PLACED),
-        200: json_response(JobView, "The QuantumJob that this Idempotency-Key has created before.", PLACED),
+        202: json_response(JobView, "The QuantumJob was created.", PLACED),
+        200: json_response(JobView, "The QuantumJob that this Idempotency-Key created before.", PLACED),
         **errors(
-            ProblemReason.ALREADY_EXISTS,
-            ProblemReason.IDEMPOTENCY_CONFLICT,
-            ProblemReason.UNSUPPORTED_MEDIA_TYPE,
-            ProblemReason.INVALID_JOB,
+            ApiReason.ALREADY_EXISTS,
+            ApiReason.IDEMPOTENCY_CONFLICT,
+            ApiReason.UNSUPPORTED_MEDIA_TYPE,
+            ApiReason.INVALID_JOB,
             *BODY,
             *STORE,
         ),
@@ -74,71 +74,69 @@ async def submit(
     namespace: Namespace,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Give either one `circuit`, or the `spec` of a QuantumJob. Circuits above the inline limit go to the bucket."""
+    """Send one `circuit`, or the `spec` of a QuantumJob. Circuits above the inline limits are stored in the bucket."""
     if not request_body.is_json(request):
-        raise ApiProblem(ProblemReason.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json.")
+        raise ApiProblem(ApiReason.UNSUPPORTED_MEDIA_TYPE, "The body is not application/json: set Content-Type.")
     length = request_body.content_length(request, submission.MAX_BYTES)
     if length is None or length > request_body.UNAUTHENTICATED_BYTES:
         await service.kube.require(token, namespace, "create")
     async with service.bodies.read(request, namespace, submission.MAX_BYTES) as data:
-        plan = submission.new_job(submission.parse(data), namespace, idempotency_key)
-        status, made = await _create(service, token, namespace, plan)
+        new = submission.new_job(submission.parse(data), namespace, idempotency_key)
+        status, made = await _create(service, token, namespace, new)
     return _job(made, status, {"Location": f"{views.jobs_path(namespace)}/{made['metadata']['name']}"})
 
 
-async def _create(service: Service, token: str, namespace: str, plan: submission.NewJob) -> tuple[int, JSON]:
-    """202 and a new QuantumJob, or 200 and the one that this submission has made before. Raises Problem."""
-    wanted = plan.quantumjob
+async def _create(service: Service, token: str, namespace: str, new: submission.NewJob) -> tuple[int, JSON]:
+    """202 and a new QuantumJob, or 200 and the one that this submission created before. Raises ApiProblem."""
+    wanted = new.quantumjob
     key = wanted["metadata"]["labels"].get(names.LABEL_IDEMPOTENCY)
-    if key and (there := await _of_key(service, token, namespace, key)):
-        return 200, _same(there, wanted)
-    if plan.uploads:
+    if key and (existing := await _find_by_key(service, token, namespace, key)):
+        return 200, _if_same(existing, wanted)
+    if new.uploads:
         await service.kube.require(token, namespace, "create")
         circuits = service.store().circuits
-        for name, data in plan.uploads.items():
+        for name, data in new.uploads.items():
             await circuits.put_once(keys.circuit(namespace, name), data)
     try:
         return 202, await service.kube.create(token, namespace, wanted)
     except ApiProblem as problem:
-        if problem.reason is not ProblemReason.ALREADY_EXISTS or not key:
+        if problem.reason is not ApiReason.ALREADY_EXISTS or not key:
             raise
-    there = await _if_there(service, token, namespace, wanted["metadata"]["name"])
-    if there is None:
-        raise ApiProblem(ProblemReason.BUSY, "The job of this name is just being deleted: try again.")
-    return 200, _same(there, wanted)
+    existing = await _get_or_none(service, token, namespace, wanted["metadata"]["name"])
+    if existing is None:
+        raise ApiProblem(ApiReason.BUSY, "The job of this name is being deleted: try again.")
+    return 200, _if_same(existing, wanted)
 
 
-async def _of_key(service: Service, token: str, namespace: str, key: str) -> JSON | None:
-    """The QuantumJob of an idempotency key, as the API server's cache knows it; two at once meet at the name."""
+async def _find_by_key(service: Service, token: str, namespace: str, key: str) -> JSON | None:
+    """The QuantumJob of an idempotency key, from the API server's cache. Concurrent submissions conflict by name."""
     query = {"labelSelector": f"{names.LABEL_IDEMPOTENCY}={key}", "resourceVersion": "0"}
     table = await service.kube.table(token, namespace, query)
     found = [row["object"]["metadata"]["name"] for row in table["rows"] or ()]
-    return await _if_there(service, token, namespace, found[0]) if found else None
+    return await _get_or_none(service, token, namespace, found[0]) if found else None
 
 
-async def _if_there(service: Service, token: str, namespace: str, name: str) -> JSON | None:
-    """A QuantumJob that was there a moment ago."""
+async def _get_or_none(service: Service, token: str, namespace: str, name: str) -> JSON | None:
+    """A QuantumJob that was there just before, or None."""
     try:
         return await service.kube.get(token, namespace, name)
     except ApiProblem as problem:
-        if problem.reason is not ProblemReason.NOT_FOUND:
+        if problem.reason is not ApiReason.NOT_FOUND:
             raise
     return None
 
 
-def _same(there: JSON, wanted: JSON) -> JSON:
-    """What is there, if this submission made it. Raises Problem."""
-    match idempotency.compare(there, wanted):
+def _if_same(existing: JSON, wanted: JSON) -> JSON:
+    """The existing QuantumJob if this submission created it. Raises ApiProblem."""
+    match idempotency.compare(existing, wanted):
         case SubmissionMatch.SAME:
-            return there
+            return existing
         case SubmissionMatch.OTHER_BODY:
             raise ApiProblem(
-                ProblemReason.IDEMPOTENCY_CONFLICT, "This Idempotency-Key has created a job from another body."
+                ApiReason.IDEMPOTENCY_CONFLICT, "The Idempotency-Key created a job from another body: use a new key."
             )
         case SubmissionMatch.OTHER_KEY:
-            raise ApiProblem(
-                ProblemReason.ALREADY_EXISTS, "Another QuantumJob has this name: choose another, or delete it."
-            )
+            raise ApiProblem(ApiReason.ALREADY_EXISTS, "Another QuantumJob has this name: choose another one.")
 
 
 @router.get(
@@ -146,21 +144,21 @@ def _same(there: JSON, wanted: JSON) -> JSON:
     summary="List jobs",
     responses={
         200: json_response(JobList, "A page of jobs."),
-        **errors(ProblemReason.CONTINUE_EXPIRED, ProblemReason.INVALID_JOB),
+        **errors(ApiReason.CONTINUE_EXPIRED, ApiReason.INVALID_JOB),
     },
 )
 async def list_jobs(
     service: InjectedService, token: Token, namespace: Namespace, limit: Limit = 50, after: Continue = None
 ) -> Response:
-    """The namespace's QuantumJobs, also those that were made by kubectl or GitOps, page by page."""
-    async with service.lists:
+    """The QuantumJobs of the namespace, also those of kubectl and GitOps."""
+    async with service.job_lists:
         table = await _page(service, token, namespace, limit, after)
-        found = {"items": views.rows(table), "next": table["metadata"].get("continue") or None}
+        found = {"items": views.job_summaries(table), "next": table["metadata"].get("continue") or None}
     return Response(msgspec.json.encode(found), media_type="application/json")
 
 
 async def _page(service: Service, token: str, namespace: str, limit: int, after: str | None) -> JSON:
-    """As many as are not too large together: annotations come along, with all that kubectl keeps in them."""
+    """A page of at most `limit` jobs: fewer if their annotations are too large together."""
     query = {"continue": after} if after else {}
     while True:
         try:
@@ -175,8 +173,8 @@ async def _page(service: Service, token: str, namespace: str, limit: int, after:
     "/{name}",
     summary="Status of a job",
     responses={
-        200: json_response(JobView, "The job as it is now.", TAGGED),
-        304: response("It is what the caller has already.", TAGGED),
+        200: json_response(JobView, "The job.", TAGGED),
+        304: response("The job has the ETag that was sent.", TAGGED),
         **errors(),
     },
 )
@@ -189,7 +187,7 @@ async def status(
     wait: Wait = 0,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """With `wait` the answer comes the moment that the job is finished, or has changed."""
+    """With `wait`, the response is delayed until the job is finished or has changed."""
     job = await service.kube.get(token, namespace, name)
 
     def wanted(job: JSON) -> bool:
@@ -212,23 +210,23 @@ async def status(
     "/{name}/cancel",
     summary="Cancel a job",
     responses={
-        200: json_response(JobView, "The job, which has been asked to stop.", TAGGED),
-        **errors(ProblemReason.JOB_ENDED),
+        200: json_response(JobView, "The job, with cancellation requested.", TAGGED),
+        **errors(ApiReason.JOB_ENDED),
     },
 )
 async def cancel(service: InjectedService, token: Token, namespace: Namespace, name: Name) -> Response:
-    """Sets `spec.cancel`. Pubs that are done keep their results. To do it twice is no error."""
+    """Sets `spec.cancel`. Finished pubs keep their results. Repeating it is no error."""
     try:
         return _job(await service.kube.cancel(token, namespace, name), 200, {})
     except ApiProblem as problem:
-        if problem.reason is ProblemReason.INVALID_JOB:
-            raise ApiProblem(ProblemReason.JOB_ENDED, "The job has ended: there is nothing to cancel.") from None
+        if problem.reason is ApiReason.INVALID_JOB:
+            raise ApiProblem(ApiReason.JOB_ENDED, "The job has ended and cannot be cancelled.") from None
         raise
 
 
-@router.delete("/{name}", summary="Delete a job", status_code=204, responses={204: response("It is gone."), **errors()})
+@router.delete("/{name}", summary="Delete a job", status_code=204, responses={204: response("Deleted."), **errors()})
 async def delete(service: InjectedService, token: Token, namespace: Namespace, name: Name) -> Response:
-    """Its results stay: see history."""
+    """Deletes the QuantumJob. The history keeps its results."""
     await service.kube.delete(token, namespace, name)
     return Response(status_code=204)
 

@@ -1,4 +1,4 @@
-"""Opaque tokens for the next page of a listing."""
+"""Parameters of pages, and the tokens of their continuation."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Annotated, Final
 
 from fastapi import Query
 
-from quantumjob_api.problems import ApiProblem, ProblemReason
+from quantumjob_api.problems import ApiProblem, ApiReason
 
 MAX_TOKEN: Final = 4096
 
-Limit = Annotated[int, Query(ge=1, le=200, description="Items of a page.")]
+Limit = Annotated[int, Query(ge=1, le=200, description="Number of items.")]
 Continue = Annotated[
     str | None,
     Query(
@@ -20,7 +20,7 @@ Continue = Annotated[
         min_length=1,
         max_length=MAX_TOKEN,
         pattern=r"^[A-Za-z0-9_.=-]+$",
-        description="`next` of the page before.",
+        description="`next` of the previous page.",
     ),
 ]
 
@@ -30,8 +30,11 @@ def encode(text: str) -> str:
 
 
 def decode(token: str | None) -> str:
-    """Raises Problem for what `encode` did not make."""
+    """The text of a token. Raises ApiProblem (ContinueExpired) if it is not one of `encode`."""
     try:
         return base64.b64decode((token or "").encode(), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
-        raise ApiProblem(ProblemReason.CONTINUE_EXPIRED, "`continue` must be `next` of the page before.") from None
+        raise ApiProblem(
+            ApiReason.CONTINUE_EXPIRED,
+            "`continue` is invalid: send `next` of the last page.",
+        ) from None

@@ -1,4 +1,4 @@
-"""Results of jobs that are there: whole, so far, and object by object."""
+"""Routes of the results of existing jobs: whole, partial, and single objects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from quantumjob_api.model import views
 from quantumjob_api.model.schemas import PartialResultView, ResultView
-from quantumjob_api.problems import ApiProblem, ProblemReason
+from quantumjob_api.problems import ApiProblem, ApiReason
 from quantumjob_api.routes.jobs import IfNoneMatch
 from quantumjob_api.routes.openapi import RESULT, STORE, binary_response, errors, json_response, response
 from quantumjob_api.server.bearer_token import Token
@@ -25,17 +25,15 @@ JSON = dict[str, Any]
 router = APIRouter(prefix="/v1/namespaces/{namespace}/jobs/{name}", default_response_class=Response, tags=["results"])
 ShardNumber = Annotated[int, Path(ge=0, le=9999, description="Shard of the job.")]
 SegmentName = Annotated[
-    str, Path(pattern=r"^(last|[0-9]{6}(\.npz)?)$", description="Segment of the shard, or its arrays.")
+    str, Path(pattern=r"^(last|[0-9]{6}(\.npz)?)$", description="Name of a segment, or of its arrays.")
 ]
 SEGMENT: dict[int | str, JSON] = {
-    200: binary_response(
-        BINARY, "The object as its worker wrote it. With `redirect` too, where it is small and lies in the manifest."
-    ),
-    206: binary_response(BINARY, "The bytes that Range names.", {"Content-Range": "Which bytes, of how many."}),
-    307: response("Where it can be fetched for five minutes.", {"Location": "A presigned URL of the store's."}),
+    200: binary_response(BINARY, "The object. Also with `redirect`, if it is small and stored in the manifest."),
+    206: binary_response(BINARY, "The requested range.", {"Content-Range": "The range, and the size of the object."}),
+    307: response("Redirect to the store, valid for five minutes.", {"Location": "Presigned URL of the object."}),
 }
-TAGGED = {"ETag": "The job's UID: a result never changes."}
-UNCHANGED = response("It is what the caller has already.", TAGGED)
+TAGGED = {"ETag": "The UID of the job: a result never changes."}
+UNCHANGED = response("The result has the ETag that was sent.", TAGGED)
 
 
 @router.get(
@@ -50,8 +48,8 @@ UNCHANGED = response("It is what the caller has already.", TAGGED)
 async def result(
     service: InjectedService, token: Token, namespace: Namespace, name: Name, if_none_match: IfNoneMatch = None
 ) -> Response:
-    """Each byte is checked against the sha256 that was committed. A large result comes as a stream; where a check
-    fails in the middle of it, the connection is cut."""
+    """Verified against the committed sha256. A large result is streamed; if a check fails in the middle, the connection
+    is closed before the end."""
     job = await service.kube.get(token, namespace, name)
     owner, sha256 = committed(job)
     if if_none_match is not None and views.matches_etag(results.etag(owner), if_none_match):
@@ -63,7 +61,7 @@ async def result(
 @router.get(
     "/result/{shard}/{segment}",
     summary="An object of a result",
-    responses={**SEGMENT, **errors(ProblemReason.RANGE_NOT_SATISFIABLE, *RESULT)},
+    responses={**SEGMENT, **errors(ApiReason.RANGE_NOT_SATISFIABLE, *RESULT)},
 )
 async def segment(
     service: InjectedService,
@@ -75,7 +73,7 @@ async def segment(
     byte_range: Range = None,
     redirect: Redirect = False,
 ) -> Response:
-    """As `segments` or `arrays` of the result names it, with its sha256. By range, or from the store itself."""
+    """An object that `segments` or `arrays` of the result list, with its sha256."""
     found = await of_job(service, token, namespace, name)
     return await results.segment(service, found, shard, segment, byte_range, redirect=redirect)
 
@@ -83,10 +81,10 @@ async def segment(
 @router.get(
     "/partial",
     summary="Results so far",
-    responses={200: json_response(PartialResultView, "The pubs that are done."), **errors(*STORE)},
+    responses={200: json_response(PartialResultView, "The pubs with a result."), **errors(*STORE)},
 )
 async def partial(service: InjectedService, token: Token, namespace: Namespace, name: Name) -> Response:
-    """The pubs whose results are stored, while the job runs."""
+    """The pubs whose results are stored so far. They are verified when the job ends."""
     job = await service.kube.get(token, namespace, name)
     meta = job["metadata"]
     owner = Owner(namespace, meta["uid"])
@@ -105,10 +103,10 @@ async def of_job(service: Service, token: str, namespace: str, name: str) -> Res
 
 
 def committed(job: JSON) -> tuple[Owner, str]:
-    """Whose results, and the sha256 that they must have. Raises Problem where there are none."""
+    """The owner of the job's results, and the sha256 of their manifest. Raises ApiProblem if there are none."""
     meta, stored = job["metadata"], (job.get("status") or {}).get("results")
     if stored:
         return Owner(meta["namespace"], meta["uid"]), stored["sha256"]
     if views.is_finished(job):
-        raise ApiProblem(ProblemReason.NO_RESULT, f"The job has ended without a result. {views.job(job)['message']}")
-    raise ApiProblem(ProblemReason.NOT_FINISHED, "The job is not finished: wait for it, or ask for partial.")
+        raise ApiProblem(ApiReason.NO_RESULT, f"The job ended without a result. {views.job(job)['message']}")
+    raise ApiProblem(ApiReason.NOT_FINISHED, "The job is not finished: wait for it, or get `partial`.")

@@ -22,11 +22,11 @@ from quantumjob_api import metrics
 logger = logging.getLogger(__name__)
 
 MIN_SECONDS: Final = 0.5
-"""A connection is not closed earlier than that: enough for a handshake and the head of a request."""
+"""A connection is not closed earlier, so that a new client can do its handshake and send a request."""
 HANDSHAKE_SECONDS: Final = 10.0
 BACKLOG: Final = 1024
 PAUSE_SECONDS: Final = 0.05
-"""Until the next look for room, and until the next accept where the process has no file descriptor left."""
+"""Between two checks for a free place, and after an accept that failed, as without free file descriptors."""
 
 Address = tuple[str, int]
 """A client's host and port, as `client` in the scope of ASGI has them."""
@@ -40,11 +40,11 @@ class ClientConnection:
         self.close = close
         self.opened = now
         self.waiting_since: float | None = now
-        """Since when the service waits for the client; None while the client waits for the service."""
+        """Since when the service waits for the client; None while it works on a request."""
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """For a block that waits for the client."""
+        """Marks a block that waits for the client."""
         self.waiting_since = asyncio.get_running_loop().time()
         try:
             yield
@@ -61,7 +61,7 @@ class Connections:
         metrics.CONNECTIONS.set_function(lambda: sum(each.is_open() for each in self._open.values()))
 
     def make_room(self, now: float) -> bool:
-        """Whether one more may be accepted. Closes the one that waits longest for its client, if that is needed."""
+        """Whether one more may be accepted. At the limit, first closes the one that waits longest for its client."""
         if len(self._open) < self._limit:
             return True
         self._open = {address: each for address, each in self._open.items() if each.is_open()}
@@ -89,7 +89,7 @@ class Connections:
 async def serve(
     server: uvicorn.Server, listening: socket.socket, connections: Connections, context: ssl.SSLContext | None
 ) -> None:
-    """Serves at this socket until the server ends, which waits for the requests at work."""
+    """Serves at this socket until the server stops, which waits for its requests."""
     listening.setblocking(False)
     with listening:
         async with asyncio.TaskGroup() as group:
@@ -108,7 +108,7 @@ async def _accept(
         try:
             accepted, (host, port, *_) = await loop.sock_accept(listening)
         except OSError as error:
-            logger.warning("A connection cannot be accepted", extra={"cause": str(error)})
+            logger.warning("Accepting a connection failed", extra={"cause": str(error)})
             await asyncio.sleep(PAUSE_SECONDS)
             continue
         with contextlib.ExitStack() as stack:
@@ -117,14 +117,14 @@ async def _accept(
                 await asyncio.sleep(PAUSE_SECONDS)
             if not server.should_exit:
                 connections.add((host, port), _open(server, stack.pop_all(), accepted, context))
-        # A client that waits is accepted without a pause: other tasks would not run until none waits.
+        # sock_accept returns at once while connections wait: without this, other tasks would not run.
         await asyncio.sleep(0)
 
 
 def _open(
     server: uvicorn.Server, held: contextlib.ExitStack, accepted: socket.socket, context: ssl.SSLContext | None
 ) -> ClientConnection:
-    """Hands the connection to uvicorn, after the handshake where there is TLS."""
+    """Starts the TLS handshake, if any, and hands the connection to uvicorn."""
     loop = asyncio.get_running_loop()
     protocol = server.config.http_protocol_class(  # type: ignore[call-arg]
         config=server.config, server_state=server.server_state, app_state=server.lifespan.state
@@ -146,7 +146,7 @@ def _open(
 
 
 def listen(port: int) -> socket.socket:
-    """On all addresses, IPv6 too where there is any."""
+    """A listening socket on all addresses, with IPv6 if the machine has it."""
     if socket.has_dualstack_ipv6():
         return socket.create_server(("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
     return socket.create_server(("", port), backlog=BACKLOG)

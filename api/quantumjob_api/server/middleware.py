@@ -1,4 +1,4 @@
-"""ASGI middleware around every request: times of its client, metrics and a line of log without secrets."""
+"""ASGI middleware around every request: limits the time of its client, counts it and logs it without secrets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from quantumjob_api import metrics
-from quantumjob_api.problems import ApiProblem, ProblemReason
+from quantumjob_api.problems import ApiProblem, ApiReason
 from quantumjob_api.server import bearer_token
 from quantumjob_api.server.connections import ClientConnection, Connections
 from quantumjob_api.server.request_body import CLOSE
@@ -18,18 +18,18 @@ from quantumjob_api.server.request_body import CLOSE
 logger = logging.getLogger(__name__)
 
 BODY_SECONDS: Final = 120.0
-"""For a whole body: 32 MiB at two megabits a second."""
+"""For a whole body: enough for 32 MiB at 2 Mbit/s."""
 SEND_SECONDS: Final = 60.0
-"""For which an answer may wait for its client in all, and one more for each SEND_RATE bytes that are sent."""
+"""How long a response may wait for its client in all, plus a second for each SEND_RATE bytes that were sent."""
 SEND_RATE: Final = 64 * 1024
 PIECE_BYTES: Final = 64 * 1024
-"""An answer is sent in pieces, so that the connection does not copy all that its client has not taken yet."""
+"""A response is sent in pieces of this size: the transport copies only what its client has not read yet."""
 METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
 ALWAYS: Final = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 
 
 class RequestLimits:
-    """The outermost middleware."""
+    """The outermost middleware. Marks when a connection waits for its client."""
 
     def __init__(self, app: ASGIApp, connections: Connections) -> None:
         self._app = app
@@ -48,10 +48,10 @@ class RequestLimits:
         try:
             with metrics.ACTIVE.track_inprogress():
                 await app(scope, exchange.receive, exchange.send)
-        except asyncio.CancelledError:  # the service ends, and has waited long enough for this request
+        except asyncio.CancelledError:  # the server stops, and its grace period is over
             if exchange.status:
                 raise
-            again = ApiProblem(ProblemReason.BUSY, "The service is being replaced: try again.", CLOSE)
+            again = ApiProblem(ApiReason.BUSY, "The service is restarting: try again.", CLOSE)
             await again.response()(scope, exchange.receive, exchange.send)
         finally:
             exchange.connection.waiting_since = loop.time()
@@ -62,15 +62,15 @@ def _refusal(scope: Scope) -> ApiProblem | None:
     try:
         has_token = bearer_token.in_query(scope["query_string"].decode("latin-1"))
     except ValueError:
-        return ApiProblem(ProblemReason.INVALID_REQUEST, "The URL has too many parameters.")
+        return ApiProblem(ApiReason.INVALID_REQUEST, "The URL has too many parameters: send fewer.")
     if has_token:
-        detail = "A token in the URL ends in logs and histories: send it in the Authorization header, and renew it."
-        return ApiProblem(ProblemReason.TOKEN_IN_QUERY, detail)
+        detail = "The URL has a token, which logs keep: send it in the Authorization header, and revoke this one."
+        return ApiProblem(ApiReason.TOKEN_IN_QUERY, detail)
     return None
 
 
 class Exchange:
-    """A request and its answer, with limits on how long its client may take."""
+    """A request and its response, with limits on how long the client may take."""
 
     def __init__(self, connection: ClientConnection, receive: Receive, send: Send) -> None:
         self.connection = connection
@@ -92,7 +92,11 @@ class Exchange:
                     message = await self._receive()
         except TimeoutError:
             self._body_complete = True
-            raise ApiProblem(ProblemReason.SLOW_BODY, "The body came too slowly.", CLOSE) from None
+            raise ApiProblem(
+                ApiReason.SLOW_BODY,
+                "The body did not arrive in time: send it faster.",
+                CLOSE,
+            ) from None
         self._body_complete = not message.get("more_body", False)
         return message
 
@@ -115,13 +119,13 @@ class Exchange:
                 with self.connection.waiting():
                     await self._send(message)
         except TimeoutError:
-            self.connection.close()  # what the client has not taken is given up; the server sends nothing more
+            self.connection.close()  # without sending the rest, which the client does not read
         self._waited += loop.time() - began
         self.bytes += len(message.get("body", b""))
 
 
 def log(scope: Scope, exchange: Exchange, seconds: float) -> None:
-    """Counts the request, and logs it without its query and headers, where tokens may be."""
+    """Counts and logs a request, without its query and headers: they may have tokens."""
     route: Any = scope.get("route")
     template = str(getattr(route, "path", "other"))
     method = scope["method"] if scope["method"] in METHODS else "other"

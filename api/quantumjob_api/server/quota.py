@@ -1,4 +1,4 @@
-"""Bounds on what requests take together: memory above all."""
+"""Limits what requests use together, memory above all, in all and per namespace."""
 
 from __future__ import annotations
 
@@ -6,23 +6,26 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator
 
-from quantumjob_api.problems import ApiProblem, ProblemReason
+from quantumjob_api.problems import ApiProblem, ApiReason
 
 
 class NamespaceQuota:
-    """So much at a time, of which one namespace has a part at most; and no queue."""
+    """A semaphore with a share per namespace. Rejects instead of queueing."""
 
-    def __init__(self, total: int, each: int) -> None:
+    def __init__(self, total: int, per_namespace: int) -> None:
         self._left = total
-        self._each = each
+        self._share = per_namespace
         self._taken: Counter[str] = Counter()
 
     @contextlib.contextmanager
     def take(self, namespace: str, amount: int = 1, headers: dict[str, str] | None = None) -> Iterator[None]:
-        """Raises Problem where so much is not left. What is more than a namespace's part has that part."""
-        amount = min(amount, self._each)
-        if amount > self._left or amount > self._each - self._taken[namespace]:
-            raise ApiProblem(ProblemReason.BUSY, "Too many requests of this kind at this moment: try again.", headers)
+        """Takes an amount while the block runs; an amount above a namespace's share counts as that share.
+
+        Raises ApiProblem (Busy) if the total or the share is used up.
+        """
+        amount = min(amount, self._share)
+        if amount > self._left or amount > self._share - self._taken[namespace]:
+            raise ApiProblem(ApiReason.BUSY, "Too many requests of this kind: try again later.", headers)
         self._left -= amount
         self._taken[namespace] += amount
         try:

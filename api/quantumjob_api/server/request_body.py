@@ -1,4 +1,4 @@
-"""Bodies of requests, read as they come and bounded: each by its own limit, all together by a budget."""
+"""Reads request bodies within limits: one of each body, and a quota of all."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Final
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
-from quantumjob_api.problems import ApiProblem, ProblemReason
+from quantumjob_api.problems import ApiProblem, ApiReason
 from quantumjob_api.server.quota import NamespaceQuota
 
 CLOSE = {"Connection": "close"}
-"""The rest of a body that is not wanted is not read either."""
+"""For a response that does not read the rest of the request's body."""
 UNAUTHENTICATED_BYTES: Final = 1 << 16
-"""Bytes that are read before it is known whose they are."""
-LIST_BYTES: Final = 72
+"""A body up to this size is read before the caller's rights are known: to ask first costs a request."""
+CONTAINER_BYTES: Final = 72
 ITEM_BYTES: Final = 40
-"""A list or a map, and what is in it, once parsed."""
+"""Of a parsed list or dict, and of each item in it."""
 STRING: Final = re.compile(rb'"[^"]*"')
 PART_BYTES: Final = 1 << 16
 
 
 def too_large(limit: int) -> ApiProblem:
-    return ApiProblem(ProblemReason.BODY_TOO_LARGE, f"The body may have at most {limit} bytes.", CLOSE)
+    return ApiProblem(ApiReason.BODY_TOO_LARGE, f"The body has more than {limit} bytes: send less.", CLOSE)
 
 
 def is_json(request: Request) -> bool:
@@ -35,7 +35,7 @@ def is_json(request: Request) -> bool:
 
 
 def content_length(request: Request, limit: int) -> int | None:
-    """The body's length as its header has it. Raises Problem where that is too much."""
+    """The declared length in bytes, None if there is none. Raises ApiProblem (BodyTooLarge) above `limit`."""
     text = request.headers.get("Content-Length")
     if text is None or "Transfer-Encoding" in request.headers:
         return None
@@ -46,43 +46,43 @@ def content_length(request: Request, limit: int) -> int | None:
 
 
 class BodyBudget:
-    """JSON bodies that may be in memory at a time, over all requests: as text, and as what it is parsed to."""
+    """Limits the memory of all JSON bodies, as text and parsed."""
 
-    def __init__(self, room: NamespaceQuota) -> None:
-        self._room = room
+    def __init__(self, quota: NamespaceQuota) -> None:
+        self._quota = quota
 
     @contextlib.asynccontextmanager
     async def read(self, request: Request, namespace: str, limit: int) -> AsyncIterator[bytes]:
-        """The whole body, for as long as the block runs. Raises Problem."""
+        """The whole body, counted while the block runs. Raises ApiProblem (BodyTooLarge, SlowBody, Busy)."""
         content_length(request, limit)
         data = bytearray()
         with contextlib.ExitStack() as held:
             async for chunk in request.stream():
                 if len(data) + len(chunk) > limit:
                     raise too_large(limit)
-                held.enter_context(self._room.take(namespace, len(chunk), CLOSE))
+                held.enter_context(self._quota.take(namespace, len(chunk), CLOSE))
                 data += chunk
             body = bytes(data)
             data.clear()
             held.close()
-            held.enter_context(self._room.take(namespace, len(body) + parsed_size(body), CLOSE))
+            held.enter_context(self._quota.take(namespace, len(body) + parsed_size(body), CLOSE))
             yield body
 
 
 def parsed_size(text: bytes) -> int:
-    """About what JSON takes when it is parsed, besides its strings. Itself it takes little: it goes by parts."""
+    """Estimated bytes of parsed JSON, without its strings. Counts in parts, to need little memory itself."""
     plain = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     found, inside = 0, False
     for start in range(0, len(plain), PART_BYTES):
         part = b'"' * inside + plain[start : start + PART_BYTES]
         inside = part.count(b'"') % 2 == 1
         outside = STRING.sub(b"", part + b'"' * inside)
-        found += LIST_BYTES * (outside.count(b"[") + outside.count(b"{")) + ITEM_BYTES * outside.count(b",")
+        found += CONTAINER_BYTES * (outside.count(b"[") + outside.count(b"{")) + ITEM_BYTES * outside.count(b",")
     return found
 
 
 class HashedBody:
-    """A body as it comes, with the sha256 of what has come. Where one reader stops another goes on."""
+    """A streamed body with its sha256. A second reader continues where the first one stopped."""
 
     def __init__(self, receive: Receive, limit: int) -> None:
         self._receive = receive
@@ -92,7 +92,7 @@ class HashedBody:
         self._digest = hashlib.sha256()
 
     async def rest(self) -> AsyncIterator[bytes]:
-        """What nobody has read yet. Raises Problem, ClientDisconnect."""
+        """The chunks that were not read yet. Raises ApiProblem (BodyTooLarge, SlowBody), ClientDisconnect."""
         while not self._ended:
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -107,9 +107,10 @@ class HashedBody:
                 yield chunk
 
     async def checked(self, expected: str) -> AsyncIterator[bytes]:
-        """The rest, its last chunk only once the sha256 of all is known to be `expected` (empty for any).
+        """The rest; the last chunk only after the sha256 of the body was compared with `expected`, if not empty.
 
-        Whoever stores them has less than was announced until then, and so nothing. Raises Problem.
+        A store that gets these chunks has fewer bytes than declared until then, and stores nothing.
+        Raises ApiProblem (ChecksumMismatch).
         """
         held = b""
         async for chunk in self.rest():
@@ -118,13 +119,14 @@ class HashedBody:
             held = chunk
         if expected and self.hex() != expected:
             raise ApiProblem(
-                ProblemReason.CHECKSUM_MISMATCH, f"The body has sha256 {self.hex()}, the key names another."
+                ApiReason.CHECKSUM_MISMATCH,
+                f"The body has sha256 {self.hex()}: the key has another.",
             )
         if held:
             yield held
 
     async def sha256(self, expected: str) -> str:
-        """Of the whole, with what nobody has read. Raises Problem."""
+        """The sha256 of the whole body, after reading the rest. Raises ApiProblem (ChecksumMismatch)."""
         async for _ in self.checked(expected):
             pass
         return self.hex()

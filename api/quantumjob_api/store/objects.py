@@ -1,4 +1,4 @@
-"""Objects of the store as answers: whole or by range, or where they can be fetched."""
+"""Sends objects of the store: whole, by range, or as a redirect to the store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastapi import Header, Query
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from quantumjob_api.problems import ApiProblem, ProblemReason
+from quantumjob_api.problems import ApiProblem, ApiReason
 from quantumjob_contract.store.aio import AsyncBucket
 
 ONE_RANGE: Final = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
@@ -21,19 +21,19 @@ BINARY: Final = "application/octet-stream"
 
 Range = Annotated[
     str | None,
-    Header(alias="Range", description="One range of bytes, as `bytes=0-1023`; any other is ignored.", max_length=64),
+    Header(alias="Range", description="One range of bytes, as `bytes=0-1023`. Others are ignored.", max_length=64),
 ]
 Redirect = Annotated[
     bool,
     Query(
-        description="Answer with 307 to a URL of the store's that is valid for five minutes. It has the store's name "
-        "as this service knows it, which may mean nothing outside the cluster."
+        description="Redirect (307) to a presigned URL of the store, valid for five minutes. Its host is the store's "
+        "name inside the cluster."
     ),
 ]
 
 
 class ReleasingStream(StreamingResponse):
-    """A stream whose source is let go when the answer ends, however it ends."""
+    """A stream that closes its source when the response ends, also by an error."""
 
     def __init__(self, *args: object, source: contextlib.AsyncExitStack, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
@@ -45,7 +45,7 @@ class ReleasingStream(StreamingResponse):
 
 
 def one_range(header: str | None) -> str | None:
-    """The header, if it is one that is obeyed."""
+    """The header if it has one valid range, else None."""
     found = ONE_RANGE.fullmatch(header.replace(" ", "")) if header else None
     if not found or not (found[1] or found[2]) or (found[1] and found[2] and int(found[2]) < int(found[1])):
         return None
@@ -59,7 +59,7 @@ def redirect(bucket: AsyncBucket, key: str) -> Response:
 async def stored(
     bucket: AsyncBucket, key: str, byte_range: str | None, sha256: str = "", media: str = BINARY
 ) -> Response:
-    """An object's bytes; a whole one of another sha256 never ends. Raises Problem and the errors of `transfer`."""
+    """The response with an object. One with another sha256 is cut before its end. Raises ApiProblem, StoreError."""
     async with contextlib.AsyncExitStack() as stack:
         content = await stack.enter_async_context(bucket.open(key, one_range(byte_range)))
         if content.status == 416:
@@ -70,11 +70,11 @@ async def stored(
         whole = content.status == 200 and bool(sha256)
         chunks = verified(content.chunks, sha256) if whole else content.chunks
         return ReleasingStream(chunks, content.status, headers, media, source=stack.pop_all())
-    raise AssertionError  # the stack swallows nothing
+    raise AssertionError  # for mypy: the stack suppresses no exception
 
 
 async def verified(chunks: AsyncIterator[bytes], sha256: str) -> AsyncIterator[bytes]:
-    """The chunks, the last of them only if all of them have this sha256. Raises Problem, which cuts the answer off."""
+    """The chunks, the last one only if the sha256 is right. Raises ApiProblem, which cuts the response."""
     digest, held = hashlib.sha256(), b""
     async for chunk in chunks:
         digest.update(chunk)
@@ -82,12 +82,12 @@ async def verified(chunks: AsyncIterator[bytes], sha256: str) -> AsyncIterator[b
             yield held
         held = chunk
     if digest.hexdigest() != sha256:
-        raise ApiProblem(ProblemReason.NOT_VERIFIED, "The object is not what its worker wrote.")
+        raise ApiProblem(ApiReason.NOT_VERIFIED, "The object differs from the one that its worker wrote.")
     yield held
 
 
 def in_memory(data: bytes, byte_range: str | None, media: str = BINARY) -> Response:
-    """Bytes that are here already. Raises Problem."""
+    """The response with these bytes. Raises ApiProblem (RangeNotSatisfiable)."""
     found = ONE_RANGE.fullmatch(one_range(byte_range) or "")
     headers = {"Accept-Ranges": "bytes"}
     if found is None:
@@ -103,4 +103,4 @@ def in_memory(data: bytes, byte_range: str | None, media: str = BINARY) -> Respo
 
 def not_satisfiable(content_range: str | None) -> ApiProblem:
     headers = {"Content-Range": content_range} if content_range else {}
-    return ApiProblem(ProblemReason.RANGE_NOT_SATISFIABLE, "The object has no such bytes.", headers)
+    return ApiProblem(ApiReason.RANGE_NOT_SATISFIABLE, "The range is beyond the end of the object.", headers)

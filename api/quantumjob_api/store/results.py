@@ -1,4 +1,4 @@
-"""Results as the completed bucket has them: verified by the contract's reader, pub by pub."""
+"""Streams results of the completed bucket as JSON, verified by the contract's reader."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 from starlette.responses import Response
 
 from quantumjob_api.model import views
-from quantumjob_api.problems import ApiProblem, ProblemReason
+from quantumjob_api.problems import ApiProblem, ApiReason
 from quantumjob_api.service import Service
 from quantumjob_api.store import objects
 from quantumjob_api.store.objects import ReleasingStream
@@ -26,64 +26,63 @@ from quantumjob_contract.store_errors import ObjectNotFound, ObjectTooLarge, Ver
 
 JSON = dict[str, Any]
 BATCH_BYTES: Final = 256 * limits.KIB
-"""An answer is sent in pieces of about this size."""
+"""About the size of each part of a stream."""
 
 
 async def open_result(service: Service, owner: Owner, sha256: str | None = None) -> Results:
-    """The committed result of a job. Raises Problem, and the errors of `transfer`."""
+    """Opens the committed result of a job. Raises ApiProblem (NoResult, NotVerified) and StoreError."""
     bucket = service.store().completed.blocking
     try:
-        async with service.opening:
+        async with service.manifests:
             return await asyncio.to_thread(Results, bucket, owner, sha256)
     except ObjectNotFound:
-        raise ApiProblem(ProblemReason.NO_RESULT, "No result of this job is stored.") from None
+        raise ApiProblem(ApiReason.NO_RESULT, "The store has no result of this job.") from None
     except (VerificationError, msgspec.DecodeError):
         raise not_verified() from None
 
 
 def not_verified() -> ApiProblem:
-    return ApiProblem(ProblemReason.NOT_VERIFIED, "What is stored is not what was committed: do not use it.")
+    return ApiProblem(ApiReason.NOT_VERIFIED, "The stored result differs from the committed one: do not use it.")
 
 
 def etag(owner: Owner) -> str:
-    """Results are written once, so whose they are says what they are."""
+    """The ETag of a job's result, which never changes."""
     return f'"{owner.uid}"'
 
 
 @dataclass(frozen=True)
 class PubStream:
-    """Pubs in JSON, in batches, and the bytes of each segment that they are read from."""
+    """Pubs as JSON in batches, and the bytes of each segment that they come from."""
 
     batches: AsyncIterator[list[bytes]]
     sizes: Sequence[int]
-    beside: int = 0
-    """Bytes that are held besides."""
+    manifest_bytes: int = 0
 
 
 async def whole(service: Service, result: Results, where: str) -> Response:
-    """All pubs. A small result is verified before the first byte is sent; a large one, segment by segment."""
+    """The response with all pubs. A small result is verified before it is sent, a large one segment by segment."""
     manifest = result.manifest
-    head = views.stored(manifest, where)
+    head = views.finished_job(manifest, where)
     headers = {"ETag": etag(Owner(manifest.namespace, manifest.uid))}
     return await as_json(service, manifest.namespace, head, pubs_of(result), headers)
 
 
 async def as_json(service: Service, namespace: str, head: JSON, pubs: PubStream, headers: dict[str, str]) -> Response:
-    """{...head, "pubs": [...]}: in one piece where all of it is small, or as a stream. Raises Problem."""
+    """The response {...head, "pubs": [...]}: at once if it is small, else as a stream. Raises ApiProblem."""
     opened = msgspec.json.encode(head)[:-1] + b',"pubs":['
     async with contextlib.AsyncExitStack() as held:
-        held.enter_context(service.reading.take(namespace, max(pubs.sizes, default=0) + pubs.beside))
-        first: list[bytes] = await anext(pubs.batches, [])  # what must be refused is refused before the answer begins
+        held.enter_context(service.segment_bytes.take(namespace, max(pubs.sizes, default=0) + pubs.manifest_bytes))
+        first: list[bytes] = await anext(pubs.batches, [])  # an error here can still be a response
         pieces = _pieces(opened, first, pubs.batches)
         if sum(pubs.sizes) <= BATCH_BYTES:
             return Response(b"".join([piece async for piece in pieces]), 200, headers, "application/json")
         return ReleasingStream(pieces, 200, headers, "application/json", source=held.pop_all())
-    raise AssertionError  # the stack swallows nothing
+    raise AssertionError  # for mypy: the stack suppresses no exception
 
 
 async def _pieces(opened: bytes, first: list[bytes], rest: AsyncIterator[list[bytes]]) -> AsyncIterator[bytes]:
     yield opened
-    yield b",".join(first)  # the pub itself where it is one: what is large is not copied
+    yield b",".join(first)  # join does not copy the only pub of a batch, which may be large
     del first
     async for batch in rest:
         yield b","
@@ -92,7 +91,7 @@ async def _pieces(opened: bytes, first: list[bytes], rest: AsyncIterator[list[by
 
 
 def pubs_of(result: Results) -> PubStream:
-    """Of a result that is committed."""
+    """The pubs of a committed result."""
     return PubStream(_verified(result.pubs()), [each.bytes for each in result.manifest.segments], result.manifest_bytes)
 
 
@@ -108,7 +107,7 @@ def _batch(pubs: Iterator[PubResult]) -> list[bytes]:
     found: list[bytes] = []
     size = 0
     for pub in pubs:
-        found.append(msgspec.json.encode(pub))  # registers in the circuit's order, as they were stored
+        found.append(msgspec.json.encode(pub))  # keeps the order of registers
         size += len(found[-1])
         if size >= BATCH_BYTES:
             break
@@ -116,13 +115,13 @@ def _batch(pubs: Iterator[PubResult]) -> list[bytes]:
 
 
 async def so_far(pending: AsyncBucket, owner: Owner, shards: int) -> PubStream:
-    """Of the segments that are there, shard by shard."""
+    """The pubs of the pending segments, shard by shard."""
     found = await asyncio.to_thread(_segments, pending.blocking, owner, shards)
     return PubStream(_of_segments(pending, found), [each.bytes for each in found])
 
 
 def _segments(pending: Bucket, owner: Owner, shards: int) -> list[Entry]:
-    """In the order of shards and names."""
+    """The segments in the order of shards and names."""
     entries = pending.list(keys.prefix(owner))
     there = {entry.key: entry for entry in entries if entry.bytes <= limits.MAX_SEGMENT_BYTES}
     order = sorted((*which, key) for key in there if (which := keys.segment_of(key)) is not None)
@@ -130,7 +129,7 @@ def _segments(pending: Bucket, owner: Owner, shards: int) -> list[Entry]:
 
 
 async def _of_segments(pending: AsyncBucket, segments: list[Entry]) -> AsyncIterator[list[bytes]]:
-    """What is no segment is left out: promotion will say why."""
+    """Skips objects that are no segments; promotion reports them."""
     seen: set[int] = set()
     for entry in segments:
         try:
@@ -150,12 +149,12 @@ async def _of_segments(pending: AsyncBucket, segments: list[Entry]) -> AsyncIter
 async def segment(
     service: Service, result: Results, shard: int, name: str, byte_range: str | None, *, redirect: bool
 ) -> Response:
-    """One object of a result as it was written, `name` that of a segment, or of its arrays. Raises Problem."""
+    """The response with one object of a result; `name` is that of a segment or of its arrays. Raises ApiProblem."""
     manifest = result.manifest
     key = keys.beside(Shard(Owner(manifest.namespace, manifest.uid), shard), name)
     found = next((each for each in (*manifest.segments, *manifest.arrays) if each.key == key), None)
     if found is None:
-        raise ApiProblem(ProblemReason.NOT_FOUND, "The result has no such object.")
+        raise ApiProblem(ApiReason.NOT_FOUND, "The result has no object of this name: see `segments` and `arrays`.")
     if (inside := manifest.inline.get(key)) is not None:
         return objects.in_memory(bytes(inside), byte_range)
     bucket = service.store().completed

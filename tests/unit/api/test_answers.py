@@ -69,7 +69,7 @@ async def test_a_small_one_is_read_whole_before_it_is_sent(service: Service) -> 
     answer = await answered(service, "team", source)
     assert source.asked == [*NAMES]
     assert answer.body == b'{"name":"bell","pubs":[1,2,3]}'
-    with service.reading.take("team", BATCH_BYTES):
+    with service.segment_bytes.take("team", BATCH_BYTES):
         pass
 
 
@@ -97,7 +97,7 @@ async def test_what_cannot_be_read_gives_its_room_back(service: Service) -> None
 
     with pytest.raises(ApiProblem):
         await as_json(service, "team", {}, PubStream(broken(), LARGE), {})
-    with service.reading.take("team", BATCH_BYTES):
+    with service.segment_bytes.take("team", BATCH_BYTES):
         pass
 
 

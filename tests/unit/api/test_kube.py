@@ -9,7 +9,7 @@ import pytest
 
 from quantumjob_api.kubernetes import client
 from quantumjob_api.kubernetes.client import CallerClient
-from quantumjob_api.problems import ApiProblem, ProblemReason
+from quantumjob_api.problems import ApiProblem, ApiReason
 from support.kube import quantumjob
 
 
@@ -39,11 +39,11 @@ async def watched(api: CallerClient) -> list[Any]:
 async def test_what_is_no_json_comes_from_no_api_server(ask: Any) -> None:
     with pytest.raises(ApiProblem) as caught:
         await asked(b"<html>a proxy</html>\n", ask)
-    assert caught.value.reason is ProblemReason.KUBERNETES_UNAVAILABLE
+    assert caught.value.reason is ApiReason.KUBERNETES_UNAVAILABLE
 
 
 async def test_an_answer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "LIST_BYTES", 1000)
+    monkeypatch.setattr(client, "RESPONSE_BYTES", 1000)
     with pytest.raises(client.AnswerTooLarge):
         await asked(b"{}" + b" " * 1000, lambda api: api.table("t", "team", {}))
 

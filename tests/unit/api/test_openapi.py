@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from quantumjob_api.app import create
-from quantumjob_api.problems import STATUS, ProblemReason
+from quantumjob_api.problems import STATUS, ApiReason
 
 JSON = dict[str, Any]
 PAGE = (Path(__file__).resolve().parents[3] / "docs/rest.md").read_text()
@@ -47,4 +47,4 @@ def test_the_page_names_every_call_and_no_other() -> None:
 def test_the_page_has_every_error_at_its_status() -> None:
     rows = re.findall(r"^\| (\d{3}) \| (.*) \|$", PAGE, re.MULTILINE)
     found = {reason: int(status) for status, reasons in rows for reason in re.findall(r"`(\w+)`", reasons)}
-    assert found == {str(reason): STATUS[reason] for reason in ProblemReason}
+    assert found == {str(reason): STATUS[reason] for reason in ApiReason}

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from quantumjob_api import problems
 from quantumjob_api.model import views
-from quantumjob_api.problems import STATUS, ApiProblem, ProblemReason
+from quantumjob_api.problems import STATUS, ApiProblem, ApiReason
 from quantumjob_api.routes import pagination
 from quantumjob_api.server import bearer_token, request_body
 from quantumjob_api.server.connections import MIN_SECONDS, ClientConnection, Connections
@@ -94,7 +94,7 @@ async def test_nothing_is_complete_before_its_sha256_is_known() -> None:
     with pytest.raises(ApiProblem) as caught:
         async for chunk in body(6, b"abc", b"deX").checked(right):
             got.append(chunk)
-    assert (caught.value.reason, got) == (ProblemReason.CHECKSUM_MISMATCH, [b"abc"])
+    assert (caught.value.reason, got) == (ApiReason.CHECKSUM_MISMATCH, [b"abc"])
     with pytest.raises(ApiProblem) as caught:
         await body(6, b"abc", b"defg").sha256("")
     assert caught.value.status == 413
@@ -123,7 +123,7 @@ async def test_an_object_that_is_not_what_it_should_be_never_ends() -> None:
     with pytest.raises(ApiProblem) as caught:
         async for chunk in objects.verified(pieces(b"abc", b"def"), "0" * 64):
             got.append(chunk)
-    assert (caught.value.reason, got) == (ProblemReason.NOT_VERIFIED, [b"abc"])
+    assert (caught.value.reason, got) == (ApiReason.NOT_VERIFIED, [b"abc"])
 
 
 def test_the_connection_that_waits_longest_for_its_client_makes_room() -> None:
@@ -188,8 +188,8 @@ def test_room_has_no_queue_and_a_part_for_each_namespace() -> None:
     [
         (b"", 0),
         (b'"[[[[,,,,"', 0),
-        (rb'{"a\"[,": [1, 2, "\\"], "b": {}}', 3 * request_body.LIST_BYTES + 3 * request_body.ITEM_BYTES),
-        (b"[" * 1000, 1000 * request_body.LIST_BYTES),
+        (rb'{"a\"[,": [1, 2, "\\"], "b": {}}', 3 * request_body.CONTAINER_BYTES + 3 * request_body.ITEM_BYTES),
+        (b"[" * 1000, 1000 * request_body.CONTAINER_BYTES),
     ],
 )
 def test_what_json_takes_when_it_is_parsed(text: bytes, expected: int) -> None:
@@ -206,8 +206,8 @@ def test_to_know_what_json_takes_takes_little(text: bytes) -> None:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("reason", list(ProblemReason))
-def test_every_reason_is_a_problem(reason: ProblemReason) -> None:
+@pytest.mark.parametrize("reason", list(ApiReason))
+def test_every_reason_is_a_problem(reason: ApiReason) -> None:
     answer = ApiProblem(reason, "Do this.", at="x").response()
     assert answer.status_code == STATUS[reason]
     assert answer.media_type == "application/problem+json"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from quantumjob_api.model import idempotency, submission
 from quantumjob_api.model.idempotency import SubmissionMatch
-from quantumjob_api.problems import ApiProblem, ProblemReason
+from quantumjob_api.problems import ApiProblem, ApiReason
 from quantumjob_contract import limits, names
 from quantumjob_contract.transfer import sha256
 
@@ -81,12 +81,12 @@ def test_what_is_no_submission_is_refused(body: bytes) -> None:
         body = body.replace(b'"!"', b'"' + b"!" * (limits.MAX_INLINE_CHARS + 1) + b'"')
     with pytest.raises(ApiProblem) as caught:
         submission.new_job(submission.parse(body), "team", None)
-    assert caught.value.reason is ProblemReason.INVALID_REQUEST
+    assert caught.value.reason is ApiReason.INVALID_REQUEST
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"spec": {}, "circuit": "x"}', b"[]", b"null"])
 def test_one_of_spec_and_circuit(body: bytes) -> None:
-    with pytest.raises(ApiProblem, match="one of the two"):
+    with pytest.raises(ApiProblem, match="exactly one of"):
         submission.parse(body)
 
 
