@@ -15,7 +15,7 @@ from benchmarks.measure.bench import Bench
 from benchmarks.measure.small import namespace_with_worker
 from benchmarks.namespaces import BenchNamespace, ObjectTemplate, raw_template
 from cluster import items, kubectl, store
-from quantumjob import circuits
+from quantumjob.submission import circuits
 from quantumjob_contract import keys
 from quantumjob_operator.kubernetes.client import JOBS, QUANTUMJOBS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from quantumjob.aio import AsyncClient
+from quantumjob.async_client import AsyncClient
 from quantumjob.client import Client
 from quantumjob.errors import JobFailed, NotConfigured, Problem, QuantumJobError, Unreachable, WaitTimeout
 

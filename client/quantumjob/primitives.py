@@ -11,10 +11,10 @@ from qiskit.primitives.containers import EstimatorPubLike, SamplerPubLike
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
-from quantumjob import circuits
 from quantumjob.client import Client
 from quantumjob.job import Job
-from quantumjob.pubs import estimator_pub, made_of_each, program, sampler_pub
+from quantumjob.submission import circuits
+from quantumjob.submission.pubs import estimator_pub, made_of_each, program, sampler_pub
 from quantumjob_contract import limits
 from quantumjob_contract.schema.saved_arrays import KINDS, Save, in_order
 

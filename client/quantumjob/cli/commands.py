@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from quantumjob import errors, models, progress
-from quantumjob.cli import answers, exits, outcomes, show, sources
-from quantumjob.cli.exits import Exit
-from quantumjob.cli.opened import Chosen
-from quantumjob.cli.show import Output
+from quantumjob.cli import circuit_files, exit_codes, printing, result_tables, terminal
+from quantumjob.cli.exit_codes import Exit
+from quantumjob.cli.options import Chosen
+from quantumjob.cli.terminal import Output
 
 JSON = dict[str, Any]
 app = typer.Typer(
@@ -59,15 +59,15 @@ def submit(
     output: Form = Output.TABLE,
 ) -> Exit:
     """Submit a circuit."""
-    circuit = sources.circuit(file)
+    circuit = circuit_files.circuit(file)
     asked = {field: value for field, value in (("shots", shots), ("seed", seed)) if value is not None}
     with context.obj.client(namespace) as client:
-        body = sources.submission(circuit, asked, lambda data: client.upload(data).key)
+        body = circuit_files.submission(circuit, asked, lambda data: client.upload(data).key)
         job = client.submit(body | ({} if name is None else {"name": name}), key=key)
         if wait:
             job = progress.wait(client, job.name, timeout)
-    answers.status(job, output)
-    return exits.of_job(job) if wait else Exit.DONE
+    printing.status(job, output)
+    return exit_codes.of_job(job) if wait else Exit.DONE
 
 
 @app.command("list")
@@ -75,8 +75,10 @@ def list_(context: Context, limit: Limit = None, namespace: Space = None, output
     """The jobs of a namespace."""
     with context.obj.client(namespace) as client:
         jobs = client.list(limit)
-    rows = [(job.name, job.phase, job.progress, job.backend, job.shots or "", show.age(job.created)) for job in jobs]
-    answers.listed(output, jobs, ("NAME", "PHASE", "PROGRESS", "BACKEND", "SHOTS", "AGE"), rows)
+    rows = [
+        (job.name, job.phase, job.progress, job.backend, job.shots or "", terminal.age(job.created)) for job in jobs
+    ]
+    printing.listed(output, jobs, ("NAME", "PHASE", "PROGRESS", "BACKEND", "SHOTS", "AGE"), rows)
     return Exit.DONE
 
 
@@ -84,7 +86,7 @@ def list_(context: Context, limit: Limit = None, namespace: Space = None, output
 def status(context: Context, name: Name, namespace: Space = None, output: Form = Output.TABLE) -> Exit:
     """A job as it is now."""
     with context.obj.client(namespace) as client:
-        answers.status(client.status(name), output)
+        printing.status(client.status(name), output)
     return Exit.DONE
 
 
@@ -93,8 +95,8 @@ def watch(context: Context, name: Name, namespace: Space = None, output: Form = 
     """A line for each change of a job, until it is finished."""
     with context.obj.client(namespace) as client:
         for job in client.changes(name):
-            answers.watched(job, output)
-    return exits.of_job(job)
+            printing.watched(job, output)
+    return exit_codes.of_job(job)
 
 
 @app.command()
@@ -113,19 +115,19 @@ def result(
 ) -> Exit:
     """Counts and values of a job."""
     with context.obj.client(namespace) as client:
-        if wait and not answers.UID.fullmatch(name):  # what has a UID in the history is finished
+        if wait and not printing.UID.fullmatch(name):  # what has a UID in the history is finished
             progress.wait(client, name, timeout)
-        found = answers.result(client, name, partial=partial)
+        found = printing.result(client, name, partial=partial)
         if arrays is not None:
-            outcomes.keep_arrays(found, client.arrays, arrays)
+            result_tables.keep_arrays(found, client.arrays, arrays)
     if output is Output.JSON:
-        show.json(found)
+        terminal.json(found)
     elif output is Output.NAME:
-        show.line(found.name)
+        terminal.line(found.name)
     else:
-        (outcomes.histogram if histogram else outcomes.table)(found.pubs)
+        (result_tables.histogram if histogram else result_tables.table)(found.pubs)
         if isinstance(found, models.Result) and found.outcome == "Failed":
-            show.line(found.message)
+            terminal.line(found.message)
     return Exit.DONE if isinstance(found, models.Partial) or found.outcome == "Succeeded" else Exit.JOB_FAILED
 
 
@@ -133,7 +135,7 @@ def result(
 def cancel(context: Context, name: Name, namespace: Space = None, output: Form = Output.TABLE) -> Exit:
     """Stop a job; what is done of it is kept."""
     with context.obj.client(namespace) as client:
-        answers.status(client.cancel(name), output)
+        printing.status(client.cancel(name), output)
     return Exit.DONE
 
 
@@ -148,7 +150,7 @@ def upload(
     """Put a circuit into the bucket, for `circuit.object.key` of a pub."""
     with context.obj.client(namespace) as client:
         found = client.upload(file.read_bytes(), key)
-    answers.listed(output, found, ("KEY", "BYTES", "SHA256"), [(found.key, found.bytes, found.sha256 or "")])
+    printing.listed(output, found, ("KEY", "BYTES", "SHA256"), [(found.key, found.bytes, found.sha256 or "")])
     return Exit.DONE
 
 
@@ -158,10 +160,10 @@ def history(context: Context, limit: Limit = 20, namespace: Space = None, output
     with context.obj.client(namespace) as client:
         jobs = client.history(limit)
     rows = [
-        (job.name, job.outcome, f"{job.succeeded}/{job.total}", job.reason, show.age(job.stored), job.uid)
+        (job.name, job.outcome, f"{job.succeeded}/{job.total}", job.reason, terminal.age(job.stored), job.uid)
         for job in jobs
     ]
-    answers.listed(output, jobs, ("NAME", "OUTCOME", "PUBS", "REASON", "AGE", "UID"), rows)
+    printing.listed(output, jobs, ("NAME", "OUTCOME", "PUBS", "REASON", "AGE", "UID"), rows)
     if output is Output.TABLE and len(jobs) == limit:
         sys.stderr.write(f"The newest {limit}: --limit shows more.\n")
     return Exit.DONE
@@ -178,8 +180,8 @@ def run(arguments: list[str] | None = None, chosen: Chosen | None = None) -> int
     except typer.TyperException as error:
         return _failed(error.format_message() or "which command? See --help.", Exit.USAGE)
     except errors.QuantumJobError as error:
-        return _failed(str(error), exits.of_error(error))
-    except (OSError, sources.NotACircuit) as error:
+        return _failed(str(error), exit_codes.of_error(error))
+    except (OSError, circuit_files.NotACircuit) as error:
         return _failed(str(error), Exit.USAGE)
     except Exception as error:  # noqa: BLE001  # Python's own exit code says that the job has failed
         return _failed(_unexpected(error), Exit.DEFECT)
@@ -195,5 +197,5 @@ def _unexpected(error: Exception) -> str:
 
 
 def _failed(text: str, code: Exit) -> Exit:
-    sys.stderr.write(f"quantumjob: {show.plain(text)}\n")
+    sys.stderr.write(f"quantumjob: {terminal.plain(text)}\n")
     return code

@@ -17,10 +17,10 @@ import pytest
 from qiskit import QuantumCircuit, qpy
 
 from quantumjob import Client
-from quantumjob.cli import outcomes, show, sources
+from quantumjob.cli import circuit_files, result_tables, terminal
 from quantumjob.cli.commands import run
-from quantumjob.cli.exits import Exit
-from quantumjob.cli.opened import Chosen
+from quantumjob.cli.exit_codes import Exit
+from quantumjob.cli.options import Chosen
 from quantumjob_contract import limits
 from support.service import TOKEN, URL, Running
 
@@ -68,7 +68,7 @@ def test_submit_wait_and_result(cli: Cli, bell: str) -> None:
     ]
     code, out, _ = cli("result", "bell", "--histogram")
     assert out.splitlines()[0] == "circuit c: 100 shots"
-    assert out.splitlines()[1].count("█") == outcomes.BAR
+    assert out.splitlines()[1].count("█") == result_tables.BAR
 
 
 def test_each_kind_of_file(cli: Cli, service: Running, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_circuit_is_inside_as_long_as_a_resource_holds_it(
     ],
 )
 def test_the_header_says_the_language(text: str, language: str) -> None:
-    assert sources.language(text) == language
+    assert circuit_files.language(text) == language
 
 
 def test_three_submissions_with_one_key_are_one_job(cli: Cli, service: Running, bell: str) -> None:
@@ -242,18 +242,18 @@ def test_ages() -> None:
 
     now = datetime(2026, 1, 3, tzinfo=UTC)
     given = ["2026-01-02T23:59:58Z", "2026-01-02T23:55:00Z", "2026-01-02T20:00:00Z", "2025-12-30T00:00:00+00:00"]
-    assert [show.age(each, now) for each in given] == ["2s", "5m", "4h", "4d"]
+    assert [terminal.age(each, now) for each in given] == ["2s", "5m", "4h", "4d"]
 
 
 def test_what_would_steer_the_terminal_is_not_printed() -> None:
-    assert show.plain("a\x1b[2Jb\n") == "a [2Jb "
+    assert terminal.plain("a\x1b[2Jb\n") == "a [2Jb "
 
 
 def test_more_outcomes_than_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     samples = base64.b64encode(bytes(range(40))).decode()
     pub = {"name": "p", "data": {"c": {"numBits": 8, "samples": samples}}}
-    outcomes.histogram([pub])
-    outcomes.table([pub])
+    result_tables.histogram([pub])
+    result_tables.table([pub])
     told = capsys.readouterr().out
     assert told.count("and 24 other outcomes: -o json") == 2
 
@@ -261,7 +261,7 @@ def test_more_outcomes_than_are_shown(capsys: pytest.CaptureFixture[str]) -> Non
 def test_values_of_an_estimator(capsys: pytest.CaptureFixture[str]) -> None:
     found = {"shape": [2, 1], "evs": [0.5, -1.0], "stds": [0.01, 0.0]}
     pubs: list[JSON] = [{"name": "p", "expectations": found}]
-    outcomes.histogram(pubs)
+    result_tables.histogram(pubs)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines[1:]] == [
         ["p", "evs", "[0,", "0]", "0.5", "±", "0.01"],

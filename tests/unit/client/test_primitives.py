@@ -22,8 +22,9 @@ from qiskit.quantum_info import SparsePauliOp, Statevector
 from qiskit_aer.primitives import EstimatorV2, SamplerV2
 from rich.console import Console
 
-from quantumjob import Client, Estimator, Job, JobFailed, Sampler, WaitTimeout, circuits, errors, models, progress
-from quantumjob.pubs import RESERVED, estimator_pub, program, sampler_pub
+from quantumjob import Client, Estimator, Job, JobFailed, Sampler, WaitTimeout, errors, models, progress
+from quantumjob.submission import circuits
+from quantumjob.submission.pubs import RESERVED, estimator_pub, program, sampler_pub
 from quantumjob_contract import limits
 from support.service import TOKEN, URL, Running
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from quantumjob import errors, models
-from quantumjob.cli import show
-from quantumjob.cli.show import Output
+from quantumjob.cli import terminal
+from quantumjob.cli.terminal import Output
 from quantumjob.client import Client
 
 UID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -20,9 +20,9 @@ STATUS: Final = ("NAME", "PHASE", "PROGRESS", "REASON", "AGE")
 
 def status(job: models.Status, output: Output) -> None:
     """A job; a person is told why it has failed, too."""
-    listed(output, job, STATUS, [(job.name, job.phase, job.progress, job.reason, show.age(job.created))])
+    listed(output, job, STATUS, [(job.name, job.phase, job.progress, job.reason, terminal.age(job.created))])
     if output is Output.TABLE and job.phase in {"Failed", "PartlyFailed", "Suspended"} and job.message:
-        show.line(job.message)
+        terminal.line(job.message)
 
 
 def watched(job: models.Status, output: Output) -> None:
@@ -30,9 +30,9 @@ def watched(job: models.Status, output: Output) -> None:
     if output is Output.JSON:
         sys.stdout.write(msgspec.json.encode(job).decode() + "\n")
     elif output is Output.NAME:
-        show.line(job.name)
+        terminal.line(job.name)
     else:
-        show.line(f"{job.name}  {job.phase:<12} {job.progress:<8} {job.message}".rstrip())
+        terminal.line(f"{job.name}  {job.phase:<12} {job.progress:<8} {job.message}".rstrip())
     sys.stdout.flush()
 
 
@@ -40,12 +40,12 @@ def listed(output: Output, found: Any, heads: Sequence[str], rows: Sequence[Sequ
     """`found` as JSON, the names alone, or the rows."""
     match output:
         case Output.JSON:
-            show.json(found)
+            terminal.json(found)
         case Output.NAME:
             for row in rows:
-                show.line(str(row[0]))
+                terminal.line(str(row[0]))
         case Output.TABLE:
-            show.table(heads, rows)
+            terminal.table(heads, rows)
 
 
 def result(client: Client, name: str, *, partial: bool) -> models.Result | models.Partial:

@@ -13,8 +13,8 @@ from qiskit.primitives.containers.observables_array import ObservablesArray
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 from qiskit.quantum_info import SparseObservable, SparsePauliOp
 
-from quantumjob import circuits
 from quantumjob.rest.json_body import encoded
+from quantumjob.submission import circuits
 from quantumjob_contract import limits
 from quantumjob_contract.schema.program import default_name
 

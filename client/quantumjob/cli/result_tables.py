@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from quantumjob import models
-from quantumjob.cli import show
+from quantumjob.cli import terminal
 from quantumjob_contract.pubs.counts import counts
 from quantumjob_contract.schema.results import Register
 
@@ -26,7 +26,9 @@ EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 def table(pubs: list[JSON]) -> None:
     """A line for each outcome, value or error."""
     rows = list(itertools.chain.from_iterable(map(_rows, pubs)))
-    show.table(("PUB", "OF", "OUTCOME", "VALUE"), rows, right=(3,) if not any(pub.get("error") for pub in pubs) else ())
+    terminal.table(
+        ("PUB", "OF", "OUTCOME", "VALUE"), rows, right=(3,) if not any(pub.get("error") for pub in pubs) else ()
+    )
 
 
 def histogram(pubs: list[JSON]) -> None:
@@ -34,13 +36,13 @@ def histogram(pubs: list[JSON]) -> None:
     for pub in pubs:
         for name, register in (pub.get("data") or {}).items():
             found = tally(register)
-            show.line(f"{pub['name']} {named(name, register)}: {sum(found.values())} shots")
+            terminal.line(f"{pub['name']} {named(name, register)}: {sum(found.values())} shots")
             most = max(found.values(), default=1)
             shown, rest = common(found)
             for bits, times in shown:
-                show.line(f"  {bits}  {bar(times / most):<{BAR}} {times}")
+                terminal.line(f"  {bits}  {bar(times / most):<{BAR}} {times}")
             if rest:
-                show.line(f"  {rest}")
+                terminal.line(f"  {rest}")
     table([pub for pub in pubs if not pub.get("data")]) if any(not pub.get("data") for pub in pubs) else None
 
 
