@@ -11,7 +11,7 @@ from qiskit.providers import JobStatus
 
 from quantumjob import errors, models, progress
 from quantumjob.client import Client
-from quantumjob.fetched import Finished, primitive_result, pub_results, stored_results
+from quantumjob.results.from_service import Finished, primitive_result, pub_results, stored_results
 
 UID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PHASES: Final = {

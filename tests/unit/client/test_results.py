@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from qiskit.primitives import PrimitiveResult
 
-from quantumjob.arrays import saved_arrays
 from quantumjob.results import PubsFailed, primitive_result, pub_result
+from quantumjob.results.saved_arrays import saved_arrays
 from quantumjob_contract import keys, names
 from quantumjob_contract.reader import Results
 from quantumjob_contract.reasons import PubReason

@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 import msgspec
 from qiskit.primitives import PrimitiveResult, PubResult
 
-from quantumjob.arrays import Values, saved_arrays
 from quantumjob.errors import JobFailed
 from quantumjob.models import Arrays, Result
-from quantumjob.results import pub_result
+from quantumjob.results.containers import pub_result
+from quantumjob.results.saved_arrays import Values, saved_arrays
 from quantumjob_contract.schema.results import PubResult as Stored
 
 JSON = dict[str, Any]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.primitives import BitArray, DataBin, PrimitiveResult, PubResult, SamplerPubResult
 
-from quantumjob.arrays import Values, checked, points, saved_arrays
+from quantumjob.results.saved_arrays import Values, checked, points, saved_arrays
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.results import Expectations, PubError, PubMetadata, Register
 from quantumjob_contract.schema.results import PubResult as Stored
