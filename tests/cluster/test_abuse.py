@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import machine
+import node_faults
 import pytest
 from conftest import BELL, ENDLESS, Namespace, pub
 from rest import SERVICE, account, client, connected
@@ -86,7 +86,7 @@ class Inside:
 
     def __init__(self, pod: JSON, token: str) -> None:
         tool = ["nice", "-n", "19", sys.executable, str(TOOL)]  # on one machine with the service, for once
-        self._enter = ["nsenter", "-t", str(machine.main_pid(pod)), "-n", *tool]
+        self._enter = ["nsenter", "-t", str(node_faults.main_pid(pod)), "-n", *tool]
         self._environment = os.environ | {"TOKEN": token}
 
     @contextlib.contextmanager
@@ -125,7 +125,7 @@ class Inside:
             yield int(process.stdout.readline())
 
 
-@machine.local_only
+@node_faults.local_only
 @pytest.mark.parametrize("kind", KINDS)
 def test_connections_held_open(service: JSON, namespace: Namespace, token: str, kind: str) -> None:
     """One who waits for a job gets the answer, and whoever comes is answered."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-import notebooks
+import notebook_pod
 import pytest
 from conftest import Namespace
 from rest import account
@@ -14,13 +14,13 @@ import cluster
 
 @pytest.fixture(scope="module")
 def image() -> str:
-    return notebooks.image()
+    return notebook_pod.image()
 
 
 @pytest.fixture
 def pod(namespace: Namespace, image: str) -> str:
     account(namespace.name, "scientist", "edit")
-    return notebooks.start(namespace, image, "scientist")
+    return notebook_pod.start(namespace, image, "scientist")
 
 
 def phases(namespace: Namespace) -> list[str]:
@@ -28,44 +28,44 @@ def phases(namespace: Namespace) -> list[str]:
 
 
 def test_bell(namespace: Namespace, pod: str) -> None:
-    outputs = notebooks.execute(namespace, pod, "1-bell")
-    counts = {bits: int(count) for bits, count in re.findall(r"'(\d+)': (\d+)", notebooks.told(outputs))}
+    outputs = notebook_pod.execute(namespace, pod, "1-bell")
+    counts = {bits: int(count) for bits, count in re.findall(r"'(\d+)': (\d+)", notebook_pod.told(outputs))}
     assert set(counts) == {"00", "11"}
     assert sum(counts.values()) == 4096
     (job,) = cluster.items("quantumjobs", namespace.name)
-    assert f"{namespace.name}/{job['metadata']['name']}/{job['metadata']['uid']} DONE" in notebooks.told(outputs)
-    assert len(notebooks.pictures(outputs)) == 2
-    notebooks.keep("1-bell", notebooks.pictures(outputs)[-1])
+    assert f"{namespace.name}/{job['metadata']['name']}/{job['metadata']['uid']} DONE" in notebook_pod.told(outputs)
+    assert len(notebook_pod.pictures(outputs)) == 2
+    notebook_pod.keep("1-bell", notebook_pod.pictures(outputs)[-1])
 
 
 def test_a_sweep(namespace: Namespace, pod: str) -> None:
-    outputs = notebooks.execute(namespace, pod, "2-fringes")
-    assert notebooks.told(outputs).count("shape=(73,), num_shots=1000") == 3
+    outputs = notebook_pod.execute(namespace, pod, "2-fringes")
+    assert notebook_pod.told(outputs).count("shape=(73,), num_shots=1000") == 3
     assert phases(namespace) == ["Succeeded"]
-    notebooks.keep("2-fringes", notebooks.pictures(outputs)[-1])
+    notebook_pod.keep("2-fringes", notebook_pod.pictures(outputs)[-1])
 
 
 def test_a_loop_of_an_estimator_s(namespace: Namespace, pod: str) -> None:
-    outputs = notebooks.execute(namespace, pod, "3-vqe")
-    found = re.search(r"(-\d\.\d+) hartree after (\d+) steps; exact: (-\d\.\d+)", notebooks.told(outputs))
+    outputs = notebook_pod.execute(namespace, pod, "3-vqe")
+    found = re.search(r"(-\d\.\d+) hartree after (\d+) steps; exact: (-\d\.\d+)", notebook_pod.told(outputs))
     assert found
     assert 0 <= float(found[1]) - float(found[3]) < 0.0016  # chemical accuracy
     assert phases(namespace) == ["Succeeded"] * int(found[2])
-    notebooks.keep("3-vqe", notebooks.pictures(outputs)[-1])
+    notebook_pod.keep("3-vqe", notebook_pod.pictures(outputs)[-1])
 
 
 def test_a_job_outlives_its_kernel_and_its_quantumjob(namespace: Namespace, pod: str) -> None:
-    notebooks.execute(namespace, pod, "4-overnight")
-    outputs = notebooks.execute(namespace, pod, "5-next-morning")
-    assert notebooks.told(outputs).startswith("DONE 20 circuits\n")
-    assert notebooks.told(outputs).endswith("True")
+    notebook_pod.execute(namespace, pod, "4-overnight")
+    outputs = notebook_pod.execute(namespace, pod, "5-next-morning")
+    assert notebook_pod.told(outputs).startswith("DONE 20 circuits\n")
+    assert notebook_pod.told(outputs).endswith("True")
     assert phases(namespace) == []
-    notebooks.keep("5-next-morning", notebooks.pictures(outputs)[-1])
+    notebook_pod.keep("5-next-morning", notebook_pod.pictures(outputs)[-1])
 
 
 def test_the_pod_is_what_it_should_be(namespace: Namespace, pod: str) -> None:
     """Nothing of it can be written but its volumes, and its user has no name."""
     code = "import os, pwd; print(os.getuid()); open('/opt/quantumjob/x', 'w')"
     refused = cluster.kubectl("exec", "-n", namespace.name, pod, "--", "python", "-c", code, check=False)
-    assert int(refused.splitlines()[0]) >= notebooks.UIDS
+    assert int(refused.splitlines()[0]) >= notebook_pod.UIDS
     assert "Read-only file system" in refused

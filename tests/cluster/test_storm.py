@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import machine
 import msgspec
+import node_faults
 import pytest
 from conftest import GIVE_TWICE, LINGER, Namespace, one_way, pub, set_operator_environment
 
@@ -139,21 +139,21 @@ class Storm:
         def probe() -> bool:
             pods = {pod["metadata"]["name"]: pod for pod in self.namespace.workers()}
             busy = [name for name in self.logs.in_hand() if name in pods and name not in self.killed]
-            hit = next((name for name in busy if machine.kill(pods[name])), None)
+            hit = next((name for name in busy if node_faults.kill(pods[name])), None)
             self.killed |= {hit} if hit else set()
             return hit is not None
 
         cluster.eventually("a worker that has something in hand is killed", probe)
 
     def _operator(self) -> None:
-        pod = machine.operator_pod()
-        machine.kill(pod)
+        pod = node_faults.operator_pod()
+        node_faults.kill(pod)
         # Kubelet would start it anew, each time later; a new pod starts at once.
         cluster.kubectl("delete", "pod", pod["metadata"]["name"], "-n", cluster.SYSTEM, "--grace-period=0", "--force")
 
     def _store(self) -> None:
         (pod,) = cluster.items("pods", cluster.SYSTEM, "app.kubernetes.io/component=store")
-        with machine.stopped(pod):
+        with node_faults.stopped(pod):
             elapsed(STORE_SECONDS)
 
     def _network(self) -> None:
@@ -163,7 +163,7 @@ class Storm:
             hands = self.logs.in_hand()
             return next((pods[name] for name in running if name in hands and name not in self.killed), None)
 
-        with machine.cut_off(cluster.eventually("a worker has something in hand", busy)):
+        with node_faults.cut_off(cluster.eventually("a worker has something in hand", busy)):
             elapsed(NETWORK_SECONDS)
 
 
@@ -198,7 +198,7 @@ def storm(namespace: Namespace, way: str) -> Iterator[Storm]:
         yield Storm(namespace, logs)
 
 
-@machine.local_only
+@node_faults.local_only
 @one_way("shared")
 def test_none_is_lost_and_none_is_doubled(storm: Storm) -> None:
     """300 jobs; meanwhile 5 times SIGKILL for the operator, 10 times for a worker, twice no store for 10 s, a worker

@@ -6,8 +6,8 @@ import base64
 import json
 
 import pytest
-from asking import ask, bound_token, plain_pod, worker_image
 from conftest import LONG, Namespace, pub
+from order_requests import ask, bound_token, plain_pod, worker_image
 
 import cluster
 from quantumjob_contract import names, transfer

@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import jwt
-import machine
+import node_faults
 import pytest
-from asking import ask, bound_token, mounted_token, plain_pod
 from conftest import (
     BELL,
     ENDLESS,
@@ -26,6 +25,7 @@ from conftest import (
     reconcile,
     scale,
 )
+from order_requests import ask, bound_token, mounted_token, plain_pod
 
 import cluster
 from quantumjob_contract import keys, names, transfer
@@ -297,13 +297,13 @@ def eat(namespace: Namespace, pod: JSON) -> None:
 
 
 def kill(namespace: Namespace, pod: JSON) -> None:
-    assert machine.kill(pod)
+    assert node_faults.kill(pod)
 
 
 KILLS = {"OOMKilled": (eat, {"MemoryLimit"}), "Error": (kill, set())}
 
 
-@machine.local_only
+@node_faults.local_only
 @pytest.mark.parametrize("how", list(KILLS))
 def test_a_killed_worker_is_the_fault_of_the_one_that_it_had(namespace: Namespace, how: str) -> None:
     """Of a container that has no memory left, the process of the running pub goes first, and has that as its error."""
@@ -439,7 +439,7 @@ def expired(token: str) -> str:
     claims = jwt.decode(token, options={"verify_signature": False})
     late = claims | {"iat": claims["iat"] - 7200, "nbf": claims["nbf"] - 7200, "exp": int(time.time()) - 60}
     header = {"kid": jwt.get_unverified_header(token)["kid"]}
-    return jwt.encode(late, machine.service_account_key(), algorithm="RS256", headers=header)
+    return jwt.encode(late, node_faults.service_account_key(), algorithm="RS256", headers=header)
 
 
 def refusals() -> float:
@@ -451,7 +451,7 @@ def refusals() -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines)
 
 
-@machine.local_only
+@node_faults.local_only
 def test_who_is_no_worker_of_the_job_gets_nothing(namespace: Namespace, other_namespace: Namespace) -> None:
     namespace.apply("ours", pub("a", ENDLESS))
     other_namespace.apply("theirs", pub("a", ENDLESS))
