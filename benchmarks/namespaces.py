@@ -50,7 +50,7 @@ class Cluster:
         namespace = BenchNamespace(self, name)
         self.namespaces.append(namespace)
         kubectl("create", "namespace", name)
-        eventually("the namespace has its service account", lambda: get("serviceaccount", "default", name))
+        eventually("the namespace has its service account", lambda: get("serviceaccounts", "default", name))
         return namespace
 
     def close(self) -> None:
@@ -146,7 +146,7 @@ def raw_template(namespace: BenchNamespace) -> ObjectTemplate:
 
 def worker_image() -> str:
     """Returns the image of the installed operator's workers."""
-    deployment = get("deployment", "quantumjob-operator", SYSTEM)
+    deployment = get("deployments", "quantumjob-operator", SYSTEM)
     if deployment is None:
         raise RuntimeError("the quickstart is not installed: hack/quickstart")
     environment = deployment["spec"]["template"]["spec"]["containers"][0]["env"]

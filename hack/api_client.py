@@ -1,4 +1,8 @@
-"""The Kubernetes API as bytes over kept connections: the client shares the processors with what it measures."""
+"""A client of the Kubernetes API over kept connections. Answers are bytes or decoded JSON; no object is modelled.
+
+It shares the processors with what the tests and the benchmarks run, so it starts no process and parses only what is
+asked for.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +20,18 @@ JSON = dict[str, Any]
 CONNECTIONS: Final = 32
 SECONDS: Final = 60.0
 RETRIES: Final = urllib3.Retry(total=5, status_forcelist=(429,), allowed_methods=None, raise_on_status=False)
-"""A busy API server says when to come again; that time counts."""
+"""A busy API server answers 429 with Retry-After; the pause counts as part of the request."""
 MERGE: Final = "application/merge-patch+json"
+APPLY: Final = "application/apply-patch+yaml"
+"""Server-side apply. JSON is YAML."""
+
+
+class NotFound(RuntimeError):
+    """HTTP 404."""
 
 
 class Api:
-    """Any number of threads may use one."""
+    """Sends requests to the API server of a kubeconfig. Safe for use by several threads."""
 
     def __init__(self, kubeconfig: str) -> None:
         self._configuration = client.Configuration()
@@ -30,48 +40,50 @@ class Api:
         self._http: urllib3.PoolManager = client.ApiClient(self._configuration).rest_client.pool_manager
 
     def request(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> bytes:
-        """The answer as it came. Raises RuntimeError with the server's own text."""
+        """Returns the body of the answer. Raises NotFound, or RuntimeError with the server's message."""
         data = None if body is None else msgspec.json.encode(body)
         headers = self._headers({"Content-Type": kind})
-        with _told(method, path):
+        with _reachable(method, path):
             response = self._http.request(
                 method, self._configuration.host + path, body=data, headers=headers, timeout=SECONDS, retries=RETRIES
             )
         if response.status >= 300:
-            raise RuntimeError(f"{method} {path}: HTTP {response.status}: {response.data[:500].decode()}")
+            error = NotFound if response.status == 404 else RuntimeError
+            raise error(f"{method} {path}: HTTP {response.status}: {response.data[:2000].decode()}")
         return response.data
 
     def ask(self, method: str, path: str, body: Any = None, **query: str) -> JSON:
-        """The answer as an object."""
-        answer: JSON = msgspec.json.decode(self.request(method, _with(path, query), body))
+        """Returns the answer as decoded JSON."""
+        answer: JSON = msgspec.json.decode(self.request(method, with_query(path, query), body))
         return answer
 
     def lines(self, path: str, seconds: float, **query: str) -> Iterator[bytes]:
-        """The lines of an answer that the server ends after about that time."""
-        url, headers = self._configuration.host + _with(path, query), self._headers({})
-        with _told("GET", path):
+        """Yields the lines of an answer that the server ends after about that time, as a watch is."""
+        url, headers = self._configuration.host + with_query(path, query), self._headers({})
+        with _reachable("GET", path):
             response = self._http.request("GET", url, headers=headers, preload_content=False, timeout=seconds + SECONDS)
             if response.status >= 300:
                 raise RuntimeError(f"GET {path}: HTTP {response.status}")
             try:
                 yield from response
             finally:
-                response.release_conn()
+                response.close()  # a reader may stop before the end
 
     def _headers(self, headers: dict[str, str]) -> dict[str, str]:
-        """With the bearer token, where the kubeconfig has one; it may be renewed at any time."""
+        """Adds the bearer token, where the kubeconfig has one. It is read for each request, as it may be renewed."""
         token = self._configuration.get_api_key_with_prefix("authorization")
         return headers | ({"Authorization": token} if token else {})
 
 
 @contextlib.contextmanager
-def _told(method: str, path: str) -> Iterator[None]:
-    """An API server that cannot be reached, as an error of this module."""
+def _reachable(method: str, path: str) -> Iterator[None]:
+    """Raises RuntimeError where the API server cannot be reached."""
     try:
         yield
     except urllib3.exceptions.HTTPError as error:
         raise RuntimeError(f"{method} {path}: {type(error).__name__}") from error
 
 
-def _with(path: str, query: Mapping[str, str]) -> str:
+def with_query(path: str, query: Mapping[str, str]) -> str:
+    """Appends a query, if there is one."""
     return f"{path}?{urlencode(query)}" if query else path

@@ -104,13 +104,13 @@ def user_token(namespace: BenchNamespace) -> str:
 def api_server(token: str) -> TokenClient:
     """Returns a client of the API server as kubectl reaches it, with this token."""
     server = kubectl("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}").strip()
-    found = get("configmap", "kube-root-ca.crt", SYSTEM)
+    found = get("configmaps", "kube-root-ca.crt", SYSTEM)
     return TokenClient(server, found["data"]["ca.crt"] if found else "", token)
 
 
 def rest_service(token: str) -> TokenClient:
     """Returns a client of the REST service at its address in the cluster, or at the URL of the environment."""
-    service, authority = get("service", SERVICE, SYSTEM), get("configmap", f"{SERVICE}-ca", SYSTEM)
+    service, authority = get("services", SERVICE, SYSTEM), get("configmaps", f"{SERVICE}-ca", SYSTEM)
     if service is None or authority is None:
         raise RuntimeError("the REST service is not installed: hack/quickstart")
     url = os.environ.get(URL) or f"https://{service['spec']['clusterIP']}"

@@ -1,4 +1,4 @@
-"""What only root on the node's own machine can do to it: for faults that Kubernetes has no word for."""
+"""Faults that need root on the node's machine, where Kubernetes has no call for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-import cluster
 from localnode import settings
 
 JSON = dict[str, Any]
@@ -23,14 +22,14 @@ local_only = pytest.mark.skipif(
 
 
 def main_pid(pod: JSON) -> int:
-    """The process on this machine that is the first one of the pod's first container."""
+    """Returns the process on this machine that is the first of the pod's first container."""
     container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
     tasks = settings.RUN / "containerd" / "io.containerd.runtime.v2.task" / "k8s.io"
     return int((tasks / container / "init.pid").read_text())
 
 
 def kill(pod: JSON) -> bool:
-    """SIGKILL for the container's first process, and so for all of it; False where it has ended already."""
+    """Sends SIGKILL to the container's first process, which ends all of it; False where it has ended already."""
     try:
         os.kill(main_pid(pod), signal.SIGKILL)
     except (OSError, KeyError):
@@ -40,7 +39,7 @@ def kill(pod: JSON) -> bool:
 
 @contextlib.contextmanager
 def stopped(pod: JSON) -> Iterator[None]:
-    """The container's first process does nothing while the block runs: whoever asks it gets no answer."""
+    """Stops the container's first process while the block runs: its clients get no answer."""
     pid = main_pid(pod)
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -51,7 +50,7 @@ def stopped(pod: JSON) -> Iterator[None]:
 
 @contextlib.contextmanager
 def cut_off(pod: JSON) -> Iterator[None]:
-    """No packet enters or leaves the pod while the block runs, and nobody is told so."""
+    """Drops every packet that enters or leaves the pod while the block runs."""
     inside = ["nsenter", "-t", str(main_pid(pod)), "-n", "iptables"]
     rules = [[chain, "!", way, "lo", "-j", "DROP"] for chain, way in (("INPUT", "-i"), ("OUTPUT", "-o"))]
     for chain, *rule in rules:
@@ -64,16 +63,5 @@ def cut_off(pod: JSON) -> Iterator[None]:
 
 
 def service_account_key() -> str:
-    """The private key by which the local node's API server signs tokens."""
+    """Returns the private key by which the local node's API server signs tokens."""
     return Path(settings.PKI / "service-account.key").read_text()
-
-
-def operator_pod() -> JSON:
-    """The operator's pod, once it runs."""
-    selector = "app.kubernetes.io/component=operator"
-
-    def probe() -> JSON | None:
-        pods = cluster.items("pods", cluster.SYSTEM, selector)
-        return next((pod for pod in pods if pod["status"]["phase"] == "Running"), None)
-
-    return cluster.eventually("the operator runs", probe)

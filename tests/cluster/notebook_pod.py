@@ -1,4 +1,4 @@
-"""A user's pod, as JupyterHub starts one on OpenShift, and the notebooks that are executed in it."""
+"""A user's pod, as JupyterHub starts one on OpenShift, and the execution of notebooks in it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from conftest import EXAMPLES, Namespace
+from namespaces import EXAMPLES, Namespace
 
 import cluster
 
 JSON = dict[str, Any]
 HOME = "/home/scientist"
 UIDS = 1_000_680_000
-"""OpenShift gives each namespace ten thousand of them."""
+"""OpenShift gives each namespace a range of ten thousand."""
 RUN = """
 import sys, nbclient, nbformat
 notebook = nbformat.read(sys.stdin, 4)
@@ -27,7 +27,7 @@ nbformat.write(notebook, sys.stdout)
 
 
 def image() -> str:
-    """Of the Dockerfile's target `notebook`: built for the local node, else the one that the environment names."""
+    """Returns the image of the Dockerfile's target `notebook`, built for the local node or named by the environment."""
     if "KUBECONFIG" in os.environ:
         return os.environ["QUANTUMJOB_NOTEBOOK_IMAGE"]
     tool = str(cluster.ROOT / "hack" / "images")
@@ -37,7 +37,7 @@ def image() -> str:
 
 
 def start(namespace: Namespace, image: str, account: str, name: str = "jupyter") -> str:
-    """A pod of this account's; returns its name, once it runs."""
+    """Starts a pod of this account; returns its name once it is ready."""
     container = {
         "name": "notebook",
         "image": image,
@@ -60,30 +60,32 @@ def start(namespace: Namespace, image: str, account: str, name: str = "jupyter")
         "containers": [container],
         "volumes": [{"name": "home", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}],
     }
-    cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}, namespace.name)
-    cluster.kubectl("wait", "-n", namespace.name, "--for=condition=Ready", f"pod/{name}", "--timeout=120s")
+    namespace.start_pod({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec})
+    cluster.watch_until(
+        "pods", name, namespace.name, lambda pod: cluster.condition(pod, "Ready").get("status") == "True", 120
+    )
     return name
 
 
 def execute(namespace: Namespace, pod: str, notebook: str) -> list[JSON]:
-    """Each cell's outputs, in a kernel of its own that is gone afterwards. Raises RuntimeError with a cell's error."""
+    """Executes a notebook in a new kernel; returns all outputs. Raises RuntimeError with a cell's error."""
     source = (EXAMPLES / "notebooks" / f"{notebook}.ipynb").read_text()
     done = cluster.kubectl("exec", "-i", "-n", namespace.name, pod, "--", "python", "-c", RUN, stdin=source)
     return [output for cell in json.loads(done)["cells"] for output in cell.get("outputs", ())]
 
 
 def pictures(outputs: list[JSON]) -> list[bytes]:
-    """PNG files, in their order."""
+    """Selects the PNG images."""
     found = [output["data"]["image/png"] for output in outputs if "image/png" in output.get("data", {})]
     return [base64.b64decode(each) for each in found]
 
 
-def told(outputs: list[JSON]) -> str:
-    """What the cells print and return."""
+def printed(outputs: list[JSON]) -> str:
+    """Joins what the cells print and return."""
     return "".join("".join(output.get("text") or output.get("data", {}).get("text/plain", ())) for output in outputs)
 
 
 def keep(notebook: str, picture: bytes) -> None:
-    """For docs/, where `make pictures` asks for it."""
+    """Writes a picture to the folder that `make pictures` names, if it does."""
     if folder := os.environ.get("QUANTUMJOB_TEST_PICTURES"):
         (Path(folder) / f"{notebook}.png").write_bytes(picture)

@@ -1,4 +1,4 @@
-"""Whoever asks the operator for orders, and should not."""
+"""Requests to the order endpoint by pods and tokens that may not have an order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import base64
 import json
 from typing import Any
 
-from conftest import Namespace
+import operator_deployment
+from namespaces import Namespace
 
 import cluster
 from quantumjob_contract import names, transfer
@@ -14,9 +15,9 @@ from quantumjob_contract import names, transfer
 JSON = dict[str, Any]
 
 
-def ask(port: int, path: str, token: str | None, body: JSON) -> tuple[int, JSON]:
-    """The order endpoint's answer to a question: its status and what it says."""
-    secret = cluster.get("secret", "quantumjob-operator-tls", cluster.SYSTEM)
+def post(port: int, path: str, token: str | None, body: JSON) -> tuple[int, JSON]:
+    """Posts to the order endpoint; returns the status and the body of the answer."""
+    secret = cluster.get("secrets", "quantumjob-operator-tls", cluster.SYSTEM)
     assert secret is not None
     http = transfer.pool(base64.b64decode(secret["data"]["ca.crt"]).decode())
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
@@ -25,20 +26,20 @@ def ask(port: int, path: str, token: str | None, body: JSON) -> tuple[int, JSON]
     return answer.status, json.loads(answer.data or b"{}")
 
 
-def mounted_token(pod: str, namespace: str) -> str:
-    """The token that a worker's pod has."""
+def mounted_token(pod: str, namespace: Namespace) -> str:
+    """Reads the token that is mounted in a worker's pod."""
     code = "import os;print(open(os.environ['QUANTUMJOB_TOKEN_FILE']).read())"
-    return cluster.kubectl("exec", "-n", namespace, pod, "--", "python3", "-c", code).strip()
+    return namespace.exec(pod, "python3", "-c", code).strip()
 
 
-def bound_token(pod: str, namespace: str, audience: str = names.AUDIENCE) -> str:
-    """A token as whoever may create tokens in the namespace gets it for one of its pods."""
-    bound = ("--bound-object-kind=Pod", f"--bound-object-name={pod}")
-    return cluster.kubectl("create", "token", "default", "-n", namespace, f"--audience={audience}", *bound).strip()
+def account_token(namespace: str, audience: str = names.AUDIENCE, pod: str = "") -> str:
+    """Creates a token of the namespace's default account, bound to a pod if one is given."""
+    bound_to = {"apiVersion": "v1", "kind": "Pod", "name": pod} if pod else None
+    return cluster.token("default", namespace, [audience], bound_to)
 
 
 def plain_pod(namespace: Namespace, labels: dict[str, str] | None = None, name: str = "stranger") -> str:
-    """A pod of the namespace that is no worker, though it may carry a worker's labels."""
+    """Starts a pod that is no worker, though it may carry a worker's labels; returns its name."""
     context = {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
@@ -52,13 +53,10 @@ def plain_pod(namespace: Namespace, labels: dict[str, str] | None = None, name: 
         "metadata": {"name": name, "labels": labels or {}},
         "spec": {"containers": [container]},
     }
-    cluster.apply(body, namespace.name)
+    namespace.start_pod(body)
     return name
 
 
 def worker_image() -> str:
-    operator = cluster.get("deployment", "quantumjob-operator", cluster.SYSTEM)
-    assert operator is not None
-    environment = operator["spec"]["template"]["spec"]["containers"][0]["env"]
-    found: str = next(each["value"] for each in environment if each["name"] == "QUANTUMJOB_WORKER_IMAGE")
-    return found
+    """Returns the image that the installed operator starts workers with."""
+    return operator_deployment.environment()["QUANTUMJOB_WORKER_IMAGE"]

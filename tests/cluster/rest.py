@@ -18,7 +18,7 @@ SERVICE = "quantumjob-api"
 
 def authority() -> str:
     """The certificate of the service's authority, as the quickstart publishes it."""
-    found = cluster.get("configmap", "quantumjob-api-ca", cluster.SYSTEM)
+    found = cluster.get("configmaps", "quantumjob-api-ca", cluster.SYSTEM)
     assert found is not None
     text: str = found["data"]["ca.crt"]
     return text
@@ -26,11 +26,15 @@ def authority() -> str:
 
 def account(namespace: str, name: str, role: str | None) -> str:
     """A service account of the namespace with this ClusterRole there; gives a token of it."""
-    cluster.kubectl("create", "serviceaccount", name, "-n", namespace)
+    cluster.create("serviceaccounts", namespace, {"metadata": {"name": name}})
     if role is not None:
-        subject = f"--serviceaccount={namespace}:{name}"
-        cluster.kubectl("create", "rolebinding", name, "-n", namespace, f"--clusterrole={role}", subject)
-    return cluster.kubectl("create", "token", name, "-n", namespace).strip()
+        binding = {
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
+        }
+        cluster.create("rolebindings", namespace, binding)
+    return cluster.token(name, namespace)
 
 
 @contextlib.contextmanager

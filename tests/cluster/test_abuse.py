@@ -25,13 +25,15 @@ from typing import Any
 import httpx
 import node_faults
 import pytest
-from conftest import BELL, ENDLESS, Namespace, pub
+from namespaces import BELL, ENDLESS, Namespace, pub
 from rest import SERVICE, account, client, connected
 
 import cluster
 from quantumjob_contract import limits
 
 JSON = dict[str, Any]
+
+pytestmark = [pytest.mark.disruptive, pytest.mark.long]
 TOOL = Path(__file__).with_name("abuse.py")
 KINDS = {"silent": 10_000, "greeted": 2000, "heads": 2000, "bodies": 2000, "health": 10_000}
 """How many connections; those with TLS cost this machine a handshake at both ends."""
@@ -145,7 +147,7 @@ def test_connections_held_open(service: JSON, namespace: Namespace, token: str, 
         waiting.start()
         with inside.asking(path) as answers, inside.asking("/readyz") as probes, inside.holding(kind, count) as held:
             print(f"{kind}: {held} connections")  # noqa: T201
-            cluster.kubectl("patch", "qj", "long", "-n", namespace.name, "--type=merge", '-p={"spec":{"cancel":true}}')
+            namespace.cancel("long")
             waiting.join()
     assert ended[0]["phase"] == "Cancelled"
     assert Counter(each["status"] for each in answers) == {200: len(answers)}

@@ -1,4 +1,4 @@
-"""The client on a real Kubernetes: Qiskit's programs, jobs taken up elsewhere, the command line."""
+"""The client on a real Kubernetes: Qiskit programs, jobs resumed in another process, the command line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import BELL, ENDLESS, LONG, Namespace, pub
+from namespaces import BELL, ENDLESS, LONG, Namespace, pub
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 from qiskit.providers import JobStatus
@@ -32,7 +32,7 @@ from quantumjob.rest.connection import find
 JSON = dict[str, Any]
 PAGE = Path(__file__).parents[2] / "docs/client.md"
 STATEVECTOR = {"backend_options": {"method": "statevector"}}
-TAKE_UP = """
+RESUME = """
 import sys
 from quantumjob import Job
 bits = Job.from_id(sys.argv[1]).result(60)[0].data.meas
@@ -50,7 +50,7 @@ except KeyboardInterrupt:
     print("interrupted", job.in_final_state(), flush=True)
 print(job.result()[0].data.c.num_shots)
 """
-"""What starts it may ignore SIGINT, as a shell's background does, and hand that down."""
+"""Its parent may ignore SIGINT, as a shell does for background jobs, and the process would inherit that."""
 Shell = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -73,7 +73,7 @@ def client(url: str, namespace: Namespace, token: str) -> Iterator[Client]:
 
 @pytest.fixture
 def environment(url: str, namespace: Namespace, token: str, tmp_path: Path) -> dict[str, str]:
-    """As a user's shell has it."""
+    """The environment of a user's shell."""
     (tmp_path / "ca.crt").write_text(authority())
     (tmp_path / "token").write_text(token)
     (tmp_path / "kubectl-quantumjob").write_text(f'#!/bin/sh\nexec {sys.executable} -m quantumjob "$@"\n')
@@ -103,7 +103,7 @@ def bell() -> QuantumCircuit:
     return circuit
 
 
-def test_a_qiskit_program_runs_with_the_sampler_changed(client: Client) -> None:
+def test_a_qiskit_program_runs_with_another_sampler(client: Client) -> None:
     ghz = QuantumCircuit(10)
     ghz.h(0)
     for qubit in range(9):
@@ -118,7 +118,7 @@ def test_a_qiskit_program_runs_with_the_sampler_changed(client: Client) -> None:
         assert ours.data.meas.get_counts() == theirs.data.meas.get_counts()
 
 
-def test_a_sweep_and_an_estimator_give_what_aer_s_own_give(client: Client) -> None:
+def test_a_sweep_and_an_estimator_equal_aers(client: Client) -> None:
     angles = ParameterVector("t", 2)
     circuit = QuantumCircuit(2)
     circuit.ry(angles[0], 0)
@@ -136,8 +136,8 @@ def test_a_sweep_and_an_estimator_give_what_aer_s_own_give(client: Client) -> No
     assert np.allclose(estimated.data.evs, exact.data.evs, atol=1e-12)
 
 
-def test_single_precision_holds_a_qubit_more(client: Client) -> None:
-    """26 qubits are 512 MiB so, in a worker of 1 GiB. There and back again: all zeros, but entangled on the way."""
+def test_single_precision_simulates_one_more_qubit(client: Client) -> None:
+    """26 qubits take 512 MiB of a worker's 1 GiB. The circuit and its inverse give zeros, and entangle in between."""
     rng = np.random.default_rng(26)
     there = QuantumCircuit(26)
     for _ in range(3):
@@ -154,8 +154,8 @@ def test_single_precision_holds_a_qubit_more(client: Client) -> None:
     assert (about["engine"].split()[0], about["precision"]) == ("qsim", "single")
 
 
-def test_an_estimator_s_loop_finds_the_ground_state(client: Client) -> None:
-    """VQE, as the tutorials write it: one job for each step."""
+def test_vqe_finds_the_ground_state(client: Client) -> None:
+    """As the tutorials write it: one job for each step."""
     hamiltonian = SparsePauliOp(["ZZ", "XI", "IX"], [1.0, 0.5, 0.5])
     angles = ParameterVector("t", 4)
     ansatz = QuantumCircuit(2)
@@ -173,27 +173,27 @@ def test_an_estimator_s_loop_finds_the_ground_state(client: Client) -> None:
     assert abs(found.fun - np.linalg.eigvalsh(hamiltonian.to_matrix())[0]) < 0.01
 
 
-def test_a_job_is_taken_up_in_another_process_and_when_it_is_deleted(
+def test_a_job_is_resumed_in_another_process_and_after_its_deletion(
     client: Client, namespace: Namespace, shell: Shell
 ) -> None:
     job = Sampler(client).run([bell()], name="mine")
     bits = job.result(60)[0].data.meas.array.tobytes().hex()
-    assert shell(sys.executable, "-c", TAKE_UP, job.job_id()).stdout.strip() == bits
+    assert shell(sys.executable, "-c", RESUME, job.job_id()).stdout.strip() == bits
     assert namespace.get("mine")["metadata"]["uid"] == job.uid
     client.delete("mine")
-    again = shell(sys.executable, "-c", TAKE_UP, job.job_id())
+    again = shell(sys.executable, "-c", RESUME, job.job_id())
     assert (again.stdout.strip(), again.stderr) == (bits, "")
     assert job.status() is JobStatus.DONE
     assert [row.uid for row in client.history()] == [job.uid]
 
 
-def test_a_job_of_kubectl_s_is_read(client: Client, namespace: Namespace) -> None:
+def test_a_job_of_kubectl_is_read(client: Client, namespace: Namespace) -> None:
     namespace.apply("applied", pub("a"), pub("b"))
     found = Job.from_id("applied", client).result(60)
     assert [bits.data.c.num_shots for bits in found] == [1024, 1024]
 
 
-def test_a_job_that_is_cancelled(client: Client, namespace: Namespace) -> None:
+def test_a_job_is_cancelled(client: Client, namespace: Namespace) -> None:
     namespace.apply("long", pub("a", ENDLESS))
     job = Job.from_id("long", client)
     assert not job.in_final_state()
@@ -204,8 +204,9 @@ def test_a_job_that_is_cancelled(client: Client, namespace: Namespace) -> None:
     assert not job.cancel()
 
 
+@pytest.mark.disruptive
 def test_a_wait_outlives_the_service(namespace: Namespace, token: str) -> None:
-    """Its pod is replaced while the client waits, and the way to it is cut."""
+    """The service's pod is replaced while the client waits, and its connection is cut."""
     ended: list[str] = []
     with connected() as url:
         port = url.rpartition(":")[2]
@@ -215,7 +216,7 @@ def test_a_wait_outlives_the_service(namespace: Namespace, token: str) -> None:
         waiting.start()
     cluster.kubectl("rollout", "restart", f"deployment/{SERVICE}", "-n", cluster.SYSTEM)
     cluster.kubectl("rollout", "status", f"deployment/{SERVICE}", "-n", cluster.SYSTEM, "--timeout=120s")
-    cluster.kubectl("patch", "qj", "long", "-n", namespace.name, "--type=merge", '-p={"spec":{"cancel":true}}')
+    namespace.cancel("long")
     kubectl = ["kubectl", "--kubeconfig", cluster.kubeconfig_once()]
     command = [*kubectl, "port-forward", "-n", cluster.SYSTEM, f"service/{SERVICE}", f"{port}:443"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as again:
@@ -225,27 +226,27 @@ def test_a_wait_outlives_the_service(namespace: Namespace, token: str) -> None:
     assert ended == ["Cancelled"]
 
 
-def waiting_elsewhere(environment: dict[str, str], name: str) -> subprocess.Popen[str]:
-    """A process that is about to wait for the job."""
+def waiting_process(environment: dict[str, str], name: str) -> subprocess.Popen[str]:
+    """Starts a process that is about to wait for the job."""
     process = subprocess.Popen([sys.executable, "-c", WAIT, name], env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "waiting\n"
     return process
 
 
-def test_a_wait_that_is_interrupted_goes_on(environment: dict[str, str], namespace: Namespace) -> None:
-    """As by the stop button of a notebook: the job does not notice, and the same handle waits again."""
+def test_an_interrupted_wait_continues(environment: dict[str, str], namespace: Namespace) -> None:
+    """As by the stop button of a notebook: the job goes on, and the same handle waits again."""
     namespace.apply("long", pub("a", LONG))
-    process = waiting_elsewhere(environment, "long")
+    process = waiting_process(environment, "long")
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=120)
     assert (out, process.returncode) == ("interrupted False\n1024\n", 0)
     assert [job["metadata"]["name"] for job in cluster.items("quantumjobs", namespace.name)] == ["long"]
 
 
-def test_a_wait_outlives_the_laptop_s_sleep(environment: dict[str, str], namespace: Namespace) -> None:
-    """Its process stands still while the job ends."""
+def test_a_wait_outlives_a_suspended_process(environment: dict[str, str], namespace: Namespace) -> None:
+    """The process is stopped while the job ends."""
     namespace.apply("long", pub("a", LONG))
-    process = waiting_elsewhere(environment, "long")
+    process = waiting_process(environment, "long")
     process.send_signal(signal.SIGSTOP)
     namespace.finished("long")
     process.send_signal(signal.SIGCONT)
@@ -253,7 +254,7 @@ def test_a_wait_outlives_the_laptop_s_sleep(environment: dict[str, str], namespa
     assert (out, process.returncode) == ("1024\n", 0)
 
 
-def test_three_submissions_with_one_key_are_one_job(shell: Shell, namespace: Namespace, tmp_path: Path) -> None:
+def test_three_submissions_with_one_key_make_one_job(shell: Shell, namespace: Namespace, tmp_path: Path) -> None:
     (tmp_path / "bell.qasm").write_text(BELL)
     submit = ("quantumjob", "submit", str(tmp_path / "bell.qasm"), "--key", "once", "-o", "name")
     names = {shell("kubectl", *submit).stdout for _ in range(3)}
@@ -278,7 +279,7 @@ def test_the_command_line(shell: Shell, namespace: Namespace, tmp_path: Path) ->
     assert "Succeeded" in quantumjob("status", "bell")
     assert quantumjob("upload", str(tmp_path / "bell.qasm")).count("sha256/") == 1
     uid = namespace.get("bell")["metadata"]["uid"]
-    cluster.kubectl("delete", "qj", "bell", "-n", namespace.name)
+    namespace.delete("bell")
     assert uid in quantumjob("history")
     assert json.loads(quantumjob("result", uid, "-o", "json"))["uid"] == uid
     assert "history" in quantumjob("result", "bell", code=3)
@@ -287,23 +288,23 @@ def test_the_command_line(shell: Shell, namespace: Namespace, tmp_path: Path) ->
     assert "SyntaxError" in quantumjob("result", "bad", code=1)
 
 
-def test_the_programs_of_the_page_run(shell: Shell) -> None:
+def test_the_programs_of_the_client_page_run(shell: Shell) -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     done = shell(sys.executable, "-c", "\n".join(blocks))
     assert (done.returncode, done.stderr) == (0, "")
     assert "JobStatus.DONE 1000" in done.stdout
 
 
-def test_the_service_s_authority_is_found_from_a_pod_s_account(
+def test_the_services_authority_is_found_in_a_pod(
     namespace: Namespace, token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the files that a pod has."""
+    """From the files of the pod's service account."""
     host, port = (
         cluster.kubectl("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}")
         .removeprefix("https://")
         .rsplit(":", 1)
     )
-    found = cluster.get("configmap", "kube-root-ca.crt", namespace.name)
+    found = cluster.get("configmaps", "kube-root-ca.crt", namespace.name)
     assert found is not None
     (tmp_path / "ca.crt").write_text(found["data"]["ca.crt"])
     (tmp_path / "token").write_text(token)
@@ -315,7 +316,7 @@ def test_the_service_s_authority_is_found_from_a_pod_s_account(
     assert where.token() == token
 
 
-def test_a_token_of_nobody_and_no_right(url: str, namespace: Namespace) -> None:
+def test_an_invalid_token_and_missing_rights(url: str, namespace: Namespace) -> None:
     for given, kind in (("x.y.z", errors.Unauthorized), (account(namespace.name, "none", None), errors.Forbidden)):
         with Client(url, token=given, namespace=namespace.name, ca=authority()) as stranger, pytest.raises(kind):
             stranger.list()

@@ -1,4 +1,4 @@
-"""Jobs of many pubs: listed by an object, in shards, with workers that die on the way."""
+"""Jobs of many pubs: listed by an object, split into shards, with workers that are killed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 import pytest
-from conftest import BELL, LONG, Namespace, pub
+from namespaces import BELL, LONG, Namespace, pub, quantumjob
 from qiskit import QuantumCircuit, qpy
 from qiskit.circuit import Parameter
 
@@ -19,34 +19,31 @@ from quantumjob_contract.schema.results import PubResult
 JSON = dict[str, Any]
 KEY = "pubs.jsonl"
 
-pytestmark = pytest.mark.usefixtures("way")
+pytestmark = pytest.mark.usefixtures("workers")
 
 
 def lines(*texts: str) -> bytes:
+    """A line of JSON for each circuit."""
     return "\n".join(json.dumps({"circuit": {"inline": text}}) for text in texts).encode()
 
 
 def listed(namespace: Namespace, name: str, **spec: Any) -> JSON:
+    """Applies a QuantumJob whose pubs are in the object KEY."""
     program = {"shots": 20, "seed": 5, "pubsFrom": {"object": {"key": KEY}}}
-    body = {
-        "apiVersion": "quantumjobs.io/v1alpha1",
-        "kind": "QuantumJob",
-        "metadata": {"name": name},
-        "spec": {"program": program} | spec,
-    }
-    cluster.apply(body, namespace.name)
+    cluster.apply(quantumjob(name, program, **spec), namespace.name)
     return namespace.get(name)
 
 
 def results(namespace: Namespace, job: JSON) -> dict[int, PubResult]:
-    """Of each pub the one result that there is."""
+    """Returns the results by index; each pub has one."""
     found = list(namespace.results(job).pubs())
     assert len({result.index for result in found}) == len(found)
     return {result.index: result for result in found}
 
 
+@pytest.mark.long
 def test_two_thousand_pubs_of_an_object(namespace: Namespace) -> None:
-    """One of them is no pub, and one cannot run. In three shards it is the same."""
+    """With one invalid line and one circuit that cannot run; in three shards the results are the same."""
     texts = [BELL] * 2000
     data = lines(*texts).replace(b"\n", b"\n{}\n", 1) + b"\n" + lines("OPENQASM 3.0; qubit q;")
     namespace.upload(KEY, data)
@@ -66,7 +63,7 @@ def test_two_thousand_pubs_of_an_object(namespace: Namespace) -> None:
 
 
 def test_circuits_of_one_qpy_file(namespace: Namespace) -> None:
-    """Ten circuits, and values of their parameters beside them."""
+    """Ten circuits, with the values of their parameters in another object."""
     angle = Parameter("a")
     circuits = [QuantumCircuit(1, 1) for _ in range(10)]
     for circuit in circuits:
@@ -78,41 +75,33 @@ def test_circuits_of_one_qpy_file(namespace: Namespace) -> None:
     values = "\n".join(json.dumps({"parameterValues": {"a": [0, math.pi * index]}}) for index in range(10))
     namespace.upload("values.jsonl", values.encode())
     given = {"format": "QPY", "object": {"key": "circuits.qpy"}, "parameters": {"key": "values.jsonl"}}
-    body = {
-        "apiVersion": "quantumjobs.io/v1alpha1",
-        "kind": "QuantumJob",
-        "metadata": {"name": "qpy"},
-        "spec": {"program": {"shots": 20, "pubsFrom": given}},
-    }
-    cluster.apply(body, namespace.name)
+    cluster.apply(quantumjob("qpy", {"shots": 20, "pubsFrom": given}), namespace.name)
     found = results(namespace, namespace.finished("qpy"))
     for index, result in found.items():
         assert result.data is not None
         assert result.data["c"].counts == {"0": 20, "1": 20} if index % 2 else {"0": 40}
 
 
-def test_a_shard_goes_on_where_its_worker_was_killed(namespace: Namespace) -> None:
-    """The other one is not disturbed, and each pub has one result."""
+def test_a_shard_resumes_after_its_worker_was_killed(namespace: Namespace) -> None:
+    """The other shard is not disturbed, and each pub has one result."""
     pubs = [pub("a"), pub("b"), *(pub(f"long-{number}", LONG) for number in range(4))]
     namespace.apply("split", *pubs, program={"shots": 20, "seed": 5}, parallelism=2)
-    job = namespace.get("split")
-    first = keys.segment(keys.Shard(namespace.owner(job), 0), keys.segment_name(0))
-    cluster.eventually("a segment of the first shard is stored", lambda: first in namespace.segments(job))
+    first = namespace.first_segment("split")
     busy = [
         pod["metadata"]["name"]
         for pod in namespace.workers()
         for line in namespace.log(pod["metadata"]["name"])
         if line["message"] == "order received" and line["shard"] == 0
     ]
-    cluster.kubectl("delete", "pod", busy[0], "-n", namespace.name, "--grace-period=0", "--force")
+    namespace.kill_pod(busy[0])
     done = namespace.finished("split", 240)
     assert (done["status"]["phase"], done["status"]["progress"]) == ("Succeeded", "6/6")
     assert sorted(results(namespace, done)) == list(range(6))
-    assert first in [each.key for each in namespace.results(done).manifest.segments], "what was done counts"
+    assert first in [each.key for each in namespace.results(done).manifest.segments], "finished work counts"
 
 
 @pytest.mark.parametrize(("data", "said"), [(None, "not in the circuits bucket"), (b"\n \n", "lists no pubs")])
-def test_an_object_that_cannot_be_taken(namespace: Namespace, data: bytes | None, said: str) -> None:
+def test_an_invalid_list_of_pubs_is_rejected(namespace: Namespace, data: bytes | None, said: str) -> None:
     if data is not None:
         namespace.upload(KEY, data)
     listed(namespace, "refused")

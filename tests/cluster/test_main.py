@@ -1,4 +1,4 @@
-"""The main job, as a user sees it."""
+"""The main path: a QuantumJob from its manifest to its results, as kubectl and the buckets show it."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ import json
 import numpy as np
 import pytest
 import yaml
-from conftest import BELL, ENDLESS, EXAMPLES, Namespace, pub, stored
+from namespaces import BELL, ENDLESS, EXAMPLES, Namespace, pub, stored
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, qasm3
 from qiskit.circuit import Parameter
 from qiskit_aer.primitives import SamplerV2
 
 import cluster
 from quantumjob.results import primitive_result
-from quantumjob_contract import keys
+from quantumjob_contract import keys, names
 from quantumjob_contract.reader import counts
 from quantumjob_contract.transfer import sha256
 
-ways = pytest.mark.usefixtures("way")
+both_kinds = pytest.mark.usefixtures("workers")
+"""With shared workers; in the long tier with dedicated ones, too."""
 
 
-@ways
+@both_kinds
 def test_bell_from_yaml_to_counts(namespace: Namespace) -> None:
-    """In a namespace that was made a second ago and enforces PodSecurity restricted."""
-    cluster.apply((EXAMPLES / "bell.yaml").read_text(), namespace.name)
+    """In a new namespace that enforces PodSecurity `restricted`, by kubectl alone."""
+    cluster.kubectl("apply", "-n", namespace.name, "-f", str(EXAMPLES / "bell.yaml"))
     cluster.kubectl("wait", "--for=condition=Complete", "qj/bell", "-n", namespace.name, "--timeout=60s")
     job = namespace.get("bell")
     (result,) = namespace.results(job).pubs()
@@ -36,7 +37,7 @@ def test_bell_from_yaml_to_counts(namespace: Namespace) -> None:
     assert f"00:{found['00']}" in text
 
 
-def test_what_a_person_sees(namespace: Namespace, way: str) -> None:
+def test_kubectl_shows_status_columns_and_events(namespace: Namespace, workers: str) -> None:
     namespace.apply("bell", pub("bell"), program={"shots": 100})
     job = namespace.finished("bell")
     status = job["status"]
@@ -52,8 +53,8 @@ def test_what_a_person_sees(namespace: Namespace, way: str) -> None:
     head, line = cluster.kubectl("get", "qj", "-n", namespace.name).strip().splitlines()
     assert head.split() == ["NAME", "PHASE", "PROGRESS", "BACKEND", "SHOTS", "AGE"]
     assert line.split()[:5] == ["bell", "Succeeded", "1/1", "aer", "100"]
-    told = cluster.eventually(
-        "the Events are there",
+    described = cluster.eventually(
+        "the Events are listed",
         lambda: (
             (text := cluster.kubectl("describe", "qj", "bell", "-n", namespace.name))
             and "AllPubsSucceeded  " in text.split("Events:")[1]
@@ -61,11 +62,11 @@ def test_what_a_person_sees(namespace: Namespace, way: str) -> None:
         ),
         10,
     )
-    assert ("WorkerCreated" in told) == (way == "dedicated")
-    assert status["results"]["uri"] in told
+    assert ("WorkerCreated" in described) == (workers == names.DEDICATED)
+    assert status["results"]["uri"] in described
 
 
-def test_every_field_explains_itself() -> None:
+def test_kubectl_explains_the_fields() -> None:
     text = cluster.kubectl("explain", "quantumjob.spec", "--recursive=false")
     assert "program" in text
     deep = cluster.kubectl("explain", "quantumjob.spec.program.pubs")
@@ -73,8 +74,8 @@ def test_every_field_explains_itself() -> None:
         assert word in deep
 
 
-@ways
-def test_examples_all_succeed(namespace: Namespace) -> None:
+@both_kinds
+def test_all_examples_succeed(namespace: Namespace) -> None:
     namespace.upload("examples/ghz.qasm", (EXAMPLES / "ghz.qasm").read_bytes())
     files = sorted(EXAMPLES.glob("*.yaml"))
     for path in files:
@@ -85,9 +86,9 @@ def test_examples_all_succeed(namespace: Namespace) -> None:
         assert all(result.data or result.expectations or result.arrays for result in namespace.results(job).pubs())
 
 
-@ways
-def test_a_sweep_is_qiskit_s_primitive_result(namespace: Namespace) -> None:
-    """From parameterValues in the resource to Qiskit's own type, with the bits of Aer's own sampler."""
+@both_kinds
+def test_a_sweep_equals_aers_sampler_result(namespace: Namespace) -> None:
+    """From parameterValues in the resource to Qiskit's PrimitiveResult, with the same bits as Aer's SamplerV2."""
     circuit = QuantumCircuit(QuantumRegister(2, "q"), ClassicalRegister(2, "c"))
     theta = Parameter("theta")
     circuit.ry(theta, 0)
@@ -108,8 +109,8 @@ def test_a_sweep_is_qiskit_s_primitive_result(namespace: Namespace) -> None:
         assert np.array_equal(mine.data.c.array, theirs.data.c.array)
 
 
-@ways
-def test_an_estimator_s_values(namespace: Namespace) -> None:
+@both_kinds
+def test_expectation_values_of_an_estimator(namespace: Namespace) -> None:
     cluster.apply((EXAMPLES / "h2-estimator.yaml").read_text(), namespace.name)
     job = namespace.finished("h2-estimator")
     assert "-1.85728" in job["status"]["results"]["pubs"][0]["summary"]
@@ -120,8 +121,8 @@ def test_an_estimator_s_values(namespace: Namespace) -> None:
     assert noisy.data.stds.tolist() == [0.01, 0.01]
 
 
-@ways
-def test_saved_arrays(namespace: Namespace) -> None:
+@both_kinds
+def test_saved_statevectors_and_probabilities(namespace: Namespace) -> None:
     cluster.apply((EXAMPLES / "statevector.yaml").read_text(), namespace.name)
     job = namespace.finished("statevector")
     assert job["status"]["results"]["pubs"][0]["summary"] == "statevector [3, 4]; probabilities [3, 4]"
@@ -133,8 +134,8 @@ def test_saved_arrays(namespace: Namespace) -> None:
     assert np.allclose(measured.data.density_matrix.diagonal(), 0.25)
 
 
-@ways
-def test_arrays_that_cannot_be_taken_are_told_before_anything_runs(namespace: Namespace) -> None:
+@both_kinds
+def test_invalid_parameter_values_are_rejected_before_the_run(namespace: Namespace) -> None:
     text = "OPENQASM 3.0; input float a; qubit q; bit c; U(a, 0, 0) q; c = measure q;"
     namespace.apply("ragged", pub("p", text, parameterValues={"a": [[1, 2], [3]]}))
     failed = cluster.condition(namespace.finished("ragged"), "Failed")
@@ -144,8 +145,8 @@ def test_arrays_that_cannot_be_taken_are_told_before_anything_runs(namespace: Na
     assert cluster.condition(namespace.finished("unknown"), "Failed")["reason"] == "UnknownParameters"
 
 
-@ways
-def test_inputs_from_the_bucket_that_are_not_as_they_should_be(namespace: Namespace) -> None:
+@both_kinds
+def test_invalid_circuit_objects_fail_without_a_retry(namespace: Namespace) -> None:
     good = namespace.upload("good.qasm", BELL.encode())
     namespace.upload("empty.qasm", b"")
     namespace.upload("large.qasm", b"/" * (16 * 1024 * 1024 + 1))
@@ -170,15 +171,15 @@ def test_inputs_from_the_bucket_that_are_not_as_they_should_be(namespace: Namesp
         assert result.error.reason == reason
 
 
-@ways
+@both_kinds
 def test_a_large_program(namespace: Namespace) -> None:
-    """Too large to ride in the order: the worker fetches it."""
+    """Too large for an order: the worker reads it from the store."""
     namespace.apply("large", *(pub(f"p{number}", BELL + "// " + "x" * 20_000) for number in range(8)))
     assert namespace.finished("large")["status"]["progress"] == "8/8"
 
 
-@ways
-def test_two_bad_pubs_of_twelve_cost_two(namespace: Namespace) -> None:
+@both_kinds
+def test_two_failed_pubs_of_twelve_leave_ten_results(namespace: Namespace) -> None:
     secret = "do_not_tell_anybody"
     syntax = f'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\nh q[0] {secret};\n'
     pubs = [pub(f"good-{number}") for number in range(10)]
@@ -202,8 +203,10 @@ def test_two_bad_pubs_of_twelve_cost_two(namespace: Namespace) -> None:
     assert endless_error is not None
     assert endless_error.reason == "DeadlineExceeded"
     (pod,) = namespace.runs(job)
-    everything = json.dumps(job["status"]) + cluster.kubectl("logs", pod, "-n", namespace.name)
-    for owner in [namespace.owner(job)]:
-        everything += namespace.store.completed.get(keys.manifest(owner), 10**7).decode().split('"inline"')[0]
+    log = namespace.log_text(pod)
+    assert "order received" in log
+    everything = json.dumps(job["status"]) + log
+    manifest = namespace.store.completed.get(keys.manifest(namespace.owner(job)), 10**7).decode()
+    everything += manifest.split('"inline"')[0]
     assert secret not in everything
     assert "Traceback" not in everything

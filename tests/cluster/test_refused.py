@@ -1,4 +1,4 @@
-"""What can be refused at `kubectl apply` is refused there, by a message that names the field and the rule."""
+"""Invalid manifests that `kubectl apply` refuses, with a message that names the field and the rule."""
 
 from __future__ import annotations
 
@@ -6,40 +6,34 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Namespace, pub, refused_files
+from namespaces import Namespace, pub, quantumjob
 
 import cluster
 
+FILES = sorted((Path(__file__).parent / "refused").glob("*.yaml"))
 EDITS = sorted((Path(__file__).parent / "refused" / "edits").iterdir())
+NAMESPACE = "default"
+"""Nothing is created there: each request is a dry run."""
 
 
 def expected(path: Path) -> str:
+    """Reads the expected message from the first line of a manifest."""
     first = path.read_text().splitlines()[0]
     assert first.startswith("# expect: ")
     return first.removeprefix("# expect: ")
 
 
-@pytest.fixture(scope="module")
-def anywhere() -> str:
-    return "default"
-
-
-@pytest.mark.parametrize("path", refused_files(), ids=lambda path: path.stem)
-def test_refused(path: Path, anywhere: str) -> None:
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_an_invalid_manifest_is_refused(path: Path) -> None:
     with pytest.raises(RuntimeError) as refusal:
-        cluster.kubectl("create", "-n", anywhere, "--dry-run=server", "--validate=strict", "-f", str(path))
+        cluster.kubectl("create", "-n", NAMESPACE, "--dry-run=server", "--validate=strict", "-f", str(path))
     assert expected(path) in str(refusal.value)
 
 
-def test_501_pubs_are_refused(anywhere: str) -> None:
-    body = {
-        "apiVersion": "quantumjobs.io/v1alpha1",
-        "kind": "QuantumJob",
-        "metadata": {"name": "many"},
-        "spec": {"program": {"pubs": [pub(f"p{number}") for number in range(501)]}},
-    }
+def test_501_pubs_are_refused() -> None:
+    body = quantumjob("many", {"pubs": [pub(f"p{number}") for number in range(501)]})
     with pytest.raises(RuntimeError, match="must have at most 500 items"):
-        cluster.kubectl("create", "-n", anywhere, "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(body))
+        cluster.kubectl("create", "-n", NAMESPACE, "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(body))
 
 
 @pytest.mark.parametrize("case", EDITS, ids=lambda path: path.name)

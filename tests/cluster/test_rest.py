@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import BELL, ENDLESS, LONG, Namespace, pub
+from namespaces import BELL, ENDLESS, LONG, Namespace, pub
 from rest import SERVICE, account, authority, client, connected, described, of_namespace, reason
 
 import cluster
@@ -75,10 +75,9 @@ def test_tokens(url: str, namespace: Namespace, other_namespace: Namespace, toke
     uid = namespace.get("bell")["metadata"]["uid"]
     elsewhere = account(other_namespace.name, "stranger", "edit")
     nobody = account(namespace.name, "nobody", None)
-    cluster.kubectl("create", "secret", "generic", "bound", "-n", namespace.name)
-    bound = ("--bound-object-kind=Secret", "--bound-object-name=bound")
-    taken = cluster.kubectl("create", "token", "scientist", "-n", namespace.name, *bound).strip()
-    cluster.kubectl("delete", "secret", "bound", "-n", namespace.name)
+    cluster.create("secrets", namespace.name, {"metadata": {"name": "bound"}})
+    taken = cluster.token("scientist", namespace.name, bound_to={"apiVersion": "v1", "kind": "Secret", "name": "bound"})
+    cluster.delete("secrets", "bound", namespace.name)
     paths = [
         *(
             "jobs",

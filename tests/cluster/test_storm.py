@@ -1,4 +1,4 @@
-"""The fault run: many small jobs while everything dies again and again. None is lost, none is doubled."""
+"""Many small jobs while operator, workers, store and network fail repeatedly. No job is lost or done twice."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from typing import Any, Final
 
 import msgspec
 import node_faults
+import operator_deployment
 import pytest
-from conftest import GIVE_TWICE, LINGER, Namespace, one_way, pub, set_operator_environment
+from namespaces import Namespace, pub, quantumjob
+from operator_deployment import LINGER, LINGER_SECONDS
 
 import cluster
 from quantumjob_contract import names
@@ -25,6 +27,9 @@ from quantumjob_contract.reader import counts
 
 JSON = dict[str, Any]
 
+pytestmark = [pytest.mark.disruptive, pytest.mark.long]
+
+GIVE_TWICE: Final = "QUANTUMJOB_TEST_GIVE_TWICE"
 JOBS: Final = 300
 PUBS: Final = 8
 FAULTS: Final = ["operator"] * 5 + ["worker"] * 10 + ["store"] * 2 + ["network"]
@@ -39,7 +44,7 @@ END_SECONDS: Final = 180
 
 @dataclass
 class Logs:
-    """Everything that the pods of a namespace have logged since this was started, line by line, also of those gone."""
+    """The log lines of all pods of a namespace since the start, also of pods that are gone."""
 
     namespace: str
     selector: str
@@ -50,7 +55,7 @@ class Logs:
 
     @contextlib.contextmanager
     def followed(self) -> Iterator[None]:
-        """Follow each pod from its first line to its last, while the block runs."""
+        """Follows each pod from its first line to its last, while the block runs."""
         form = 'jsonpath={.metadata.name} {.status.phase}{"\\n"}'
         with self._kubectl("get", "pods", "-l", self.selector, "-w", "-o", form) as watch:
             thread = threading.Thread(target=self._watch, args=(watch,))
@@ -84,29 +89,29 @@ class Logs:
                         self.changed.notify_all()
 
     def said(self, *messages: str) -> list[tuple[str, JSON]]:
-        """The lines with one of these messages, each with its pod."""
+        """Selects the lines with one of these messages, each with its pod."""
         found = [(pod, line) for pod, lines in list(self.lines.items()) for line in list(lines)]
         return [(pod, line) for pod, line in found if line["message"] in messages]
 
-    def in_hand(self) -> dict[str, str]:
-        """The UID of the job that each pod has received and not ended, by the pod."""
-        hands: dict[str, str] = {}
+    def current_orders(self) -> dict[str, str]:
+        """Returns, by pod, the UID of the job that it has received and not ended."""
+        orders: dict[str, str] = {}
         for pod, line in self.said("order received", "order done", "order failed"):
             if line["message"] == "order received":
-                hands[pod] = line["uid"]
+                orders[pod] = line["uid"]
             else:
-                hands.pop(pod, None)
-        return hands
+                orders.pop(pod, None)
+        return orders
 
 
 @dataclass
 class Storm:
-    """The faults, one after the other, each while the workers have something in hand."""
+    """Injects the faults one by one, each while workers run orders."""
 
     namespace: Namespace
     logs: Logs
     killed: set[str] = field(default_factory=set)
-    """Workers that got a SIGKILL."""
+    """Workers that were sent SIGKILL."""
     fed: int = 0
     allowed: int = 0
 
@@ -120,36 +125,37 @@ class Storm:
             with self.logs.changed:
                 self.allowed = JOBS * number // len(faults)
                 self.logs.changed.notify_all()
-            cluster.eventually("work goes on", lambda: len(self.logs.said("order received")) > before, 90)  # noqa: B023
+            cluster.eventually("orders are still received", lambda: len(self.logs.said("order received")) > before, 90)  # noqa: B023
             getattr(self, f"_{fault}")()
         feeder.join(60)
         assert self.fed == JOBS
 
     def _feed(self) -> None:
-        """Create the jobs in small batches, no further than the faults have come: so there is work at each."""
+        """Creates the jobs in small batches, as far as the faults have come, so that each fault meets work."""
         while self.fed < JOBS:
             with self.logs.changed:
                 self.logs.changed.wait_for(lambda: self.fed < self.allowed, 120)
                 upto = min(self.allowed, self.fed + BATCH)
             items = [job(number) for number in range(self.fed, upto)]
-            cluster.apply({"apiVersion": "v1", "kind": "List", "items": items}, self.namespace.name)
+            for item in items:
+                cluster.apply(item, self.namespace.name)
             self.fed = upto
 
     def _worker(self) -> None:
         def probe() -> bool:
             pods = {pod["metadata"]["name"]: pod for pod in self.namespace.workers()}
-            busy = [name for name in self.logs.in_hand() if name in pods and name not in self.killed]
+            busy = [name for name in self.logs.current_orders() if name in pods and name not in self.killed]
             hit = next((name for name in busy if node_faults.kill(pods[name])), None)
             self.killed |= {hit} if hit else set()
             return hit is not None
 
-        cluster.eventually("a worker that has something in hand is killed", probe)
+        cluster.eventually("a worker with an order is killed", probe)
 
     def _operator(self) -> None:
-        pod = node_faults.operator_pod()
+        pod = operator_deployment.running_pod()
         node_faults.kill(pod)
-        # Kubelet would start it anew, each time later; a new pod starts at once.
-        cluster.kubectl("delete", "pod", pod["metadata"]["name"], "-n", cluster.SYSTEM, "--grace-period=0", "--force")
+        # Kubelet would restart it with a growing back-off; a new pod starts at once.
+        operator_deployment.kill()
 
     def _store(self) -> None:
         (pod,) = cluster.items("pods", cluster.SYSTEM, "app.kubernetes.io/component=store")
@@ -160,59 +166,53 @@ class Storm:
         def busy() -> JSON | None:
             pods = {pod["metadata"]["name"]: pod for pod in self.namespace.workers()}
             running = [name for name, pod in pods.items() if pod["status"]["phase"] == "Running"]
-            hands = self.logs.in_hand()
-            return next((pods[name] for name in running if name in hands and name not in self.killed), None)
+            orders = self.logs.current_orders()
+            return next((pods[name] for name in running if name in orders and name not in self.killed), None)
 
-        with node_faults.cut_off(cluster.eventually("a worker has something in hand", busy)):
+        with node_faults.cut_off(cluster.eventually("a worker has an order", busy)):
             elapsed(NETWORK_SECONDS)
 
 
 def elapsed(seconds: float) -> None:
-    """A fault lasts so long: there is nothing else to wait for."""
+    """Lets a fault last; nothing can be observed meanwhile."""
     began = time.monotonic()
     cluster.eventually("the fault has lasted", lambda: time.monotonic() - began >= seconds, seconds + 5)
 
 
 def shots(number: int) -> int:
+    """The shots of a job, the same for both of a pair."""
     return 100 + number % (JOBS // 2)
 
 
 def job(number: int) -> JSON:
-    """Each program and seed comes twice."""
+    """The manifest of a job; each program and seed occurs twice."""
     twin = number % (JOBS // 2)
     program = {"pubs": [pub(f"p{n}") for n in range(PUBS)], "shots": shots(number), "seed": twin}
-    return {
-        "apiVersion": "quantumjobs.io/v1alpha1",
-        "kind": "QuantumJob",
-        "metadata": {"name": f"storm-{number}"},
-        "spec": {"program": program, "backoffLimit": 10},
-    }
+    return quantumjob(f"storm-{number}", program, backoffLimit=10)
 
 
 @pytest.fixture
-def storm(namespace: Namespace, way: str) -> Iterator[Storm]:
-    """A namespace whose workers' logs are followed; every twentieth order is given to two of them."""
-    set_operator_environment({GIVE_TWICE: str(TWENTIETH), LINGER: "10"})
+def storm(namespace: Namespace) -> Iterator[Storm]:
+    """A namespace whose workers' logs are followed; every twentieth order is given to two workers."""
+    operator_deployment.set_environment({GIVE_TWICE: str(TWENTIETH), LINGER: str(LINGER_SECONDS)})
     logs = Logs(namespace.name, names.LABEL_WORKER)
     with logs.followed():
         yield Storm(namespace, logs)
+    operator_deployment.set_environment({GIVE_TWICE: None})
 
 
 @node_faults.local_only
-@one_way("shared")
-def test_none_is_lost_and_none_is_doubled(storm: Storm) -> None:
-    """300 jobs; meanwhile 5 times SIGKILL for the operator, 10 times for a worker, twice no store for 10 s, a worker
-    without a network for 15 s, and every twentieth order given to two workers on purpose.
+def test_no_job_is_lost_or_done_twice(storm: Storm) -> None:
+    """300 jobs; meanwhile the operator is killed 5 times, a worker 10 times, the store stopped twice for 10 s, a worker
+    cut off for 15 s, and every twentieth order given to two workers on purpose.
 
-    Wasted work is counted from the workers' own logs, each followed from its first line to its last. A worker says at
-    the end of an order how many pubs it has computed, without those that it found stored. What all of them have
-    computed for a job beyond its pubs is waste, but for one repetition of each order that the operator's log says was
-    given twice on purpose. The bound is 5 % of all pubs.
+    Wasted work is counted from the workers' logs. At the end of an order a worker logs how many pubs it has computed,
+    without those that it found stored. What is computed for a job beyond its pubs is waste, but for one repetition of
+    each order that the operator logs as given twice. The bound is 5 % of all pubs.
 
-    Not in this figure: what a worker had computed of the order that it had when it was killed, for it never says so.
-    Such orders are counted by themselves, as received with no end in a log that has ended; there can be no more of them
-    than workers were killed. What a worker computed of an order that then failed (the store refused it) is not said
-    either: these orders too are counted, and there can be no more of them than the bound.
+    A killed worker does not log what it had computed of its order. Such orders are counted as received without an end;
+    there are at most as many as killed workers. A failed order (the store refused a write) logs no pubs either; there
+    are at most as many as the bound allows.
     """
     operators = Logs(cluster.SYSTEM, "app.kubernetes.io/component=operator")
     namespace, logs = storm.namespace, storm.logs
@@ -248,12 +248,13 @@ def test_none_is_lost_and_none_is_doubled(storm: Storm) -> None:
 
 
 def running(namespace: Namespace) -> list[JSON]:
+    """Lists the pods that have not ended."""
     return [pod for pod in namespace.workers() if pod["status"]["phase"] in {"Pending", "Running"}]
 
 
 def check_results(namespace: Namespace) -> None:
-    """Every job has succeeded, once, and its results are those of its twin."""
-    jobs = {each["metadata"]["name"]: each for each in cluster.items("qj", namespace.name)}
+    """Asserts that every job has succeeded, once, with the results of its pair."""
+    jobs = {each["metadata"]["name"]: each for each in cluster.items("quantumjobs", namespace.name)}
     assert len(jobs) == JOBS
     assert {each["status"]["phase"] for each in jobs.values()} == {"Succeeded"}
     owners = {Owner(namespace.name, each["metadata"]["uid"]) for each in jobs.values()}

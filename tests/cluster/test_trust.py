@@ -1,17 +1,19 @@
-"""No key and no right where none is needed."""
+"""Credentials and rights: no process holds any that it does not need."""
 
 from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 
 import pytest
-from conftest import LONG, Namespace, pub
-from order_requests import ask, bound_token, plain_pod, worker_image
+from namespaces import LONG, Namespace, pub
+from order_requests import worker_image
 
 import cluster
-from quantumjob_contract import names, transfer
-from quantumjob_contract.schema.orders import PATH_ORDERS
+from quantumjob_contract import names
+
+JSON = dict[str, Any]
 
 PROBE = """
 import json, os, pathlib
@@ -33,92 +35,51 @@ print(json.dumps({
 
 
 @pytest.fixture
-def inside(namespace: Namespace, way: str) -> tuple[str, dict]:  # type: ignore[type-arg]
-    """The name of a running worker's pod, and what a process in it can see."""
+def inside(namespace: Namespace, workers: str) -> JSON:
+    """What a process in the pod of a running worker can see."""
     namespace.apply("seen", *(pub(f"p{number}", LONG) for number in range(4)))
     pod = namespace.running("seen")["metadata"]["name"]
 
-    def look() -> tuple[str, dict] | None:  # type: ignore[type-arg]
-        seen = json.loads(cluster.kubectl("exec", "-n", namespace.name, pod, "--", "python3", "-c", PROBE))
-        return (pod, seen) if children_of(seen) else None
+    def look() -> JSON | None:
+        seen: JSON = json.loads(namespace.exec(pod, "python3", "-c", PROBE))
+        return seen if children_of(seen) else None
 
     return cluster.eventually("a child runs", look)
 
 
-def children_of(seen: dict) -> list[dict]:  # type: ignore[type-arg]
-    """The processes that parse and simulate: the fork server's children."""
+def children_of(seen: JSON) -> list[JSON]:
+    """Selects the processes that parse and simulate: the fork server's children."""
     workers = {pid: process for pid, process in seen["processes"].items() if "quantumjob" in process["cmd"]}
     return [process for process in workers.values() if process["parent"] in workers and process["parent"] != "1"]
 
 
-def claims(token: str) -> dict:  # type: ignore[type-arg]
+def claims(token: str) -> JSON:
+    """Decodes the claims of a token."""
     part = token.split(".")[1]
-    decoded: dict = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))  # type: ignore[type-arg]
+    decoded: JSON = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     return decoded
 
 
-def test_a_worker_holds_nothing_but_its_order_token(inside: tuple[str, dict], namespace: Namespace) -> None:  # type: ignore[type-arg]
-    _, seen = inside
+def test_a_worker_holds_only_its_order_token(inside: JSON, namespace: Namespace) -> None:
     config = namespace.store.pending.config
-    text = json.dumps(seen)
+    text = json.dumps(inside)
     assert config.access_key not in text
     assert config.secret_key not in text
-    assert "/var/run/secrets/kubernetes.io" not in seen["mounts"]
-    assert claims(seen["token"])["aud"] == [names.AUDIENCE]
-    assert not any("AWS" in name or "SECRET" in name for name in seen["environment"])
+    assert "/var/run/secrets/kubernetes.io" not in inside["mounts"]
+    assert claims(inside["token"])["aud"] == [names.AUDIENCE]
+    assert not any("AWS" in name or "SECRET" in name for name in inside["environment"])
     assert cluster.items("secrets", namespace.name) == []
 
 
-def test_a_child_has_no_token_and_no_descriptor_that_leads_out(inside: tuple[str, dict]) -> None:  # type: ignore[type-arg]
-    """Its environment is cleared (the kernel still shows what the container started with), its pipe is all it has."""
-    _, seen = inside
-    for process in children_of(seen):
-        assert seen["token"] not in process["env"]
+def test_a_child_has_no_token_and_no_way_out(inside: JSON) -> None:
+    """Its environment is cleared (the kernel still shows that of the container), and it has only its pipe."""
+    for process in children_of(inside):
+        assert inside["token"] not in process["env"]
         assert isinstance(process["fds"], list)
         assert len([link for link in process["fds"] if link.startswith("socket:")]) <= 1
-        # The fork server keeps the rules by which its children shut themselves in; they lead nowhere.
+        # The fork server keeps the Landlock rules of its children; such a descriptor gives no access.
         links = [link for link in process["fds"] if link != "anon_inode:[landlock-ruleset]"]
         assert {link.split(":")[0] for link in links} <= {"/dev/null", "socket", "pipe"}, process["fds"]
-
-
-def asked(port: int, token: str | None) -> int:
-    """What a question for an order gets."""
-    return ask(port, PATH_ORDERS, token, {})[0]
-
-
-def test_the_order_token_opens_the_order_endpoint_only(
-    inside: tuple[str, dict],
-    namespace: Namespace,
-    other_namespace: Namespace,  # type: ignore[type-arg]
-    way: str,
-) -> None:
-    pod, seen = inside
-    uid = namespace.get("seen")["metadata"]["uid"]
-    stranger = plain_pod(namespace, {names.LABEL_WORKER: names.DEDICATED, names.LABEL_UID: uid})
-    elsewhere = plain_pod(other_namespace)
-    fellow = plain_pod(namespace, {names.LABEL_WORKER: names.SHARED}, "fellow")
-    with cluster.forwarded("service/quantumjob-operator", 8443) as port:
-        assert asked(port, seen["token"]) == 200
-        assert asked(port, None) == 401
-        assert asked(port, "x.y.z") == 401
-        assert asked(port, bound_token(pod, namespace.name, "https://kubernetes.default.svc.cluster.local")) == 401
-        unbound = cluster.kubectl("create", "token", "default", "-n", namespace.name, f"--audience={names.AUDIENCE}")
-        assert asked(port, unbound.strip()) == 401
-        assert asked(port, bound_token(stranger, namespace.name)) == 403, "it carries a worker's label, and is none"
-        assert asked(port, bound_token(fellow, namespace.name)) == 403, "the same of a shared worker's label"
-        assert asked(port, bound_token(elsewhere, other_namespace.name)) == 403
-        cluster.kubectl("delete", "qj", "seen", "-n", namespace.name)
-        if way == "shared":
-            cluster.kubectl("delete", "job", "--all", "-n", namespace.name, "--wait=false")
-        cluster.eventually("the pod is gone", lambda: cluster.get("pod", pod, namespace.name) is None)
-        assert asked(port, seen["token"]) == 403, "a replay after the pod is gone"
-    view = json.loads(cluster.kubectl("config", "view", "--minify", "--flatten", "-o", "json"))["clusters"][0][
-        "cluster"
-    ]
-    http = transfer.pool(base64.b64decode(view["certificate-authority-data"]).decode())
-    url = f"{view['server']}/api/v1/namespaces"
-    answer = http.request("GET", url, headers={"Authorization": f"Bearer {seen['token']}"}, retries=False)
-    assert answer.status == 401
 
 
 READ = {"get", "list", "watch"}
@@ -142,8 +103,8 @@ GRANTED = {
 
 
 @pytest.mark.parametrize("account", list(GRANTED))
-def test_rights_as_the_api_server_sees_them(account: str) -> None:
-    """What every authenticated account may do (ask what it may do, read the API's description) is left out."""
+def test_the_api_server_grants_these_rights_only(account: str) -> None:
+    """Without those of every authenticated account: asking for its rights, reading the API's description."""
     who = f"--as=system:serviceaccount:{cluster.SYSTEM}:{account}"
     text = cluster.kubectl("auth", "can-i", "--list", who, "-n", "default")
     rows = [line for line in text.splitlines()[1:] if not line.startswith(("selfsubject", " "))]
@@ -154,26 +115,26 @@ def test_rights_as_the_api_server_sees_them(account: str) -> None:
         assert answer.strip().startswith("no")
 
 
-@pytest.mark.usefixtures("way")
-def test_the_operators_own_words_hold_no_credentials(namespace: Namespace) -> None:
+@pytest.mark.usefixtures("workers")
+def test_logs_and_objects_hold_no_credentials(namespace: Namespace) -> None:
     namespace.apply("bell", pub("a"))
     job = namespace.finished("bell")
-    (pod,) = cluster.eventually("its worker's log can be read", lambda: namespace.runs(job))
+    (pod,) = cluster.eventually("the worker's log shows the order", lambda: namespace.runs(job))
     config = namespace.store.pending.config
-    told = "".join(
+    shown = "".join(
         [
             cluster.kubectl("logs", "-n", cluster.SYSTEM, "deployment/quantumjob-operator"),
-            cluster.kubectl("logs", "-n", namespace.name, pod),
+            namespace.log_text(pod),
             cluster.kubectl("get", "all,events,qj", "-n", namespace.name, "-o", "yaml"),
         ]
     )
-    assert config.access_key not in told
-    assert config.secret_key not in told
-    assert "X-Amz-Signature" not in told
+    assert config.access_key not in shown
+    assert config.secret_key not in shown
+    assert "X-Amz-Signature" not in shown
 
 
-def test_any_uid_serves(namespace: Namespace) -> None:
-    """A worker runs under a UID like OpenShift's, on a read-only root."""
+def test_a_worker_image_runs_under_any_uid(namespace: Namespace) -> None:
+    """Under a UID like OpenShift's, on a read-only root."""
     image = worker_image()
     context = {
         "runAsUser": 1000680000,
@@ -202,8 +163,6 @@ def test_any_uid_serves(namespace: Namespace) -> None:
             "volumes": [{"name": "tmp", "emptyDir": {}}],
         },
     }
-    cluster.apply(body, namespace.name)
-    cluster.kubectl(
-        "wait", "pod/uid", "-n", namespace.name, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s"
-    )
-    assert cluster.kubectl("logs", "uid", "-n", namespace.name).strip() == "imported"
+    namespace.start_pod(body)
+    cluster.watch_until("pods", "uid", namespace.name, lambda pod: pod["status"]["phase"] == "Succeeded")
+    assert namespace.log_text("uid").strip() == "imported"

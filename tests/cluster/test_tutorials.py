@@ -1,4 +1,4 @@
-"""Programs as Qiskit's tutorials write them, with Aer's primitives and with ours: the line that makes them differs."""
+"""Programs as Qiskit's tutorials write them give the same with Aer's primitives and with the client's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Namespace
+from namespaces import Namespace
 from qiskit_aer.primitives import EstimatorV2, SamplerV2
 from rest import account, authority, connected
 
@@ -15,7 +15,7 @@ from quantumjob import Client, Estimator, Sampler
 
 SEED = 42
 STATEVECTOR = {"method": "statevector"}
-"""Aer's own choice depends on the circuit, and so do the samples of a seed."""
+"""Aer's automatic choice depends on the circuit, and the samples of a seed depend on the choice."""
 
 CHSH = """
 import numpy as np
@@ -88,12 +88,14 @@ found = [first.data.alpha.array, first.data.beta.array, second.join_data().array
 
 @pytest.fixture
 def client(namespace: Namespace) -> Iterator[Client]:
+    """A client with the right to edit the namespace."""
     token = account(namespace.name, "scientist", "edit")
     with connected() as url, Client(url, token=token, namespace=namespace.name, ca=authority()) as opened:
         yield opened
 
 
 def run(program: str, **primitive: Any) -> list[np.ndarray[Any, Any]]:
+    """Executes a program with this primitive; returns its variable `found`."""
     names: dict[str, Any] = dict(primitive)
     exec(program, names)  # noqa: S102
     found: list[np.ndarray[Any, Any]] = names["found"]
@@ -101,6 +103,7 @@ def run(program: str, **primitive: Any) -> list[np.ndarray[Any, Any]]:
 
 
 def estimators(client: Client) -> tuple[Any, Any]:
+    """The client's Estimator, and Aer's."""
     options = {"backend_options": STATEVECTOR, "run_options": {"seed_simulator": SEED}}
     return Estimator(client, seed=SEED), EstimatorV2(options=options)
 
