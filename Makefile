@@ -6,6 +6,8 @@ CACHE := $(or $(QUANTUMJOB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/quantum
 VENV := $(CACHE)/venv-$(shell python3 hack/requirements operator worker api client dev qsim | sha256sum | cut -c1-12)
 BIN := $(VENV)/bin
 SOURCES := contract operator worker api client hack tests benchmarks examples
+COVERED := quantumjob quantumjob_api quantumjob_contract quantumjob_operator quantumjob_worker
+PYTEST := python -m pytest --hypothesis-profile=ci --durations=20
 export PYTHONPATH := contract:operator:worker:api:client:tests:hack
 export PATH := $(BIN):$(PATH)
 
@@ -28,7 +30,7 @@ venv: $(BIN)/.ready ## Print the folder of the Python environment
 demo: $(BIN)/.ready ## Bring up what is missing, run the examples, show their results
 	@hack/demo
 
-test: check unit store cluster ## Everything: linters, unit, store and cluster tests
+test: check unit store cluster ## Every behaviour once: linters, unit, store and cluster tests
 
 check: $(BIN)/.ready ## Types, style, layers
 	ruff check $(SOURCES)
@@ -36,15 +38,25 @@ check: $(BIN)/.ready ## Types, style, layers
 	mypy contract operator worker api client hack/localnode hack/cluster.py
 	lint-imports
 
-unit: $(BIN)/.ready ## Unit tests: seconds, no services
-	python -m pytest --hypothesis-profile=ci tests/unit
+unit: $(BIN)/.ready ## Unit tests: no services; prints the coverage
+	$(PYTEST) --numprocesses auto --dist worksteal $(addprefix --cov=,$(COVERED)) --cov-report=term:skip-covered tests/unit
 
 store: $(BIN)/.ready ## Store tests: real S3 servers, started by the tests
-	python -m pytest --hypothesis-profile=ci tests/store
+	$(PYTEST) tests/store
 
-cluster: $(BIN)/.ready ## Cluster tests: a real Kubernetes
+quickstart: $(BIN)/.ready ## Bring up what is missing and install the quickstart of this checkout
 	hack/quickstart
-	python -m pytest tests/cluster
+
+cluster: quickstart ## Cluster tests: a real Kubernetes
+	$(PYTEST) --numprocesses 2 --dist worksteal -m "not long and not disruptive" tests/cluster
+	$(PYTEST) -m "not long and disruptive" tests/cluster
+
+test-long: $(BIN)/.ready ## The long tests of all tiers, the corpus, and the fuzzer for a minute each; see docs/testing.md
+	$(PYTEST) -m long tests/unit
+	$(MAKE) quickstart
+	$(PYTEST) -m long tests/cluster
+	$(MAKE) corpus
+	$(MAKE) fuzz SECONDS=$(or $(SECONDS),60)
 
 corpus: $(BIN)/.ready ## MQT Bench through the worker, against exact distributions; writes docs/corpus.md
 	@$(BIN)/pip install --quiet --disable-pip-version-check $$(python hack/requirements corpus)
@@ -52,7 +64,7 @@ corpus: $(BIN)/.ready ## MQT Bench through the worker, against exact distributio
 
 pictures: $(BIN)/.ready ## Run examples/notebooks in a pod; writes docs/pictures
 	hack/quickstart
-	QUANTUMJOB_TEST_PICTURES=docs/pictures python -m pytest tests/cluster/test_notebooks.py
+	QUANTUMJOB_TEST_PICTURES=docs/pictures python -m pytest -m long tests/cluster/test_notebooks.py
 
 fuzz: $(BIN)/.ready ## Mutated input for each loader, SECONDS=300 each; SEED=n the same again; REPLAY=file one case
 	python -m fuzz --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED)) $(REPLAY)
@@ -68,4 +80,4 @@ clean-node: ## Take the local node away, with all that it installed and cached
 	hack/node purge
 	rm -rf $(CACHE)
 
-.PHONY: help venv demo test check unit store cluster corpus pictures fuzz bench images clean-node
+.PHONY: help venv demo test check unit store cluster quickstart test-long corpus pictures fuzz bench images clean-node
