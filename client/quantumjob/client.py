@@ -9,7 +9,7 @@ import httpx
 from quantumjob import models
 from quantumjob.rest import calls
 from quantumjob.rest.connection import TokenSource, find
-from quantumjob.rest.transport import PATIENCE_SECONDS, Sync
+from quantumjob.rest.transport import PATIENCE_SECONDS, BlockingTransport
 
 JSON = calls.JSON
 Rows = list[models.JobRow]
@@ -17,7 +17,7 @@ Finished = list[models.HistoryRow]
 Circuits = list[models.CircuitInfo]
 
 
-class Client(Sync):
+class Client(BlockingTransport):
     """The QuantumJobs of one namespace, by the REST service. Without arguments it looks where people expect."""
 
     def __init__(

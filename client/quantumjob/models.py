@@ -9,7 +9,7 @@ import msgspec
 T = TypeVar("T")
 
 
-class Shown(msgspec.Struct, frozen=True, rename="camel"):
+class ServiceModel(msgspec.Struct, frozen=True, rename="camel"):
     """Read from JSON."""
 
 
@@ -20,7 +20,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     next: str | None = None
 
 
-class Status(Shown, frozen=True, rename="camel"):
+class Status(ServiceModel, frozen=True, rename="camel"):
     """A QuantumJob: the same that `kubectl get quantumjob` shows."""
 
     name: str
@@ -39,7 +39,7 @@ class Status(Shown, frozen=True, rename="camel"):
     """`status` of the QuantumJob as it is."""
 
 
-class JobRow(Shown, frozen=True, rename="camel"):
+class JobRow(ServiceModel, frozen=True, rename="camel"):
     """A QuantumJob in one line."""
 
     name: str
@@ -53,7 +53,7 @@ class JobRow(Shown, frozen=True, rename="camel"):
     labels: dict[str, str] = {}
 
 
-class HistoryRow(Shown, frozen=True, rename="camel"):
+class HistoryRow(ServiceModel, frozen=True, rename="camel"):
     """A finished job in one line; its QuantumJob may be long gone."""
 
     uid: str
@@ -66,7 +66,7 @@ class HistoryRow(Shown, frozen=True, rename="camel"):
     stored: str
 
 
-class CircuitInfo(Shown, frozen=True, rename="camel"):
+class CircuitInfo(ServiceModel, frozen=True, rename="camel"):
     """A circuit in the circuits bucket."""
 
     key: str
@@ -75,7 +75,7 @@ class CircuitInfo(Shown, frozen=True, rename="camel"):
     modified: str | None = None
 
 
-class Partial(Shown, frozen=True, rename="camel"):
+class Partial(ServiceModel, frozen=True, rename="camel"):
     """Results so far; they are verified when the job ends."""
 
     name: str
@@ -85,7 +85,7 @@ class Partial(Shown, frozen=True, rename="camel"):
     """As in the result's JSON (docs/rest.md)."""
 
 
-class Arrays(Shown, frozen=True, rename="camel"):
+class Arrays(ServiceModel, frozen=True, rename="camel"):
     """A `.npz` of arrays that pubs have saved."""
 
     name: str
@@ -95,7 +95,7 @@ class Arrays(Shown, frozen=True, rename="camel"):
     pubs: list[int]
 
 
-class Result(Shown, frozen=True, rename="camel"):
+class Result(ServiceModel, frozen=True, rename="camel"):
     """Every pub's result or error, verified."""
 
     name: str

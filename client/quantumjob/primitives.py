@@ -21,7 +21,7 @@ from quantumjob_contract.schema.saved_arrays import KINDS, Save, in_order
 JSON = dict[str, Any]
 
 
-class _Submits:
+class _Submitter:
     """What both have: where their jobs go, and what is the same for each of them."""
 
     def __init__(
@@ -53,7 +53,7 @@ class _Submits:
         return self._client.upload(data).key
 
 
-class Sampler(_Submits, BaseSamplerV2):  # type: ignore[misc]  # Qiskit has no annotations
+class Sampler(_Submitter, BaseSamplerV2):  # type: ignore[misc]  # Qiskit has no annotations
     """Samples of circuits' classical registers."""
 
     def __init__(
@@ -94,7 +94,7 @@ def _kinds(save: Save | Iterable[Save]) -> list[Save]:
     return in_order(wanted)
 
 
-class Estimator(_Submits, BaseEstimatorV2):  # type: ignore[misc]
+class Estimator(_Submitter, BaseEstimatorV2):  # type: ignore[misc]
     """Expectation values of observables. Without a precision they are exact."""
 
     def __init__(

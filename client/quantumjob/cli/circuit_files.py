@@ -22,7 +22,7 @@ class NotACircuit(ValueError):
     """Neither OpenQASM nor QPY."""
 
 
-class Circuit(NamedTuple):
+class CircuitSource(NamedTuple):
     """A file, and the same as text inside a submission."""
 
     data: bytes
@@ -30,23 +30,23 @@ class Circuit(NamedTuple):
     format: Format
 
 
-def circuit(path: Path) -> Circuit:
+def circuit(path: Path) -> CircuitSource:
     """By the file's suffix and, for OpenQASM, its header. Raises NotACircuit, OSError."""
     data = path.read_bytes()
     if len(data) > limits.MAX_CIRCUIT_BYTES:
         raise NotACircuit(f"{path} has {len(data)} bytes; the limit of a circuit is {limits.MAX_CIRCUIT_BYTES}.")
     if path.suffix == ".qpy":
-        return Circuit(data, base64.b64encode(data).decode(), "QPY")
+        return CircuitSource(data, base64.b64encode(data).decode(), "QPY")
     if path.suffix != ".qasm":
         raise NotACircuit(f"{path}: the name must end with .qasm or .qpy.")
     try:
         text = data.decode()
     except UnicodeDecodeError:
         raise NotACircuit(f"{path} is not text in UTF-8.") from None
-    return Circuit(data, text, language(text))
+    return CircuitSource(data, text, language(text))
 
 
-def submission(given: Circuit, asked: JSON, upload: Callable[[bytes], str]) -> JSON:
+def submission(given: CircuitSource, asked: JSON, upload: Callable[[bytes], str]) -> JSON:
     """The circuit with shots and seed; what is too large to be inside is uploaded, which gives its key."""
     if len(given.text) <= limits.MAX_INLINE_CHARS:
         return {"circuit": given.text, "format": given.format} | asked

@@ -12,8 +12,8 @@ import typer
 
 from quantumjob import errors, models, progress
 from quantumjob.cli import circuit_files, exit_codes, printing, result_tables, terminal
-from quantumjob.cli.exit_codes import Exit
-from quantumjob.cli.options import Chosen
+from quantumjob.cli.exit_codes import CommandExit
+from quantumjob.cli.options import ConnectionOptions
 from quantumjob.cli.terminal import Output
 
 JSON = dict[str, Any]
@@ -21,7 +21,7 @@ app = typer.Typer(
     name="quantumjob",
     help="Submit quantum jobs, follow them, and read their results, also of jobs that are long gone.",
     epilog="Exit codes: "
-    + ", ".join(f"{code.value} {code.name.lower().replace('_', ' ')}" for code in Exit)
+    + ", ".join(f"{code.value} {code.name.lower().replace('_', ' ')}" for code in CommandExit)
     + ". QUANTUMJOB_URL, QUANTUMJOB_TOKEN, QUANTUMJOB_TOKEN_FILE, QUANTUMJOB_NAMESPACE and QUANTUMJOB_CA say where the "
     "service is and who asks; left out, the pod's service account or kubeconfig's context does.",
     no_args_is_help=True,
@@ -42,7 +42,7 @@ def where(
     ca: Annotated[str | None, typer.Option(help="File of its authority.", show_default="QUANTUMJOB_CA")] = None,
 ) -> None:
     """Before every command."""
-    context.obj = (context.obj or Chosen())._replace(url=url, ca=ca)
+    context.obj = (context.obj or ConnectionOptions())._replace(url=url, ca=ca)
 
 
 @app.command()
@@ -57,7 +57,7 @@ def submit(
     timeout: Timeout = None,
     namespace: Space = None,
     output: Form = Output.TABLE,
-) -> Exit:
+) -> CommandExit:
     """Submit a circuit."""
     circuit = circuit_files.circuit(file)
     asked = {field: value for field, value in (("shots", shots), ("seed", seed)) if value is not None}
@@ -67,11 +67,11 @@ def submit(
         if wait:
             job = progress.wait(client, job.name, timeout)
     printing.status(job, output)
-    return exit_codes.of_job(job) if wait else Exit.DONE
+    return exit_codes.of_job(job) if wait else CommandExit.DONE
 
 
 @app.command("list")
-def list_(context: Context, limit: Limit = None, namespace: Space = None, output: Form = Output.TABLE) -> Exit:
+def list_(context: Context, limit: Limit = None, namespace: Space = None, output: Form = Output.TABLE) -> CommandExit:
     """The jobs of a namespace."""
     with context.obj.client(namespace) as client:
         jobs = client.list(limit)
@@ -79,19 +79,19 @@ def list_(context: Context, limit: Limit = None, namespace: Space = None, output
         (job.name, job.phase, job.progress, job.backend, job.shots or "", terminal.age(job.created)) for job in jobs
     ]
     printing.listed(output, jobs, ("NAME", "PHASE", "PROGRESS", "BACKEND", "SHOTS", "AGE"), rows)
-    return Exit.DONE
+    return CommandExit.DONE
 
 
 @app.command()
-def status(context: Context, name: Name, namespace: Space = None, output: Form = Output.TABLE) -> Exit:
+def status(context: Context, name: Name, namespace: Space = None, output: Form = Output.TABLE) -> CommandExit:
     """A job as it is now."""
     with context.obj.client(namespace) as client:
         printing.status(client.status(name), output)
-    return Exit.DONE
+    return CommandExit.DONE
 
 
 @app.command()
-def watch(context: Context, name: Name, namespace: Space = None, output: Form = Output.TABLE) -> Exit:
+def watch(context: Context, name: Name, namespace: Space = None, output: Form = Output.TABLE) -> CommandExit:
     """A line for each change of a job, until it is finished."""
     with context.obj.client(namespace) as client:
         for job in client.changes(name):
@@ -112,7 +112,7 @@ def result(
     histogram: Annotated[bool, typer.Option("--histogram", help="Bars in the terminal.")] = False,
     namespace: Space = None,
     output: Form = Output.TABLE,
-) -> Exit:
+) -> CommandExit:
     """Counts and values of a job."""
     with context.obj.client(namespace) as client:
         if wait and not printing.UID.fullmatch(name):  # what has a UID in the history is finished
@@ -128,15 +128,19 @@ def result(
         (result_tables.histogram if histogram else result_tables.table)(found.pubs)
         if isinstance(found, models.Result) and found.outcome == "Failed":
             terminal.line(found.message)
-    return Exit.DONE if isinstance(found, models.Partial) or found.outcome == "Succeeded" else Exit.JOB_FAILED
+    return (
+        CommandExit.DONE
+        if isinstance(found, models.Partial) or found.outcome == "Succeeded"
+        else CommandExit.JOB_FAILED
+    )
 
 
 @app.command()
-def cancel(context: Context, name: Name, namespace: Space = None, output: Form = Output.TABLE) -> Exit:
+def cancel(context: Context, name: Name, namespace: Space = None, output: Form = Output.TABLE) -> CommandExit:
     """Stop a job; what is done of it is kept."""
     with context.obj.client(namespace) as client:
         printing.status(client.cancel(name), output)
-    return Exit.DONE
+    return CommandExit.DONE
 
 
 @app.command()
@@ -146,16 +150,16 @@ def upload(
     key: Annotated[str | None, typer.Option(help="Its key; left out, its sha256.")] = None,
     namespace: Space = None,
     output: Form = Output.TABLE,
-) -> Exit:
+) -> CommandExit:
     """Put a circuit into the bucket, for `circuit.object.key` of a pub."""
     with context.obj.client(namespace) as client:
         found = client.upload(file.read_bytes(), key)
     printing.listed(output, found, ("KEY", "BYTES", "SHA256"), [(found.key, found.bytes, found.sha256 or "")])
-    return Exit.DONE
+    return CommandExit.DONE
 
 
 @app.command()
-def history(context: Context, limit: Limit = 20, namespace: Space = None, output: Form = Output.TABLE) -> Exit:
+def history(context: Context, limit: Limit = 20, namespace: Space = None, output: Form = Output.TABLE) -> CommandExit:
     """Finished jobs, newest first, also those that are deleted."""
     with context.obj.client(namespace) as client:
         jobs = client.history(limit)
@@ -166,10 +170,10 @@ def history(context: Context, limit: Limit = 20, namespace: Space = None, output
     printing.listed(output, jobs, ("NAME", "OUTCOME", "PUBS", "REASON", "AGE", "UID"), rows)
     if output is Output.TABLE and len(jobs) == limit:
         sys.stderr.write(f"The newest {limit}: --limit shows more.\n")
-    return Exit.DONE
+    return CommandExit.DONE
 
 
-def run(arguments: list[str] | None = None, chosen: Chosen | None = None) -> int:
+def run(arguments: list[str] | None = None, chosen: ConnectionOptions | None = None) -> int:
     """One command, to its exit code. What goes wrong is told in one line."""
     program = "kubectl quantumjob" if Path(sys.argv[0]).name == "kubectl-quantumjob" else "quantumjob"
     for stream in (sys.stdout, sys.stderr):
@@ -178,16 +182,16 @@ def run(arguments: list[str] | None = None, chosen: Chosen | None = None) -> int
     try:
         code = app(arguments, prog_name=program, standalone_mode=False, obj=chosen)
     except typer.TyperException as error:
-        return _failed(error.format_message() or "which command? See --help.", Exit.USAGE)
+        return _failed(error.format_message() or "which command? See --help.", CommandExit.USAGE)
     except errors.QuantumJobError as error:
         return _failed(str(error), exit_codes.of_error(error))
     except (OSError, circuit_files.NotACircuit) as error:
-        return _failed(str(error), Exit.USAGE)
+        return _failed(str(error), CommandExit.USAGE)
     except Exception as error:  # noqa: BLE001  # Python's own exit code says that the job has failed
-        return _failed(_unexpected(error), Exit.DEFECT)
-    if code == Exit.INTERRUPTED:
-        return _failed("interrupted; a job that was submitted goes on.", Exit.INTERRUPTED)
-    return int(code or Exit.DONE)
+        return _failed(_unexpected(error), CommandExit.DEFECT)
+    if code == CommandExit.INTERRUPTED:
+        return _failed("interrupted; a job that was submitted goes on.", CommandExit.INTERRUPTED)
+    return int(code or CommandExit.DONE)
 
 
 def _unexpected(error: Exception) -> str:
@@ -196,6 +200,6 @@ def _unexpected(error: Exception) -> str:
     return f"a defect: {type(error).__name__} in {Path(place.filename).name}, line {place.lineno}: {error}"
 
 
-def _failed(text: str, code: Exit) -> Exit:
+def _failed(text: str, code: CommandExit) -> CommandExit:
     sys.stderr.write(f"quantumjob: {terminal.plain(text)}\n")
     return code

@@ -7,7 +7,7 @@ from enum import IntEnum
 from quantumjob import errors, models
 
 
-class Exit(IntEnum):
+class CommandExit(IntEnum):
     """How a command has ended."""
 
     DONE = 0
@@ -29,22 +29,22 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-def of_error(error: errors.QuantumJobError) -> Exit:
+def of_error(error: errors.QuantumJobError) -> CommandExit:
     match error:
         case errors.NotFinished() | errors.WaitTimeout():
-            return Exit.NOT_FINISHED
+            return CommandExit.NOT_FINISHED
         case errors.NotFound():
-            return Exit.NOT_FOUND
+            return CommandExit.NOT_FOUND
         case errors.Unauthorized() | errors.Forbidden() | errors.NotConfigured():
-            return Exit.NOT_ALLOWED
+            return CommandExit.NOT_ALLOWED
         case errors.InvalidJob() | errors.Conflict():
-            return Exit.REFUSED
+            return CommandExit.REFUSED
         case errors.JobFailed():
-            return Exit.JOB_FAILED
+            return CommandExit.JOB_FAILED
         case _:
-            return Exit.UNAVAILABLE
+            return CommandExit.UNAVAILABLE
 
 
-def of_job(job: models.Status) -> Exit:
+def of_job(job: models.Status) -> CommandExit:
     """Of one that is finished."""
-    return Exit.DONE if job.phase == "Succeeded" else Exit.JOB_FAILED
+    return CommandExit.DONE if job.phase == "Succeeded" else CommandExit.JOB_FAILED

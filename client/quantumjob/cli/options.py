@@ -12,7 +12,7 @@ PATIENCE_SECONDS: Final = 5.0
 """A person looks on."""
 
 
-class Chosen(NamedTuple):
+class ConnectionOptions(NamedTuple):
     """What was given before the command's name."""
 
     url: str | None = None

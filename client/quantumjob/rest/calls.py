@@ -19,7 +19,7 @@ from quantumjob.rest.json_body import encoded
 
 JSON = dict[str, Any]
 T = TypeVar("T")
-M = TypeVar("M", bound=models.Shown)
+M = TypeVar("M", bound=models.ServiceModel)
 
 MAX_WAIT: Final = 60
 """Seconds of one long poll, as the service allows."""
@@ -42,7 +42,7 @@ class Request(NamedTuple):
     """Whether a body that was cut is read on, by a range, instead of anew."""
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What came; its status is below 400."""
 
     status: int
@@ -50,7 +50,7 @@ class Answer(NamedTuple):
     body: bytes
 
 
-Call = Generator[Request, Answer, T]
+Call = Generator[Request, Response, T]
 
 
 def submit(body: JSON, key: str | None = None) -> Call[models.Status]:
@@ -159,11 +159,11 @@ def _job(name: str) -> str:
     return f"jobs/{quote(name, safe='')}"
 
 
-def _read(answer: Answer, kind: type[M]) -> M:
+def _read(answer: Response, kind: type[M]) -> M:
     return _decoded(answer, kind)
 
 
-def _decoded(answer: Answer, kind: type[T]) -> T:
+def _decoded(answer: Response, kind: type[T]) -> T:
     """Raises NotTheService."""
     try:
         return msgspec.json.decode(answer.body, type=kind)

@@ -48,7 +48,7 @@ def find(
     account: Path = service_account.ACCOUNT,
 ) -> Connection:
     """Raises NotConfigured."""
-    pod = service_account.Account(account) if (account / "token").exists() else None
+    pod = service_account.ServiceAccount(account) if (account / "token").exists() else None
     context = functools.cache(lambda: kubeconfig.current(environment))
     where = url or environment.get(URL) or (service_account.SERVICE if pod else None)
     if not where:
@@ -71,7 +71,7 @@ def find(
 def _token(
     token: TokenSource | None,
     environment: Mapping[str, str],
-    pod: service_account.Account | None,
+    pod: service_account.ServiceAccount | None,
     context: Callable[[], kubeconfig.Context],
 ) -> tuple[TokenSource, str]:
     """And what to call it."""

@@ -36,7 +36,7 @@ class Context(NamedTuple):
         if path := self.user.get("tokenFile"):
             return Path(self.folder, str(path)).read_text
         if plugin := self.user.get("exec"):
-            return Plugin(plugin, self.folder)
+            return ExecPlugin(plugin, self.folder)
         return None
 
 
@@ -74,7 +74,7 @@ def _named(files: list[tuple[Path, JSON]], group: str, kind: str, name: object) 
     return files[0][0], {}
 
 
-class Plugin:
+class ExecPlugin:
     """A credential plug-in (client.authentication.k8s.io), asked again when its token is about to expire."""
 
     def __init__(self, given: JSON, folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 
-class Body:
+class ResumableBody:
     """What has come so far, over as many connections as it takes."""
 
     def __init__(self, *, resumes: bool) -> None:

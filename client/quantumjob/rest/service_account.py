@@ -16,7 +16,7 @@ PUBLISHED: Final = f"/api/v1/namespaces/{SYSTEM}/configmaps/quantumjob-api-ca"
 """Whoever is known to the cluster may read it."""
 
 
-class Account:
+class ServiceAccount:
     """The mounted files; the token is read on each use, for it is renewed."""
 
     def __init__(self, mounted: Path = ACCOUNT) -> None:

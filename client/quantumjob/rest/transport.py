@@ -16,9 +16,9 @@ import httpx
 import stamina
 
 from quantumjob import errors
-from quantumjob.rest.calls import Answer, Call, Request
+from quantumjob.rest.calls import Call, Request, Response
 from quantumjob.rest.connection import CA, Connection
-from quantumjob.rest.resumable_download import Body
+from quantumjob.rest.resumable_download import ResumableBody
 
 T = TypeVar("T")
 
@@ -54,7 +54,9 @@ def retries(request: Request, patience: float) -> Any:
     return stamina.retry_context(on=again, attempts=None if request.safe else 1, timeout=seconds)
 
 
-def _built(client: httpx.Client | httpx.AsyncClient, where: Connection, request: Request, body: Body) -> httpx.Request:
+def _built(
+    client: httpx.Client | httpx.AsyncClient, where: Connection, request: Request, body: ResumableBody
+) -> httpx.Request:
     return client.build_request(
         request.method,
         f"{where.url}/v1/namespaces/{where.namespace}/{request.path}",
@@ -65,13 +67,13 @@ def _built(client: httpx.Client | httpx.AsyncClient, where: Connection, request:
     )
 
 
-def _answer(response: httpx.Response) -> Answer:
+def _answer(response: httpx.Response) -> Response:
     """Raises Problem, NotTheService."""
     if response.status_code >= 400:
         raise errors.problem(response.status_code, response.headers, response.content)
     if response.has_redirect_location:
         raise errors.NotTheService(f"{response.url.host} answers with a redirection: is it the quantumjob service?")
-    return Answer(response.status_code, response.headers, response.content)
+    return Response(response.status_code, response.headers, response.content)
 
 
 def _unreachable(where: Connection, error: Exception) -> errors.Unreachable:
@@ -86,7 +88,7 @@ def _cause(error: Exception) -> Exception | None:
     return None if isinstance(error, UNSENT) else error
 
 
-class Sync:
+class BlockingTransport:
     """Runs calls, one after the other. It may be shared between threads."""
 
     def __init__(
@@ -110,8 +112,8 @@ class Sync:
             value: T = done.value
             return value
 
-    def _send(self, request: Request) -> Answer:
-        body = Body(resumes=request.resumes)
+    def _send(self, request: Request) -> Response:
+        body = ResumableBody(resumes=request.resumes)
         while True:
             try:
                 for attempt in retries(request, self._patience):
@@ -121,7 +123,7 @@ class Sync:
                 if not body.grew():
                     raise _unreachable(self.where, error) from _cause(error)
 
-    def _once(self, request: Request, body: Body) -> Answer:
+    def _once(self, request: Request, body: ResumableBody) -> Response:
         sent = self._http.send(_built(self._http, self.where, request, body), stream=True)
         with contextlib.closing(sent) as response:
             if not body.takes(response.status_code):
@@ -129,7 +131,7 @@ class Sync:
                 return _answer(response)
             for chunk in response.iter_bytes():
                 body.data += chunk
-            return Answer(response.status_code, response.headers, bytes(body.data))
+            return Response(response.status_code, response.headers, bytes(body.data))
 
     def close(self) -> None:
         self._http.close()
@@ -143,7 +145,7 @@ class Sync:
         self.close()
 
 
-class Async:
+class AsyncTransport:
     """Runs calls in an event loop."""
 
     def __init__(
@@ -166,8 +168,8 @@ class Async:
             value: T = done.value
             return value
 
-    async def _send(self, request: Request) -> Answer:
-        body = Body(resumes=request.resumes)
+    async def _send(self, request: Request) -> Response:
+        body = ResumableBody(resumes=request.resumes)
         while True:
             try:
                 async for attempt in retries(request, self._patience):
@@ -177,7 +179,7 @@ class Async:
                 if not body.grew():
                     raise _unreachable(self.where, error) from _cause(error)
 
-    async def _once(self, request: Request, body: Body) -> Answer:
+    async def _once(self, request: Request, body: ResumableBody) -> Response:
         sent = await self._http.send(_built(self._http, self.where, request, body), stream=True)
         async with contextlib.aclosing(sent) as response:
             if not body.takes(response.status_code):
@@ -185,7 +187,7 @@ class Async:
                 return _answer(response)
             async for chunk in response.aiter_bytes():
                 body.data += chunk
-            return Answer(response.status_code, response.headers, bytes(body.data))
+            return Response(response.status_code, response.headers, bytes(body.data))
 
     async def close(self) -> None:
         await self._http.aclose()

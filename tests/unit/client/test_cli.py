@@ -19,8 +19,8 @@ from qiskit import QuantumCircuit, qpy
 from quantumjob import Client
 from quantumjob.cli import circuit_files, result_tables, terminal
 from quantumjob.cli.commands import run
-from quantumjob.cli.exit_codes import Exit
-from quantumjob.cli.options import Chosen
+from quantumjob.cli.exit_codes import CommandExit
+from quantumjob.cli.options import ConnectionOptions
 from quantumjob_contract import limits
 from support.service import TOKEN, URL, Running
 
@@ -38,7 +38,7 @@ def cli(service: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     monkeypatch.setenv("QUANTUMJOB_NAMESPACE", "team")
 
     def command(*arguments: str) -> tuple[int, str, str]:
-        code = run(["--url", URL, *arguments], Chosen(transport=service.transport))
+        code = run(["--url", URL, *arguments], ConnectionOptions(transport=service.transport))
         told = capsys.readouterr()
         return code, told.out, told.err
 
@@ -151,7 +151,7 @@ def test_list_status_watch_cancel_history_upload(cli: Cli, service: Running, bel
     assert cli("result", uid, "-o", "name")[:2] == (0, "bell\n")
     assert cli("result", uid, "--wait", "-o", "name")[:2] == (0, "bell\n")
     code, _, err = cli("result", "bell")
-    assert (code, "quantumjob history" in err) == (Exit.NOT_FOUND, True)
+    assert (code, "quantumjob history" in err) == (CommandExit.NOT_FOUND, True)
     code, out, _ = cli("upload", bell, "--key", "a/bell.qasm")
     assert (code, out.splitlines()[1].split()[:2]) == (0, ["a/bell.qasm", str(len(BELL))])
 
@@ -159,37 +159,37 @@ def test_list_status_watch_cancel_history_upload(cli: Cli, service: Running, bel
 def test_a_job_that_fails(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "bad.qasm").write_text("OPENQASM 3.0;\nbit c\n")
     code, out, _ = cli("submit", str(tmp_path / "bad.qasm"), "--name", "bad", "--wait")
-    assert (code, out.splitlines()[1].split()[1]) == (Exit.JOB_FAILED, "Failed")
+    assert (code, out.splitlines()[1].split()[1]) == (CommandExit.JOB_FAILED, "Failed")
     code, out, err = cli("result", "bad")
-    assert (code, err) == (Exit.JOB_FAILED, "")
+    assert (code, err) == (CommandExit.JOB_FAILED, "")
     assert "SyntaxError" in out
-    assert cli("watch", "bad")[0] == Exit.JOB_FAILED
+    assert cli("watch", "bad")[0] == CommandExit.JOB_FAILED
     assert "SyntaxError" in cli("result", "bad", "--histogram")[1]
 
 
 def test_a_job_that_is_not_finished(cli: Cli, service: Running, bell: str) -> None:
     service.cluster.held = True
-    assert cli("submit", bell, "--name", "bell", "--wait", "--timeout", "0")[0] == Exit.NOT_FINISHED
-    assert cli("result", "bell")[0] == Exit.NOT_FINISHED
-    assert cli("result", "bell", "--wait", "--timeout", "0")[0] == Exit.NOT_FINISHED
-    assert cli("result", "bell", "--partial")[0] == Exit.DONE
+    assert cli("submit", bell, "--name", "bell", "--wait", "--timeout", "0")[0] == CommandExit.NOT_FINISHED
+    assert cli("result", "bell")[0] == CommandExit.NOT_FINISHED
+    assert cli("result", "bell", "--wait", "--timeout", "0")[0] == CommandExit.NOT_FINISHED
+    assert cli("result", "bell", "--partial")[0] == CommandExit.DONE
 
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (["status", "none"], Exit.NOT_FOUND),
-        (["result", "80dd8c36-01f0-4807-9a62-1fbde67eafab"], Exit.NOT_FOUND),
-        (["list", "-n", "other"], Exit.NOT_ALLOWED),
-        (["status", "NOT A NAME"], Exit.REFUSED),
-        (["submit", "none.qasm"], Exit.USAGE),
-        (["submit", __file__], Exit.USAGE),
-        (["submit", "a.qasm", "--shots", "none"], Exit.USAGE),
-        (["frob"], Exit.USAGE),
-        (["--url", "http://example.org", "list"], Exit.NOT_ALLOWED),
+        (["status", "none"], CommandExit.NOT_FOUND),
+        (["result", "80dd8c36-01f0-4807-9a62-1fbde67eafab"], CommandExit.NOT_FOUND),
+        (["list", "-n", "other"], CommandExit.NOT_ALLOWED),
+        (["status", "NOT A NAME"], CommandExit.REFUSED),
+        (["submit", "none.qasm"], CommandExit.USAGE),
+        (["submit", __file__], CommandExit.USAGE),
+        (["submit", "a.qasm", "--shots", "none"], CommandExit.USAGE),
+        (["frob"], CommandExit.USAGE),
+        (["--url", "http://example.org", "list"], CommandExit.NOT_ALLOWED),
     ],
 )
-def test_what_goes_wrong_is_one_line_and_a_code(cli: Cli, arguments: list[str], code: Exit) -> None:
+def test_what_goes_wrong_is_one_line_and_a_code(cli: Cli, arguments: list[str], code: CommandExit) -> None:
     found, out, err = cli(*arguments)
     assert (found, out, err.count("\n")) == (code, "", 1)
     assert err.startswith("quantumjob: ")
@@ -200,7 +200,7 @@ def test_a_service_that_is_away(cli: Cli, service: Running) -> None:
 
     service.wire.instead = [httpx.ConnectError("refused")] * 9
     code, _, err = cli("list")
-    assert (code, "does not answer" in err) == (Exit.UNAVAILABLE, True)
+    assert (code, "does not answer" in err) == (CommandExit.UNAVAILABLE, True)
 
 
 def test_what_nobody_expected_is_one_line_and_does_not_say_that_the_job_failed(cli: Cli, service: Running) -> None:
@@ -222,12 +222,12 @@ def test_a_package_that_is_missing_does_not_say_that_the_job_failed() -> None:
 def test_an_interruption_says_that_the_job_goes_on(cli: Cli, service: Running) -> None:
     service.wire.instead = [KeyboardInterrupt()]
     code, _, err = cli("list")
-    assert (code, "goes on" in err) == (Exit.INTERRUPTED, True)
+    assert (code, "goes on" in err) == (CommandExit.INTERRUPTED, True)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["submit", "--help"]])
 def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(arguments) == Exit.DONE
+    assert run(arguments) == CommandExit.DONE
     assert "Usage: quantumjob" in capsys.readouterr().out
 
 
