@@ -1,6 +1,6 @@
-"""The exact distribution of a circuit's bits: state vectors that part at each measurement and reset.
+"""Computes the exact distribution of a circuit's bits by statevectors that branch at each measurement and reset.
 
-Independent of the worker and of Aer; unlike the density matrices of the unit tests, to twelve qubits.
+Independent of the worker and of Aer. It reaches twelve qubits; the density matrices of the unit tests do not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from qiskit.quantum_info import Operator
 LEAST: Final = 1e-13
 """Probability below which a branch is not followed."""
 WIDEST: Final = 3
-"""Qubits of a gate whose matrix is taken; a wider one is what its definition says."""
+"""Qubits of a gate whose matrix is used; a wider gate is expanded by its definition."""
 FLIP: Final = np.array([[0, 1], [1, 0]], dtype=complex)
 
 OPERATORS: Final[dict[str, Callable[[int, int], int]]] = {
@@ -36,11 +36,11 @@ OPERATORS: Final[dict[str, Callable[[int, int], int]]] = {
 State = NDArray[np.complex128]
 """Of shape (2, ...), an axis for each qubit, the last one first."""
 Steps = list[tuple[str, Any, tuple[int, ...], tuple[int, ...]]]
-"""What happens, in order: its name, its matrix or its branches, the qubits, the classical bits."""
+"""Instructions in order: name, matrix or branches, qubits, classical bits."""
 
 
 def distribution(circuit: QuantumCircuit) -> dict[str, float]:
-    """The probability of each value of all classical bits, the highest first."""
+    """Returns the probability of each value of all classical bits, the highest bit first."""
     found: defaultdict[str, float] = defaultdict(float)
     state = np.zeros((2,) * circuit.num_qubits, dtype=complex)
     state[(0,) * circuit.num_qubits] = 1
@@ -68,7 +68,7 @@ def _steps(circuit: QuantumCircuit, qubits: list[int], clbits: list[int]) -> Ste
 
 
 def _final(steps: Steps, clbits: int) -> tuple[Steps, dict[int, int]]:
-    """Steps without the measurements at their end, and which qubit each of those writes to which bit."""
+    """Splits off the final measurements; returns the other steps, and the qubit by the bit that it is written to."""
     last: dict[int, int] = {}
     left = list(steps)
     while left and left[-1][0] == "measure" and left[-1][3][0] not in last:
@@ -100,7 +100,7 @@ def _follow(steps: Steps, last: dict[int, int], state: State, bits: tuple[int, .
 
 
 def _add(state: State, last: dict[int, int], bits: tuple[int, ...], found: dict[str, float]) -> None:
-    """What the measurements at the end write, with its probabilities."""
+    """Adds the values that the final measurements write, with their probabilities."""
     chances = np.abs(state.reshape(-1)) ** 2
     for index in np.flatnonzero(chances > LEAST):
         values = [int(index) >> last[bit] & 1 if bit in last else value for bit, value in enumerate(bits)]

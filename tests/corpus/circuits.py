@@ -1,4 +1,4 @@
-"""The circuits of MQT Bench, and what Qiskit's exporters make of them."""
+"""The circuits of MQT Bench, and their export by Qiskit."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ FORMATS: Final[tuple[Format, ...]] = ("OpenQASM2", "OpenQASM3", "QPY")
 
 
 def circuits(only: list[str]) -> Iterator[tuple[str, QuantumCircuit]]:
-    """Each with its family's name; those of some families only where they are named."""
+    """Yields each circuit with the name of its family; of all families, or of those that are named."""
     for name in only or get_available_benchmark_names():
         for width in WIDTHS:
             try:
                 circuit = get_benchmark(name, BenchmarkLevel.INDEP, width)
-            except Exception:  # noqa: BLE001, S112  no such width of this one, which libraries say each in its own way
+            except Exception:  # noqa: BLE001, S112  no such width of this family; each library raises another error
                 continue
             if circuit.num_qubits > WIDTHS[-1]:
                 continue
@@ -31,8 +31,8 @@ def circuits(only: list[str]) -> Iterator[tuple[str, QuantumCircuit]]:
             yield name, circuit
 
 
-def written(circuit: QuantumCircuit, format_: Format) -> bytes | None:
-    """The circuit in this format; None where Qiskit cannot write it."""
+def exported(circuit: QuantumCircuit, format_: Format) -> bytes | None:
+    """Exports the circuit; None where Qiskit cannot write it in this format."""
     if format_ == "QPY":
         buffer = io.BytesIO()
         qpy.dump(circuit, buffer)
@@ -40,5 +40,5 @@ def written(circuit: QuantumCircuit, format_: Format) -> bytes | None:
     dumps = qasm2.dumps if format_ == "OpenQASM2" else qasm3.dumps
     try:
         return dumps(circuit).encode()
-    except Exception:  # noqa: BLE001  each exporter has errors of its own, and some are defects
+    except Exception:  # noqa: BLE001  the exporters raise different errors, some of them defects
         return None

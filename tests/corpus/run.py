@@ -1,7 +1,7 @@
-"""`make corpus`: every circuit of MQT Bench, 2 to 12 qubits, in all three formats, against its exact distribution.
+"""`make corpus`: compares every circuit of MQT Bench, 2 to 12 qubits, in three formats, with its exact distribution.
 
-A job for each family and format, by objects in a bucket of a real S3 server, through the worker and back out of the
-completed bucket. Writes docs/corpus.md. Fails where a distribution differs or a circuit is refused.
+Each family and format is a job: its circuits are objects of a real S3 server, a worker runs them, and the results are
+read from the completed bucket. Writes docs/corpus.md. Fails where a distribution differs or a circuit is refused.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/unit/worker"))
 
 from branches import distribution  # noqa: E402
-from circuits import FORMATS, circuits, written  # noqa: E402
+from circuits import FORMATS, circuits, exported  # noqa: E402
 from exact import ALARM, joint, surprise  # noqa: E402
 from service import Service, service  # noqa: E402
 
@@ -41,7 +41,7 @@ alarm {ALARM:g} each). Circuits that Qiskit's exporter cannot write in a format 
 
 @dataclass
 class Family:
-    """The circuits of one name, by width, and what came of them."""
+    """The circuits of one name, by width, and their outcomes."""
 
     exact: dict[str, dict[str, float]] = field(default_factory=dict)
     widths: set[int] = field(default_factory=set)
@@ -51,6 +51,7 @@ class Family:
 
 
 def submitted(at: Service, only: list[str]) -> dict[str, Family]:
+    """Computes the distributions, uploads the circuits and queues their jobs."""
     families: dict[str, Family] = defaultdict(Family)
     texts: dict[tuple[str, Format], dict[str, bytes]] = defaultdict(dict)
     for name, circuit in circuits(only):
@@ -61,7 +62,7 @@ def submitted(at: Service, only: list[str]) -> dict[str, Family]:
         sys.stdout.write(f"{name} {circuit.num_qubits}\n")
         sys.stdout.flush()
         for format_ in FORMATS:
-            data = written(circuit, format_)
+            data = exported(circuit, format_)
             if data is None:
                 family.outcomes[format_]["not exported"] += 1
             else:
@@ -72,6 +73,7 @@ def submitted(at: Service, only: list[str]) -> dict[str, Family]:
 
 
 def judge(family: Family, format_: Format, results: list[PubResult]) -> None:
+    """Compares results with the exact distributions, and counts the outcomes."""
     for result in results:
         if result.data is None:
             outcome = f"refused: {result.error and result.error.reason}"
@@ -85,6 +87,7 @@ def judge(family: Family, format_: Format, results: list[PubResult]) -> None:
 
 
 def page(families: dict[str, Family]) -> str:
+    """Renders docs/corpus.md."""
     total: Counter[str] = Counter()
     lines = []
     for name, family in families.items():
@@ -107,15 +110,15 @@ def page(families: dict[str, Family]) -> str:
 
 
 def main(only: list[str]) -> int:
-    """Of all families, or of those named, for which no page is written."""
+    """Runs all families and writes the page; or runs those named, and writes none."""
     warnings.simplefilter("ignore")
     began = time.monotonic()
     with service() as at:
         families = submitted(at, only)
-        sys.stdout.write(f"made, worked out and uploaded: {time.monotonic() - began:.0f} s\n")
+        sys.stdout.write(f"computed and uploaded: {time.monotonic() - began:.0f} s\n")
         sys.stdout.flush()
         at.work()
-        sys.stdout.write(f"carried out: {time.monotonic() - began:.0f} s\n")
+        sys.stdout.write(f"run: {time.monotonic() - began:.0f} s\n")
         for family in families.values():
             for format_, owner in family.jobs.items():
                 judge(family, format_, at.results(owner))

@@ -1,4 +1,4 @@
-"""Jobs through a real S3 server and a worker of their own: objects, presigned URLs, segments, promotion, reader."""
+"""Runs jobs through a real S3 server and a worker process: objects, presigned URLs, segments, promotion, reader."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ DEADLINE: Final = 3600.0
 
 @dataclass
 class Service:
-    """The operator's part is played by its own code for orders and promotion; only who asks is not checked."""
+    """Stands for the operator, with its own code for orders and promotion, but without a check of tokens."""
 
     store: Store
     orders: Fake
@@ -45,7 +45,7 @@ class Service:
     _owners: list[Owner] = field(default_factory=list)
 
     def submit(self, format_: Format, circuits: Mapping[str, bytes], shots: int) -> Owner:
-        """Upload circuits, each to be a pub of this name, and queue the job that has them."""
+        """Uploads circuits by the names of their pubs, and queues a job of them."""
         owner = Owner(NAMESPACE, str(uuid.uuid4()))
         pubs = []
         for name, data in circuits.items():
@@ -71,7 +71,7 @@ class Service:
         self.orders.orders.append(order)
 
     def work(self) -> None:
-        """One worker after the other, as `python -m quantumjob_worker`, until no order is left."""
+        """Runs `python -m quantumjob_worker` until no order is left."""
         token = self.folder / "token"
         token.write_text("token")
         environment = {
@@ -87,7 +87,7 @@ class Service:
                 raise RuntimeError(done.stderr.decode()[-2000:])
 
     def results(self, owner: Owner) -> list[PubResult]:
-        """Promoted, and read back from the completed bucket with every byte verified."""
+        """Promotes the job; returns its results from the completed bucket, verified by their checksums."""
         return asyncio.run(self._results(owner))
 
     async def _results(self, owner: Owner) -> list[PubResult]:
@@ -101,6 +101,7 @@ class Service:
 
 @contextmanager
 def service() -> Iterator[Service]:
+    """Starts a SeaweedFS and an order endpoint while the block runs."""
     with tempfile.TemporaryDirectory() as folder, serving() as orders:
         server = Server("seaweedfs", Path(folder) / "seaweedfs")
         server.start()

@@ -1,4 +1,4 @@
-"""`python -m fuzz`: each target for some seconds, the same cases for the same seed. See README.md beside this."""
+"""`python -m fuzz`: runs mutated input through each target for some seconds. See README.md in this folder."""
 
 from __future__ import annotations
 
@@ -25,61 +25,65 @@ from quantumjob_worker.isolation import cgroup, fork_server
 from quantumjob_worker.isolation.runner import Runner
 
 POD: Final = 1024 * MIB
-"""The memory limit of a pod whose job does not say otherwise."""
+"""The default memory limit of a pod."""
 PARENT: Final = 150 * MIB
 """Resident memory that the parent may have."""
-NEIGHBOUR_EVERY: Final = 50
-MOST_SAVED: Final = 20
-"""Findings of one target after which it is broken enough."""
+CHECK_EVERY: Final = 50
+"""Cases after which a valid pub is run."""
+MAX_FINDINGS: Final = 20
+"""Findings after which a target is stopped."""
 FOUND: Final = Path(__file__).parent / "found"
 BELL: Final = b'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];h q[0];cx q[0],q[1];measure q->c;'
 
 
 class Workers:
-    """A fork server, and another where one died; and what a good pub gives in a child of it."""
+    """A fork server, restarted where it has died, and the result of a valid pub in it."""
 
     def __init__(self) -> None:
         self.control: socket.socket | None = None
         self.restart()
-        self._right = self._neighbour()
+        self._expected = self._run_valid_pub()
 
     def restart(self) -> None:
+        """Starts a fork server in place of the former one."""
         self.stop()
         self.pid, self.control = fork_server.start(load_child)
         self.runner = Runner(self.control, memory=cgroup.memory_budget(POD), threads=cgroup.threads())
 
     def stop(self) -> None:
+        """Stops the fork server, if there is one."""
         if self.control is not None:
             fork_server.stop(self.pid, self.control)
 
-    def harmed(self) -> str:
-        """What the cases so far have done to a neighbour or to this process; empty where nothing."""
-        if self._neighbour() != self._right:
-            return "a good neighbour has another result"
+    def damage(self) -> str:
+        """Describes what earlier cases have done to a valid pub or to this process; empty where nothing."""
+        if self._run_valid_pub() != self._expected:
+            return "a valid pub has another result"
         resident = parent_bytes()
         return f"the parent has {resident // MIB} MiB" if resident > PARENT else ""
 
-    def _neighbour(self) -> tuple[str, object]:
+    def _run_valid_pub(self) -> tuple[str, object]:
         task, data = TARGETS["qasm2"].make(BELL)
         report, _ = self.runner.run(task, data, 60.0, lambda: None)
         return ("", None) if report is None else ("result", report.result.data)
 
 
 def fuzz(target: str, seeds: list[bytes], workers: Workers, *, seconds: float, seed: int) -> Tally:
+    """Runs cases of one target; the same seed gives the same cases in the same order."""
     tally = Tally()
     until = time.monotonic() + seconds
     for number in itertools.count():
-        if time.monotonic() > until or len(tally.findings) >= MOST_SAVED:
+        if time.monotonic() > until or len(tally.findings) >= MAX_FINDINGS:
             break
-        rng = random.Random(f"{seed} {target} {number}")  # noqa: S311  a fuzzer's
+        rng = random.Random(f"{seed} {target} {number}")  # noqa: S311  reproducible on purpose
         data = mutated(rng, seeds, TARGETS[target].steps)
         verdict = judge(workers.runner, target, data)
         tally.add(verdict)
         wrong = verdict.wrong
         if wrong and verdict.outcome == "-":
             workers.restart()
-        elif not wrong and number % NEIGHBOUR_EVERY == 0:
-            wrong = workers.harmed()
+        elif not wrong and number % CHECK_EVERY == 0:
+            wrong = workers.damage()
         tally.parent = max(tally.parent, parent_bytes())
         if wrong:
             tally.findings.append((wrong, save(target, data)))
@@ -87,6 +91,7 @@ def fuzz(target: str, seeds: list[bytes], workers: Workers, *, seconds: float, s
 
 
 def save(target: str, data: bytes) -> Path:
+    """Writes the input of a finding to found/; returns the file."""
     FOUND.mkdir(exist_ok=True)
     path = FOUND / f"{hashlib.sha256(data).hexdigest()[:12]}.{target}"
     path.write_bytes(data)
@@ -94,24 +99,24 @@ def save(target: str, data: bytes) -> Path:
 
 
 def parent_bytes() -> int:
-    """Resident memory of this process."""
+    """Returns the resident memory of this process."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 def read_seeds() -> dict[str, list[bytes]]:
-    """Written by a process of its own, which needs Qiskit."""
+    """Reads the seeds that another process writes: they need Qiskit, which this process must not import."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-W", "ignore", "-m", "fuzz.seeds", folder], check=True)
         return {target: [path.read_bytes() for path in sorted(Path(folder).glob(f"*.{target}"))] for target in TARGETS}
 
 
 def replay(paths: list[Path]) -> int:
-    """The same cases again; 1 where one of them still is a finding."""
+    """Runs saved cases; returns 1 where one of them is a finding."""
     workers = Workers()
     bad = 0
     for path in paths:
         verdict = judge(workers.runner, path.suffix[1:], path.read_bytes())
-        wrong = verdict.wrong or workers.harmed()
+        wrong = verdict.wrong or workers.damage()
         bad += bool(wrong)
         sys.stdout.write(f"{path}: {verdict.outcome}, {verdict.seconds:.2f} s, {verdict.peak // MIB} MiB")
         sys.stdout.write(f", {verdict.note}" * bool(verdict.note) + (f": {wrong}\n" if wrong else "\n"))
@@ -120,9 +125,10 @@ def replay(paths: list[Path]) -> int:
 
 
 def main() -> int:
+    """Returns 1 where there are findings."""
     parser = argparse.ArgumentParser(prog="fuzz", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=300.0, help="of each target")
-    parser.add_argument("--seed", type=int, default=None, help="the same cases again")
+    parser.add_argument("--seconds", type=float, default=300.0, help="for each target")
+    parser.add_argument("--seed", type=int, default=None, help="for the same cases as before")
     parser.add_argument("--target", action="append", choices=list(TARGETS), help="only this one; may be repeated")
     parser.add_argument("replay", nargs="*", type=Path, help="saved inputs to run again")
     given = parser.parse_args()

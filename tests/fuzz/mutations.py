@@ -1,4 +1,4 @@
-"""What is done to a seed: to its bytes, to the statements of a text, to the numbers of a QPY file, to JSON values."""
+"""Mutations of a seed: of bytes, statements of a text, numbers of a QPY file, and JSON values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Final
 Step = Callable[[Random, bytes, Sequence[bytes]], bytes]
 
 LARGEST: Final = 200_000
-"""Bytes of a case. The loaders' limit of 16 MiB is tested by itself, and would leave time for nothing else."""
+"""Bytes of a case. The loaders' limit of 16 MiB has tests of its own; such cases would take all the time."""
 NUMBERS: Final = (
     b"0", b"1", b"-1", b"2", b"63", b"64", b"1024", b"1025", b"65535", b"2147483648", b"9" * 20, b"9" * 400,
     b"1e400", b"-1e400", b"1e-400", b"nan", b"inf", b"0.5", b"1/0", b"0x10", b"1_0", b".", b"pi", b"10ns", b"3im",
@@ -48,6 +48,7 @@ VALUES: Final[tuple[Any, ...]] = (
 
 
 def flip(rng: Random, data: bytes, _others: Sequence[bytes]) -> bytes:
+    """Flips one to four bits."""
     changed = bytearray(data)
     for _ in range(rng.randint(1, 4)):
         if changed:
@@ -56,44 +57,48 @@ def flip(rng: Random, data: bytes, _others: Sequence[bytes]) -> bytes:
 
 
 def cut(rng: Random, data: bytes, _others: Sequence[bytes]) -> bytes:
+    """Removes a piece."""
     start, end = _span(rng, data)
     return data[:start] + data[end:]
 
 
 def truncate(rng: Random, data: bytes, _others: Sequence[bytes]) -> bytes:
+    """Removes the end."""
     return data[: rng.randrange(len(data) + 1)]
 
 
 def repeat(rng: Random, data: bytes, _others: Sequence[bytes]) -> bytes:
+    """Repeats a piece, up to a hundred times."""
     start, end = _span(rng, data)
     return data[:end] + data[start:end] * rng.choice([1, 2, 10, 100]) + data[end:]
 
 
 def splice(rng: Random, data: bytes, others: Sequence[bytes]) -> bytes:
-    """The beginning of one, and a piece of another in place of what follows, or before it."""
+    """Inserts a piece of another seed, or replaces as many bytes by it."""
     start, end = _span(rng, other := rng.choice(others))
     at = rng.randrange(len(data) + 1)
     return data[:at] + other[start:end] + data[at + rng.choice([0, end - start]) :]
 
 
 def word(rng: Random, data: bytes, _others: Sequence[bytes]) -> bytes:
-    """A word of the language where another one ends."""
+    """Inserts a word of the language after another one."""
     at = rng.choice([found.end() for found in re.finditer(rb"\w\b|[;{}()\[\]]", data)] or [0])
     return data[:at] + b" " + rng.choice(WORDS) + b" " + data[at:]
 
 
 def number(rng: Random, data: bytes, _others: Sequence[bytes]) -> bytes:
+    """Replaces a number."""
     return _replaced(rng, data, rb"\b\d+(\.\d+)?", rng.choice(NUMBERS))
 
 
 def name(rng: Random, data: bytes, _others: Sequence[bytes]) -> bytes:
-    """A name stands where another did."""
+    """Replaces a name by another."""
     names = re.findall(rb"\b[A-Za-z_]\w*", data) or [b"q"]
     return _replaced(rng, data, rb"\b[A-Za-z_]\w*", rng.choice(names))
 
 
 def statements(rng: Random, data: bytes, others: Sequence[bytes]) -> bytes:
-    """One is dropped, doubled, moved, or comes from another program."""
+    """Drops, doubles or moves a statement, or inserts one of another program."""
     found = re.findall(rb"[^;{}]*[;{}]", data) or [data]
     at, to = rng.randrange(len(found)), rng.randrange(len(found) + 1)
     how = rng.choice(["drop", "double", "move", "other"])
@@ -109,7 +114,7 @@ def statements(rng: Random, data: bytes, others: Sequence[bytes]) -> bytes:
 
 
 def nest(rng: Random, data: bytes, _others: Sequence[bytes]) -> bytes:
-    """Brackets, or blocks, within each other."""
+    """Nests a piece in brackets or blocks."""
     start, end = _span(rng, data)
     opening, closing = rng.choice(PAIRS)
     depth = rng.choice([1, 5, 60, 99, 1000, 20_000])
@@ -117,7 +122,7 @@ def nest(rng: Random, data: bytes, _others: Sequence[bytes]) -> bytes:
 
 
 def integer(rng: Random, data: bytes, _others: Sequence[bytes]) -> bytes:
-    """One of QPY's big-endian fields, wherever it may begin."""
+    """Overwrites some bytes with a big-endian integer, as a field of QPY is one."""
     size = rng.choice([1, 2, 4, 8])
     at = rng.randrange(max(1, len(data) - size))
     value = rng.choice(INTEGERS) % (1 << 8 * size)
@@ -125,19 +130,19 @@ def integer(rng: Random, data: bytes, _others: Sequence[bytes]) -> bytes:
 
 
 def double(rng: Random, data: bytes, _others: Sequence[bytes]) -> bytes:
-    """A NaN, an infinity or a number without bound in eight bytes."""
+    """Overwrites eight bytes with a NaN, an infinity or an extreme number."""
     at = rng.randrange(max(1, len(data) - 8))
     found = rng.choice([math.nan, math.inf, -math.inf, 1e308, -1e308, 5e-324])
     return data[:at] + struct.pack("!d", found) + data[at + 8 :]
 
 
 def class_name(rng: Random, data: bytes, _others: Sequence[bytes]) -> bytes:
-    """Another class of Qiskit's where one is named; sizes before it stay as they are."""
+    """Replaces the name of a class of Qiskit by another; the length before it stays."""
     return _replaced(rng, data, rb"[A-Z][A-Za-z3]+(Gate|Op)\b|Measure|Reset|Barrier|Delay", rng.choice(CLASSES))
 
 
 def value(rng: Random, data: bytes, _others: Sequence[bytes]) -> bytes:
-    """Somewhere in the JSON: another value, one less, one more, or one inside many lists."""
+    """Replaces, drops, renames, doubles or nests one value of the JSON."""
     try:
         root = [json.loads(data)]
     except (ValueError, RecursionError):
@@ -172,7 +177,7 @@ JSON: Final[tuple[Step, ...]] = (*[value] * 5, flip, number, truncate, splice)
 
 
 def mutated(rng: Random, seeds: Sequence[bytes], steps: Sequence[Step]) -> bytes:
-    """One of the seeds after a few steps, most often one or two."""
+    """Returns a seed after one to eight mutations, mostly one or two."""
     data = rng.choice(seeds)
     for _ in range(min(8, 1 + int(rng.expovariate(1.2)))):
         data = rng.choice(steps)(rng, data, seeds)[:LARGEST]

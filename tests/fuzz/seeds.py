@@ -1,7 +1,7 @@
-"""The programs that are mutated: written by hand, found in the examples, and written by Qiskit's own exporters.
+"""The seeds: programs written by hand, those of the examples, and exports of Qiskit.
 
-Run as `python -m fuzz.seeds FOLDER`: in a process of its own, since the parent of the fuzzed children has no Qiskit,
-as a worker's parent has none.
+Runs as a separate process, `python -m fuzz.seeds FOLDER`: the parent of the fuzzed children imports no Qiskit, as in a
+worker.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ QASM2: Final = (
     'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];h q[0];cx q[0],q[1];measure q->c;',
     """OPENQASM 2.0;
 include "qelib1.inc";
-// own gates under the names of others
+// user-defined gates with the names of standard gates
 gate ecr(t, s) a, b { U(t, -s, pi / 2) a; CX a, b; barrier a, b; u3(sin(t) ^ 2, ln(3), sqrt(s)) b; }
 gate h a { ecr(0.3, 1e-3) a, a; }
 opaque magic(x) a;
@@ -105,7 +105,7 @@ ARRAYS: Final[tuple[dict[str, Any], ...]] = (
 
 
 def circuits() -> Iterator[QuantumCircuit]:
-    """Of everything that an exporter may meet, a little."""
+    """Yields circuits with the features that the exporters support."""
     for seed in range(6):
         yield random_circuit(3, 4, measure=True, conditional=seed % 2 == 1, reset=seed > 3, seed=seed)
     yield flow()
@@ -195,8 +195,8 @@ def with_parameters() -> QuantumCircuit:
     return circuit
 
 
-def written() -> dict[str, list[bytes]]:
-    """All seeds of each target."""
+def all_seeds() -> dict[str, list[bytes]]:
+    """Returns all seeds by target."""
     found: dict[str, list[bytes]] = {
         "qasm2": [text.encode() for text in QASM2],
         "qasm3": [text.encode() for text in (*QASM3, (ROOT / "examples/ghz.qasm").read_text())],
@@ -207,7 +207,7 @@ def written() -> dict[str, list[bytes]]:
     }
     for circuit in circuits():
         for target, dumps in (("qasm2", qasm2.dumps), ("qasm3", qasm3.dumps)):
-            with contextlib.suppress(QiskitError, TypeError, ValueError):  # not every circuit is of every language
+            with contextlib.suppress(QiskitError, TypeError, ValueError):  # no format can express every circuit
                 found[target].append(dumps(circuit).encode())
         for version in range(OLDEST_QPY, qpy.common.QPY_VERSION + 1):
             buffer = io.BytesIO()
@@ -225,6 +225,6 @@ def written() -> dict[str, list[bytes]]:
 
 
 if __name__ == "__main__":
-    for target, seeds in written().items():
+    for target, seeds in all_seeds().items():
         for number, data in enumerate(seeds):
             Path(sys.argv[1], f"{number:03}.{target}").write_bytes(data)

@@ -1,4 +1,4 @@
-"""What a run of the fuzzer found, as a table."""
+"""The findings of a run, as a table."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from fuzz.verdict import Verdict
 from quantumjob_contract.limits import MIB
 
 SHOWN: Final = 12
-"""Of the ways in which Qiskit and Aer failed: the most frequent."""
+"""The number of most frequent failures of Qiskit and Aer that are listed."""
 
 
 @dataclass
 class Tally:
-    """What came of one target."""
+    """Counts the outcomes of one target."""
 
     cases: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)

@@ -1,4 +1,4 @@
-"""What is fuzzed: of each target how its input becomes a child's task, as the worker's parent makes it."""
+"""The targets: how each input becomes a task of a child, as the worker's agent makes it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Made = tuple[Task, bytes]
 
 
 class Refused(Exception):
-    """The parent itself takes no such input, before there is a child: no finding."""
+    """The agent rejects the input before a child starts. Not a finding."""
 
 
 class Target(NamedTuple):
@@ -42,7 +42,7 @@ class Target(NamedTuple):
 
 
 class Arrays(msgspec.Struct, rename="camel"):
-    """Of a pub what is in arrays, as the program has it."""
+    """The arrays of a pub, as in the program."""
 
     parameter_values: dict[str, Any] = {}
     observables: Any = None
@@ -54,7 +54,7 @@ def circuit(format_: Format) -> Callable[[bytes], Made]:
 
 
 def noise(data: bytes) -> Made:
-    """Raises PubFailed, as for the parent."""
+    """Raises PubFailed, as in the agent."""
     return msgspec.structs.replace(task(data, "OpenQASM3"), noise=noise_model.decoded(data)), PLAIN
 
 
@@ -76,7 +76,7 @@ def arrays(data: bytes) -> Made:
 
 
 def line(data: bytes) -> Made:
-    """A pub as the object of a job's pubsFrom lists it. Raises PubFailed, as for the parent."""
+    """A line of the object of `pubsFrom`. Raises PubFailed, as in the agent."""
     primitive: Primitive = "Estimator" if b"observables" in data else "Sampler"
     listed = PubsReference("pubs.jsonl", "", 1, SHOTS)
     pubs = ListedPubs(primitive, listed, data.replace(b"\n", b" "))
@@ -91,7 +91,7 @@ def line(data: bytes) -> Made:
 
 
 def task(data: bytes, format_: Format) -> Task:
-    """The method follows from the input alone, so that a replay is the same."""
+    """The method depends on the input alone, so that a replay is the same."""
     method = METHODS[hashlib.sha256(data).digest()[0] % len(METHODS)]
     return Task(
         index=0, name="p", format=format_, shots=SHOTS, seed=7, threads=1, memory=0, parse_seconds=PARSE_SECONDS,

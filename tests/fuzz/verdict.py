@@ -1,4 +1,4 @@
-"""How one case ended, and what about it must not be."""
+"""Judges how one case ended."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from quantumjob_worker.isolation import limits, report_stream
 from quantumjob_worker.isolation.runner import Runner, explain
 
 SHARE_SECONDS: Final = 10.0
-"""What a pub is given of its job's time."""
+"""Run time of a case."""
 GRACE_SECONDS: Final = 10.0
 """For a kill and a fork on a busy machine."""
 QUOTE: Final = 8
-"""So many characters in a row, of the input and neither of our own sentences nor a figure, are a quotation."""
+"""Characters in a row that count as a quotation of the input, unless they occur in our own sources or are digits."""
 LONGEST: Final = 700
 """Characters of a message."""
 NAMING: Final = frozenset({PubReason.UNBOUND_PARAMETERS, PubReason.UNKNOWN_PARAMETERS, PubReason.INVALID_PUB})
-"""These name the user's parameters and fields: it is what they are for."""
+"""Their messages name parameters and fields of the user on purpose."""
 TRACE: Final = re.compile(r"\w+ at( [\w.<>-]+:(\d+|None))*")
 OWN: Final = "\n".join(
     path.read_text()
@@ -37,23 +37,23 @@ OWN: Final = "\n".join(
     for path in sorted(Path(package.__path__[0]).rglob("*.py"))
 )
 PASSWORDS: Final = Path("/etc/passwd").read_text()
-"""What the seeds try to include."""
+"""A file that the seeds try to include."""
 
 
 class Verdict(NamedTuple):
     outcome: str
-    """`result`, a reason of the closed list, or `-` where the parent took no such input."""
+    """`result`, a reason of the closed list, or `-` where the agent rejected the input."""
     seconds: float = 0.0
     peak: int = 0
-    """Resident bytes of the child at its highest, those that it shares with the fork server among them."""
+    """Peak resident bytes of the child, with those that it shares with the fork server."""
     wrong: str = ""
-    """What must not be; empty where all is well."""
+    """The finding; empty where there is none."""
     note: str = ""
-    """The signal or the trace of a crash, for who wants to mend it."""
+    """The signal or the trace of a crash."""
 
 
 def judge(runner: Runner, target: str, data: bytes) -> Verdict:
-    """Run one case. Whatever the parent's code raises is a finding."""
+    """Runs one case. Every exception of the agent's code is a finding."""
     try:
         task, circuit = TARGETS[target].make(data)
     except Refused:
@@ -65,7 +65,7 @@ def judge(runner: Runner, target: str, data: bytes) -> Verdict:
         return _judge_run(runner, (task, circuit), data, began)
     except WorkerExit as end:
         return Verdict("-", time.monotonic() - began, wrong=f"the fork server is gone: {end.message}")
-    except Exception as error:  # noqa: BLE001  the parent would have died of it
+    except Exception as error:  # noqa: BLE001  the agent would have crashed
         return Verdict("-", time.monotonic() - began, wrong=f"the parent raised {type(error).__name__}")
 
 
@@ -91,7 +91,7 @@ def _judge_run(runner: Runner, made: Made, data: bytes, began: float) -> Verdict
 
 
 def _error(report: ipc.Report | None, end: ipc.ChildExit, task: ipc.Task) -> PubError | None:
-    """As a shard has it."""
+    """Returns the error as a shard run reports it."""
     if report is not None:
         return report.result.error
     if end.timed_out:
@@ -100,12 +100,12 @@ def _error(report: ipc.Report | None, end: ipc.ChildExit, task: ipc.Task) -> Pub
 
 
 def _most(runner: Runner) -> int:
-    """What the limit of a child's address space lets it have, with all that it shares."""
+    """Returns the bytes that a child may have within the limit of its address space, with what it shares."""
     return runner.memory + limits.ADDRESS_ROOM + runner.threads * 16 * MIB + 512 * MIB
 
 
 def _quoted(error: PubError, data: bytes) -> str:
-    """Whether a message holds anything of the input, of a file, or of a library's error."""
+    """Describes what a message quotes of the input, of a file or of a library's error; empty where nothing."""
     message = error.message
     if len(message) > LONGEST or not message.isprintable():
         return "the message is too long, or not printable"

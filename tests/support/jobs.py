@@ -1,4 +1,4 @@
-"""Jobs as a worker leaves them in pending, without a worker."""
+"""Objects of the pending bucket as a worker writes them."""
 
 from __future__ import annotations
 
@@ -25,15 +25,17 @@ TIME = "2026-01-02T03:04:05.000006Z"
 
 
 def owner() -> Owner:
+    """Returns a new job's part of the keys."""
     return Owner("team", str(uuid.uuid4()))
 
 
 def only(of: Owner) -> Shard:
-    """The one shard of a job that is not split."""
+    """Returns the only shard of a job that is not split."""
     return Shard(of, 0)
 
 
 def program(of: Owner, pubs: int, parallelism: int = 1) -> Program:
+    """Returns a program of so many pubs."""
     circuit = Circuit("OpenQASM3", inline="OPENQASM 3.0;")
     return Program(
         api_version=names.API_VERSION,
@@ -50,10 +52,10 @@ def program(of: Owner, pubs: int, parallelism: int = 1) -> Program:
 
 
 def result(index: int, *, failed: bool = False, size: int = 0) -> PubResult:
-    """A pub's result, or an error; `size` more bytes of samples."""
+    """Returns a result of a pub, or an error; `size` adds bytes of samples."""
     metadata = PubMetadata(seed=7, shots=10)
     if failed:
-        return PubResult(index, f"p{index}", metadata, error=PubError(PubReason.SYNTAX_ERROR, "Mend it.", 3, 4))
+        return PubResult(index, f"p{index}", metadata, error=PubError(PubReason.SYNTAX_ERROR, "Fix it.", 3, 4))
     register = Register(2, "AAAA" + "A" * size, {"00": 4, "11": 6})
     return PubResult(index, f"p{index}", metadata, data={"c": register})
 
@@ -61,7 +63,7 @@ def result(index: int, *, failed: bool = False, size: int = 0) -> PubResult:
 def segment(
     of: Owner | Shard, name: str, pubs: list[PubResult], others: list[StoredObject], *, simulated: str = TIME
 ) -> Segment:
-    """A segment of a shard, or of the only one of a job."""
+    """Returns a segment of a shard; for a job, of its only shard."""
     shard = of if isinstance(of, Shard) else only(of)
     made = Provenance({"worker": "0"}, "none", 1, 2**30, "pod", TIME, TIME, TIME, simulated)
     return Segment(
@@ -77,12 +79,13 @@ def segment(
 
 
 def put(bucket: Bucket, key: str, data: bytes) -> StoredObject:
+    """Stores an object; returns its key, size and checksum."""
     bucket.put_once(key, data)
     return StoredObject(key, len(data), sha256(data))
 
 
 def write_job(pending: Bucket, of: Owner, groups: list[list[PubResult]], *, last: bool = True) -> None:
-    """Store the program of a job that is not split, and its segments."""
+    """Stores the program and the segments of a job that is not split."""
     put(pending, keys.program(of), encode(program(of, sum(map(len, groups)))))
     write_shard(pending, only(of), groups, last=last)
 
@@ -90,7 +93,7 @@ def write_job(pending: Bucket, of: Owner, groups: list[list[PubResult]], *, last
 def write_shard(
     pending: Bucket, shard: Shard, groups: list[list[PubResult]], *, last: bool = True, simulated: str = TIME
 ) -> None:
-    """Store segments: one for each group of results, the final one as the last segment."""
+    """Stores a segment for each group of results; the final one is the last segment."""
     written: list[StoredObject] = []
     for number, group in enumerate(groups):
         final = last and number == len(groups) - 1

@@ -1,4 +1,4 @@
-"""Kubernetes objects for tests, and an API server of a few lines: it stores, versions and refuses as the real one."""
+"""Kubernetes objects for tests, and an API server in memory that stores, versions and refuses as the real one does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TIME = "2026-01-02T03:04:05Z"
 
 
 def quantumjob(**changes: Any) -> JSON:
-    """A QuantumJob as the API server gives it: defaults filled in."""
+    """Returns a QuantumJob with the defaults of the CRD."""
     meta = {
         "name": "bell",
         "namespace": "team",
@@ -49,7 +49,7 @@ def quantumjob(**changes: Any) -> JSON:
 
 
 def another(name: str, *, namespace: str = "team", labels: JSON | None = None, **spec: Any) -> JSON:
-    """A QuantumJob of this name with these fields of the spec."""
+    """Returns a QuantumJob of another name, with these fields of the spec."""
     made = quantumjob()
     made["metadata"] |= {"name": name, "namespace": namespace, "uid": f"uid-{name}", "labels": labels or {}}
     made["spec"] |= spec
@@ -57,7 +57,7 @@ def another(name: str, *, namespace: str = "team", labels: JSON | None = None, *
 
 
 def job(of: JSON, *conditions: tuple[str, str], **status: Any) -> JSON:
-    """The child Job, with these conditions (type, reason) true."""
+    """Returns the dedicated Job, with these conditions (type, reason) true."""
     built = build_job(of, "worker:1", "https://orders", "CA")
     built["metadata"] |= {
         "namespace": of["metadata"]["namespace"],
@@ -72,7 +72,7 @@ def job(of: JSON, *conditions: tuple[str, str], **status: Any) -> JSON:
 def pod(
     of: JSON, state: JSON | None = None, *, name: str = "a", conditions: list[JSON] | None = None, index: str = ""
 ) -> JSON:
-    """A pod of the child Job with its container in this state, and with this index where the Job is of several."""
+    """Returns a pod of the dedicated Job, with its container in this state; with an index, of an indexed Job."""
     meta = of["metadata"]
     indexed = {INDEX_LABEL: index} if index else {}
     return {
@@ -93,7 +93,7 @@ def pod(
 
 
 def shared_job(name: str = "a", *conditions: tuple[str, str], namespace: str = "team", version: int = 20) -> JSON:
-    """The Job of a shared worker, with these conditions (type, reason) true."""
+    """Returns the Job of a shared worker, with these conditions (type, reason) true."""
     built = build_shared(SHARED_PREFIX + name, "worker:1", "https://orders", "CA")
     built["metadata"] |= {
         "namespace": namespace,
@@ -113,7 +113,7 @@ def shared_pod(
     version: int = 30,
     conditions: list[JSON] | None = None,
 ) -> JSON:
-    """The pod of a shared worker with its container in this state."""
+    """Returns the pod of a shared worker, with its container in this state."""
     return {
         "metadata": {
             "name": f"{SHARED_PREFIX}{name}-x",
@@ -139,14 +139,14 @@ def terminated(code: int, message: str = "", reason: str = "Error") -> JSON:
 
 
 def program_of(quantumjob: JSON) -> Program:
-    """What is accepted of it."""
+    """Returns the program that the operator accepts."""
     found = accept(quantumjob)
     assert isinstance(found, Program)
     return found
 
 
 class FakeKube:
-    """An API server in memory, with optimistic locking and conflicts on names. `fail` is raised first."""
+    """An API server in memory, with optimistic locking and name conflicts. Raises the errors of `fail` first."""
 
     def __init__(self, *objects: JSON) -> None:
         self.objects: dict[tuple[ResourceKind, str, str], JSON] = {}
@@ -190,14 +190,14 @@ class FakeKube:
         return self.put(kind, body)
 
     async def delete(self, kind: ResourceKind, namespace: str, name: str, uid: str) -> None:
-        """In the foreground: it is being deleted until `vanish`, as an object is that owns others."""
+        """Marks the object as being deleted, as foreground deletion does; `vanish` removes it."""
         self._called(f"delete {kind.plural}", name)
         there = self.objects.get((kind, namespace, name))
         if there is not None and there["metadata"]["uid"] == uid:
             self.put(kind, there | {"metadata": there["metadata"] | {"deletionTimestamp": TIME}})
 
     def vanish(self, kind: ResourceKind, name: str, namespace: str = "team") -> JSON:
-        """The object is gone; gives its last state, which a watch tells."""
+        """Removes the object; returns its last state, which a watch would deliver."""
         return self.objects.pop((kind, namespace, name))
 
     async def apply_status(self, resource: JSON, status: JSON) -> JSON:

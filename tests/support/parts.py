@@ -1,4 +1,4 @@
-"""The operator's parts, put together over an API server and a store in memory, and hands to play the cluster's part."""
+"""The operator's parts over an API server and a store in memory, with calls in place of kubelet, workers and users."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ BUILD = {"image": "worker:1", "orders_url": "https://orders", "ca_pem": "CA"}
 
 
 def result_of_bell() -> PubResult:
-    """What the one pub of `support.kube.quantumjob` comes to."""
+    """Returns a result of the one pub of `support.kube.quantumjob`."""
     register = Register(2, "AA==", {"00": 1})
     return PubResult(0, "bell", PubMetadata(seed=1, shots=1), data={"c": register})
 
 
 class Parts:
-    """One operator. With a `linger` of 0 every job has a worker of its own."""
+    """One operator. With a `linger` of 0 every job gets a dedicated worker."""
 
     def __init__(
         self, kube: FakeKube, store: MemoryStore | None = None, *, linger: float = LINGER, lanes: int = 4
@@ -70,17 +70,17 @@ class Parts:
         self.watch()
 
     def watch(self) -> None:
-        """The watches tell of everything that there is."""
+        """Delivers every stored object as a watch event."""
         for kind in (QUANTUMJOBS, JOBS, PODS):
             for item in self.kube.of_kind(kind):
                 self.router.of(kind)(item, False)
 
     def restarted(self) -> Parts:
-        """Another operator in this one's place, which knows what the cluster and the store know."""
+        """Returns another operator over the same API server and store."""
         return Parts(self.kube, self.store, linger=self.autoscaler.linger_seconds, lanes=self.queue.lanes)
 
     async def reconcile(self, owner: Owner = OF) -> JSON:
-        """The status after a pass of the controller."""
+        """Runs one pass of the controller; returns the status."""
         try:
             await self.controller.reconcile(owner)
         finally:
@@ -88,7 +88,7 @@ class Parts:
         return self.status(owner)
 
     async def settle(self) -> None:
-        """Work off what waits in the queues, as the operator's own tasks do. Raises what these would try again."""
+        """Processes both work queues until they are empty. Raises what the operator would retry."""
         work_queue, spaces = self.controller.work_queue, self.autoscaler.work_queue
         while len(work_queue) or len(spaces):
             while len(work_queue):
@@ -106,7 +106,7 @@ class Parts:
         await self.controller.notifier.said()
 
     async def told(self, time: Any, owner: Owner = OF) -> None:
-        """Time passes until a job that only waits, or runs, is told of."""
+        """Lets time pass until the drafts of queued and running jobs are written to their statuses."""
         time.passes(plan.DRAFT_SECONDS)
         self.controller.work_queue.add(owner)
         await self.settle()
@@ -115,45 +115,46 @@ class Parts:
             await self.settle()
 
     def found(self, owner: Owner = OF) -> JSON:
-        """The QuantumJob as the API server has it now; nothing where it is gone."""
+        """Returns the stored QuantumJob; empty where it is gone."""
         of_kind = self.kube.of_kind(QUANTUMJOBS)
         return next((each for each in of_kind if owner == owner_of_quantumjob(each)), {})
 
     def status(self, owner: Owner = OF) -> JSON:
+        """Returns the stored status."""
         status: JSON = self.found(owner).get("status", {})
         return status
 
     def hire(self, name: str = "a", *, namespace: str = "team", state: JSON | None = None) -> Pod:
-        """A shared worker runs."""
+        """Starts a shared worker; returns its pod."""
         self.router.job(self.kube.put(JOBS, shared_job(name, namespace=namespace)), False)
         made = self.kube.put(PODS, shared_pod(name, state or RUNNING, namespace=namespace))
         self.router.pod(made, False)
         return Pod(namespace, made["metadata"]["name"], made["metadata"]["uid"])
 
     def set_container_state(self, pod: Pod, state: JSON, conditions: list[JSON] | None = None) -> None:
-        """A shared worker's container is in this state now."""
+        """Sets the state of a shared worker's container."""
         raw = self.kube.objects[PODS, pod.namespace, pod.name]
         status = {"containerStatuses": [{"name": "worker", "state": state}], "conditions": conditions or []}
         self.router.pod(self.kube.put(PODS, raw | {"status": status}), False)
 
     def edit(self, owner: Owner = OF, **spec: Any) -> None:
-        """A user changes the spec."""
+        """Changes the spec, as a user does."""
         raw = self.found(owner)
         self.router.quantumjob(self.kube.put(QUANTUMJOBS, raw | {"spec": raw["spec"] | spec}), False)
 
     def store_last(self, owner: Owner = OF) -> None:
-        """A worker stores the last segment."""
+        """Stores the last segment, as a worker does."""
         last = encode(segment(owner, keys.LAST, [result_of_bell()], []))
         self.store.pending.put_once(keys.segment(only(owner), keys.LAST), last)
 
     async def ask(self, who: Pod | Shard, ended: EndedOrder | None = None, *, leaving: bool = False) -> Order | None:
-        """A worker asks for its next order."""
+        """Requests the next order, as a worker does."""
         return await self.order_service.next(who, OrderRequest(ended, leaving))
 
     def alive(self, who: Pod | Shard, uid: str, done: int = 0, number: int = 0) -> HeartbeatResponse:
-        """A worker says that it carries an order out."""
+        """Sends a heartbeat, as a worker does."""
         return self.order_service.alive(who, uid, number, HeartbeatRequest(done, 1))
 
     def writes(self) -> list[str]:
-        """The calls that have changed something in the API server."""
+        """Lists the calls that changed an object of the API server."""
         return [what for what, _ in self.kube.calls if what.partition(" ")[0] in {"status", "create", "delete"}]

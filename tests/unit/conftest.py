@@ -1,4 +1,4 @@
-"""What unit tests of several parts need."""
+"""Certificates for the unit tests of several parts."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from cryptography.x509.oid import NameOID
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with tls.crt and tls.key for localhost."""
-    return _signed_by_itself(tmp_path_factory.mktemp("tls"), "server")
+    return _self_signed(tmp_path_factory.mktemp("tls"), "server")
 
 
 @pytest.fixture(scope="session")
 def other_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same with another key."""
-    return _signed_by_itself(tmp_path_factory.mktemp("other-tls"), "other")
+    """A folder as `certificate`, with another key."""
+    return _self_signed(tmp_path_factory.mktemp("other-tls"), "other")
 
 
-def _signed_by_itself(folder: Path, subject: str) -> Path:
+def _self_signed(folder: Path, subject: str) -> Path:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
     now = dt.datetime.now(dt.UTC)

@@ -102,7 +102,7 @@ def test_a_result_from_before_there_were_shapes() -> None:
 
 def test_pubs_that_failed_are_told_or_left_out() -> None:
     results = stored(sampled(0, np.ones((4, 1), np.uint8), 2), result(1, failed=True), total=3)
-    with pytest.raises(PubsFailed, match=r"p1: SyntaxError: Mend it\.") as failed:
+    with pytest.raises(PubsFailed, match=r"p1: SyntaxError: Fix it\.") as failed:
         primitive_result(results)
     assert {name: error.reason for name, error in failed.value.errors.items()} == {
         "p1": PubReason.SYNTAX_ERROR,

@@ -1,4 +1,4 @@
-"""The health that the page for GitOps promises, over the statuses that the operator writes."""
+"""The health rules of the GitOps page, applied to the statuses that the operator writes."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ NOW = clock.parse(TIME)
 
 
 def script() -> str:
-    """Argo CD's, as the page has it."""
+    """Returns the page's health script for Argo CD."""
     blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(data:.*?)```", PAGE, re.DOTALL)]
     (found,) = blocks[0]["data"].values()
     return str(found)
 
 
 def argo_cd(resource: JSON) -> str:
+    """Computes the health by the script of the page."""
     lua = lua51.LuaRuntime()
     health = lua.eval(f"function(obj) {script()} end")
     found: str = health(lua.table_from(resource, recursive=True))["status"]
@@ -40,18 +41,19 @@ def argo_cd(resource: JSON) -> str:
 
 
 def kstatus(resource: JSON) -> str:
-    """As cli-utils computes it of a kind that it does not know."""
-    told = resource.get("status", {})
-    if told.get("observedGeneration") != resource["metadata"]["generation"]:
+    """Computes the health as cli-utils does for a kind that it does not know."""
+    found = resource.get("status", {})
+    if found.get("observedGeneration") != resource["metadata"]["generation"]:
         return "InProgress"
-    if status.is_true(told, "Reconciling"):
+    if status.is_true(found, "Reconciling"):
         return "InProgress"
-    if status.is_true(told, "Stalled"):
+    if status.is_true(found, "Stalled"):
         return "Failed"
-    return "Current" if status.is_true(told, "Ready") else "InProgress"
+    return "Current" if status.is_true(found, "Ready") else "InProgress"
 
 
 async def finished(accepted: JSON, *, failed: bool) -> JSON:
+    """Returns the status after promotion of one failed pub and another."""
     store, of = MemoryStore(), owner()
     write_job(store.pending, of, [[result(0, failed=True), result(1, failed=failed)]])
     return status.finished(accepted, await promote(store.opened, of, TIME), NOW)

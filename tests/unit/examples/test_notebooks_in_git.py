@@ -1,4 +1,4 @@
-"""Notebooks as they are in git: no outputs, and Python that compiles."""
+"""Checks that the notebooks in git have no outputs, and that their Python compiles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 NOTEBOOKS = sorted((Path(__file__).parents[3] / "examples" / "notebooks").glob("*.ipynb"))
 
 
-def test_there_are_some() -> None:
+def test_all_notebooks_are_found() -> None:
     assert [path.stem for path in NOTEBOOKS] == ["1-bell", "2-fringes", "3-vqe", "4-overnight", "5-next-morning"]
 
 
