@@ -35,7 +35,7 @@ test: check unit store cluster ## Every behaviour once: linters, unit, store and
 check: $(BIN)/.ready ## Types, style, layers
 	ruff check $(SOURCES)
 	ruff format --check $(SOURCES)
-	mypy contract operator worker api client hack/localnode hack/cluster.py
+	mypy contract operator worker api client hack/localnode hack/cluster.py hack/api_client.py tests/fuzz
 	lint-imports
 
 unit: $(BIN)/.ready ## Unit tests: no services; prints the coverage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 import msgspec
 import urllib3
@@ -20,9 +20,8 @@ from quantumjob_worker.inputs.pub_list import ListedPubs
 from quantumjob_worker.inputs.tasks import TaskSource
 from quantumjob_worker.ipc import Task
 
-METHODS: Final[tuple[Method, ...]] = (
-    *["automatic"] * 6, "statevector", "density_matrix", "stabilizer", "matrix_product_state",
-)  # fmt: skip
+METHODS: Final[list[Method]] = [*get_args(Method), "automatic", "automatic", "automatic", "automatic", "automatic"]
+"""Every method once, and the default in more than half of the cases."""
 SHOTS: Final = 50
 PLAIN: Final = b"""OPENQASM 3.0; include "stdgates.inc"; qubit[3] q; bit[3] c; h q[0]; cx q[0], q[1];
 ccx q[0], q[1], q[2]; delay[50ns] q[0]; c = measure q;"""

@@ -101,7 +101,7 @@ def _error(report: ipc.Report | None, end: ipc.ChildExit, task: ipc.Task) -> Pub
 
 def _most(runner: Runner) -> int:
     """Returns the bytes that a child may have within the limit of its address space, with what it shares."""
-    return runner.memory + limits.ADDRESS_ROOM + runner.threads * 16 * MIB + 512 * MIB
+    return runner.memory + limits.ADDRESS_SPACE_RESERVE + runner.threads * 16 * MIB + 512 * MIB
 
 
 def _quoted(error: PubError, data: bytes) -> str:
