@@ -22,7 +22,7 @@ from quantumjob_contract.schema.saved_arrays import SavedArray
 from quantumjob_contract.store import Store
 from quantumjob_contract.store.aio import AsyncStore
 from quantumjob_operator.results.promotion import promote
-from support.api import FakeKube, bearer, running
+from support.api import FakeCallerClient, bearer, running
 from support.jobs import TIME, only, program, put, result, segment, write_job
 
 JSON = dict[str, Any]
@@ -37,7 +37,7 @@ def namespace() -> str:
 
 @pytest.fixture
 async def client(opened: AsyncStore, namespace: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with running(FakeKube(), opened) as found:
+    async with running(FakeCallerClient(), opened) as found:
         found.base_url = httpx.URL(f"http://service/v1/namespaces/{namespace}/")
         found.headers = httpx.Headers(bearer("get.list.create.watch", namespace))
         yield found

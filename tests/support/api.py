@@ -20,10 +20,12 @@ from quantumjob_api.server.request_body import BodyBudget
 from quantumjob_api.service import Service
 
 JSON = dict[str, Any]
+JOBS = "/v1/namespaces/team/jobs"
+BODY = {"circuit": "OPENQASM 3.0;", "shots": 5}
 COLUMNS = ("Name", "Phase", "Progress", "Backend", "Shots", "Reason", "Results", "Age")
 
 
-class FakeKube:
+class FakeCallerClient:
     """QuantumJobs in memory. A token is `verbs~namespace`, for example `get.list~team`; any other proves nothing."""
 
     def __init__(self) -> None:
@@ -186,3 +188,15 @@ def transport(kube: Any, store: Any, *, waiting: int = 8) -> httpx.ASGITransport
 
 def bearer(verbs: str, namespace: str = "team") -> dict[str, str]:
     return {"Authorization": f"Bearer {verbs}~{namespace}"}
+
+
+ALL = bearer("get.list.watch.create.patch.delete")
+
+
+def is_problem(answer: httpx.Response, status: int, reason: str) -> bool:
+    """Whether a response is this problem."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    body = answer.json()
+    assert body["type"] == f"https://quantumjobs.io/problems/{body['reason']}"
+    return bool((body["status"], body["reason"]) == (status, reason))

@@ -22,7 +22,7 @@ from quantumjob_operator.results.promotion import promote
 from quantumjob_worker import child, ipc
 from quantumjob_worker.agent import npz, segments
 from quantumjob_worker.inputs.pub_list import InlinePubs, ListedPubs, PubList
-from support.api import FakeKube, transport
+from support.api import FakeCallerClient, transport
 from support.jobs import TIME, only, put, segment
 from support.memory import MemoryStore
 
@@ -31,7 +31,7 @@ TOKEN = "get.list.watch.create.patch.delete~team"
 URL = "http://localhost"
 
 
-class Cluster(FakeKube):
+class Cluster(FakeCallerClient):
     """Runs each job as it is created, unless `held`; then by `work`."""
 
     def __init__(self) -> None:
