@@ -1,4 +1,4 @@
-"""The REST service in this process, before a Kubernetes API of a few lines that knows callers by their tokens."""
+"""Runs the REST service in this process, with a fake of its Kubernetes client."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ COLUMNS = ("Name", "Phase", "Progress", "Backend", "Shots", "Reason", "Results",
 
 
 class FakeCallerClient:
-    """QuantumJobs in memory. A token is `verbs~namespace`, for example `get.list~team`; any other proves nothing."""
+    """QuantumJobs in memory. A token is `verbs~namespace`, for example `get.list~team`; any other is invalid."""
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], JSON] = {}
         self.changed = asyncio.Condition()
-        self.told: list[JSON] = []
+        self.events: list[JSON] = []
         self.calls: list[str] = []
         self._versions = itertools.count(100)
 
-    def judge(self, token: str, namespace: str, verb: str) -> None:
+    def authorize(self, token: str, namespace: str, verb: str) -> None:
         self.calls.append(f"{verb} {namespace}")
         verbs, at, where = token.partition("~")
         if not at:
@@ -50,7 +50,7 @@ class FakeCallerClient:
         item["metadata"]["resourceVersion"] = str(next(self._versions))
         self.objects[namespace, name] = item
         async with self.changed:
-            self.told.append({"type": kind, "object": copy.deepcopy(item)})
+            self.events.append({"type": kind, "object": copy.deepcopy(item)})
             self.changed.notify_all()
         return copy.deepcopy(item)
 
@@ -58,7 +58,7 @@ class FakeCallerClient:
         await self.put(namespace, name, self.objects[namespace, name] | {"status": status})
 
     async def get(self, token: str, namespace: str, name: str) -> JSON:
-        self.judge(token, namespace, "get")
+        self.authorize(token, namespace, "get")
         return self._found(namespace, name)
 
     def _found(self, namespace: str, name: str) -> JSON:
@@ -67,7 +67,7 @@ class FakeCallerClient:
         return copy.deepcopy(self.objects[namespace, name])
 
     async def create(self, token: str, namespace: str, body: JSON) -> JSON:
-        self.judge(token, namespace, "create")
+        self.authorize(token, namespace, "create")
         meta = body["metadata"]
         number = next(self._versions)
         name = meta.get("name") or f"{meta['generateName']}{number}"
@@ -82,19 +82,19 @@ class FakeCallerClient:
         return await self.put(namespace, name, body | {"metadata": meta | made}, "ADDED")
 
     async def cancel(self, token: str, namespace: str, name: str) -> JSON:
-        self.judge(token, namespace, "patch")
+        self.authorize(token, namespace, "patch")
         found = self._found(namespace, name)
         found["spec"]["cancel"] = True
         return await self.put(namespace, name, found)
 
     async def delete(self, token: str, namespace: str, name: str) -> None:
-        self.judge(token, namespace, "delete")
+        self.authorize(token, namespace, "delete")
         gone = self._found(namespace, name)
         await self.put(namespace, name, gone, "DELETED")
         del self.objects[namespace, name]
 
     async def table(self, token: str, namespace: str, query: dict[str, str]) -> JSON:
-        self.judge(token, namespace, "list")
+        self.authorize(token, namespace, "list")
         wanted = query.get("labelSelector", "").partition("=")
         found = [
             item
@@ -120,15 +120,15 @@ class FakeCallerClient:
         return {"metadata": {}, "columnDefinitions": [{"name": name} for name in COLUMNS], "rows": rows or None}
 
     async def require(self, token: str, namespace: str, verb: str) -> None:
-        self.judge(token, namespace, verb)
+        self.authorize(token, namespace, verb)
 
     async def changes(self, token: str, namespace: str, name: str, version: str, seconds: float) -> AsyncIterator[JSON]:
-        self.judge(token, namespace, "watch")
+        self.authorize(token, namespace, "watch")
         seen = 0
         while True:
             async with self.changed:
-                await self.changed.wait_for(lambda: len(self.told) > seen)  # noqa: B023
-                fresh, seen = self.told[seen:], len(self.told)
+                await self.changed.wait_for(lambda: len(self.events) > seen)  # noqa: B023
+                fresh, seen = self.events[seen:], len(self.events)
             for event in fresh:
                 meta = event["object"]["metadata"]
                 if (meta["namespace"], meta["name"]) == (namespace, name) and int(meta["resourceVersion"]) > int(
@@ -138,7 +138,7 @@ class FakeCallerClient:
 
 
 class Opened:
-    """Stores that are open already."""
+    """Stores with an open store."""
 
     def __init__(self, store: Any) -> None:
         self._store = store
@@ -151,7 +151,7 @@ class Opened:
 
 
 class Client(httpx.AsyncClient):
-    """Joins paths to its base as links are joined: an absolute one begins at the root."""
+    """Resolves paths like links: an absolute path starts at the root."""
 
     def build_request(self, method: str, url: httpx.URL | str, **kwargs: Any) -> httpx.Request:
         return super().build_request(method, self.base_url.join(url), **kwargs)
@@ -166,7 +166,7 @@ async def running(kube: Any, store: Any, *, waiting: int = 8) -> AsyncIterator[h
 
 
 def transport(kube: Any, store: Any, *, waiting: int = 8) -> httpx.ASGITransport:
-    """The service, without a network."""
+    """A transport to the service, without a network."""
     service = Service(
         kube,
         Opened(store),  # type: ignore[arg-type]

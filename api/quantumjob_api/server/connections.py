@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import socket
 import ssl
@@ -58,6 +59,7 @@ class Connections:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._open: dict[Address, ClientConnection] = {}
+        """In the order in which they were accepted."""
         metrics.CONNECTIONS.set_function(lambda: sum(each.is_open() for each in self._open.values()))
 
     def make_room(self, now: float) -> bool:
@@ -67,11 +69,8 @@ class Connections:
         self._open = {address: each for address, each in self._open.items() if each.is_open()}
         if len(self._open) < self._limit:
             return True
-        waiting = [
-            (each.waiting_since, address)
-            for address, each in self._open.items()
-            if each.waiting_since is not None and now - each.opened >= MIN_SECONDS
-        ]
+        old = itertools.takewhile(lambda item: now - item[1].opened >= MIN_SECONDS, self._open.items())
+        waiting = [(each.waiting_since, address) for address, each in old if each.waiting_since is not None]
         if not waiting:
             return False
         _, longest = min(waiting)
@@ -80,6 +79,7 @@ class Connections:
         return True
 
     def add(self, address: Address, connection: ClientConnection) -> None:
+        self._open.pop(address, None)  # a closed one of the same address
         self._open[address] = connection
 
     def find(self, address: Address) -> ClientConnection | None:

@@ -1,4 +1,4 @@
-"""What the API server may answer."""
+"""Responses of the API server that are not JSON, or too large."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.kube import quantumjob
 
 
 async def asked(answer: bytes, ask: Any) -> Any:
-    """What comes of a question that has this answer."""
+    """Calls a server that sends this response."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -36,19 +36,19 @@ async def watched(api: CallerClient) -> list[Any]:
 
 
 @pytest.mark.parametrize("ask", [lambda api: api.get("t", "team", "bell"), watched])
-async def test_what_is_no_json_comes_from_no_api_server(ask: Any) -> None:
+async def test_a_response_that_is_no_json_is_an_error(ask: Any) -> None:
     with pytest.raises(ApiProblem) as caught:
         await asked(b"<html>a proxy</html>\n", ask)
     assert caught.value.reason is ApiReason.KUBERNETES_UNAVAILABLE
 
 
-async def test_an_answer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_response_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "RESPONSE_BYTES", 1000)
     with pytest.raises(client.AnswerTooLarge):
         await asked(b"{}" + b" " * 1000, lambda api: api.table("t", "team", {}))
 
 
-async def test_a_large_job_costs_its_waiters_more() -> None:
+async def test_a_waiter_of_a_large_job_costs_more() -> None:
     small, large = quantumjob(), quantumjob()
     large["spec"]["program"]["pubs"][0]["circuit"]["inline"] = "x" * client.WAITER_BYTES * 2
     assert (client.waiter_cost(small), client.waiter_cost(large)) == (1, 3)

@@ -1,4 +1,4 @@
-"""From a submission to a QuantumJob."""
+"""The QuantumJob of a submission, and how it is recognized."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def test_the_short_form_is_a_job_of_one_pub() -> None:
     assert (made["apiVersion"], made["kind"]) == (names.API_VERSION, names.KIND)
 
 
-def test_a_spec_is_passed_on_as_it_is() -> None:
-    """Its fields are Kubernetes' to know: a new one needs no change here."""
+def test_a_spec_is_passed_on_unchanged() -> None:
+    """The API server validates it: a new field needs no change here."""
     spec = {"program": {"pubs": [inline("a", TEXT)], "novel": [1, {"x": None}]}, "other": True}
     assert new_job({"spec": spec}).quantumjob["spec"] == spec
 
 
-def test_without_a_name_kubernetes_makes_one_up() -> None:
+def test_without_a_name_kubernetes_generates_one() -> None:
     assert new_job({"circuit": TEXT}).quantumjob["metadata"]["generateName"] == "job-"
 
 
@@ -76,7 +76,7 @@ def test_without_a_name_kubernetes_makes_one_up() -> None:
         b'{"circuit": "!", "format": "QPY", "name": "a"}',
     ],
 )
-def test_what_is_no_submission_is_refused(body: bytes) -> None:
+def test_invalid_submissions_are_rejected(body: bytes) -> None:
     if b"QPY" in body:
         body = body.replace(b'"!"', b'"' + b"!" * (limits.MAX_INLINE_CHARS + 1) + b'"')
     with pytest.raises(ApiProblem) as caught:
@@ -90,7 +90,7 @@ def test_one_of_spec_and_circuit(body: bytes) -> None:
         submission.parse(body)
 
 
-def test_a_refusal_does_not_repeat_what_was_sent() -> None:
+def test_an_error_does_not_repeat_what_was_sent() -> None:
     with pytest.raises(ApiProblem) as caught:
         submission.parse(b'{"circuit": "x", "shots": "secret"}')
     assert "secret" not in str(caught.value.body())
@@ -130,7 +130,7 @@ def test_many_circuits_are_moved_until_the_rest_fits() -> None:
         ),
     )
 )
-def test_any_spec_at_all_is_kubernetes_to_judge(spec: Any) -> None:
+def test_a_spec_of_any_form_is_left_to_the_api_server(spec: Any) -> None:
     sent = submission.SpecSubmission.model_construct(spec={"program": spec}, labels={}, name=None)
     assert submission.new_job(submission.ParsedSubmission(sent, ""), "team", None)
 
@@ -146,19 +146,19 @@ def test_the_same_key_and_body_make_the_same_job() -> None:
 @pytest.mark.parametrize(
     "body", [{"circuit": TEXT, "shots": 6}, {"circuit": TEXT}, {"circuit": TEXT, "shots": 5, "name": "a"}]
 )
-def test_another_body_under_the_same_key_is_known(body: JSON) -> None:
+def test_another_body_with_the_same_key_is_recognized(body: JSON) -> None:
     there, wanted = new_job({"circuit": TEXT, "shots": 5}, "k").quantumjob, new_job(body, "k").quantumjob
     assert idempotency.compare(there, wanted) is SubmissionMatch.OTHER_BODY
 
 
-def test_a_job_of_another_key_or_of_none_is_a_stranger() -> None:
+def test_a_job_of_another_key_or_without_one_is_another_job() -> None:
     wanted = new_job({"circuit": TEXT}, "k").quantumjob
     for there in (new_job({"circuit": TEXT}, "other").quantumjob, new_job({"circuit": TEXT}).quantumjob):
         assert idempotency.compare(there, wanted) is SubmissionMatch.OTHER_KEY
     assert idempotency.compare(wanted, new_job({"circuit": TEXT}).quantumjob) is SubmissionMatch.OTHER_KEY
 
 
-def test_a_key_is_of_its_namespace_and_not_told() -> None:
+def test_a_key_is_per_namespace_and_not_stored() -> None:
     here, there = new_job({"circuit": TEXT}, "secret-key"), new_job({"circuit": TEXT}, "secret-key", "other")
     assert here.quantumjob["metadata"]["name"] != there.quantumjob["metadata"]["name"]
     assert "secret-key" not in json.dumps(here.quantumjob)

@@ -90,7 +90,7 @@ async def test_a_large_circuit_is_uploaded_only_with_the_right_to_create(
 
 
 async def test_a_large_body_is_read_only_with_the_right_to_create(client: httpx.AsyncClient) -> None:
-    """Bodies share a budget of memory; a small one is read before Kubernetes is asked, for that costs a request."""
+    """A small one is read before, because the check costs a request."""
     sent = 0
 
     async def large() -> AsyncIterator[bytes]:
@@ -112,6 +112,6 @@ async def test_a_token_in_the_query_is_rejected_and_not_logged(
     answer = await client.get(f"{JOBS}?access_token=very-secret", headers=ALL)
     assert is_problem(answer, 400, "TokenInQuery")
     await client.get(JOBS, headers=bearer("very-secret"))
-    told = " ".join(str(record.__dict__) for record in caplog.records if record.name.startswith("quantumjob"))
-    assert "400" in told
-    assert "very-secret" not in told
+    logged = " ".join(str(record.__dict__) for record in caplog.records if record.name.startswith("quantumjob"))
+    assert "400" in logged
+    assert "very-secret" not in logged

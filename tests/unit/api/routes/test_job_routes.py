@@ -7,7 +7,9 @@ import json
 from typing import Any
 
 import httpx
+import pytest
 
+from quantumjob_api.kubernetes import watch
 from quantumjob_api.kubernetes.client import AnswerTooLarge
 from support.api import ALL, BODY, JOBS, FakeCallerClient, is_problem
 
@@ -53,10 +55,8 @@ async def test_a_name_that_is_taken(client: httpx.AsyncClient) -> None:
         assert is_problem(answer, 409, "AlreadyExists")
 
 
-async def test_a_job_that_is_deleted_while_it_is_submitted_again_is_created(
-    client: httpx.AsyncClient, kube: FakeCallerClient
-) -> None:
-    """Known by its key a moment ago, and deleted since: made anew, not missed."""
+async def test_a_resubmitted_job_that_was_deleted_is_created(client: httpx.AsyncClient, kube: FakeCallerClient) -> None:
+    """The list by its key is older than the deletion."""
     headers = ALL | {"Idempotency-Key": "k"}
     first = await client.post(JOBS, json=BODY, headers=headers)
     name, table = first.json()["name"], await kube.table("list~team", "team", {})
@@ -92,7 +92,9 @@ async def test_waiting_for_a_finished_job_returns_at_once(client: httpx.AsyncCli
     assert "watch team" not in kube.calls
 
 
-async def test_waiting_for_any_change(client: httpx.AsyncClient, kube: FakeCallerClient) -> None:
+async def test_waiting_for_any_change(
+    client: httpx.AsyncClient, kube: FakeCallerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = await client.post(JOBS, json=BODY | {"name": "bell"}, headers=ALL)
     known = ALL | {"If-None-Match": made.headers["ETag"]}
     waiting = asyncio.create_task(client.get(f"{JOBS}/bell?wait=60", headers=known))
@@ -100,6 +102,8 @@ async def test_waiting_for_any_change(client: httpx.AsyncClient, kube: FakeCalle
         await asyncio.sleep(0)
     await kube.set_status("team", "bell", phase="Running")
     assert (await waiting).json()["phase"] == "Running"
+    until = watch.until
+    monkeypatch.setattr(watch, "until", lambda wanted, found, seconds: until(wanted, found, seconds / 1000))
     unchanged = await client.get(
         f"{JOBS}/bell?wait=1", headers=known | {"If-None-Match": (await waiting).headers["ETag"]}
     )

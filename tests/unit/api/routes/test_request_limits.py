@@ -80,7 +80,7 @@ async def test_a_slow_body_is_rejected(client: httpx.AsyncClient, monkeypatch: p
 
 
 async def test_memory_of_parsed_bodies_is_limited_per_namespace(kube: FakeCallerClient, store: MemoryStore) -> None:
-    """At most one of them at a time in a namespace; and others go on meanwhile."""
+    """One of this size at a time; other requests are served meanwhile."""
     busy = asyncio.Event()
 
     async def held(*_: object) -> None:
@@ -95,7 +95,7 @@ async def test_memory_of_parsed_bodies_is_limited_per_namespace(kube: FakeCaller
         await busy.wait()
         refused = await client.post(JOBS, content=body, headers=typed)
         assert is_problem(refused, 503, "Busy")
-        assert refused.headers["Connection"] == "close", "what is left of a body is not read"
+        assert refused.headers["Connection"] == "close", "the rest of the body is not read"
         assert (await client.get(JOBS, headers=ALL)).status_code == 200
         first.cancel()
 

@@ -18,7 +18,7 @@ from support.memory import MemoryStore
 async def test_concurrent_uploads_of_the_same_bytes_are_one_circuit(
     client: httpx.AsyncClient, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither sees the key when it looks."""
+    """Neither finds the key in the store before it writes."""
 
     async def chunks(last: bytes) -> AsyncIterator[bytes]:
         for chunk in (b"abc", b"def", last):
@@ -47,18 +47,18 @@ async def test_partial_results_and_no_result(
     await kube.set_status(
         "team",
         "bell",
-        conditions=[{"type": "Failed", "status": "True", "reason": "InvalidSpec", "message": "Mend it."}],
+        conditions=[{"type": "Failed", "status": "True", "reason": "InvalidSpec", "message": "Use OpenQASM 3."}],
     )
     gone = await client.get(f"{JOBS}/bell/result", headers=ALL)
     assert is_problem(gone, 404, "NoResult")
-    assert "Mend it." in gone.json()["detail"]
+    assert "Use OpenQASM 3." in gone.json()["detail"]
     assert keys.prefix(of) in next(iter(store.pending.objects))
 
 
 async def test_partial_results_of_each_shard(
     client: httpx.AsyncClient, kube: FakeCallerClient, store: MemoryStore
 ) -> None:
-    """One has ended, one is on its way, one has nothing yet, and one holds what is no segment."""
+    """One is complete, one partial, one empty, and one has an object that is no segment."""
     made = (await client.post(JOBS, json=BODY | {"name": "split"}, headers=ALL)).json()
     kube.objects["team", "split"]["spec"] |= {"parallelism": 4}
     kube.objects["team", "split"]["spec"]["program"]["pubs"] *= 9
@@ -70,13 +70,13 @@ async def test_partial_results_of_each_shard(
     store.pending.put_once(keys.segment(Shard(of, 1), keys.segment_name(0)), b"{")
     write_shard(store.pending, Shard(of, 4), [[result(8)]])  # type: ignore[arg-type]
     partial = (await client.get(f"{JOBS}/split/partial", headers=ALL)).json()
-    assert [pub["index"] for pub in partial["pubs"]] == [0, 4, 3, 7], "of what is no shard of it, nothing"
+    assert [pub["index"] for pub in partial["pubs"]] == [0, 4, 3, 7], "nothing of shards that it does not have"
 
 
 async def test_a_segment_above_the_limit_is_not_read(
     client: httpx.AsyncClient, kube: FakeCallerClient, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker's URL takes any size."""
+    """A worker's presigned URL has no limit of size."""
     made = (await client.post(JOBS, json=BODY | {"name": "bell"}, headers=ALL)).json()
     of = Owner("team", made["uid"])
     write_job(store.pending, of, [[result(0)]], last=False)  # type: ignore[arg-type]

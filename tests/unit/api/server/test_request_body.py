@@ -41,7 +41,7 @@ async def test_the_last_chunk_comes_after_the_sha256_is_compared() -> None:
 
 @pytest.mark.parametrize("read", range(4))
 async def test_a_second_reader_continues_where_the_first_one_stopped(read: int) -> None:
-    """And it is the whole body's sha256, whichever chunk that was."""
+    """The sha256 is that of the whole body."""
     given = body(9, b"abc", b"def", b"ghi")
     reading = given.checked("")
     for _ in range(read):
@@ -70,11 +70,11 @@ def test_estimated_size_of_parsed_json(text: bytes, expected: int) -> None:
     assert request_body.parsed_size(text) == expected
 
 
-@pytest.mark.parametrize("text", [b'"' + b"x" * (4 << 20) + b'"', b'"' + rb"\"" * (2 << 20) + b'"', b'"",' * (1 << 20)])
+@pytest.mark.parametrize("text", [b'"' + b"x" * (1 << 20) + b'"', b'"' + rb"\"" * (1 << 19) + b'"', b'"",' * (1 << 18)])
 def test_the_estimate_needs_little_memory(text: bytes) -> None:
     tracemalloc.start()
     try:
         request_body.parsed_size(text)
-        assert tracemalloc.get_traced_memory()[1] < 128 << 20
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
     finally:
         tracemalloc.stop()

@@ -1,4 +1,4 @@
-"""Answers with results: what of them is in memory, and for how long."""
+"""Responses with results: what they keep in memory, and how long."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAMES = (b"1", b"2", b"3")
 
 
 class Source:
-    """Pubs, and which of them were asked for."""
+    """Pubs, and a list of those that were read."""
 
     def __init__(self, sizes: list[int]) -> None:
         self.asked: list[bytes] = []
@@ -39,7 +39,7 @@ class Source:
 
 @pytest.fixture
 def service() -> Service:
-    """With room for two answers of LARGE, one of each namespace."""
+    """With memory for two results of LARGE, one per namespace."""
     reading, few = NamespaceQuota(2 * BATCH_BYTES, BATCH_BYTES), NamespaceQuota(1, 1)
     return Service(
         None, None, BodyBudget(NamespaceQuota(1, 1)), few, reading, asyncio.Semaphore(1), asyncio.Semaphore(1), few
@@ -51,7 +51,7 @@ async def answered(service: Service, namespace: str, source: Source) -> Any:
 
 
 async def sent(answer: Any, *, until: int = 1000) -> bytes:
-    """What is sent; the client is gone after so many messages."""
+    """The bytes that are sent until the client disconnects, after this many messages."""
     told: list[Message] = []
     count = itertools.count(1)
 
@@ -64,7 +64,7 @@ async def sent(answer: Any, *, until: int = 1000) -> bytes:
     return b"".join(message.get("body", b"") for message in told)
 
 
-async def test_a_small_one_is_read_whole_before_it_is_sent(service: Service) -> None:
+async def test_a_small_result_is_read_before_it_is_sent(service: Service) -> None:
     source = Source(SMALL)
     answer = await answered(service, "team", source)
     assert source.asked == [*NAMES]
@@ -74,13 +74,13 @@ async def test_a_small_one_is_read_whole_before_it_is_sent(service: Service) -> 
 
 
 @pytest.mark.parametrize("until", [1000, 2, 1])
-async def test_a_large_one_has_its_room_until_it_is_sent_or_its_reader_gone(service: Service, until: int) -> None:
+async def test_a_large_result_keeps_its_quota_until_its_end(service: Service, until: int) -> None:
     first, second, other = Source(LARGE), Source(LARGE), Source(LARGE)
     answer = await answered(service, "team", first)
     assert first.asked == [NAMES[0]]
     with pytest.raises(ApiProblem) as caught:
         await answered(service, "team", second)
-    assert (caught.value.status, second.asked) == (503, []), "nothing of it is read"
+    assert (caught.value.status, second.asked) == (503, []), "no pub is read"
     theirs = await answered(service, "theirs", other)
     if until == 1000:
         assert await sent(answer) == b'{"name":"bell","pubs":[1,2,3]}'
@@ -90,7 +90,7 @@ async def test_a_large_one_has_its_room_until_it_is_sent_or_its_reader_gone(serv
     assert await sent(await answered(service, "team", second)) == await sent(theirs)
 
 
-async def test_what_cannot_be_read_gives_its_room_back(service: Service) -> None:
+async def test_a_result_that_cannot_be_read_returns_its_quota(service: Service) -> None:
     async def broken() -> AsyncIterator[list[bytes]]:
         raise not_verified()
         yield []
@@ -101,7 +101,7 @@ async def test_what_cannot_be_read_gives_its_room_back(service: Service) -> None
         pass
 
 
-def test_whoever_waits_holds_no_circuit() -> None:
+def test_a_waiter_keeps_no_circuit_in_memory() -> None:
     job = quantumjob()
     job["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": "x" * 9999}
     assert job["spec"].pop("program")
