@@ -243,7 +243,7 @@ def carried(view: View) -> JSON:
         found["worker"] = workers[0] if len(workers) == 1 else f"{workers[0]} and {len(workers) - 1} more"
     if attempts := max((assignment.attempts for assignment in view.assignments), default=0):
         found["attempts"] = attempts
-    if begun := [assignment.first for assignment in view.assignments if assignment.first]:
+    if begun := [assignment.first_assigned for assignment in view.assignments if assignment.first_assigned]:
         found["times"] = told.get("times", {}) | {"ordered": clock.rfc3339(min(begun))}
     return found
 

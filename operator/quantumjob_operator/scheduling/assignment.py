@@ -48,15 +48,15 @@ class Assignment:
     not_before: datetime
     attempts: int = 0
     """How often a worker has failed at it."""
-    first: datetime | None = None
+    first_assigned: datetime | None = None
     """When it, or another shard of its job, was given for the first time."""
     pod: Pod | None = None
     """The worker that has it."""
     worker: str = ""
     """Name of the pod that had it last."""
-    given: datetime | None = None
-    heard: datetime | None = None
-    trouble: str = ""
+    assigned_at: datetime | None = None
+    last_heartbeat: datetime | None = None
+    last_failure: str = ""
     """How the last attempt ended, where it failed."""
     ended: bool = False
     """Its worker says that its last segment is stored."""
@@ -65,20 +65,20 @@ class Assignment:
 
     def left(self, now: datetime) -> float:
         """Seconds until the deadline."""
-        return self.deadline - ((now - self.first).total_seconds() if self.first else 0.0)
+        return self.deadline - ((now - self.first_assigned).total_seconds() if self.first_assigned else 0.0)
 
     def is_over(self, now: datetime) -> bool:
         """Whether its worker should have ended by itself."""
-        return self.first is not None and self.left(now) < (-OVERTIME_SECONDS if self.pod else 0.0)
+        return self.first_assigned is not None and self.left(now) < (-OVERTIME_SECONDS if self.pod else 0.0)
 
     def weight(self, now: datetime, lanes: int) -> float:
         """What it is expected to take; nothing where it has waited long enough for the only worker to be long."""
         waited = (now - self.not_before).total_seconds()
         return 0.0 if lanes <= 1 and waited > max(PATIENCE_SECONDS, PATIENCE * self.expected) else self.expected
 
-    def taken(self, now: datetime) -> float:
+    def running_seconds(self, now: datetime) -> float:
         """Seconds since it was given."""
-        return (now - self.given).total_seconds() if self.given else 0.0
+        return (now - self.assigned_at).total_seconds() if self.assigned_at else 0.0
 
 
 def is_silent(heard: datetime | None, now: datetime) -> bool:
@@ -101,14 +101,14 @@ def observe_assignments(
     if len(assignments) == shards and all(assignment.ended for assignment in assignments):  # else one was withdrawn
         return WorkerState("ended", Reason.STORING, "The worker has ended; its results are being verified.")
     trouble = next(
-        (assignment.trouble for assignment in assignments if assignment.trouble and not assignment.ended), ""
+        (assignment.last_failure for assignment in assignments if assignment.last_failure and not assignment.ended), ""
     )
     if not is_carried(assignments):
         if obstacle is not None:
             return obstacle
         if trouble:
             return WorkerState("waiting", Reason.RETRYING, f"{trouble} Another attempt follows.")
-    if given := [assignment.given for assignment in assignments if assignment.given is not None]:
+    if given := [assignment.assigned_at for assignment in assignments if assignment.assigned_at is not None]:
         # Of several shards none is named, nor a moment in which all wait that are not done: each change would be worth
         # a status write.
         message = f"Worker {assignments[0].worker} runs it." if len(assignments) == 1 else "Workers run its shards."

@@ -178,7 +178,7 @@ def new_assignments(quantumjob: JSON, program: Program, since: datetime) -> list
             retries=spec["backoffLimit"],
             not_before=since,
             attempts=status.get("attempts", 0),
-            first=clock.parse(ordered) if ordered else None,
+            first_assigned=clock.parse(ordered) if ordered else None,
         )
         for expected in cost_estimate.seconds(program)
     ]

@@ -36,8 +36,8 @@ class NamespaceQueue:
     """One namespace. Each turn is in one of the three, oldest first."""
 
     waiting: dict[Shard, Assignment] = field(default_factory=dict)
-    given: dict[Shard, Assignment] = field(default_factory=dict)
-    over: dict[Shard, Assignment] = field(default_factory=dict)
+    assigned: dict[Shard, Assignment] = field(default_factory=dict)
+    finished: dict[Shard, Assignment] = field(default_factory=dict)
     """Ended or given up, and not yet told."""
     jobs: dict[Owner, list[Shard]] = field(default_factory=dict)
     """The shards of each job, in the order of their numbers."""
@@ -69,7 +69,11 @@ class Queue:
         namespace_queue = self._by_namespace.get(shard.owner.namespace)
         if namespace_queue is None:
             return None
-        return namespace_queue.waiting.get(shard) or namespace_queue.given.get(shard) or namespace_queue.over.get(shard)
+        return (
+            namespace_queue.waiting.get(shard)
+            or namespace_queue.assigned.get(shard)
+            or namespace_queue.finished.get(shard)
+        )
 
     def assignments(self, owner: Owner) -> list[Assignment]:
         """The turns of all shards of a job; empty where it was not offered."""
@@ -104,7 +108,7 @@ class Queue:
     def _take_out(self, shard: Shard) -> Assignment | None:
         """Out of whichever of the three it is in, and out of its worker's hands."""
         namespace_queue = self.of_namespace(shard.owner.namespace)
-        for assignments in (namespace_queue.waiting, namespace_queue.given, namespace_queue.over):
+        for assignments in (namespace_queue.waiting, namespace_queue.assigned, namespace_queue.finished):
             if (assignment := assignments.pop(shard, None)) is not None:
                 if assignment.pod is not None and self._carries.get(assignment.pod.uid) == shard:
                     del self._carries[assignment.pod.uid]
@@ -135,8 +139,8 @@ class Queue:
         if shard in namespace_queue.waiting:
             self.lay_down(pod)
             self._give(namespace_queue, shard, pod, now)
-        elif (assignment := namespace_queue.given.get(shard)) is not None and assignment.pod == pod:
-            assignment.heard = now
+        elif (assignment := namespace_queue.assigned.get(shard)) is not None and assignment.pod == pod:
+            assignment.last_heartbeat = now
         elif shard.owner not in namespace_queue.jobs:
             self._claims[pod.uid] = (shard, pod, now)
 
@@ -147,11 +151,11 @@ class Queue:
         if shard is None:
             return None
         namespace_queue = self.of_namespace(shard.owner.namespace)
-        assignment = namespace_queue.given.get(shard)
+        assignment = namespace_queue.assigned.get(shard)
         if assignment is None or assignment.pod != pod:
             return None
-        del namespace_queue.given[shard]
-        assignment.pod = assignment.given = assignment.heard = None
+        del namespace_queue.assigned[shard]
+        assignment.pod = assignment.assigned_at = assignment.last_heartbeat = None
         namespace_queue.waiting = {shard: assignment} | namespace_queue.waiting  # it has waited already
         namespace_queue.changed.set()
         return shard
@@ -169,7 +173,7 @@ class Queue:
         if assignment is None:
             return False
         assignment.pod, assignment.ended = None, True
-        self.of_namespace(shard.owner.namespace).over[shard] = assignment
+        self.of_namespace(shard.owner.namespace).finished[shard] = assignment
         return True
 
     def fail(self, shard: Shard, why: Failure, now: datetime, *, final: bool = False) -> None:
@@ -180,7 +184,7 @@ class Queue:
         if assignment.pod is not None:
             self.lay_down(assignment.pod)
         assignment.attempts += 1
-        assignment.trouble = why.message
+        assignment.last_failure = why.message
         assignment.not_before = now + timedelta(seconds=FIRST_RETRY_SECONDS * 2 ** min(assignment.attempts - 1, 5))
         if final:
             self._give_up(shard, why)
@@ -192,16 +196,16 @@ class Queue:
         late: list[Shard] = []
         self._claims = {uid: claim for uid, claim in self._claims.items() if not is_silent(claim[2], now)}
         for namespace_queue in self._by_namespace.values():
-            given = namespace_queue.given.values()
+            given = namespace_queue.assigned.values()
             silent = [
                 assignment.pod
                 for assignment in given
-                if assignment.pod is not None and is_silent(assignment.heard, now)
+                if assignment.pod is not None and is_silent(assignment.last_heartbeat, now)
             ]
             lost = [shard for pod in silent if (shard := self.lay_down(pod)) is not None]
             over = [
                 shard
-                for assignments in (namespace_queue.given, namespace_queue.waiting)
+                for assignments in (namespace_queue.assigned, namespace_queue.waiting)
                 for shard, assignment in assignments.items()
                 if assignment.is_over(now)
             ]
@@ -252,22 +256,23 @@ class Queue:
 
     def _give(self, namespace_queue: NamespaceQueue, shard: Shard, pod: Pod, now: datetime) -> None:
         assignment = namespace_queue.waiting.pop(shard)
-        assignment.pod, assignment.given, assignment.heard = pod, now, now
+        assignment.pod, assignment.assigned_at, assignment.last_heartbeat = pod, now, now
         assignment.worker = pod.name
-        namespace_queue.given[shard] = assignment
+        namespace_queue.assigned[shard] = assignment
         self._carries[pod.uid] = shard
         for each in self.assignments(shard.owner):  # the deadline is the job's
-            each.first = each.first or now
+            each.first_assigned = each.first_assigned or now
 
     def _give_up(self, shard: Shard, failure: Failure) -> None:
         assignment = self._take_out(shard)
         if assignment is not None:
             assignment.pod, assignment.failure = None, failure
-            self.of_namespace(shard.owner.namespace).over[shard] = assignment
+            self.of_namespace(shard.owner.namespace).finished[shard] = assignment
 
 
 def _long(namespace_queue: NamespaceQueue, now: datetime) -> int:
     """How many long orders are being carried out."""
     return sum(
-        policy.is_long(assignment.expected, assignment.taken(now)) for assignment in namespace_queue.given.values()
+        policy.is_long(assignment.expected, assignment.running_seconds(now))
+        for assignment in namespace_queue.assigned.values()
     )

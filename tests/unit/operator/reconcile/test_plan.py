@@ -299,7 +299,7 @@ def shared(of: dict[str, Any] | None = None, **changes: Any) -> View:
     return View(of or accepted(), shared=True, **({"fresh": True} | changes))
 
 
-CARRIED = {"pod": POD, "given": clock.parse(TIME), "heard": NOW, "first": clock.parse(TIME)}
+CARRIED = {"pod": POD, "assigned_at": clock.parse(TIME), "last_heartbeat": NOW, "first_assigned": clock.parse(TIME)}
 CANCEL = {"spec": quantumjob()["spec"] | {"cancel": True}}
 
 
@@ -327,11 +327,11 @@ def test_a_draft_waits_for_the_change_that_it_is_written_with() -> None:
         assert isinstance(step, Write)
         return plan.seconds_to_wait(view, step, now)
 
-    late = assignment(**(CARRIED | {"given": NOW + timedelta(seconds=4.75)}))
+    late = assignment(**(CARRIED | {"assigned_at": NOW + timedelta(seconds=4.75)}))
     assert wait(assignment(), 0.25) == pytest.approx(0.75)
     assert wait(assignment(), 5) == 0
     assert wait(late, 5) == pytest.approx(0.75), "one that has waited for long may run for a moment only"
-    assert wait(assignment(attempts=1, trouble="It fell."), 0) == 0, "what has failed is told at once"
+    assert wait(assignment(attempts=1, last_failure="It fell."), 0) == 0, "what has failed is told at once"
 
 
 def test_a_worker_s_end_is_promoted_whoever_it_was() -> None:
@@ -353,7 +353,7 @@ def test_a_turn_s_progress_says_who_has_it_since_when_and_how_often_it_failed() 
     [
         (shared(accepted(**CANCEL)), "Cancelled"),
         (shared(accepted(**CANCEL), assignments=[assignment()]), "Cancelled"),
-        (shared(accepted(**CANCEL), assignments=[assignment(trouble="It died.")]), "Cancelled"),
+        (shared(accepted(**CANCEL), assignments=[assignment(last_failure="It died.")]), "Cancelled"),
         (
             shared(
                 accepted(**CANCEL), obstacle=WorkerState("waiting", Reason.POD_REFUSED, "x"), assignments=[assignment()]
@@ -364,7 +364,10 @@ def test_a_turn_s_progress_says_who_has_it_since_when_and_how_often_it_failed() 
         (shared(accepted(**CANCEL), assignments=[assignment(ended=True)]), Promote(required=True)),
         (shared(accepted(**CANCEL), assignments=[assignment()], hinted=True), Promote()),
         (
-            shared(accepted(**CANCEL), assignments=[assignment(ended=True, given=NOW, first=NOW), assignment()]),
+            shared(
+                accepted(**CANCEL),
+                assignments=[assignment(ended=True, assigned_at=NOW, first_assigned=NOW), assignment()],
+            ),
             "Cancelled",
         ),
         (shared(accepted(**CANCEL), assignments=[assignment(), assignment(**CARRIED)]), None),

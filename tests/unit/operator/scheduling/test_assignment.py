@@ -36,13 +36,13 @@ def later(seconds: float) -> datetime:
 
 def test_the_deadline_runs_from_the_first_turn() -> None:
     assert assignment().left(later(10_000)) == 600
-    assert assignment(first=NOW).left(later(100)) == 500
+    assert assignment(first_assigned=NOW).left(later(100)) == 500
     assert not assignment().is_over(later(10_000)), "to wait for a worker costs nothing of it"
 
 
 def test_a_worker_has_the_time_to_end_by_itself() -> None:
-    assert assignment(first=NOW).is_over(later(601))
-    carried = assignment(first=NOW, pod=POD, given=NOW, heard=NOW)
+    assert assignment(first_assigned=NOW).is_over(later(601))
+    carried = assignment(first_assigned=NOW, pod=POD, assigned_at=NOW, last_heartbeat=NOW)
     assert not carried.is_over(later(600 + OVERTIME_SECONDS))
     assert carried.is_over(later(601 + OVERTIME_SECONDS))
 
@@ -54,13 +54,13 @@ def test_silence() -> None:
 
 
 def test_how_long_it_takes_counts_from_the_newest_worker() -> None:
-    assert assignment(first=NOW).taken(later(50)) == 0
-    assert assignment(first=NOW, given=later(20)).taken(later(50)) == 30
+    assert assignment(first_assigned=NOW).running_seconds(later(50)) == 0
+    assert assignment(first_assigned=NOW, assigned_at=later(20)).running_seconds(later(50)) == 30
 
 
 OBSTACLE = WorkerState("waiting", Reason.UNSCHEDULABLE, "No node takes the worker: 0/1.")
 DEAD = Failure(Reason.OUT_OF_MEMORY, "Raise it.")
-CARRIED = {"pod": POD, "worker": POD.name, "given": NOW, "heard": NOW, "first": NOW}
+CARRIED = {"pod": POD, "worker": POD.name, "assigned_at": NOW, "last_heartbeat": NOW, "first_assigned": NOW}
 
 
 @pytest.mark.parametrize(
@@ -68,11 +68,11 @@ CARRIED = {"pod": POD, "worker": POD.name, "given": NOW, "heard": NOW, "first": 
     [
         ({}, None, "waiting", Reason.QUEUED, "waits for a worker that its namespace shares"),
         ({}, OBSTACLE, "waiting", Reason.UNSCHEDULABLE, "0/1"),
-        ({"trouble": "It died."}, None, "waiting", Reason.RETRYING, "It died. Another attempt follows."),
-        ({"trouble": "It died."}, OBSTACLE, "waiting", Reason.UNSCHEDULABLE, "0/1"),
+        ({"last_failure": "It died."}, None, "waiting", Reason.RETRYING, "It died. Another attempt follows."),
+        ({"last_failure": "It died."}, OBSTACLE, "waiting", Reason.UNSCHEDULABLE, "0/1"),
         (CARRIED, None, "running", Reason.RUNNING, POD.name),
         (CARRIED, OBSTACLE, "running", Reason.RUNNING, POD.name),
-        (CARRIED | {"trouble": "It died."}, None, "running", Reason.RUNNING, POD.name),
+        (CARRIED | {"last_failure": "It died."}, None, "running", Reason.RUNNING, POD.name),
         ({"ended": True}, OBSTACLE, "ended", Reason.STORING, "verified"),
         (
             {"failure": DEAD},
@@ -101,8 +101,8 @@ def test_since_when_a_worker_runs_it_is_told() -> None:
     assert observe_assignments([assignment(**CARRIED)], None).since == clock.rfc3339(NOW)
 
 
-ENDED = {"ended": True, "given": NOW, "first": NOW, "worker": "before"}
-TROUBLE = {"trouble": "It died.", "first": NOW}
+ENDED = {"ended": True, "assigned_at": NOW, "first_assigned": NOW, "worker": "before"}
+TROUBLE = {"last_failure": "It died.", "first_assigned": NOW}
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ TROUBLE = {"trouble": "It died.", "first": NOW}
         ([ENDED, {}], OBSTACLE, "waiting", Reason.UNSCHEDULABLE, "0/1"),
         ([ENDED, TROUBLE], None, "waiting", Reason.RETRYING, "It died. Another attempt follows."),
         ([{}, TROUBLE], None, "waiting", Reason.RETRYING, "It died. Another attempt follows."),
-        ([ENDED | {"trouble": "It died."}, {}], None, "running", Reason.RUNNING, "its shards"),
+        ([ENDED | {"last_failure": "It died."}, {}], None, "running", Reason.RUNNING, "its shards"),
         ([ENDED, ENDED], OBSTACLE, "ended", Reason.STORING, "verified"),
         ([ENDED, {"failure": DEAD}], OBSTACLE, "failed", Reason.OUT_OF_MEMORY, "Raise it."),
         ([CARRIED, {"failure": DEAD}], None, "running", Reason.RUNNING, "its shards"),
@@ -151,7 +151,7 @@ def test_of_several_shards_a_person_is_told_the_one_thing_that_matters(
 def test_which_worker_has_which_shard_is_no_news() -> None:
     """Each change would be worth a status write."""
     other = Pod("team", "qj-shared-b-x", "pod-shared-b")
-    moved = CARRIED | {"pod": other, "worker": other.name, "given": later(5)}
+    moved = CARRIED | {"pod": other, "worker": other.name, "assigned_at": later(5)}
     told = [
         observe_assignments([assignment(**CARRIED), assignment(**each)], None) for each in (CARRIED, moved, {}, ENDED)
     ]

@@ -292,7 +292,7 @@ async def test_a_worker_that_ends_gives_its_order_back(
     assert assignment is not None
     assert only(owner) in parts.queue.of_namespace("team").waiting
     assert (assignment.attempts, assignment.pod) == (attempts, None), "the same end counts once"
-    assert words in assignment.trouble
+    assert words in assignment.last_failure
     assert owner in await heard(parts)
 
 
@@ -343,12 +343,18 @@ async def test_a_job_that_has_one_of_its_own_already_takes_no_turn() -> None:
 def test_a_new_turn_is_what_the_job_says_and_what_is_known_of_it() -> None:
     of, since = quantumjob(status={}), clock.now()
     (made,) = new_assignments(of, program(OF, 1), since)
-    assert (made.deadline, made.retries, made.not_before, made.attempts, made.first) == (600.0, 3, since, 0, None)
+    assert (made.deadline, made.retries, made.not_before, made.attempts, made.first_assigned) == (
+        600.0,
+        3,
+        since,
+        0,
+        None,
+    )
     assert made.expected > 0
     ordered = clock.now() - timedelta(seconds=100)
     of["status"] = {"attempts": 2, "times": {"ordered": clock.rfc3339(ordered)}}
     (made,) = new_assignments(of, program(OF, 1), since)
-    assert (made.attempts, made.first) == (2, ordered)
+    assert (made.attempts, made.first_assigned) == (2, ordered)
     assert made.left(ordered + timedelta(seconds=100)) == 500
 
 
@@ -362,7 +368,7 @@ async def test_the_clock_alone_brings_on_what_is_due(monkeypatch: pytest.MonkeyP
     parts.queue.take(pod, clock.now())
     assignment = parts.queue.assignment(only(late))
     assert assignment is not None
-    assignment.first, assignment.deadline = clock.now(), 10.0
+    assignment.first_assigned, assignment.deadline = clock.now(), 10.0
     changed = parts.queue.of_namespace("team").changed
     changed.clear()
     time.passes(20)
@@ -370,7 +376,7 @@ async def test_the_clock_alone_brings_on_what_is_due(monkeypatch: pytest.MonkeyP
     await asyncio.wait_for(changed.wait(), 30)
     async with asyncio.timeout(30):
         assert {await parts.controller.work_queue.get() for _ in range(2)} == {silent, late}
-    assert {owner: only(owner) in parts.queue.of_namespace("team").over for owner in (silent, late)} == {
+    assert {owner: only(owner) in parts.queue.of_namespace("team").finished for owner in (silent, late)} == {
         silent: False,
         late: True,
     }
@@ -452,7 +458,7 @@ def test_new_turns_are_one_for_each_shard() -> None:
     assert {
         (assignment.attempts, assignment.retries, assignment.deadline, assignment.not_before) for assignment in made
     } == {(2, 3, 600.0, since)}
-    assert {assignment.first for assignment in made} == {clock.parse("2026-01-02T03:04:05Z")}
+    assert {assignment.first_assigned for assignment in made} == {clock.parse("2026-01-02T03:04:05Z")}
 
 
 async def test_shards_of_a_long_job_are_worth_workers_of_their_own() -> None:

@@ -58,7 +58,7 @@ def found(of: Queue, shard: Shard) -> Assignment:
 
 def where(of: Queue, shard: Shard) -> str:
     namespace_queue = of.of_namespace(shard.owner.namespace)
-    (name,) = [name for name in ("waiting", "given", "over") if shard in getattr(namespace_queue, name)]
+    (name,) = [name for name in ("waiting", "assigned", "finished") if shard in getattr(namespace_queue, name)]
     return name
 
 
@@ -81,7 +81,7 @@ def test_a_second_offer_changes_nothing() -> None:
     made = queue(A)
     made.take(ONE, NOW)
     made.offer(A.owner, [assignment()], NOW)
-    assert where(made, A) == "given"
+    assert where(made, A) == "assigned"
 
 
 def test_a_worker_gets_only_orders_of_its_namespace() -> None:
@@ -95,7 +95,7 @@ def test_a_worker_that_asks_again_gets_what_it_had() -> None:
     made.take(ONE, NOW)
     assert made.take(TWO, NOW) == B
     assert made.take(ONE, NOW) == A, "its own first: the answer with it may have been lost"
-    assert (where(made, A), where(made, B)) == ("given", "given")
+    assert (where(made, A), where(made, B)) == ("assigned", "assigned")
 
 
 def test_a_worker_that_spoke_before_the_offer_has_the_order() -> None:
@@ -166,7 +166,7 @@ def test_a_failed_attempt_is_followed_by_another_after_a_longer_and_longer_time(
     for attempt in range(3):
         assert made.take(ONE, now) == A
         made.fail(A, WHY, now)
-        assert (where(made, A), found(made, A).attempts, found(made, A).trouble) == ("waiting", attempt + 1, "It died.")
+        assert (where(made, A), found(made, A).attempts, found(made, A).last_failure) == ("waiting", attempt + 1, "It died.")
         assert made.take(TWO, now) is None
         waits.append((found(made, A).not_before - now).total_seconds())
         now = found(made, A).not_before
@@ -180,7 +180,7 @@ def test_attempts_are_bounded_by_the_backoff_limit() -> None:
     made.take(ONE, later(60))
     made.fail(A, WHY, later(60))
     failure = found(made, A).failure
-    assert where(made, A) == "over"
+    assert where(made, A) == "finished"
     assert failure is not None
     assert failure.reason == Reason.BACKOFF_LIMIT_EXCEEDED
     assert "It died. No attempt is left (spec.backoffLimit)." in failure.message
@@ -192,7 +192,7 @@ def test_attempts_that_an_earlier_operator_has_counted_count() -> None:
     made = queue(A, retries=1, attempts=1)
     made.take(ONE, NOW)
     made.fail(A, WHY, NOW)
-    assert where(made, A) == "over"
+    assert where(made, A) == "finished"
 
 
 def test_no_attempt_follows_where_it_would_fail_again() -> None:
@@ -239,14 +239,14 @@ def test_a_worker_may_end_by_itself_at_the_deadline() -> None:
         made.hear(ONE, A, later(second))
     assert made.overdue(later(100 + OVERTIME_SECONDS)) == []
     assert made.overdue(later(101 + OVERTIME_SECONDS)) == [A.owner]
-    assert (where(made, A), made.carried_by(ONE.uid)) == ("over", None)
+    assert (where(made, A), made.carried_by(ONE.uid)) == ("finished", None)
 
 
 def test_a_silent_worker_s_order_beyond_its_deadline_is_given_to_nobody() -> None:
     made = queue(A, deadline=10.0)
     made.take(ONE, NOW)
     assert made.overdue(later(12)) == [A.owner]
-    assert (where(made, A), made.take(TWO, later(12))) == ("over", None)
+    assert (where(made, A), made.take(TWO, later(12))) == ("finished", None)
 
 
 def test_what_is_over_is_told_once() -> None:
@@ -260,7 +260,7 @@ def test_after_a_restart_a_worker_is_heard_before_its_order_is_given_again() -> 
     """A new board: the job is offered, not before a pause; its worker says that it has it, or has ended it."""
     made = queue(A, B, not_before=later(4))
     made.hear(ONE, A, later(2))
-    assert (where(made, A), made.carried_by(ONE.uid), found(made, A).pod) == ("given", A, ONE)
+    assert (where(made, A), made.carried_by(ONE.uid), found(made, A).pod) == ("assigned", A, ONE)
     assert made.end(B)
     assert made.take(TWO, later(4)) is None
 
@@ -272,7 +272,7 @@ def test_a_worker_that_nobody_has_offered_to_is_heard_later() -> None:
     assert not made.end(A)
     made.offer(A.owner, [assignment()], NOW)
     made.hear(ONE, A, NOW)
-    assert where(made, A) == "given"
+    assert where(made, A) == "assigned"
 
 
 def test_a_worker_that_speaks_of_another_order_has_no_longer_the_one_before() -> None:
@@ -282,7 +282,7 @@ def test_a_worker_that_speaks_of_another_order_has_no_longer_the_one_before() ->
     made.fail(A, WHY, NOW)
     assert made.take(ONE, NOW) == B
     made.hear(ONE, A, NOW)
-    assert (where(made, A), made.carried_by(ONE.uid)) == ("given", A)
+    assert (where(made, A), made.carried_by(ONE.uid)) == ("assigned", A)
     assert where(made, B) == "waiting"
     assert made.take(TWO, NOW) == B
 
@@ -301,7 +301,7 @@ def test_the_end_is_believed_of_whoever_says_it() -> None:
     made.lay_down(ONE)
     made.take(TWO, NOW)
     assert made.end(A)
-    assert (where(made, A), found(made, A).ended, made.carried_by(TWO.uid)) == ("over", True, None)
+    assert (where(made, A), found(made, A).ended, made.carried_by(TWO.uid)) == ("finished", True, None)
 
 
 def test_a_dropped_order_leaves_nothing() -> None:
@@ -441,7 +441,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.now = NOW
         self.jobs: dict[Owner, int] = {}
         """How many shards each job has that was offered."""
-        self.first: dict[Owner, datetime] = {}
+        self.first_assigned: dict[Owner, datetime] = {}
         """When each of these was given for the first time."""
 
     @property
@@ -451,8 +451,8 @@ class AnyOrder(RuleBasedStateMachine):
     def given_by_now(self) -> None:
         """Whatever a rule has just given began by now."""
         for space in SPACES:
-            for shard in self.queue.of_namespace(space).given:
-                self.first.setdefault(shard.owner, self.now)
+            for shard in self.queue.of_namespace(space).assigned:
+                self.first_assigned.setdefault(shard.owner, self.now)
 
     @rule(
         owner=OWNERS,
@@ -474,10 +474,15 @@ class AnyOrder(RuleBasedStateMachine):
     def drop(self, owner: Owner) -> None:
         self.queue.drop(owner)
         self.jobs.pop(owner, None)
-        self.first.pop(owner, None)
+        self.first_assigned.pop(owner, None)
         assert self.queue.assignments(owner) == []
         namespace_queue = self.queue.of_namespace(owner.namespace)
-        left = [*namespace_queue.waiting, *namespace_queue.given, *namespace_queue.over, *self.queue._carries.values()]
+        left = [
+            *namespace_queue.waiting,
+            *namespace_queue.assigned,
+            *namespace_queue.finished,
+            *self.queue._carries.values(),
+        ]
         assert owner not in {shard.owner for shard in left} | set(namespace_queue.jobs)
 
     @rule(pod=PODS)
@@ -525,19 +530,19 @@ class AnyOrder(RuleBasedStateMachine):
         others = {each: where(self.queue, each) for each in self.offered if each != shard}
         assert self.queue.end(shard) == (shard in self.offered)
         if shard in self.offered:
-            assert (where(self.queue, shard), found(self.queue, shard).ended) == ("over", True)
+            assert (where(self.queue, shard), found(self.queue, shard).ended) == ("finished", True)
         assert {each: where(self.queue, each) for each in others} == others, "one shard's end is no other's"
 
     @precondition(lambda self: self.jobs)
     @rule(data=st.data(), final=st.booleans())
     def fail(self, data: st.DataObject, final: bool) -> None:
         shard = data.draw(st.sampled_from(sorted(self.offered)))
-        if where(self.queue, shard) == "over":
+        if where(self.queue, shard) == "finished":
             return
         before = {each: replace(found(self.queue, each)) for each in self.offered if each != shard}
         self.queue.fail(shard, WHY, self.now, final=final)
         assignment = found(self.queue, shard)
-        assert where(self.queue, shard) == ("over" if final or assignment.attempts > assignment.retries else "waiting")
+        assert where(self.queue, shard) == ("finished" if final or assignment.attempts > assignment.retries else "waiting")
         assert {each: found(self.queue, each) for each in before} == before, "each shard has attempts of its own"
 
     @rule(seconds=st.sampled_from([0.5, 3.0, 9.0, 30.0]))
@@ -551,12 +556,12 @@ class AnyOrder(RuleBasedStateMachine):
         assert set(late) <= set(self.jobs)
         for owner in late:
             shards = [shard for shard in self.offered if shard.owner == owner]
-            assert {where(self.queue, shard) for shard in shards} & {"waiting", "over"}
+            assert {where(self.queue, shard) for shard in shards} & {"waiting", "finished"}
         for shard in self.offered:
             assignment = found(self.queue, shard)
-            if where(self.queue, shard) != "over":
+            if where(self.queue, shard) != "finished":
                 assert not assignment.is_over(self.now)
-                assert not is_silent(assignment.heard, self.now)
+                assert not is_silent(assignment.last_heartbeat, self.now)
 
     @rule(space=st.sampled_from(SPACES), obstacle=OBSTACLES, lanes=st.sampled_from([None, 1, 2]))
     def hinder(self, space: str, obstacle: WorkerState | None, lanes: int | None) -> None:
@@ -581,14 +586,14 @@ class AnyOrder(RuleBasedStateMachine):
         placed = [
             shard
             for namespace_queue in namespace_queues
-            for assignments in (namespace_queue.waiting, namespace_queue.given, namespace_queue.over)
+            for assignments in (namespace_queue.waiting, namespace_queue.assigned, namespace_queue.finished)
             for shard in assignments
         ]
         assert sorted(placed) == sorted(self.offered)
         assert all(
             shard.owner.namespace == space
             for space, namespace_queue in zip(SPACES, namespace_queues, strict=True)
-            for shard in (*namespace_queue.waiting, *namespace_queue.given, *namespace_queue.over)
+            for shard in (*namespace_queue.waiting, *namespace_queue.assigned, *namespace_queue.finished)
         )
 
     @invariant()
@@ -601,27 +606,35 @@ class AnyOrder(RuleBasedStateMachine):
     @invariant()
     def a_job_s_deadline_starts_once_for_all_its_shards(self) -> None:
         for owner in self.jobs:
-            assert {assignment.first for assignment in self.queue.assignments(owner)} == {self.first.get(owner)}
+            assert {assignment.first_assigned for assignment in self.queue.assignments(owner)} == {
+                self.first_assigned.get(owner)
+            }
 
     @invariant()
     def a_turn_says_where_it_is(self) -> None:
         for namespace_queue in map(self.queue.of_namespace, SPACES):
             for assignment in namespace_queue.waiting.values():
-                assert (assignment.pod, assignment.given, assignment.heard, assignment.ended, assignment.failure) == (
+                assert (
+                    assignment.pod,
+                    assignment.assigned_at,
+                    assignment.last_heartbeat,
+                    assignment.ended,
+                    assignment.failure,
+                ) == (
                     None,
                     None,
                     None,
                     False,
                     None,
                 )
-            for assignment in namespace_queue.given.values():
+            for assignment in namespace_queue.assigned.values():
                 assert assignment.pod is not None
-                assert assignment.given is not None
-                assert assignment.first is not None
-                assert assignment.heard is not None
-                assert assignment.first <= assignment.given <= assignment.heard <= self.now
+                assert assignment.assigned_at is not None
+                assert assignment.first_assigned is not None
+                assert assignment.last_heartbeat is not None
+                assert assignment.first_assigned <= assignment.assigned_at <= assignment.last_heartbeat <= self.now
                 assert (assignment.ended, assignment.failure) == (False, None)
-            for assignment in namespace_queue.over.values():
+            for assignment in namespace_queue.finished.values():
                 assert assignment.pod is None
                 assert assignment.ended or assignment.failure is not None
 
@@ -630,10 +643,10 @@ class AnyOrder(RuleBasedStateMachine):
         given = {
             assignment.pod.uid: shard
             for namespace_queue in map(self.queue.of_namespace, SPACES)
-            for shard, assignment in namespace_queue.given.items()
+            for shard, assignment in namespace_queue.assigned.items()
             if assignment.pod is not None
         }
-        assert len(given) == sum(len(self.queue.of_namespace(space).given) for space in SPACES), (
+        assert len(given) == sum(len(self.queue.of_namespace(space).assigned) for space in SPACES), (
             "one order for each worker"
         )
         assert self.queue._carries == given
