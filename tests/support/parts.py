@@ -41,11 +41,11 @@ class Parts:
     """One operator. With a `linger` of 0 every job gets a dedicated worker."""
 
     def __init__(
-        self, kube: FakeKube, store: MemoryStore | None = None, *, linger: float = LINGER, lanes: int = 4
+        self, kube: FakeKube, store: MemoryStore | None = None, *, linger: float = LINGER, max_workers: int = 4
     ) -> None:
         self.kube, self.store = kube, store or MemoryStore()
         self.ready = True
-        self.queue = Queue(lanes)
+        self.queue = Queue(max_workers)
         cache, work_queue = Cache(), WorkQueue[Owner](lane=lambda owner: owner.namespace)
         self.autoscaler = Autoscaler(
             kube,  # type: ignore[arg-type]
@@ -73,11 +73,11 @@ class Parts:
         """Delivers every stored object as a watch event."""
         for kind in (QUANTUMJOBS, JOBS, PODS):
             for item in self.kube.of_kind(kind):
-                self.router.of(kind)(item, False)
+                self.router.handler_of(kind)(item, False)
 
     def restarted(self) -> Parts:
         """Returns another operator over the same API server and store."""
-        return Parts(self.kube, self.store, linger=self.autoscaler.linger_seconds, lanes=self.queue.lanes)
+        return Parts(self.kube, self.store, linger=self.autoscaler.linger_seconds, max_workers=self.queue.max_workers)
 
     async def reconcile(self, owner: Owner = OF) -> JSON:
         """Runs one pass of the controller; returns the status."""

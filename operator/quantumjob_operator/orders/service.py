@@ -76,7 +76,7 @@ class OrderService:
             if said.leaving or said.ended:
                 raise NoMoreOrders
             return await self._dedicated_order(who)
-        self.autoscaler.pool.hear(who, clock.now())
+        self.autoscaler.pool.record_heartbeat(who, clock.now())
         if said.leaving or self.autoscaler.pool.is_leaving(who):  # that the answer was lost changes nothing
             self._let_go(who)
         return await self._shared_order(who)
@@ -87,7 +87,7 @@ class OrderService:
         owner, queue = shard.owner, self.autoscaler.queue
         metrics.ORDERS_ENDED.labels(said.code if said.code in CODES else "other").inc()
         metrics.PUBS_COMPUTED.inc(min(max(said.computed, 0), limits.MAX_LISTED_PUBS))
-        carried = isinstance(who, Pod) and queue.carried_by(who.uid) == shard
+        carried = isinstance(who, Pod) and queue.shard_of(who.uid) == shard
         if said.code == Exit.DONE:
             if carried or isinstance(who, Shard):
                 self._count(shard)
@@ -101,16 +101,16 @@ class OrderService:
                 reason = Reason.WORKER_FAILED if final else Reason.BACKOFF_LIMIT_EXCEEDED
                 queue.fail(shard, Failure(reason, said.message), clock.now(), final=final)
             else:
-                queue.lay_down(who)
+                queue.release(who)
         self.controller.work_queue.add(owner, urgent=True)
 
     def alive(self, who: Identity, uid: str, number: int, said: HeartbeatRequest) -> HeartbeatResponse:
         """A worker carries an order out: it is told whether that is still wanted."""
         shard = self._named(who, uid, number)
         if isinstance(who, Pod):
-            self.autoscaler.pool.hear(who, clock.now())
-            self.autoscaler.queue.hear(who, shard, clock.now())
-        carries = not isinstance(who, Pod) or self.autoscaler.queue.carried_by(who.uid) == shard
+            self.autoscaler.pool.record_heartbeat(who, clock.now())
+            self.autoscaler.queue.record_heartbeat(who, shard, clock.now())
+        carries = not isinstance(who, Pod) or self.autoscaler.queue.shard_of(who.uid) == shard
         if carries and self._is_of(shard):
             self.controller.progress(shard, said.done)
         return HeartbeatResponse(stop=self.autoscaler.ready() and not self._is_wanted(shard.owner))
@@ -119,8 +119,8 @@ class OrderService:
         """URLs of the next segments of an order that this worker has."""
         shard = self._named(who, uid, number)
         if isinstance(who, Pod):
-            self.autoscaler.queue.hear(who, shard, clock.now())
-            if self.autoscaler.queue.carried_by(who.uid) != shard:
+            self.autoscaler.queue.record_heartbeat(who, shard, clock.now())
+            if self.autoscaler.queue.shard_of(who.uid) != shard:
                 raise NotAssigned
         left = self._seconds_left(shard)
         return builder.segment_urls(self.open_store().pending, shard, said.start, left, saves=said.arrays)
@@ -205,7 +205,7 @@ class OrderService:
             found = [] if untouched else await builder.written(store.pending, shard)
         except BaseException:
             if self._asking.get(pod.uid) is asyncio.current_task():  # else a newer question may have it by now
-                queue.lay_down(pod)
+                queue.release(pod)
             raise
         self.controller.work_queue.add(owner)
         if keys.LAST in found:
@@ -220,7 +220,7 @@ class OrderService:
         """A worker leaves: from now on it is not counted. Raises Gone."""
         self.autoscaler.pool.leave(pod)
         self._idle_since.pop(pod.uid, None)
-        self.autoscaler.queue.lay_down(pod)
+        self.autoscaler.queue.release(pod)
         self.autoscaler.look(pod.namespace)
         raise NoMoreOrders
 

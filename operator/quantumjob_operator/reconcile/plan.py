@@ -21,7 +21,7 @@ from quantumjob_operator.model.validation import Rejection, accept, is_unseen
 from quantumjob_operator.model.worker_state import ABSENT, WorkerState, observe
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.scheduling.assignment import ABSENT as NOT_ENQUEUED
-from quantumjob_operator.scheduling.assignment import Assignment, is_carried, observe_assignments
+from quantumjob_operator.scheduling.assignment import Assignment, is_assigned, observe_assignments
 
 JSON = dict[str, Any]
 
@@ -182,7 +182,7 @@ def _cancel(view: View, now: datetime) -> Step | None:
         return None if "deletionTimestamp" in view.job["metadata"] else Delete()
     if view.finishing:
         return None if view.looked else Promote()  # a shared worker may have it
-    if view.shared and is_carried(view.assignments):
+    if view.shared and is_assigned(view.assignments):
         return None  # its workers are told with their next sign of life
     program = accept(view.quantumjob)
     if isinstance(program, Rejection):

@@ -71,10 +71,10 @@ class Assignment:
         """Whether its worker should have ended by itself."""
         return self.first_assigned is not None and self.left(now) < (-OVERTIME_SECONDS if self.pod else 0.0)
 
-    def weight(self, now: datetime, lanes: int) -> float:
+    def weight(self, now: datetime, max_workers: int) -> float:
         """What it is expected to take; nothing where it has waited long enough for the only worker to be long."""
         waited = (now - self.not_before).total_seconds()
-        return 0.0 if lanes <= 1 and waited > max(PATIENCE_SECONDS, PATIENCE * self.expected) else self.expected
+        return 0.0 if max_workers <= 1 and waited > max(PATIENCE_SECONDS, PATIENCE * self.expected) else self.expected
 
     def running_seconds(self, now: datetime) -> float:
         """Seconds since it was given."""
@@ -96,14 +96,14 @@ def observe_assignments(
     if not assignments:
         return ABSENT
     failure = failed(assignments)
-    if failure is not None and not is_carried(assignments):
+    if failure is not None and not is_assigned(assignments):
         return WorkerState("failed", Reason(failure.reason), failure.message)
     if len(assignments) == shards and all(assignment.ended for assignment in assignments):  # else one was withdrawn
         return WorkerState("ended", Reason.STORING, "The worker has ended; its results are being verified.")
     trouble = next(
         (assignment.last_failure for assignment in assignments if assignment.last_failure and not assignment.ended), ""
     )
-    if not is_carried(assignments):
+    if not is_assigned(assignments):
         if obstacle is not None:
             return obstacle
         if trouble:
@@ -121,6 +121,6 @@ def failed(assignments: Sequence[Assignment]) -> Failure | None:
     return next((assignment.failure for assignment in assignments if assignment.failure is not None), None)
 
 
-def is_carried(assignments: Sequence[Assignment]) -> bool:
+def is_assigned(assignments: Sequence[Assignment]) -> bool:
     """Whether a worker has one of a job's shards."""
     return any(assignment.pod is not None for assignment in assignments)

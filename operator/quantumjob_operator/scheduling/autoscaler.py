@@ -70,11 +70,11 @@ class Autoscaler:
     def see(self, pod: JSON, *, gone: bool = False) -> None:
         """A shared worker's pod has changed: where its container has ended, so has the attempt at its order."""
         meta, end = pod["metadata"], terminated(pod)
-        shard = self.queue.carried_by(meta["uid"])
+        shard = self.queue.shard_of(meta["uid"])
         if shard is None or not (gone or end):
             return
         if end is None or is_disrupted(pod) or end["exitCode"] in UNBLAMED:
-            self.queue.lay_down(Pod(meta["namespace"], meta["name"], meta["uid"]))
+            self.queue.release(Pod(meta["namespace"], meta["name"], meta["uid"]))
         else:
             reason = Reason.OUT_OF_MEMORY if is_out_of_memory(end) else Reason.BACKOFF_LIMIT_EXCEEDED
             self.queue.fail(shard, Failure(reason, explain(end)), clock.now())
@@ -94,7 +94,7 @@ class Autoscaler:
             due = loop.time() + TICK_SECONDS
             await asyncio.sleep(TICK_SECONDS)
             if loop.time() - due < TICK_SECONDS:  # else it was this process that heard nobody
-                for owner in self.queue.overdue(clock.now()):
+                for owner in self.queue.expire(clock.now()):
                     self.tell(owner)
             self.queue.prune(keep=self.pool.namespaces())
             for namespace in self.pool.namespaces().union(self.queue.namespaces()):
@@ -112,7 +112,7 @@ class Autoscaler:
             return
         now = clock.now()
         wanted = self.queue.demand(namespace, now)
-        if self.queue.others_starve(namespace, now):
+        if self.queue.others_need_room(namespace, now):
             wanted = min(wanted, 1)
         try:
             for _ in range(wanted - self.pool.present(namespace, now)):
@@ -145,7 +145,7 @@ class Autoscaler:
     def is_needed_elsewhere(self, namespace: str) -> bool:
         """Whether a worker of this namespace should make room for the first one of another."""
         now = clock.now()
-        return self.queue.others_starve(namespace, now) and self.pool.present(namespace, now) > 1
+        return self.queue.others_need_room(namespace, now) and self.pool.present(namespace, now) > 1
 
     def is_outdated(self, pod: Pod) -> bool:
         """Whether a worker is of another image or another setting than one that is started now."""
@@ -155,8 +155,8 @@ class Autoscaler:
     def _hinder(self, namespace: str, obstacle: WorkerState | None) -> None:
         """Where one worker runs, work goes on, and nobody needs to know that there could be more."""
         running = self.pool.running(namespace)
-        lanes = max(1, running) if obstacle else None
-        for owner in self.queue.hinder(namespace, None if running else obstacle, lanes, clock.now()):
+        max_workers = max(1, running) if obstacle else None
+        for owner in self.queue.set_obstacle(namespace, None if running else obstacle, max_workers, clock.now()):
             self.tell(owner)
 
 

@@ -1,6 +1,6 @@
 """Who is next, and how many workers a namespace should have. Pure.
 
-A namespace has at most `lanes` workers. Long jobs may hold all of them but one, which is always there for the short.
+A namespace has at most `max_workers` workers. Long jobs may hold all of them but one, which is always there for the short.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ def is_long(expected: float, taken: float = 0.0) -> bool:
     return max(expected, taken) > SHORT_SECONDS
 
 
-def next_in(waiting: Iterable[float], long_running: int, lanes: int) -> int | None:
+def next_in(waiting: Iterable[float], long_running: int, max_workers: int) -> int | None:
     """The index of the one whose turn it is, of the expected seconds of those that wait, oldest first."""
     first = None
     for index, expected in enumerate(waiting):
-        if not is_long(expected) or long_running < lanes - 1:
+        if not is_long(expected) or long_running < max_workers - 1:
             return index
         first = index if first is None else first
-    return first if lanes <= 1 else None
+    return first if max_workers <= 1 else None
 
 
-def wanted(waiting: Iterable[float], long_running: int, lanes: int) -> int:
+def wanted(waiting: Iterable[float], long_running: int, max_workers: int) -> int:
     """How many workers there should be for those that wait and for the long that run."""
     for_long, short = long_running, 0.0
     for expected in waiting:
@@ -38,6 +38,6 @@ def wanted(waiting: Iterable[float], long_running: int, lanes: int) -> int:
             for_long += 1
         else:
             short += expected
-        if (for_long >= lanes and short > 0) or short > lanes * WORTH_SECONDS:
-            return lanes
-    return min(lanes, min(for_long, max(1, lanes - 1)) + math.ceil(short / WORTH_SECONDS))
+        if (for_long >= max_workers and short > 0) or short > max_workers * WORTH_SECONDS:
+            return max_workers
+    return min(max_workers, min(for_long, max(1, max_workers - 1)) + math.ceil(short / WORTH_SECONDS))

@@ -43,7 +43,7 @@ class NamespaceQueue:
     """The shards of each job, in the order of their numbers."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when somebody may have a turn who had none before; whoever waits for it clears it."""
-    lanes: int | None = None
+    max_workers: int | None = None
     """How many workers can be had, where the cluster gives fewer than allowed."""
     obstacle: WorkerState | None = None
     """What keeps its workers from starting, where none runs."""
@@ -52,14 +52,14 @@ class NamespaceQueue:
 class Queue:
     """The turns of all namespaces. Times are given by the caller, so that a test has no clock to wait for."""
 
-    def __init__(self, lanes: int) -> None:
-        self.lanes = lanes
+    def __init__(self, max_workers: int) -> None:
+        self.max_workers = max_workers
         self._by_namespace: dict[str, NamespaceQueue] = {}
-        self._carries: dict[str, Shard] = {}
+        self._shards_by_pod: dict[str, Shard] = {}
         """What each pod carries out, by the pod's UID."""
         self._claims: dict[str, tuple[Shard, Pod, datetime]] = {}
         """What pods have said that they carry out, and nobody here has offered yet; by the pod's UID."""
-        self._starving: dict[str, datetime] = {}
+        self._unschedulable_since: dict[str, datetime] = {}
         """Since when no node has had room for even the first worker of a namespace."""
 
     def of_namespace(self, namespace: str) -> NamespaceQueue:
@@ -91,7 +91,7 @@ class Queue:
         namespace_queue.changed.set()
         for claimed, pod, heard in list(self._claims.values()):
             if claimed in namespace_queue.waiting and claimed.owner == owner and not is_silent(heard, now):
-                self.hear(pod, claimed, now)
+                self.record_heartbeat(pod, claimed, now)
 
     def drop(self, owner: Owner) -> None:
         """A job is finished or gone."""
@@ -110,44 +110,46 @@ class Queue:
         namespace_queue = self.of_namespace(shard.owner.namespace)
         for assignments in (namespace_queue.waiting, namespace_queue.assigned, namespace_queue.finished):
             if (assignment := assignments.pop(shard, None)) is not None:
-                if assignment.pod is not None and self._carries.get(assignment.pod.uid) == shard:
-                    del self._carries[assignment.pod.uid]
+                if assignment.pod is not None and self._shards_by_pod.get(assignment.pod.uid) == shard:
+                    del self._shards_by_pod[assignment.pod.uid]
                 return assignment
         return None
 
     def take(self, pod: Pod, now: datetime) -> Shard | None:
         """Give a worker the next order. Whatever it had before is no longer in its hands."""
-        self.lay_down(pod)
+        self.release(pod)
         namespace_queue = self.of_namespace(pod.namespace)
         ready = (
             (shard, assignment) for shard, assignment in namespace_queue.waiting.items() if assignment.not_before <= now
         )
         expected, taken = itertools.tee(ready)
-        lanes = self.lanes if namespace_queue.lanes is None else namespace_queue.lanes
+        max_workers = self.max_workers if namespace_queue.max_workers is None else namespace_queue.max_workers
         index = policy.next_in(
-            (assignment.weight(now, lanes) for _, assignment in expected), _long(namespace_queue, now), lanes
+            (assignment.weight(now, max_workers) for _, assignment in expected),
+            _count_long(namespace_queue, now),
+            max_workers,
         )
         if index is None:
             return None
         shard, _ = next(itertools.islice(taken, index, None))
-        self._give(namespace_queue, shard, pod, now)
+        self._assign(namespace_queue, shard, pod, now)
         return shard
 
-    def hear(self, pod: Pod, shard: Shard, now: datetime) -> None:
+    def record_heartbeat(self, pod: Pod, shard: Shard, now: datetime) -> None:
         """A worker says that it carries this order out: that is where it is."""
         namespace_queue = self.of_namespace(shard.owner.namespace)
         if shard in namespace_queue.waiting:
-            self.lay_down(pod)
-            self._give(namespace_queue, shard, pod, now)
+            self.release(pod)
+            self._assign(namespace_queue, shard, pod, now)
         elif (assignment := namespace_queue.assigned.get(shard)) is not None and assignment.pod == pod:
             assignment.last_heartbeat = now
         elif shard.owner not in namespace_queue.jobs:
             self._claims[pod.uid] = (shard, pod, now)
 
-    def lay_down(self, pod: Pod) -> Shard | None:
+    def release(self, pod: Pod) -> Shard | None:
         """A worker has nothing in its hands: an order that was there, and did not end, waits again. Gives that."""
         self._claims.pop(pod.uid, None)
-        shard = self._carries.pop(pod.uid, None)
+        shard = self._shards_by_pod.pop(pod.uid, None)
         if shard is None:
             return None
         namespace_queue = self.of_namespace(shard.owner.namespace)
@@ -164,8 +166,8 @@ class Queue:
         """Whether a worker says that it carries out what nobody here has offered."""
         return any(claimed.owner == owner and not is_silent(heard, now) for claimed, _, heard in self._claims.values())
 
-    def carried_by(self, pod_uid: str) -> Shard | None:
-        return self._carries.get(pod_uid)
+    def shard_of(self, pod_uid: str) -> Shard | None:
+        return self._shards_by_pod.get(pod_uid)
 
     def end(self, shard: Shard) -> bool:
         """A worker says that its last segment is stored. False where nobody here has this order."""
@@ -182,16 +184,16 @@ class Queue:
         if assignment is None:
             return
         if assignment.pod is not None:
-            self.lay_down(assignment.pod)
+            self.release(assignment.pod)
         assignment.attempts += 1
         assignment.last_failure = why.message
         assignment.not_before = now + timedelta(seconds=FIRST_RETRY_SECONDS * 2 ** min(assignment.attempts - 1, 5))
         if final:
-            self._give_up(shard, why)
+            self._abandon(shard, why)
         elif assignment.attempts > assignment.retries:
-            self._give_up(shard, Failure(why.reason, f"{why.message} No attempt is left (spec.backoffLimit)."))
+            self._abandon(shard, Failure(why.reason, f"{why.message} No attempt is left (spec.backoffLimit)."))
 
-    def overdue(self, now: datetime) -> list[Owner]:
+    def expire(self, now: datetime) -> list[Owner]:
         """Take orders from silent workers, give up those whose deadline is over; gives the jobs of all of these."""
         late: list[Shard] = []
         self._claims = {uid: claim for uid, claim in self._claims.items() if not is_silent(claim[2], now)}
@@ -202,7 +204,7 @@ class Queue:
                 for assignment in given
                 if assignment.pod is not None and is_silent(assignment.last_heartbeat, now)
             ]
-            lost = [shard for pod in silent if (shard := self.lay_down(pod)) is not None]
+            lost = [shard for pod in silent if (shard := self.release(pod)) is not None]
             over = [
                 shard
                 for assignments in (namespace_queue.assigned, namespace_queue.waiting)
@@ -210,7 +212,7 @@ class Queue:
                 if assignment.is_over(now)
             ]
             for shard in over:
-                self._give_up(shard, Failure(Reason.DEADLINE_EXCEEDED, DEADLINE_MESSAGE))
+                self._abandon(shard, Failure(Reason.DEADLINE_EXCEEDED, DEADLINE_MESSAGE))
             late += lost + over
         return list(dict.fromkeys(shard.owner for shard in late))
 
@@ -219,28 +221,30 @@ class Queue:
         namespace_queue = self.of_namespace(namespace)
         return policy.wanted(
             (assignment.expected for assignment in namespace_queue.waiting.values()),
-            _long(namespace_queue, now),
-            self.lanes,
+            _count_long(namespace_queue, now),
+            self.max_workers,
         )
 
-    def hinder(self, namespace: str, obstacle: WorkerState | None, lanes: int | None, now: datetime) -> list[Owner]:
+    def set_obstacle(
+        self, namespace: str, obstacle: WorkerState | None, max_workers: int | None, now: datetime
+    ) -> list[Owner]:
         """Note what keeps a namespace's workers from starting; gives the jobs to which that is news."""
         namespace_queue = self.of_namespace(namespace)
-        namespace_queue.lanes = lanes
+        namespace_queue.max_workers = max_workers
         if obstacle is not None and obstacle.reason is Reason.UNSCHEDULABLE:
-            self._starving.setdefault(namespace, now)
+            self._unschedulable_since.setdefault(namespace, now)
         else:
-            self._starving.pop(namespace, None)
+            self._unschedulable_since.pop(namespace, None)
         if (namespace_queue.obstacle and namespace_queue.obstacle.reason) == (obstacle and obstacle.reason):
             return []  # the words may change each time; they are told once
         namespace_queue.obstacle = obstacle
         return list(dict.fromkeys(shard.owner for shard in namespace_queue.waiting))
 
-    def others_starve(self, namespace: str, now: datetime) -> bool:
+    def others_need_room(self, namespace: str, now: datetime) -> bool:
         """Whether another namespace needs room for its first worker, and may still get it by ours going."""
         return any(
             other != namespace and (now - since).total_seconds() < YIELD_SECONDS and self.of_namespace(other).waiting
-            for other, since in self._starving.items()
+            for other, since in self._unschedulable_since.items()
         )
 
     def prune(self, keep: Container[str]) -> None:
@@ -248,29 +252,29 @@ class Queue:
         for namespace, namespace_queue in list(self._by_namespace.items()):
             if namespace not in keep and not namespace_queue.jobs:
                 del self._by_namespace[namespace]
-                self._starving.pop(namespace, None)
+                self._unschedulable_since.pop(namespace, None)
 
     def namespaces(self) -> list[str]:
         """Those in which somebody waits."""
         return [namespace for namespace, namespace_queue in self._by_namespace.items() if namespace_queue.waiting]
 
-    def _give(self, namespace_queue: NamespaceQueue, shard: Shard, pod: Pod, now: datetime) -> None:
+    def _assign(self, namespace_queue: NamespaceQueue, shard: Shard, pod: Pod, now: datetime) -> None:
         assignment = namespace_queue.waiting.pop(shard)
         assignment.pod, assignment.assigned_at, assignment.last_heartbeat = pod, now, now
         assignment.worker = pod.name
         namespace_queue.assigned[shard] = assignment
-        self._carries[pod.uid] = shard
+        self._shards_by_pod[pod.uid] = shard
         for each in self.assignments(shard.owner):  # the deadline is the job's
             each.first_assigned = each.first_assigned or now
 
-    def _give_up(self, shard: Shard, failure: Failure) -> None:
+    def _abandon(self, shard: Shard, failure: Failure) -> None:
         assignment = self._take_out(shard)
         if assignment is not None:
             assignment.pod, assignment.failure = None, failure
             self.of_namespace(shard.owner.namespace).finished[shard] = assignment
 
 
-def _long(namespace_queue: NamespaceQueue, now: datetime) -> int:
+def _count_long(namespace_queue: NamespaceQueue, now: datetime) -> int:
     """How many long orders are being carried out."""
     return sum(
         policy.is_long(assignment.expected, assignment.running_seconds(now))

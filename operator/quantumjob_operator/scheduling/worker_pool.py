@@ -104,7 +104,7 @@ class WorkerPool:
         if not self._workers[namespace]:
             del self._workers[namespace]
 
-    def hear(self, pod: Pod, now: datetime) -> None:
+    def record_heartbeat(self, pod: Pod, now: datetime) -> None:
         """A worker has spoken."""
         if self.find(*pod):
             self._heard[pod.uid] = now

@@ -165,7 +165,7 @@ async def test_all_workers_but_one_make_room_for_another_namespace_s_first() -> 
             parts.router.job(made, True)
     assert await parts.ask(first) is not None
     parts.autoscaler.offer(uid_of("far", "far"), [Assignment(0.03, 600.0, 3, clock.now())])
-    parts.queue.hinder("far", WorkerState("waiting", Reason.UNSCHEDULABLE, "0/1"), 1, clock.now())
+    parts.queue.set_obstacle("far", WorkerState("waiting", Reason.UNSCHEDULABLE, "0/1"), 1, clock.now())
     with pytest.raises(NoMoreOrders):
         await parts.ask(first, EndedOrder("uid-one", 0))
     order = await parts.ask(second)
@@ -284,10 +284,10 @@ async def test_a_sign_of_life_ends_the_silence(time: Any) -> None:
     await parts.ask(worker)
     time.passes(SILENT_SECONDS)
     assert not parts.alive(worker, "uid-one").stop
-    assert parts.queue.overdue(time.passes(SILENT_SECONDS)) == []
+    assert parts.queue.expire(time.passes(SILENT_SECONDS)) == []
     await parts.order_service.urls(worker, "uid-one", 0, UrlsRequest(16))
-    assert parts.queue.overdue(time.passes(SILENT_SECONDS)) == [], "to ask for URLs is one, too"
-    assert parts.queue.overdue(time.passes(1)) == [uid_of("one")]
+    assert parts.queue.expire(time.passes(SILENT_SECONDS)) == [], "to ask for URLs is one, too"
+    assert parts.queue.expire(time.passes(1)) == [uid_of("one")]
 
 
 async def test_a_cancelled_order_is_stopped_by_its_next_sign_of_life() -> None:
@@ -325,7 +325,7 @@ async def test_a_job_whose_last_segment_is_there_is_promoted_and_not_given(time:
     await parts.ask(worker)
     parts.store_last(uid_of("one"))
     time.passes(SILENT_SECONDS + 1)
-    parts.queue.overdue(time.now)
+    parts.queue.expire(time.now)
     uids = []
     while order := await parts.ask(parts.hire("b")):
         uids.append(order.uid)
@@ -354,7 +354,7 @@ async def test_an_order_that_the_store_keeps_from_being_made_is_not_lost() -> No
     with pytest.raises(StoreUnavailable):
         await parts.ask(worker)
     assert only(uid_of("one")) in parts.queue.of_namespace("team").waiting
-    assert parts.queue.carried_by(worker.uid) is None
+    assert parts.queue.shard_of(worker.uid) is None
     parts.store.pending.down = False
     order = await parts.ask(parts.hire("b"))
     assert order is not None
@@ -508,7 +508,7 @@ async def test_done_from_a_pod_that_does_not_carry_the_order_is_a_hint_only() ->
     await parts.ask(worker)
     parts.order_service.ended(other, EndedOrder("uid-one", 0))
     assignment = turn_of(parts, uid_of("one"))
-    assert (assignment.pod, assignment.ended, parts.queue.carried_by(worker.uid)) == (
+    assert (assignment.pod, assignment.ended, parts.queue.shard_of(worker.uid)) == (
         worker,
         False,
         only(uid_of("one")),
@@ -569,7 +569,7 @@ async def test_a_question_that_is_cancelled_while_its_order_is_made_takes_nothin
     answer.set()
     order = await asyncio.wait_for(second, 30)
     assert order.uid == "uid-one"
-    assert parts.queue.carried_by(worker.uid) == only(uid_of("one"))
+    assert parts.queue.shard_of(worker.uid) == only(uid_of("one"))
     assert turn_of(parts, uid_of("one")).pod == worker, "no other worker gets it, too"
 
 

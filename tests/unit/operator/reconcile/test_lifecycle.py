@@ -241,7 +241,7 @@ async def test_what_is_no_fault_of_the_job_costs_it_nothing(time: Any) -> None:
     worker = parts.hire("silent")
     assert await parts.ask(worker) is not None
     time.passes(SILENT_SECONDS + 1)
-    assert parts.queue.overdue(time.now) == [OF]
+    assert parts.queue.expire(time.now) == [OF]
     worker = parts.hire("deleted")
     assert await parts.ask(worker) is not None
     parts.router.pod(
@@ -293,7 +293,7 @@ async def test_a_job_beyond_its_deadline_keeps_what_is_done(time: Any) -> None:
     for _ in range(700):
         time.passes(1)
         parts.alive(worker, OF.uid)
-        if parts.queue.overdue(time.now):
+        if parts.queue.expire(time.now):
             break
     await parts.reconcile()
     assert (failed(parts)["reason"], parts.status()["progress"]) == (Reason.DEADLINE_EXCEEDED, "1/2")
@@ -636,14 +636,14 @@ async def test_a_restart_under_an_obstacle_writes_nothing(time: Any) -> None:
     """The jobs are told of it already; that they wait, until it is met again, is no news."""
     parts = await accepted()
     obstacle = WorkerState("waiting", Reason.POD_REFUSED, "exceeded quota")
-    parts.queue.hinder("team", obstacle, 0, time.now)
+    parts.queue.set_obstacle("team", obstacle, 0, time.now)
     await parts.told(time)
     assert doing(parts)["reason"] == Reason.POD_REFUSED
     again = parts.restarted()
     again.kube.calls.clear()
     await again.settle()
     other_name = WorkerState("waiting", Reason.POD_REFUSED, "exceeded quota, and this is of another pod")
-    again.queue.hinder("team", other_name, 0, time.now)
+    again.queue.set_obstacle("team", other_name, 0, time.now)
     await again.told(time)
     assert again.writes().count("status") == 0
     assert doing(again)["reason"] == Reason.POD_REFUSED

@@ -299,7 +299,7 @@ def shared(of: dict[str, Any] | None = None, **changes: Any) -> View:
     return View(of or accepted(), shared=True, **({"fresh": True} | changes))
 
 
-CARRIED = {"pod": POD, "assigned_at": clock.parse(TIME), "last_heartbeat": NOW, "first_assigned": clock.parse(TIME)}
+ASSIGNED = {"pod": POD, "assigned_at": clock.parse(TIME), "last_heartbeat": NOW, "first_assigned": clock.parse(TIME)}
 CANCEL = {"spec": quantumjob()["spec"] | {"cancel": True}}
 
 
@@ -327,7 +327,7 @@ def test_a_draft_waits_for_the_change_that_it_is_written_with() -> None:
         assert isinstance(step, Write)
         return plan.seconds_to_wait(view, step, now)
 
-    late = assignment(**(CARRIED | {"assigned_at": NOW + timedelta(seconds=4.75)}))
+    late = assignment(**(ASSIGNED | {"assigned_at": NOW + timedelta(seconds=4.75)}))
     assert wait(assignment(), 0.25) == pytest.approx(0.75)
     assert wait(assignment(), 5) == 0
     assert wait(late, 5) == pytest.approx(0.75), "one that has waited for long may run for a moment only"
@@ -341,7 +341,7 @@ def test_a_worker_s_end_is_promoted_whoever_it_was() -> None:
 
 
 def test_a_turn_s_progress_says_who_has_it_since_when_and_how_often_it_failed() -> None:
-    step = decide(shared(assignments=[assignment(**CARRIED, worker=POD.name, attempts=2)]), NOW)
+    step = decide(shared(assignments=[assignment(**ASSIGNED, worker=POD.name, attempts=2)]), NOW)
     assert isinstance(step, Write)
     assert (step.status["worker"], step.status["attempts"], step.status["phase"]) == (POD.name, 2, "Running")
     assert step.status["times"]["ordered"] == clock.rfc3339(clock.parse(TIME))
@@ -360,7 +360,7 @@ def test_a_turn_s_progress_says_who_has_it_since_when_and_how_often_it_failed() 
             ),
             "Cancelled",
         ),
-        (shared(accepted(**CANCEL), assignments=[assignment(**CARRIED)]), None),
+        (shared(accepted(**CANCEL), assignments=[assignment(**ASSIGNED)]), None),
         (shared(accepted(**CANCEL), assignments=[assignment(ended=True)]), Promote(required=True)),
         (shared(accepted(**CANCEL), assignments=[assignment()], hinted=True), Promote()),
         (
@@ -370,7 +370,7 @@ def test_a_turn_s_progress_says_who_has_it_since_when_and_how_often_it_failed() 
             ),
             "Cancelled",
         ),
-        (shared(accepted(**CANCEL), assignments=[assignment(), assignment(**CARRIED)]), None),
+        (shared(accepted(**CANCEL), assignments=[assignment(), assignment(**ASSIGNED)]), None),
         (View(accepted(**CANCEL)), "Cancelled"),
         (View(accepted(**CANCEL), job(quantumjob())), Delete()),
         (View(accepted(**CANCEL), job(quantumjob()), [pod(quantumjob(), RUNNING)]), Delete()),
@@ -440,11 +440,11 @@ def test_progress_is_what_the_worker_says() -> None:
     of = accepted()
     of["spec"]["program"]["pubs"] *= 16
     of["status"]["progress"] = "0/16"
-    step = decide(shared(of, assignments=[assignment(**CARRIED)], done=3), NOW)
+    step = decide(shared(of, assignments=[assignment(**ASSIGNED)], done=3), NOW)
     assert isinstance(step, Write)
     assert step.status["progress"] == "3/16"
-    again = decide(shared(of | {"status": step.status}, assignments=[assignment(**CARRIED)], done=3), NOW)
+    again = decide(shared(of | {"status": step.status}, assignments=[assignment(**ASSIGNED)], done=3), NOW)
     assert again is None, "the same is told once"
-    more = decide(shared(of | {"status": step.status}, assignments=[assignment(**CARRIED)], done=10**40), NOW)
+    more = decide(shared(of | {"status": step.status}, assignments=[assignment(**ASSIGNED)], done=10**40), NOW)
     assert isinstance(more, Write)
     assert more.status["progress"] == "16/16", "a worker's word must not make a status that the schema refuses"

@@ -138,7 +138,7 @@ async def test_a_worker_that_is_lost_gives_back_its_own_shard_alone(time: Any) -
     time.passes(SILENT_SECONDS)
     parts.alive(first, OF.uid)
     time.passes(1)
-    assert parts.queue.overdue(time.now) == [OF]
+    assert parts.queue.expire(time.now) == [OF]
     assert (turn_of(parts, 0).pod, turn_of(parts, 1).pod, turn_of(parts, 1).attempts) == (first, None, 0)
     again = await parts.ask(parts.hire("c"))
     assert again is not None

@@ -60,7 +60,7 @@ def test_how_long_it_takes_counts_from_the_newest_worker() -> None:
 
 OBSTACLE = WorkerState("waiting", Reason.UNSCHEDULABLE, "No node takes the worker: 0/1.")
 DEAD = Failure(Reason.OUT_OF_MEMORY, "Raise it.")
-CARRIED = {"pod": POD, "worker": POD.name, "assigned_at": NOW, "last_heartbeat": NOW, "first_assigned": NOW}
+ASSIGNED = {"pod": POD, "worker": POD.name, "assigned_at": NOW, "last_heartbeat": NOW, "first_assigned": NOW}
 
 
 @pytest.mark.parametrize(
@@ -70,9 +70,9 @@ CARRIED = {"pod": POD, "worker": POD.name, "assigned_at": NOW, "last_heartbeat":
         ({}, OBSTACLE, "waiting", Reason.UNSCHEDULABLE, "0/1"),
         ({"last_failure": "It died."}, None, "waiting", Reason.RETRYING, "It died. Another attempt follows."),
         ({"last_failure": "It died."}, OBSTACLE, "waiting", Reason.UNSCHEDULABLE, "0/1"),
-        (CARRIED, None, "running", Reason.RUNNING, POD.name),
-        (CARRIED, OBSTACLE, "running", Reason.RUNNING, POD.name),
-        (CARRIED | {"last_failure": "It died."}, None, "running", Reason.RUNNING, POD.name),
+        (ASSIGNED, None, "running", Reason.RUNNING, POD.name),
+        (ASSIGNED, OBSTACLE, "running", Reason.RUNNING, POD.name),
+        (ASSIGNED | {"last_failure": "It died."}, None, "running", Reason.RUNNING, POD.name),
         ({"ended": True}, OBSTACLE, "ended", Reason.STORING, "verified"),
         (
             {"failure": DEAD},
@@ -98,7 +98,7 @@ def test_a_job_without_a_turn_reads_as_one_that_waits() -> None:
 
 
 def test_since_when_a_worker_runs_it_is_told() -> None:
-    assert observe_assignments([assignment(**CARRIED)], None).since == clock.rfc3339(NOW)
+    assert observe_assignments([assignment(**ASSIGNED)], None).since == clock.rfc3339(NOW)
 
 
 ENDED = {"ended": True, "assigned_at": NOW, "first_assigned": NOW, "worker": "before"}
@@ -109,11 +109,11 @@ TROUBLE = {"last_failure": "It died.", "first_assigned": NOW}
     ("shards", "obstacle", "state", "reason", "words"),
     [
         ([{}, {}], None, "waiting", Reason.QUEUED, "waits for a worker"),
-        ([CARRIED, {}], OBSTACLE, "running", Reason.RUNNING, "its shards"),
-        ([{}, CARRIED], OBSTACLE, "running", Reason.RUNNING, "its shards"),
-        ([CARRIED, CARRIED], None, "running", Reason.RUNNING, "its shards"),
-        ([CARRIED, TROUBLE], None, "running", Reason.RUNNING, "its shards"),
-        ([CARRIED, ENDED], None, "running", Reason.RUNNING, "its shards"),
+        ([ASSIGNED, {}], OBSTACLE, "running", Reason.RUNNING, "its shards"),
+        ([{}, ASSIGNED], OBSTACLE, "running", Reason.RUNNING, "its shards"),
+        ([ASSIGNED, ASSIGNED], None, "running", Reason.RUNNING, "its shards"),
+        ([ASSIGNED, TROUBLE], None, "running", Reason.RUNNING, "its shards"),
+        ([ASSIGNED, ENDED], None, "running", Reason.RUNNING, "its shards"),
         ([ENDED, {}], None, "running", Reason.RUNNING, "its shards"),
         ([ENDED, {}], OBSTACLE, "waiting", Reason.UNSCHEDULABLE, "0/1"),
         ([ENDED, TROUBLE], None, "waiting", Reason.RETRYING, "It died. Another attempt follows."),
@@ -121,7 +121,7 @@ TROUBLE = {"last_failure": "It died.", "first_assigned": NOW}
         ([ENDED | {"last_failure": "It died."}, {}], None, "running", Reason.RUNNING, "its shards"),
         ([ENDED, ENDED], OBSTACLE, "ended", Reason.STORING, "verified"),
         ([ENDED, {"failure": DEAD}], OBSTACLE, "failed", Reason.OUT_OF_MEMORY, "Raise it."),
-        ([CARRIED, {"failure": DEAD}], None, "running", Reason.RUNNING, "its shards"),
+        ([ASSIGNED, {"failure": DEAD}], None, "running", Reason.RUNNING, "its shards"),
     ],
     ids=[
         "all wait",
@@ -151,8 +151,8 @@ def test_of_several_shards_a_person_is_told_the_one_thing_that_matters(
 def test_which_worker_has_which_shard_is_no_news() -> None:
     """Each change would be worth a status write."""
     other = Pod("team", "qj-shared-b-x", "pod-shared-b")
-    moved = CARRIED | {"pod": other, "worker": other.name, "assigned_at": later(5)}
+    moved = ASSIGNED | {"pod": other, "worker": other.name, "assigned_at": later(5)}
     told = [
-        observe_assignments([assignment(**CARRIED), assignment(**each)], None) for each in (CARRIED, moved, {}, ENDED)
+        observe_assignments([assignment(**ASSIGNED), assignment(**each)], None) for each in (ASSIGNED, moved, {}, ENDED)
     ]
     assert len(set(told)) == 1

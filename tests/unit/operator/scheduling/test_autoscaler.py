@@ -141,7 +141,7 @@ async def test_none_is_started_before_the_watches_have_told_of_those_that_there_
 
 
 async def test_never_more_than_the_setting_allows() -> None:
-    parts = Parts(FakeKube(), lanes=2)
+    parts = Parts(FakeKube(), max_workers=2)
     wait(parts, 1000, SHORT)
     wait(parts, 1000, LONG, first=1000)
     assert await reconcile(parts) == 2
@@ -244,7 +244,7 @@ async def test_after_a_start_it_is_looked_again_whether_the_worker_has_a_pod() -
 def starving(parts: Parts, namespace: str = "far") -> None:
     """Another namespace's first worker finds no node."""
     wait(parts, 1, SHORT, namespace=namespace)
-    parts.queue.hinder(namespace, WorkerState("waiting", Reason.UNSCHEDULABLE, "0/1"), 1, clock.now())
+    parts.queue.set_obstacle(namespace, WorkerState("waiting", Reason.UNSCHEDULABLE, "0/1"), 1, clock.now())
 
 
 async def test_while_another_namespace_starves_one_worker_must_do() -> None:
@@ -256,7 +256,7 @@ async def test_while_another_namespace_starves_one_worker_must_do() -> None:
     parts.hire("a")
     assert parts.autoscaler.is_needed_elsewhere("team")
     assert not parts.autoscaler.is_needed_elsewhere("far")
-    parts.queue.hinder("far", None, None, clock.now())
+    parts.queue.set_obstacle("far", None, None, clock.now())
     assert not parts.autoscaler.is_needed_elsewhere("team")
 
 
@@ -411,7 +411,7 @@ async def test_take_back_spares_a_worker_that_has_spoken(time: Any) -> None:
     spoken, _ = (parts.hire(name, state={"waiting": {"reason": "ContainerCreating"}}) for name in "ab")
     for made in parts.kube.of_kind(JOBS):
         time.now = max(time.now, clock.parse(made["metadata"]["creationTimestamp"]))
-    parts.autoscaler.pool.hear(spoken, clock.now())
+    parts.autoscaler.pool.record_heartbeat(spoken, clock.now())
     time.passes(UNSTARTED_SECONDS + 1)
     await reconcile(parts)
     assert [name for what, name in parts.kube.calls if what == "delete jobs"] == ["qj-shared-b"]

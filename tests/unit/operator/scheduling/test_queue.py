@@ -42,9 +42,9 @@ def assignment(**changes: Any) -> Assignment:
     return Assignment(**({"expected": SHORT, "deadline": 600.0, "retries": 3, "not_before": NOW} | changes))
 
 
-def queue(*shards: Shard, lanes: int = LANES, **changes: Any) -> Queue:
+def queue(*shards: Shard, max_workers: int = LANES, **changes: Any) -> Queue:
     """These jobs wait."""
-    made = Queue(lanes)
+    made = Queue(max_workers)
     for shard in shards:
         made.offer(shard.owner, [assignment(**changes)], NOW)
     return made
@@ -67,7 +67,7 @@ def test_the_oldest_is_given_first_and_nobody_twice() -> None:
     assert made.take(ONE, NOW) == A
     assert made.take(TWO, NOW) == B
     assert made.take(Pod("team", "three", "pod-three"), NOW) is None
-    assert (made.carried_by(ONE.uid), made.carried_by(TWO.uid)) == (A, B)
+    assert (made.shard_of(ONE.uid), made.shard_of(TWO.uid)) == (A, B)
 
 
 def test_an_offer_is_told_to_whoever_waits_for_one() -> None:
@@ -101,15 +101,15 @@ def test_a_worker_that_asks_again_gets_what_it_had() -> None:
 def test_a_worker_that_spoke_before_the_offer_has_the_order() -> None:
     """A restarted operator looks into the store first; meanwhile the worker has said what it carries out."""
     made = Queue(4)
-    made.hear(ONE, A, NOW)
+    made.record_heartbeat(ONE, A, NOW)
     made.offer(A.owner, [assignment()], later(3))
-    assert (made.take(TWO, later(3)), made.carried_by(ONE.uid)) == (None, A)
+    assert (made.take(TWO, later(3)), made.shard_of(ONE.uid)) == (None, A)
 
 
 def test_what_a_worker_said_long_ago_is_forgotten() -> None:
     made = Queue(4)
-    made.hear(ONE, A, NOW)
-    made.overdue(later(SILENT_SECONDS + 1))
+    made.record_heartbeat(ONE, A, NOW)
+    made.expire(later(SILENT_SECONDS + 1))
     made.offer(A.owner, [assignment()], later(SILENT_SECONDS + 1))
     assert made.take(TWO, later(SILENT_SECONDS + 1)) == A
 
@@ -123,7 +123,7 @@ def test_an_order_waits_for_its_time() -> None:
 
 
 def test_the_last_lane_is_not_for_the_long() -> None:
-    made = queue(A, B, expected=LONG, lanes=2)
+    made = queue(A, B, expected=LONG, max_workers=2)
     made.offer(C.owner, [assignment()], NOW)
     assert made.take(ONE, NOW) == A
     assert made.take(TWO, NOW) == C
@@ -134,7 +134,7 @@ def test_the_last_lane_is_not_for_the_long() -> None:
 
 
 def test_a_job_that_turns_out_long_counts_as_long() -> None:
-    made = queue(A, lanes=2)
+    made = queue(A, max_workers=2)
     made.take(ONE, NOW)
     made.offer(B.owner, [assignment(expected=LONG)], NOW)
     assert made.take(TWO, later(5)) is None
@@ -142,11 +142,11 @@ def test_a_job_that_turns_out_long_counts_as_long() -> None:
 
 def test_where_the_cluster_gives_fewer_workers_their_number_is_that_of_the_lanes() -> None:
     made = queue(A, B, expected=LONG)
-    made.hinder("team", None, 1, NOW)
+    made.set_obstacle("team", None, 1, NOW)
     assert made.take(ONE, NOW) == A
-    made.hinder("team", None, 2, NOW)
+    made.set_obstacle("team", None, 2, NOW)
     assert made.take(TWO, NOW) is None
-    made.hinder("team", None, None, NOW)
+    made.set_obstacle("team", None, None, NOW)
     assert made.take(TWO, NOW) == B
 
 
@@ -154,10 +154,10 @@ def test_what_is_laid_down_waits_again_and_that_is_told() -> None:
     made = queue(A)
     made.take(ONE, NOW)
     made.of_namespace("team").changed.clear()
-    assert made.lay_down(ONE) == A
+    assert made.release(ONE) == A
     assert made.of_namespace("team").changed.is_set()
     assert (where(made, A), found(made, A).attempts) == ("waiting", 0)
-    assert made.lay_down(ONE) is None
+    assert made.release(ONE) is None
     assert made.take(TWO, NOW) == A
 
 
@@ -166,7 +166,11 @@ def test_a_failed_attempt_is_followed_by_another_after_a_longer_and_longer_time(
     for attempt in range(3):
         assert made.take(ONE, now) == A
         made.fail(A, WHY, now)
-        assert (where(made, A), found(made, A).attempts, found(made, A).last_failure) == ("waiting", attempt + 1, "It died.")
+        assert (where(made, A), found(made, A).attempts, found(made, A).last_failure) == (
+            "waiting",
+            attempt + 1,
+            "It died.",
+        )
         assert made.take(TWO, now) is None
         waits.append((found(made, A).not_before - now).total_seconds())
         now = found(made, A).not_before
@@ -184,7 +188,7 @@ def test_attempts_are_bounded_by_the_backoff_limit() -> None:
     assert failure is not None
     assert failure.reason == Reason.BACKOFF_LIMIT_EXCEEDED
     assert "It died. No attempt is left (spec.backoffLimit)." in failure.message
-    assert made.carried_by(ONE.uid) is None
+    assert made.shard_of(ONE.uid) is None
     assert made.take(ONE, later(1000)) is None
 
 
@@ -205,27 +209,27 @@ def test_no_attempt_follows_where_it_would_fail_again() -> None:
 def test_a_silent_worker_loses_its_order_and_that_costs_no_attempt() -> None:
     made = queue(A)
     made.take(ONE, NOW)
-    assert made.overdue(later(SILENT_SECONDS)) == []
-    assert made.overdue(later(SILENT_SECONDS + 1)) == [A.owner]
+    assert made.expire(later(SILENT_SECONDS)) == []
+    assert made.expire(later(SILENT_SECONDS + 1)) == [A.owner]
     assert (where(made, A), found(made, A).attempts) == ("waiting", 0)
 
 
 def test_a_sign_of_life_ends_the_silence() -> None:
     made = queue(A)
     made.take(ONE, NOW)
-    made.hear(ONE, A, later(SILENT_SECONDS))
-    assert made.overdue(later(SILENT_SECONDS + 1)) == []
-    made.hear(TWO, A, later(2 * SILENT_SECONDS))
-    assert made.overdue(later(2 * SILENT_SECONDS + 1)) == [A.owner], "another's word is none of its worker's"
+    made.record_heartbeat(ONE, A, later(SILENT_SECONDS))
+    assert made.expire(later(SILENT_SECONDS + 1)) == []
+    made.record_heartbeat(TWO, A, later(2 * SILENT_SECONDS))
+    assert made.expire(later(2 * SILENT_SECONDS + 1)) == [A.owner], "another's word is none of its worker's"
 
 
 def test_the_deadline_counts_from_the_first_turn_over_all_attempts() -> None:
     made = queue(A, deadline=100.0)
-    assert made.overdue(later(10_000)) == [], "to wait costs nothing of it"
+    assert made.expire(later(10_000)) == [], "to wait costs nothing of it"
     made.take(ONE, NOW)
-    made.lay_down(ONE)
-    assert made.overdue(later(99)) == []
-    assert made.overdue(later(101)) == [A.owner]
+    made.release(ONE)
+    assert made.expire(later(99)) == []
+    assert made.expire(later(101)) == [A.owner]
     failure = found(made, A).failure
     assert failure is not None
     assert failure.reason == Reason.DEADLINE_EXCEEDED
@@ -236,42 +240,42 @@ def test_a_worker_may_end_by_itself_at_the_deadline() -> None:
     made = queue(A, deadline=100.0)
     made.take(ONE, NOW)
     for second in range(0, 110, 2):
-        made.hear(ONE, A, later(second))
-    assert made.overdue(later(100 + OVERTIME_SECONDS)) == []
-    assert made.overdue(later(101 + OVERTIME_SECONDS)) == [A.owner]
-    assert (where(made, A), made.carried_by(ONE.uid)) == ("finished", None)
+        made.record_heartbeat(ONE, A, later(second))
+    assert made.expire(later(100 + OVERTIME_SECONDS)) == []
+    assert made.expire(later(101 + OVERTIME_SECONDS)) == [A.owner]
+    assert (where(made, A), made.shard_of(ONE.uid)) == ("finished", None)
 
 
 def test_a_silent_worker_s_order_beyond_its_deadline_is_given_to_nobody() -> None:
     made = queue(A, deadline=10.0)
     made.take(ONE, NOW)
-    assert made.overdue(later(12)) == [A.owner]
+    assert made.expire(later(12)) == [A.owner]
     assert (where(made, A), made.take(TWO, later(12))) == ("finished", None)
 
 
 def test_what_is_over_is_told_once() -> None:
     made = queue(A, deadline=100.0)
     made.take(ONE, NOW)
-    assert made.overdue(later(1000)) == [A.owner]
-    assert made.overdue(later(1001)) == []
+    assert made.expire(later(1000)) == [A.owner]
+    assert made.expire(later(1001)) == []
 
 
 def test_after_a_restart_a_worker_is_heard_before_its_order_is_given_again() -> None:
     """A new board: the job is offered, not before a pause; its worker says that it has it, or has ended it."""
     made = queue(A, B, not_before=later(4))
-    made.hear(ONE, A, later(2))
-    assert (where(made, A), made.carried_by(ONE.uid), found(made, A).pod) == ("assigned", A, ONE)
+    made.record_heartbeat(ONE, A, later(2))
+    assert (where(made, A), made.shard_of(ONE.uid), found(made, A).pod) == ("assigned", A, ONE)
     assert made.end(B)
     assert made.take(TWO, later(4)) is None
 
 
 def test_a_worker_that_nobody_has_offered_to_is_heard_later() -> None:
     made = Queue(LANES)
-    made.hear(ONE, A, NOW)
+    made.record_heartbeat(ONE, A, NOW)
     assert made.assignment(A) is None
     assert not made.end(A)
     made.offer(A.owner, [assignment()], NOW)
-    made.hear(ONE, A, NOW)
+    made.record_heartbeat(ONE, A, NOW)
     assert where(made, A) == "assigned"
 
 
@@ -281,8 +285,8 @@ def test_a_worker_that_speaks_of_another_order_has_no_longer_the_one_before() ->
     made.take(ONE, NOW)
     made.fail(A, WHY, NOW)
     assert made.take(ONE, NOW) == B
-    made.hear(ONE, A, NOW)
-    assert (where(made, A), made.carried_by(ONE.uid)) == ("assigned", A)
+    made.record_heartbeat(ONE, A, NOW)
+    assert (where(made, A), made.shard_of(ONE.uid)) == ("assigned", A)
     assert where(made, B) == "waiting"
     assert made.take(TWO, NOW) == B
 
@@ -290,18 +294,18 @@ def test_a_worker_that_speaks_of_another_order_has_no_longer_the_one_before() ->
 def test_a_worker_s_word_does_not_take_an_order_from_another() -> None:
     made = queue(A)
     made.take(ONE, NOW)
-    made.hear(TWO, A, NOW)
-    assert (found(made, A).pod, made.carried_by(TWO.uid)) == (ONE, None)
+    made.record_heartbeat(TWO, A, NOW)
+    assert (found(made, A).pod, made.shard_of(TWO.uid)) == (ONE, None)
 
 
 def test_the_end_is_believed_of_whoever_says_it() -> None:
     """A worker that was held for lost may have stored the last segment: the store decides, not who carries it."""
     made = queue(A)
     made.take(ONE, NOW)
-    made.lay_down(ONE)
+    made.release(ONE)
     made.take(TWO, NOW)
     assert made.end(A)
-    assert (where(made, A), found(made, A).ended, made.carried_by(TWO.uid)) == ("finished", True, None)
+    assert (where(made, A), found(made, A).ended, made.shard_of(TWO.uid)) == ("finished", True, None)
 
 
 def test_a_dropped_order_leaves_nothing() -> None:
@@ -309,7 +313,7 @@ def test_a_dropped_order_leaves_nothing() -> None:
     made.take(ONE, NOW)
     made.drop(A.owner)
     made.drop(A.owner)
-    assert (made.assignment(A), made.carried_by(ONE.uid), made.lay_down(ONE)) == (None, None, None)
+    assert (made.assignment(A), made.shard_of(ONE.uid), made.release(ONE)) == (None, None, None)
     made.offer(A.owner, [assignment()], NOW)
     assert where(made, A) == "waiting"
 
@@ -328,23 +332,24 @@ def test_an_obstacle_is_news_once_to_those_that_wait() -> None:
     made = queue(A, B)
     made.take(ONE, NOW)
     refused = WorkerState("waiting", Reason.POD_REFUSED, "exceeded quota")
-    assert made.hinder("team", refused, 1, NOW) == [B.owner]
-    assert made.hinder("team", refused, 1, NOW) == []
-    assert made.hinder("team", None, None, NOW) == [B.owner]
+    assert made.set_obstacle("team", refused, 1, NOW) == [B.owner]
+    assert made.set_obstacle("team", refused, 1, NOW) == []
+    assert made.set_obstacle("team", None, None, NOW) == [B.owner]
 
 
 def test_an_obstacle_whose_words_change_is_news_once() -> None:
     """A scheduler names other nodes each time. Another reason is news."""
     made = queue(A)
     told = [
-        made.hinder("team", WorkerState("waiting", Reason.UNSCHEDULABLE, f"0/{n} nodes"), 1, NOW) for n in range(1, 4)
+        made.set_obstacle("team", WorkerState("waiting", Reason.UNSCHEDULABLE, f"0/{n} nodes"), 1, NOW)
+        for n in range(1, 4)
     ]
     assert told == [[A.owner], [], []]
-    assert made.hinder("team", WorkerState("waiting", Reason.POD_REFUSED, "0/3 nodes"), 1, NOW) == [A.owner]
+    assert made.set_obstacle("team", WorkerState("waiting", Reason.POD_REFUSED, "0/3 nodes"), 1, NOW) == [A.owner]
 
 
 def test_with_one_lane_a_long_order_that_has_waited_is_given() -> None:
-    made = queue(A, lanes=1, expected=LONG)
+    made = queue(A, max_workers=1, expected=LONG)
     others = [only(Owner("team", f"short-{number}")) for number in range(3)]
     for shard in others:
         made.offer(shard.owner, [assignment()], NOW)
@@ -376,11 +381,11 @@ NO_NODE = WorkerState("waiting", Reason.UNSCHEDULABLE, "No node takes the worker
 
 def test_a_namespace_without_a_node_for_its_first_worker_starves_and_the_others_know() -> None:
     made = queue(A, only(Owner("other", "a")))
-    made.hinder("team", NO_NODE, 1, NOW)
-    assert made.others_starve("other", NOW)
-    assert not made.others_starve("team", NOW), "it is itself"
-    made.hinder("team", None, None, NOW)
-    assert not made.others_starve("other", NOW)
+    made.set_obstacle("team", NO_NODE, 1, NOW)
+    assert made.others_need_room("other", NOW)
+    assert not made.others_need_room("team", NOW), "it is itself"
+    made.set_obstacle("team", None, None, NOW)
+    assert not made.others_need_room("other", NOW)
 
 
 def test_the_others_make_room_for_a_while_only() -> None:
@@ -388,30 +393,30 @@ def test_the_others_make_room_for_a_while_only() -> None:
     made = Queue(4)
     made.offer(A.owner, [assignment()], NOW)
     for seconds in (0, YIELD_SECONDS + 1):
-        made.hinder("team", NO_NODE, 1, NOW + timedelta(seconds=seconds))
-    assert made.others_starve("other", NOW + timedelta(seconds=YIELD_SECONDS - 1))
-    assert not made.others_starve("other", NOW + timedelta(seconds=YIELD_SECONDS + 1))
+        made.set_obstacle("team", NO_NODE, 1, NOW + timedelta(seconds=seconds))
+    assert made.others_need_room("other", NOW + timedelta(seconds=YIELD_SECONDS - 1))
+    assert not made.others_need_room("other", NOW + timedelta(seconds=YIELD_SECONDS + 1))
 
 
 def test_another_obstacle_is_nothing_that_others_could_make_room_for() -> None:
     made = queue(A)
-    made.hinder("team", WorkerState("waiting", Reason.POD_REFUSED, "exceeded quota"), 1, NOW)
-    assert not made.others_starve("other", NOW)
+    made.set_obstacle("team", WorkerState("waiting", Reason.POD_REFUSED, "exceeded quota"), 1, NOW)
+    assert not made.others_need_room("other", NOW)
 
 
 def test_where_nobody_waits_any_more_nobody_starves() -> None:
     """Its worker may never find a node: the other namespaces must not do with one worker for ever."""
     made = queue(A)
-    made.hinder("team", NO_NODE, 1, NOW)
+    made.set_obstacle("team", NO_NODE, 1, NOW)
     made.drop(A.owner)
-    assert not made.others_starve("other", NOW)
+    assert not made.others_need_room("other", NOW)
     made.offer(A.owner, [assignment()], NOW)
-    assert made.others_starve("other", NOW)
+    assert made.others_need_room("other", NOW)
 
 
 def test_a_namespace_that_has_nothing_is_forgotten() -> None:
     made = queue(A, only(Owner("other", "a")))
-    made.hinder("team", NO_NODE, 1, NOW)
+    made.set_obstacle("team", NO_NODE, 1, NOW)
     made.prune(keep=set())
     assert sorted(made.namespaces()) == ["other", "team"]
     namespace_queue = made.of_namespace("team")
@@ -420,7 +425,7 @@ def test_a_namespace_that_has_nothing_is_forgotten() -> None:
     assert made.of_namespace("team") is namespace_queue, "a worker may wait at it for an order"
     made.prune(keep=set())
     assert made.of_namespace("team") is not namespace_queue
-    assert not made.others_starve("other", NOW)
+    assert not made.others_need_room("other", NOW)
 
 
 SPACES = ("team", "other")
@@ -481,28 +486,28 @@ class AnyOrder(RuleBasedStateMachine):
             *namespace_queue.waiting,
             *namespace_queue.assigned,
             *namespace_queue.finished,
-            *self.queue._carries.values(),
+            *self.queue._shards_by_pod.values(),
         ]
         assert owner not in {shard.owner for shard in left} | set(namespace_queue.jobs)
 
     @rule(pod=PODS)
     def take(self, pod: Pod) -> None:
         waited = dict(self.queue.of_namespace(pod.namespace).waiting)
-        had = self.queue.carried_by(pod.uid)
+        had = self.queue.shard_of(pod.uid)
         shard = self.queue.take(pod, self.now)
         self.given_by_now()
-        assert self.queue.carried_by(pod.uid) == shard
+        assert self.queue.shard_of(pod.uid) == shard
         if shard is not None:
             assert shard in waited or shard == had
             assert shard.owner.namespace == pod.namespace
             assert found(self.queue, shard).not_before <= self.now
 
     @rule(pod=PODS, uid=st.sampled_from("abc"), number=NUMBERS)
-    def hear(self, pod: Pod, uid: str, number: int) -> None:
+    def record_heartbeat(self, pod: Pod, uid: str, number: int) -> None:
         shard = Shard(Owner(pod.namespace, uid), number)
         before = self.queue.assignment(shard)
         carrier = before.pod if before else None
-        self.queue.hear(pod, shard, self.now)
+        self.queue.record_heartbeat(pod, shard, self.now)
         self.given_by_now()
         if carrier is not None:
             assert found(self.queue, shard).pod == carrier
@@ -512,15 +517,15 @@ class AnyOrder(RuleBasedStateMachine):
         waiting = self.queue.of_namespace(pod.namespace).waiting
         if waiting:
             shard = data.draw(st.sampled_from(list(waiting)))
-            self.queue.hear(pod, shard, self.now)
+            self.queue.record_heartbeat(pod, shard, self.now)
             self.given_by_now()
             assert found(self.queue, shard).pod == pod
 
     @rule(pod=PODS)
-    def lay_down(self, pod: Pod) -> None:
-        had = self.queue.carried_by(pod.uid)
-        assert self.queue.lay_down(pod) == had
-        assert self.queue.carried_by(pod.uid) is None
+    def release(self, pod: Pod) -> None:
+        had = self.queue.shard_of(pod.uid)
+        assert self.queue.release(pod) == had
+        assert self.queue.shard_of(pod.uid) is None
         if had is not None:
             assert where(self.queue, had) == "waiting"
 
@@ -542,7 +547,9 @@ class AnyOrder(RuleBasedStateMachine):
         before = {each: replace(found(self.queue, each)) for each in self.offered if each != shard}
         self.queue.fail(shard, WHY, self.now, final=final)
         assignment = found(self.queue, shard)
-        assert where(self.queue, shard) == ("finished" if final or assignment.attempts > assignment.retries else "waiting")
+        assert where(self.queue, shard) == (
+            "finished" if final or assignment.attempts > assignment.retries else "waiting"
+        )
         assert {each: found(self.queue, each) for each in before} == before, "each shard has attempts of its own"
 
     @rule(seconds=st.sampled_from([0.5, 3.0, 9.0, 30.0]))
@@ -550,8 +557,8 @@ class AnyOrder(RuleBasedStateMachine):
         self.now += timedelta(seconds=seconds)
 
     @rule()
-    def overdue(self) -> None:
-        late = self.queue.overdue(self.now)
+    def expire(self) -> None:
+        late = self.queue.expire(self.now)
         assert len(late) == len(set(late))
         assert set(late) <= set(self.jobs)
         for owner in late:
@@ -563,12 +570,12 @@ class AnyOrder(RuleBasedStateMachine):
                 assert not assignment.is_over(self.now)
                 assert not is_silent(assignment.last_heartbeat, self.now)
 
-    @rule(space=st.sampled_from(SPACES), obstacle=OBSTACLES, lanes=st.sampled_from([None, 1, 2]))
-    def hinder(self, space: str, obstacle: WorkerState | None, lanes: int | None) -> None:
-        news = self.queue.hinder(space, obstacle, lanes, self.now)
+    @rule(space=st.sampled_from(SPACES), obstacle=OBSTACLES, max_workers=st.sampled_from([None, 1, 2]))
+    def set_obstacle(self, space: str, obstacle: WorkerState | None, max_workers: int | None) -> None:
+        news = self.queue.set_obstacle(space, obstacle, max_workers, self.now)
         assert len(news) == len(set(news))
         assert set(news) <= {shard.owner for shard in self.queue.of_namespace(space).waiting}
-        assert self.queue.hinder(space, obstacle, lanes, self.now) == []
+        assert self.queue.set_obstacle(space, obstacle, max_workers, self.now) == []
 
     @rule(keep=st.sets(st.sampled_from(SPACES)))
     def prune(self, keep: set[str]) -> None:
@@ -577,7 +584,7 @@ class AnyOrder(RuleBasedStateMachine):
     @invariant()
     def who_starves_waits(self) -> None:
         for space, another in (SPACES, SPACES[::-1]):
-            if self.queue.others_starve(space, self.now):
+            if self.queue.others_need_room(space, self.now):
                 assert self.queue.of_namespace(another).waiting
 
     @invariant()
@@ -649,14 +656,14 @@ class AnyOrder(RuleBasedStateMachine):
         assert len(given) == sum(len(self.queue.of_namespace(space).assigned) for space in SPACES), (
             "one order for each worker"
         )
-        assert self.queue._carries == given
+        assert self.queue._shards_by_pod == given
 
     @invariant()
     def demand_is_bounded(self) -> None:
         for space in SPACES:
             waiting = bool(self.queue.of_namespace(space).waiting)
             assert waiting == (space in self.queue.namespaces())
-            assert int(waiting) <= self.queue.demand(space, self.now) <= self.queue.lanes
+            assert int(waiting) <= self.queue.demand(space, self.now) <= self.queue.max_workers
 
 
 TestAnyOrder = AnyOrder.TestCase

@@ -238,7 +238,7 @@ def test_a_worker_that_is_not_heard_is_not_counted_and_after_long_is_lost() -> N
     assert made.present("team", after(LOST_SECONDS)) == 0
     assert made.lost("team", after(HOPELESS_SECONDS)) == []
     assert [each["metadata"]["uid"] for each in made.lost("team", after(HOPELESS_SECONDS + 1))] == ["job-shared-a"]
-    made.hear(A, after(HOPELESS_SECONDS))
+    made.record_heartbeat(A, after(HOPELESS_SECONDS))
     assert made.present("team", after(HOPELESS_SECONDS + 1)) == 1, "it is back"
     assert made.lost("team", after(HOPELESS_SECONDS + 1)) == []
 
@@ -258,7 +258,7 @@ def test_a_worker_that_goes_already_is_not_lost_again() -> None:
 def test_take_back_spares_a_worker_that_has_spoken() -> None:
     """It asks before the watch has told that it runs."""
     made = pool(shared_job("a"), shared_job("b"), pods=(shared_pod("a"), shared_pod("b")))
-    made.hear(A, NOW)
+    made.record_heartbeat(A, NOW)
     found = made.unstarted("team", after(UNSTARTED_SECONDS + 1))
     assert [each["metadata"]["uid"] for each in found] == ["job-shared-b"]
     assert made.unstarted("team", after(UNSTARTED_SECONDS)) == []
@@ -275,14 +275,14 @@ def test_a_suspended_job_is_told_as_queued() -> None:
 def test_nothing_is_kept_of_pods_that_are_gone(first: str) -> None:
     made = pool(*map(shared_job, "ab"), pods=(shared_pod("a", RUNNING), shared_pod("b", RUNNING)))
     for name in "ab":
-        made.hear(Pod("team", shared_pod(name)["metadata"]["name"], f"pod-shared-{name}"), NOW)
+        made.record_heartbeat(Pod("team", shared_pod(name)["metadata"]["name"], f"pod-shared-{name}"), NOW)
     made.leave(A)
     made.present("team", NOW)
     for name in "ab":
         drops = [(made.drop_job, (shared_job(name),)), (made.drop_pod, (shared_pod(name), f"job-shared-{name}"))]
         for drop, given in drops if first == "job" else drops[::-1]:
             drop(*given)  # type: ignore[operator]
-    made.hear(A, NOW)
+    made.record_heartbeat(A, NOW)
     made.leave(A)
     for asked in (made.present, made.lost, made.unstarted, made.stuck):
         asked("team", LATE)
