@@ -56,7 +56,7 @@ async def run(settings: Settings) -> None:
     def shared(name: str) -> JSON:
         return build_shared(name, settings.worker_image, settings.orders_url, authority())
 
-    cache, work_queue = Cache(), WorkQueue[Owner](lane=lambda owner: owner.namespace)
+    cache, work_queue = Cache(), WorkQueue[Owner](flow=lambda owner: owner.namespace)
     queue = Queue(settings.workers_max_per_namespace)
     autoscaler = Autoscaler(
         kube, queue, cache.pool, shared, work_queue.add, lambda: resync.synced, settings.workers_linger_seconds

@@ -46,7 +46,7 @@ class Parts:
         self.kube, self.store = kube, store or MemoryStore()
         self.ready = True
         self.queue = Queue(max_workers)
-        cache, work_queue = Cache(), WorkQueue[Owner](lane=lambda owner: owner.namespace)
+        cache, work_queue = Cache(), WorkQueue[Owner](flow=lambda owner: owner.namespace)
         self.autoscaler = Autoscaler(
             kube,  # type: ignore[arg-type]
             self.queue,

@@ -29,10 +29,10 @@ class Report(NamedTuple, Generic[K]):
 class WorkQueue(Generic[K]):
     """Add keys from anywhere in the event loop; take them with `get`, and give each back with `done`."""
 
-    def __init__(self, lane: Callable[[K], Hashable] = lambda _: None) -> None:
-        self._lane = lane
+    def __init__(self, flow: Callable[[K], Hashable] = lambda _: None) -> None:
+        self._flow = flow
         """Whose turn a key takes; keys of one lane come in their order."""
-        self._lanes: OrderedDict[Hashable, tuple[deque[K], deque[K]]] = OrderedDict()
+        self._flows: OrderedDict[Hashable, tuple[deque[K], deque[K]]] = OrderedDict()
         """Urgent keys and the others."""
         self._waiting: dict[K, bool] = {}
         """Whether each is urgent."""
@@ -117,15 +117,15 @@ class WorkQueue(Generic[K]):
         return len(self._waiting.keys() - self._taken)
 
     def _push(self, key: K) -> None:
-        urgent, others = self._lanes.setdefault(self._lane(key), (deque(), deque()))
+        urgent, others = self._flows.setdefault(self._flow(key), (deque(), deque()))
         (urgent if self._waiting[key] else others).append(key)
         self._wake.set()
 
     def _pop(self) -> K | None:
-        if not self._lanes:
+        if not self._flows:
             return None
-        lane, (urgent, others) = self._lanes.popitem(last=False)
+        flow, (urgent, others) = self._flows.popitem(last=False)
         key = (urgent or others).popleft()
         if urgent or others:
-            self._lanes[lane] = (urgent, others)
+            self._flows[flow] = (urgent, others)
         return key

@@ -29,7 +29,7 @@ class Notifier:
     kube: KubernetesClient
     look: Callable[[Owner], None]
     """Have the controller look at a QuantumJob again."""
-    waiting: WorkQueue[Owner] = field(default_factory=lambda: WorkQueue(lane=lambda owner: owner.namespace))
+    waiting: WorkQueue[Owner] = field(default_factory=lambda: WorkQueue(flow=lambda owner: owner.namespace))
     """Those that nobody was told of yet."""
     _due: set[Owner] = field(default_factory=set)
     _said: set[asyncio.Task[None]] = field(default_factory=set)

@@ -45,14 +45,14 @@ async def test_failures_wait_longer_and_longer_until_a_success() -> None:
 
 
 async def test_namespaces_have_their_turn_one_after_the_other() -> None:
-    queue: WorkQueue[str] = WorkQueue(lane=lambda key: key[0])
+    queue: WorkQueue[str] = WorkQueue(flow=lambda key: key[0])
     for key in ("a1", "a2", "a3", "b1", "c1", "b2"):
         queue.add(key)
     assert [await queue.get() for _ in range(6)] == ["a1", "b1", "c1", "a2", "b2", "a3"]
 
 
 async def test_what_is_urgent_goes_first_in_its_lane_and_once() -> None:
-    queue: WorkQueue[str] = WorkQueue(lane=lambda key: key[0])
+    queue: WorkQueue[str] = WorkQueue(flow=lambda key: key[0])
     for key in ("a1", "b1", "b2"):
         queue.add(key)
     queue.add("b2", urgent=True)
@@ -67,7 +67,7 @@ async def test_what_is_urgent_goes_first_in_its_lane_and_once() -> None:
 
 
 async def test_what_becomes_urgent_while_it_is_worked_on_goes_first_in_its_lane_afterwards() -> None:
-    queue: WorkQueue[str] = WorkQueue(lane=lambda key: key[0])
+    queue: WorkQueue[str] = WorkQueue(flow=lambda key: key[0])
     queue.add("a1")
     assert await queue.get() == "a1"
     for key in ("b1", "a2", "a1"):
@@ -83,7 +83,7 @@ async def test_what_becomes_urgent_while_it_is_worked_on_goes_first_in_its_lane_
 
 
 async def test_another_lane_is_served_however_many_urgent_keys_one_has() -> None:
-    queue: WorkQueue[str] = WorkQueue(lane=lambda key: key[0])
+    queue: WorkQueue[str] = WorkQueue(flow=lambda key: key[0])
     for number in range(100):
         queue.add(f"a{number}", urgent=True)
     queue.add("b1")
