@@ -71,7 +71,7 @@ class Cache:
 
     def put_job(self, raw: JSON) -> Concern:
         if worker_pool.is_shared(raw):
-            return self.pool.put_job(trim(raw)) if worker_pool.is_ours(raw) else None
+            return self.pool.put_job(trim(raw)) if worker_pool.is_shared_job(raw) else None
         owner = owner_of_job(raw)
         if owner is not None and is_newer(raw, self._jobs.get(owner)):
             self._jobs[owner] = trim(raw)
@@ -168,4 +168,4 @@ def owner_of_job(raw: JSON) -> Owner | None:
 
 def is_known_kind(raw: JSON) -> bool:
     """Whether a Job would be taken: anyone can put our label on anything."""
-    return worker_pool.is_ours(raw) if worker_pool.is_shared(raw) else owner_of_job(raw) is not None
+    return worker_pool.is_shared_job(raw) if worker_pool.is_shared(raw) else owner_of_job(raw) is not None

@@ -77,7 +77,7 @@ class OrderService:
                 raise NoMoreOrders
             return await self._dedicated_order(who)
         self.autoscaler.pool.record_heartbeat(who, clock.now())
-        if said.leaving or self.autoscaler.pool.is_leaving(who):  # that the answer was lost changes nothing
+        if said.leaving or self.autoscaler.pool.is_draining(who):  # that the answer was lost changes nothing
             self._let_go(who)
         return await self._shared_order(who)
 
@@ -218,7 +218,7 @@ class OrderService:
 
     def _let_go(self, pod: Pod) -> None:
         """A worker leaves: from now on it is not counted. Raises Gone."""
-        self.autoscaler.pool.leave(pod)
+        self.autoscaler.pool.drain(pod)
         self._idle_since.pop(pod.uid, None)
         self.autoscaler.queue.release(pod)
         self.autoscaler.look(pod.namespace)

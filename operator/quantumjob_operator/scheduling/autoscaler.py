@@ -24,7 +24,7 @@ from quantumjob_operator.model.worker_state import WorkerState, explain, is_disr
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.scheduling.assignment import Assignment, Pod
 from quantumjob_operator.scheduling.queue import Queue
-from quantumjob_operator.scheduling.worker_pool import PODLESS_SECONDS, WorkerPool
+from quantumjob_operator.scheduling.worker_pool import NO_POD_SECONDS, WorkerPool
 
 JSON = dict[str, Any]
 logger = logging.getLogger(__name__)
@@ -115,16 +115,16 @@ class Autoscaler:
         if self.queue.others_need_room(namespace, now):
             wanted = min(wanted, 1)
         try:
-            for _ in range(wanted - self.pool.present(namespace, now)):
+            for _ in range(wanted - self.pool.count(namespace, now)):
                 await self._start(namespace)
         except ApiError as error:
             if error.status in {403, 422}:
                 self._hinder(namespace, WorkerState("waiting", Reason.POD_REFUSED, _refused(error)))
             raise
-        self._hinder(namespace, self.pool.stuck(namespace, now))
-        await self._take_back(self.pool.lost(namespace, now))
+        self._hinder(namespace, self.pool.find_obstacle(namespace, now))
+        await self._take_back(self.pool.silent_jobs(namespace, now))
         if not wanted:  # one that has not started by now would stay for ever, or come for nothing
-            await self._take_back(self.pool.unstarted(namespace, now))
+            await self._take_back(self.pool.unstarted_jobs(namespace, now))
 
     async def _take_back(self, jobs: list[JSON]) -> None:
         for job in jobs:
@@ -140,12 +140,12 @@ class Autoscaler:
             self.pool.put_job(created)
             metrics.WORKERS_STARTED.inc()
             logger.info("A shared worker is started", extra={"namespace": namespace, "job": name})
-            self.work_queue.add_after(namespace, PODLESS_SECONDS + TICK_SECONDS)
+            self.work_queue.add_after(namespace, NO_POD_SECONDS + TICK_SECONDS)
 
     def is_needed_elsewhere(self, namespace: str) -> bool:
         """Whether a worker of this namespace should make room for the first one of another."""
         now = clock.now()
-        return self.queue.others_need_room(namespace, now) and self.pool.present(namespace, now) > 1
+        return self.queue.others_need_room(namespace, now) and self.pool.count(namespace, now) > 1
 
     def is_outdated(self, pod: Pod) -> bool:
         """Whether a worker is of another image or another setting than one that is started now."""
@@ -154,7 +154,7 @@ class Autoscaler:
 
     def _hinder(self, namespace: str, obstacle: WorkerState | None) -> None:
         """Where one worker runs, work goes on, and nobody needs to know that there could be more."""
-        running = self.pool.running(namespace)
+        running = self.pool.count_running(namespace)
         max_workers = max(1, running) if obstacle else None
         for owner in self.queue.set_obstacle(namespace, None if running else obstacle, max_workers, clock.now()):
             self.tell(owner)

@@ -26,11 +26,11 @@ from quantumjob_operator.scheduling.assignment import Pod
 
 JSON = dict[str, Any]
 
-PODLESS_SECONDS: Final = 5.0
+NO_POD_SECONDS: Final = 5.0
 """Kubernetes makes a Job's pod within a second; one that has none for so long was refused it."""
-LOST_SECONDS: Final = POLL_SECONDS + 20.0
+SILENT_WORKER_SECONDS: Final = POLL_SECONDS + 20.0
 """A worker speaks at least every POLL_SECONDS; one that does not is not counted, so that another can be started."""
-HOPELESS_SECONDS: Final = 300.0
+DELETE_SILENT_SECONDS: Final = 300.0
 """After so long its Job is deleted."""
 UNSTARTED_SECONDS: Final = 30.0
 """Long enough to pull an image that is near."""
@@ -48,11 +48,11 @@ class PooledWorker:
         """Whether it runs, or will."""
         if self.job is None or has_ended(self.job) or "deletionTimestamp" in self.job["metadata"]:
             return False
-        return not self.pods or not all(_is_over(pod) for pod in self.pods.values())
+        return not self.pods or not all(_has_terminated(pod) for pod in self.pods.values())
 
     @property
     def running(self) -> bool:
-        return self.present and any(running_since(pod) and not _is_over(pod) for pod in self.pods.values())
+        return self.present and any(running_since(pod) and not _has_terminated(pod) for pod in self.pods.values())
 
 
 class WorkerPool:
@@ -61,9 +61,9 @@ class WorkerPool:
     def __init__(self) -> None:
         self._workers: dict[str, dict[str, PooledWorker]] = defaultdict(lambda: defaultdict(PooledWorker))
         """By namespace and the Job's UID."""
-        self._leaving: set[str] = set()
+        self._draining: set[str] = set()
         """UIDs of pods that were told to end, or said that they would."""
-        self._heard: dict[str, datetime] = {}
+        self._last_heartbeat: dict[str, datetime] = {}
         """When each pod was heard last, by its UID."""
 
     def put_job(self, raw: JSON) -> str:
@@ -90,8 +90,8 @@ class WorkerPool:
 
     def drop_pod(self, raw: JSON, job_uid: str) -> str:
         namespace: str = raw["metadata"]["namespace"]
-        self._leaving.discard(raw["metadata"]["uid"])
-        self._heard.pop(raw["metadata"]["uid"], None)
+        self._draining.discard(raw["metadata"]["uid"])
+        self._last_heartbeat.pop(raw["metadata"]["uid"], None)
         if (worker := self._worker(namespace, job_uid)) is not None:
             worker.pods.pop(raw["metadata"]["uid"], None)
             self._forget(namespace, job_uid)
@@ -107,41 +107,43 @@ class WorkerPool:
     def record_heartbeat(self, pod: Pod, now: datetime) -> None:
         """A worker has spoken."""
         if self.find(*pod):
-            self._heard[pod.uid] = now
+            self._last_heartbeat[pod.uid] = now
 
-    def leave(self, pod: Pod) -> None:
+    def drain(self, pod: Pod) -> None:
         """A worker takes no other order: from now on it is not counted."""
         if self.find(*pod):
-            self._leaving.add(pod.uid)
+            self._draining.add(pod.uid)
 
-    def is_leaving(self, pod: Pod) -> bool:
-        return pod.uid in self._leaving
+    def is_draining(self, pod: Pod) -> bool:
+        return pod.uid in self._draining
 
-    def present(self, namespace: str, now: datetime) -> int:
+    def count(self, namespace: str, now: datetime) -> int:
         """How many workers there are or will soon be, without those that leave, or are not heard any more."""
         return sum(
-            worker.present and not (worker.pods and all(map(self._leaving.__contains__, worker.pods)))
+            worker.present and not (worker.pods and all(map(self._draining.__contains__, worker.pods)))
             for worker in self._of(namespace)
-            if self._silence(worker, now) < LOST_SECONDS
+            if self._silent_seconds(worker, now) < SILENT_WORKER_SECONDS
         )
 
-    def lost(self, namespace: str, now: datetime) -> list[JSON]:
+    def silent_jobs(self, namespace: str, now: datetime) -> list[JSON]:
         """Jobs of workers that run, by what Kubernetes says, and have not been heard for long."""
         workers = [worker for worker in self._of(namespace) if worker.present]
-        return [worker.job for worker in workers if worker.job and self._silence(worker, now) > HOPELESS_SECONDS]
+        return [
+            worker.job for worker in workers if worker.job and self._silent_seconds(worker, now) > DELETE_SILENT_SECONDS
+        ]
 
-    def _silence(self, worker: PooledWorker, now: datetime) -> float:
+    def _silent_seconds(self, worker: PooledWorker, now: datetime) -> float:
         """Seconds since a worker that runs was heard, or should have been for the first time."""
         if not worker.running:
             return 0.0
-        heard = [self._heard.setdefault(uid, now) for uid in worker.pods]
+        heard = [self._last_heartbeat.setdefault(uid, now) for uid in worker.pods]
         return (now - max(heard)).total_seconds()
 
     def namespaces(self) -> set[str]:
         """Those that have a worker."""
         return set(self._workers)
 
-    def running(self, namespace: str) -> int:
+    def count_running(self, namespace: str) -> int:
         return sum(worker.running for worker in self._of(namespace))
 
     def find(self, namespace: str, name: str, uid: str) -> Pod | None:
@@ -159,7 +161,7 @@ class WorkerPool:
         job = next((worker.job for worker in self._of(pod.namespace) if pod.uid in worker.pods), None)
         return template_of(job) if job is not None else None
 
-    def stuck(self, namespace: str, now: datetime) -> WorkerState | None:
+    def find_obstacle(self, namespace: str, now: datetime) -> WorkerState | None:
         """What keeps a worker from starting; None where none is kept."""
         for worker in self._of(namespace):
             if not worker.present or worker.running or worker.job is None:
@@ -168,14 +170,14 @@ class WorkerPool:
                 return suspended(worker.job["metadata"]["name"])
             if found := next(filter(None, map(obstacle, worker.pods.values())), None):
                 return found
-            if not worker.pods and _age(worker.job, now) > PODLESS_SECONDS:
-                return WorkerState("waiting", Reason.POD_REFUSED, podless(worker.job["metadata"]["name"]))
+            if not worker.pods and _age(worker.job, now) > NO_POD_SECONDS:
+                return WorkerState("waiting", Reason.POD_REFUSED, no_pod_message(worker.job["metadata"]["name"]))
         return None
 
-    def unstarted(self, namespace: str, now: datetime) -> list[JSON]:
+    def unstarted_jobs(self, namespace: str, now: datetime) -> list[JSON]:
         """Jobs whose worker should run by now, and does not."""
         workers = [worker for worker in self._of(namespace) if worker.present and not worker.running]
-        silent = [worker for worker in workers if not any(map(self._heard.__contains__, worker.pods))]
+        silent = [worker for worker in workers if not any(map(self._last_heartbeat.__contains__, worker.pods))]
         return [worker.job for worker in silent if worker.job and _age(worker.job, now) > UNSTARTED_SECONDS]
 
     def objects(self, plural: str) -> list[JSON]:
@@ -198,13 +200,13 @@ def is_shared(raw: JSON) -> bool:
     return label
 
 
-def is_ours(job: JSON) -> bool:
+def is_shared_job(job: JSON) -> bool:
     """Whether a Job with our label is one that the operator makes: it belongs to nobody and has a name of our form."""
     meta = job["metadata"]
     return meta["name"].startswith(SHARED_PREFIX) and not meta.get("ownerReferences")
 
 
-def podless(name: str) -> str:
+def no_pod_message(name: str) -> str:
     return (
         f"Kubernetes has made no pod for Job {name} of the namespace's shared worker: a quota or a policy refuses it. "
         f"`kubectl describe job {name}` tells which."
@@ -215,6 +217,6 @@ def _age(job: JSON, now: datetime) -> float:
     return (now - clock.parse(job["metadata"]["creationTimestamp"])).total_seconds()
 
 
-def _is_over(pod: JSON) -> bool:
+def _has_terminated(pod: JSON) -> bool:
     """Its container has ended, or it is told to."""
     return terminated(pod) is not None or "deletionTimestamp" in pod["metadata"]

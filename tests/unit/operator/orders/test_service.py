@@ -23,7 +23,7 @@ from quantumjob_operator.orders.service import NoMoreOrders, NotAssigned
 from quantumjob_operator.reconcile.controller import PROGRESS_SECONDS
 from quantumjob_operator.scheduling.assignment import SILENT_SECONDS, Assignment, Pod
 from quantumjob_operator.scheduling.queue import PAUSE_SECONDS
-from quantumjob_operator.scheduling.worker_pool import LOST_SECONDS
+from quantumjob_operator.scheduling.worker_pool import SILENT_WORKER_SECONDS
 from support.jobs import only, result, write_job
 from support.kube import JOBS, QUANTUMJOBS, RUNNING, TIME, FakeKube, another, job, pod
 from support.parts import Parts
@@ -114,7 +114,7 @@ async def test_a_worker_without_an_order_stays_and_is_let_go_when_its_time_is_ov
     parts.autoscaler.linger_seconds = 0.0
     with pytest.raises(NoMoreOrders):
         await parts.ask(worker)
-    assert parts.autoscaler.pool.present("team", clock.now()) == 0, "who is let go is not counted"
+    assert parts.autoscaler.pool.count("team", clock.now()) == 0, "who is let go is not counted"
 
 
 async def test_an_order_begins_the_time_of_waiting_anew(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,9 +188,9 @@ async def test_a_worker_that_leaves_says_how_its_order_ended_and_is_replaced() -
     with pytest.raises(NoMoreOrders):
         await parts.ask(worker, EndedOrder("uid-one", 0), leaving=True)
     assert turn_of(parts, uid_of("one")).ended
-    assert parts.autoscaler.pool.present("team", clock.now()) == len(parts.kube.of_kind(JOBS)) - 1
+    assert parts.autoscaler.pool.count("team", clock.now()) == len(parts.kube.of_kind(JOBS)) - 1
     await parts.autoscaler.reconcile("team")
-    assert parts.autoscaler.pool.present("team", clock.now()) >= 1
+    assert parts.autoscaler.pool.count("team", clock.now()) >= 1
 
 
 async def test_a_worker_that_leaves_in_the_middle_lays_its_order_down() -> None:
@@ -609,7 +609,7 @@ async def test_a_worker_of_another_template_is_let_go() -> None:
     )
     with pytest.raises(NoMoreOrders):
         await parts.ask(old)
-    assert parts.autoscaler.pool.is_leaving(old)
+    assert parts.autoscaler.pool.is_draining(old)
     assert only(uid_of("one")) in parts.queue.of_namespace("team").waiting
     order = await parts.ask(new)
     assert order is not None
@@ -638,12 +638,12 @@ async def test_what_a_worker_says_ends_its_silence_as_one_of_the_crew(time: Any)
     for made in parts.kube.of_kind(JOBS):
         if made["metadata"]["name"] != "qj-shared-a":
             parts.router.job(made, True)
-    assert pool.present("team", time.now) == 1
-    assert pool.present("team", time.passes(LOST_SECONDS)) == 0
+    assert pool.count("team", time.now) == 1
+    assert pool.count("team", time.passes(SILENT_WORKER_SECONDS)) == 0
     await parts.ask(worker)
-    assert pool.present("team", time.passes(LOST_SECONDS - 1)) == 1
+    assert pool.count("team", time.passes(SILENT_WORKER_SECONDS - 1)) == 1
     parts.alive(worker, "uid-one")
-    assert pool.present("team", time.passes(LOST_SECONDS - 1)) == 1
+    assert pool.count("team", time.passes(SILENT_WORKER_SECONDS - 1)) == 1
 
 
 async def test_a_job_is_not_expected_to_end_after_its_deadline(time: Any) -> None:

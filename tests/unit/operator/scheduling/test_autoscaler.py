@@ -19,9 +19,9 @@ from quantumjob_operator.model.worker_state import WorkerState
 from quantumjob_operator.scheduling.assignment import SILENT_SECONDS, Assignment, Pod
 from quantumjob_operator.scheduling.autoscaler import TICK_SECONDS, new_assignments
 from quantumjob_operator.scheduling.worker_pool import (
-    HOPELESS_SECONDS,
-    LOST_SECONDS,
-    PODLESS_SECONDS,
+    DELETE_SILENT_SECONDS,
+    NO_POD_SECONDS,
+    SILENT_WORKER_SECONDS,
     UNSTARTED_SECONDS,
 )
 from support.jobs import only, program
@@ -120,7 +120,7 @@ async def test_those_that_are_there_are_counted() -> None:
 async def test_a_worker_that_leaves_or_has_ended_is_replaced_where_somebody_waits() -> None:
     parts = Parts(FakeKube())
     pod = parts.hire("a")
-    parts.autoscaler.pool.leave(pod)
+    parts.autoscaler.pool.drain(pod)
     assert await reconcile(parts) == 1
     wait(parts, 1, SHORT)
     assert await reconcile(parts) == 2
@@ -221,7 +221,7 @@ async def test_a_job_that_gets_no_pod_is_told(time: Any) -> None:
     owners = wait(parts, 1, SHORT)
     await reconcile(parts)
     await heard(parts)
-    time.passes(PODLESS_SECONDS + 1)
+    time.passes(NO_POD_SECONDS + 1)
     await reconcile(parts)
     obstacle = parts.queue.of_namespace("team").obstacle
     assert obstacle is not None
@@ -391,14 +391,14 @@ async def test_a_silent_worker_is_replaced_and_in_the_end_its_job_deleted(time: 
     parts.hire("a")
     wait(parts, 1, SHORT)
     assert await reconcile(parts) == 1
-    time.passes(LOST_SECONDS - 1)
+    time.passes(SILENT_WORKER_SECONDS - 1)
     assert await reconcile(parts) == 1
     time.passes(1)
     assert await reconcile(parts) == 2, "another is started"
     assert await reconcile(parts) == 2, "one"
     other = next(made for made in parts.kube.of_kind(JOBS) if made["metadata"]["name"] != "qj-shared-a")
     parts.hire(other["metadata"]["name"].removeprefix("qj-shared-"))
-    time.passes(HOPELESS_SECONDS - LOST_SECONDS)
+    time.passes(DELETE_SILENT_SECONDS - SILENT_WORKER_SECONDS)
     await reconcile(parts)
     assert "delete jobs" not in parts.writes()
     time.passes(1)

@@ -13,18 +13,18 @@ from quantumjob_operator import clock
 from quantumjob_operator.cache import Cache
 from quantumjob_operator.scheduling.assignment import Pod
 from quantumjob_operator.scheduling.worker_pool import (
-    HOPELESS_SECONDS,
-    LOST_SECONDS,
-    PODLESS_SECONDS,
+    DELETE_SILENT_SECONDS,
+    NO_POD_SECONDS,
+    SILENT_WORKER_SECONDS,
     UNSTARTED_SECONDS,
     WorkerPool,
-    is_ours,
     is_shared,
+    is_shared_job,
 )
 from support.kube import RUNNING, TIME, job, pod, quantumjob, shared_job, shared_pod, terminated
 
 NOW = clock.parse(TIME)
-LATE = NOW + timedelta(seconds=PODLESS_SECONDS + 1)
+LATE = NOW + timedelta(seconds=NO_POD_SECONDS + 1)
 A = Pod("team", shared_pod()["metadata"]["name"], shared_pod()["metadata"]["uid"])
 
 
@@ -90,11 +90,11 @@ def test_a_drained_worker_s_second_pod_counts() -> None:
 
 def test_who_leaves_is_not_counted_and_still_runs() -> None:
     made = pool(shared_job("a"), shared_job("b"), pods=(shared_pod("a", RUNNING), shared_pod("b", RUNNING)))
-    made.leave(A)
-    assert made.is_leaving(A)
+    made.drain(A)
+    assert made.is_draining(A)
     assert counts(made) == (1, 2)
     made.drop_pod(shared_pod("a"), "job-shared-a")
-    assert (made.is_leaving(A), made._leaving) == (False, set())
+    assert (made.is_draining(A), made._draining) == (False, set())
 
 
 def test_an_older_echo_changes_nothing() -> None:
@@ -195,7 +195,7 @@ def test_a_pod_is_waited_for_before_its_absence_is_told() -> None:
 
 
 def test_the_label_alone_makes_no_worker_of_ours() -> None:
-    assert is_ours(shared_job())
+    assert is_shared_job(shared_job())
     assert is_shared(shared_job())
     assert not is_shared(job(quantumjob()))
     assert not is_shared(pod(quantumjob()))
@@ -204,9 +204,9 @@ def test_the_label_alone_makes_no_worker_of_ours() -> None:
     owned["metadata"]["ownerReferences"] = [{"uid": "x", "controller": True}]
     cache = Cache()
     for forged in (named, owned):
-        assert not is_ours(forged)
+        assert not is_shared_job(forged)
         assert cache.put_job(forged) is None
-    assert cache.pool.present("team", NOW) == 0
+    assert cache.pool.count("team", NOW) == 0
     unowned = shared_pod("a", RUNNING)
     unowned["metadata"]["ownerReferences"] = []
     assert cache.put_pod(unowned) is None
@@ -234,25 +234,25 @@ def after(seconds: float) -> datetime:
 def test_a_worker_that_is_not_heard_is_not_counted_and_after_long_is_lost() -> None:
     made = pool(shared_job(), pods=(shared_pod("a", RUNNING),))
     assert made.present("team", NOW) == 1
-    assert made.present("team", after(LOST_SECONDS - 1)) == 1
-    assert made.present("team", after(LOST_SECONDS)) == 0
-    assert made.lost("team", after(HOPELESS_SECONDS)) == []
-    assert [each["metadata"]["uid"] for each in made.lost("team", after(HOPELESS_SECONDS + 1))] == ["job-shared-a"]
-    made.record_heartbeat(A, after(HOPELESS_SECONDS))
-    assert made.present("team", after(HOPELESS_SECONDS + 1)) == 1, "it is back"
-    assert made.lost("team", after(HOPELESS_SECONDS + 1)) == []
+    assert made.present("team", after(SILENT_WORKER_SECONDS - 1)) == 1
+    assert made.present("team", after(SILENT_WORKER_SECONDS)) == 0
+    assert made.lost("team", after(DELETE_SILENT_SECONDS)) == []
+    assert [each["metadata"]["uid"] for each in made.lost("team", after(DELETE_SILENT_SECONDS + 1))] == ["job-shared-a"]
+    made.record_heartbeat(A, after(DELETE_SILENT_SECONDS))
+    assert made.present("team", after(DELETE_SILENT_SECONDS + 1)) == 1, "it is back"
+    assert made.lost("team", after(DELETE_SILENT_SECONDS + 1)) == []
 
 
 def test_a_worker_that_has_not_started_is_silent_without_blame() -> None:
     made = pool(shared_job(), pods=(shared_pod(),))
-    for seconds in (0, LOST_SECONDS + 1, HOPELESS_SECONDS + 1):
+    for seconds in (0, SILENT_WORKER_SECONDS + 1, DELETE_SILENT_SECONDS + 1):
         assert (made.present("team", after(seconds)), made.lost("team", after(seconds))) == (1, [])
 
 
 def test_a_worker_that_goes_already_is_not_lost_again() -> None:
     made = pool(deleting(shared_job()), pods=(shared_pod("a", RUNNING),))
     made.present("team", NOW)
-    assert made.lost("team", after(HOPELESS_SECONDS + 1)) == []
+    assert made.lost("team", after(DELETE_SILENT_SECONDS + 1)) == []
 
 
 def test_take_back_spares_a_worker_that_has_spoken() -> None:
@@ -276,19 +276,19 @@ def test_nothing_is_kept_of_pods_that_are_gone(first: str) -> None:
     made = pool(*map(shared_job, "ab"), pods=(shared_pod("a", RUNNING), shared_pod("b", RUNNING)))
     for name in "ab":
         made.record_heartbeat(Pod("team", shared_pod(name)["metadata"]["name"], f"pod-shared-{name}"), NOW)
-    made.leave(A)
+    made.drain(A)
     made.present("team", NOW)
     for name in "ab":
         drops = [(made.drop_job, (shared_job(name),)), (made.drop_pod, (shared_pod(name), f"job-shared-{name}"))]
         for drop, given in drops if first == "job" else drops[::-1]:
             drop(*given)  # type: ignore[operator]
     made.record_heartbeat(A, NOW)
-    made.leave(A)
+    made.drain(A)
     for asked in (made.present, made.lost, made.unstarted, made.stuck):
         asked("team", LATE)
         asked("other", LATE)
     made.running("other")
-    assert (dict(made._workers), made._leaving, made._heard) == ({}, set(), {})
+    assert (dict(made._workers), made._draining, made._last_heartbeat) == ({}, set(), {})
 
 
 def test_what_a_worker_was_made_from_is_known_by_its_job() -> None:

@@ -122,11 +122,11 @@ async def test_a_shared_worker_that_the_watch_has_missed_is_red_and_told(resync:
         kube.put(kind, item)  # type: ignore[attr-defined]
     await resync.compare()
     assert resync.dead == "1 jobs missed, 1 pods missed"
-    assert autoscaler.pool.running("team") == 1
+    assert autoscaler.pool.count_running("team") == 1
     assert await autoscaler.work_queue.get() == "team"
     kube.objects.clear()  # type: ignore[attr-defined]
     await resync.compare()
-    assert autoscaler.pool.running("team") == 0
+    assert autoscaler.pool.count_running("team") == 0
 
 
 async def test_namespaces_in_which_somebody_waits_are_looked_at(resync: Resync) -> None:
