@@ -147,7 +147,7 @@ class OrderService:
         leave = idle_since + self.autoscaler.linger_seconds
         namespace_queue = self.autoscaler.queue.of_namespace(pod.namespace)
         while True:
-            if self.autoscaler.is_needed_elsewhere(pod.namespace) or self.autoscaler.is_outdated(pod):
+            if self.autoscaler.should_yield(pod.namespace) or self.autoscaler.is_outdated(pod):
                 self._let_go(pod)
             while shard := self._take(pod):
                 if order := await self._order_of(shard, pod):
@@ -221,7 +221,7 @@ class OrderService:
         self.autoscaler.pool.drain(pod)
         self._idle_since.pop(pod.uid, None)
         self.autoscaler.queue.release(pod)
-        self.autoscaler.look(pod.namespace)
+        self.autoscaler.trigger(pod.namespace)
         raise NoMoreOrders
 
     def _named(self, who: Identity, uid: str, number: int) -> Shard:

@@ -167,7 +167,7 @@ class Controller:
             refused=known.refused,
             finishing=self.autoscaler is None,
         )
-        if self.autoscaler and self.autoscaler.takes(quantumjob):
+        if self.autoscaler and self.autoscaler.uses_shared(quantumjob):
             queue = self.autoscaler.queue
             return replace(
                 view,
@@ -243,7 +243,7 @@ class Controller:
         if self.autoscaler and owner in self.cache.quantumjobs:
             known = self.remember(owner)
             since = clock.now() if known.fresh else self.started + PAUSE
-            self.autoscaler.offer(owner, new_assignments(quantumjob, step.program, since))
+            self.autoscaler.enqueue(owner, new_assignments(quantumjob, step.program, since))
 
     async def _create(self, owner: Owner, quantumjob: JSON, step: plan.Create) -> None:
         await self._store_program(owner, quantumjob, step.program)

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 REPORT: Final = Report[str](logger, "No worker could be started", lambda namespace: {"namespace": namespace})
 TICK_SECONDS: Final = 1.0
-UNBLAMED: Final = (Exit.DONE, Exit.TEMPORARY)
+NOT_COUNTED: Final = (Exit.DONE, Exit.TEMPORARY)
 """Exit codes of a worker that was told to go: no fault of the order that it had."""
 
 
@@ -42,9 +42,9 @@ class Autoscaler:
     kube: KubernetesClient
     queue: Queue
     pool: WorkerPool
-    build: Callable[[str], JSON]
+    build_job: Callable[[str], JSON]
     """The Job of a shared worker by its name."""
-    tell: Callable[[Owner], None]
+    requeue: Callable[[Owner], None]
     """Have the controller look at a QuantumJob again."""
     ready: Callable[[], bool]
     """Whether the watches have told of all workers that there are: before that none is started."""
@@ -55,7 +55,7 @@ class Autoscaler:
     _names: dict[str, str] = field(default_factory=dict)
     """Of the next worker of a namespace: the same while it is refused, for the refusal names it, and is told once."""
 
-    def takes(self, quantumjob: JSON) -> bool:
+    def uses_shared(self, quantumjob: JSON) -> bool:
         """Whether this QuantumJob takes its turn at a shared worker; not where it has a Job of its own already."""
         told = quantumjob.get("status", {})
         if "job" in told or not self.linger_seconds:
@@ -63,22 +63,22 @@ class Autoscaler:
         way: str = told.get("placement") or placement(quantumjob)
         return way == SHARED
 
-    def offer(self, owner: Owner, assignments: Sequence[Assignment]) -> None:
-        self.queue.offer(owner, assignments, clock.now())
-        self.look(owner.namespace)
+    def enqueue(self, owner: Owner, assignments: Sequence[Assignment]) -> None:
+        self.queue.enqueue(owner, assignments, clock.now())
+        self.trigger(owner.namespace)
 
-    def see(self, pod: JSON, *, gone: bool = False) -> None:
+    def observe_pod(self, pod: JSON, *, gone: bool = False) -> None:
         """A shared worker's pod has changed: where its container has ended, so has the attempt at its order."""
         meta, end = pod["metadata"], terminated(pod)
         shard = self.queue.shard_of(meta["uid"])
         if shard is None or not (gone or end):
             return
-        if end is None or is_disrupted(pod) or end["exitCode"] in UNBLAMED:
+        if end is None or is_disrupted(pod) or end["exitCode"] in NOT_COUNTED:
             self.queue.release(Pod(meta["namespace"], meta["name"], meta["uid"]))
         else:
             reason = Reason.OUT_OF_MEMORY if is_out_of_memory(end) else Reason.BACKOFF_LIMIT_EXCEEDED
             self.queue.fail(shard, Failure(reason, explain(end)), clock.now())
-        self.tell(shard.owner)
+        self.requeue(shard.owner)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -95,13 +95,13 @@ class Autoscaler:
             await asyncio.sleep(TICK_SECONDS)
             if loop.time() - due < TICK_SECONDS:  # else it was this process that heard nobody
                 for owner in self.queue.expire(clock.now()):
-                    self.tell(owner)
+                    self.requeue(owner)
             self.queue.prune(keep=self.pool.namespaces())
             for namespace in self.pool.namespaces().union(self.queue.namespaces()):
                 self.queue.of_namespace(namespace).changed.set()
-                self.look(namespace)
+                self.trigger(namespace)
 
-    def look(self, namespace: str) -> None:
+    def trigger(self, namespace: str) -> None:
         """Reconcile this namespace soon; where the cluster has just refused a worker, not before its time."""
         if not self.work_queue.is_failing(namespace):
             self.work_queue.add(namespace)
@@ -116,25 +116,25 @@ class Autoscaler:
             wanted = min(wanted, 1)
         try:
             for _ in range(wanted - self.pool.count(namespace, now)):
-                await self._start(namespace)
+                await self._start_worker(namespace)
         except ApiError as error:
             if error.status in {403, 422}:
-                self._hinder(namespace, WorkerState("waiting", Reason.POD_REFUSED, _refused(error)))
+                self._publish_obstacle(namespace, WorkerState("waiting", Reason.POD_REFUSED, _refused(error)))
             raise
-        self._hinder(namespace, self.pool.find_obstacle(namespace, now))
-        await self._take_back(self.pool.silent_jobs(namespace, now))
+        self._publish_obstacle(namespace, self.pool.find_obstacle(namespace, now))
+        await self._delete_jobs(self.pool.silent_jobs(namespace, now))
         if not wanted:  # one that has not started by now would stay for ever, or come for nothing
-            await self._take_back(self.pool.unstarted_jobs(namespace, now))
+            await self._delete_jobs(self.pool.unstarted_jobs(namespace, now))
 
-    async def _take_back(self, jobs: list[JSON]) -> None:
+    async def _delete_jobs(self, jobs: list[JSON]) -> None:
         for job in jobs:
             meta = job["metadata"]
             await self.kube.delete(JOBS, meta["namespace"], meta["name"], meta["uid"])
             logger.info("A shared worker is taken back", extra={"namespace": meta["namespace"], "job": meta["name"]})
 
-    async def _start(self, namespace: str) -> None:
+    async def _start_worker(self, namespace: str) -> None:
         name = self._names.setdefault(namespace, SHARED_PREFIX + secrets.token_hex(5))
-        created = await self.kube.create(JOBS, namespace, self.build(name))
+        created = await self.kube.create(JOBS, namespace, self.build_job(name))
         del self._names[namespace]
         if created is not None:
             self.pool.put_job(created)
@@ -142,22 +142,22 @@ class Autoscaler:
             logger.info("A shared worker is started", extra={"namespace": namespace, "job": name})
             self.work_queue.add_after(namespace, NO_POD_SECONDS + TICK_SECONDS)
 
-    def is_needed_elsewhere(self, namespace: str) -> bool:
+    def should_yield(self, namespace: str) -> bool:
         """Whether a worker of this namespace should make room for the first one of another."""
         now = clock.now()
         return self.queue.others_need_room(namespace, now) and self.pool.count(namespace, now) > 1
 
     def is_outdated(self, pod: Pod) -> bool:
         """Whether a worker is of another image or another setting than one that is started now."""
-        self._template = self._template or template_of(self.build(""))
+        self._template = self._template or template_of(self.build_job(""))
         return self.pool.template_of(pod) != self._template
 
-    def _hinder(self, namespace: str, obstacle: WorkerState | None) -> None:
+    def _publish_obstacle(self, namespace: str, obstacle: WorkerState | None) -> None:
         """Where one worker runs, work goes on, and nobody needs to know that there could be more."""
         running = self.pool.count_running(namespace)
         max_workers = max(1, running) if obstacle else None
         for owner in self.queue.set_obstacle(namespace, None if running else obstacle, max_workers, clock.now()):
-            self.tell(owner)
+            self.requeue(owner)
 
 
 def _refused(error: ApiError) -> str:

@@ -81,7 +81,7 @@ class Queue:
         shards = [] if namespace_queue is None else namespace_queue.jobs.get(owner, [])
         return [assignment for shard in shards if (assignment := self.assignment(shard)) is not None]
 
-    def offer(self, owner: Owner, assignments: Sequence[Assignment], now: datetime) -> None:
+    def enqueue(self, owner: Owner, assignments: Sequence[Assignment], now: datetime) -> None:
         """The shards of a job wait for their turns from now on, or are with the workers that have said so."""
         namespace_queue = self.of_namespace(owner.namespace)
         if owner in namespace_queue.jobs:

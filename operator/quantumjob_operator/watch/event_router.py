@@ -42,11 +42,11 @@ class EventRouter:
     def pod(self, raw: JSON, gone: bool) -> None:
         cache = self.controller.cache
         if worker_pool.is_shared(raw):
-            self.autoscaler.see(raw, gone=gone)
+            self.autoscaler.observe_pod(raw, gone=gone)
         self._look(cache.drop_pod(raw) if gone else cache.put_pod(raw))
 
     def _look(self, concern: Concern) -> None:
         if isinstance(concern, Owner):
             self.controller.work_queue.add(concern)
         elif concern is not None:
-            self.autoscaler.look(concern)
+            self.autoscaler.trigger(concern)

@@ -79,7 +79,7 @@ class Resync:
         for owner in list(cache.quantumjobs):
             self.router.controller.work_queue.add(owner)
         for namespace in self.router.autoscaler.queue.namespaces():
-            self.router.autoscaler.look(namespace)
+            self.router.autoscaler.trigger(namespace)
 
     async def _let_catch_up(
         self, listed: dict[ResourceKind, dict[str, JSON]], before: dict[ResourceKind, set[str]]

@@ -98,7 +98,7 @@ class Endpoint(Parts):
         """A small job waits for its turn."""
         owner = Owner(namespace, f"uid-{name}")
         self.router.quantumjob(self.kube.put(QUANTUMJOBS, another(name, namespace=namespace)), False)
-        self.autoscaler.offer(owner, [Assignment(0.03, 600.0, 3, clock.now())])
+        self.autoscaler.enqueue(owner, [Assignment(0.03, 600.0, 3, clock.now())])
         return owner
 
 

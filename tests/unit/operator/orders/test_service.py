@@ -164,7 +164,7 @@ async def test_all_workers_but_one_make_room_for_another_namespace_s_first() -> 
         if made["metadata"]["name"] not in {"qj-shared-a", "qj-shared-b"}:
             parts.router.job(made, True)
     assert await parts.ask(first) is not None
-    parts.autoscaler.offer(uid_of("far", "far"), [Assignment(0.03, 600.0, 3, clock.now())])
+    parts.autoscaler.enqueue(uid_of("far", "far"), [Assignment(0.03, 600.0, 3, clock.now())])
     parts.queue.set_obstacle("far", WorkerState("waiting", Reason.UNSCHEDULABLE, "0/1"), 1, clock.now())
     with pytest.raises(NoMoreOrders):
         await parts.ask(first, EndedOrder("uid-one", 0))

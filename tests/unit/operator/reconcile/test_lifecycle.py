@@ -551,7 +551,7 @@ async def test_a_label_that_is_added_after_acceptance_does_not_change_the_way(wa
     again = parts.restarted()
     await again.settle()
     for each in (parts, again):
-        assert each.autoscaler.takes(each.found()) == (way == SHARED)
+        assert each.autoscaler.uses_shared(each.found()) == (way == SHARED)
         assert (each.queue.assignment(only(OF)) is not None) == (way == SHARED)
     assert parts.status()["placement"] == way
     assert ("job" in parts.status() or bool(parts.controller.cache.job(OF))) == (way == DEDICATED)

@@ -55,7 +55,7 @@ def wait(parts: Parts, count: int, expected: float, first: int = 0, namespace: s
     """So many jobs wait for their turn."""
     owners = [Owner(namespace, f"uid-{number}") for number in range(first, first + count)]
     for owner in owners:
-        parts.autoscaler.offer(owner, [Assignment(expected, 600.0, 3, clock.now())])
+        parts.autoscaler.enqueue(owner, [Assignment(expected, 600.0, 3, clock.now())])
     return owners
 
 
@@ -194,10 +194,10 @@ async def test_a_refused_worker_is_tried_again_until_it_is_taken(monkeypatch: py
 async def test_while_a_refusal_is_waited_out_nothing_asks_sooner() -> None:
     parts = Parts(FakeKube())
     parts.autoscaler.work_queue.retry("team")
-    parts.autoscaler.look("team")
+    parts.autoscaler.trigger("team")
     wait(parts, 1, SHORT)
     assert len(parts.autoscaler.work_queue) == 0
-    parts.autoscaler.look("other")
+    parts.autoscaler.trigger("other")
     assert len(parts.autoscaler.work_queue) == 1
 
 
@@ -252,12 +252,12 @@ async def test_while_another_namespace_starves_one_worker_must_do() -> None:
     starving(parts)
     wait(parts, 20, LONG)
     assert await reconcile(parts) == 1
-    assert not parts.autoscaler.is_needed_elsewhere("team"), "the only one stays"
+    assert not parts.autoscaler.should_yield("team"), "the only one stays"
     parts.hire("a")
-    assert parts.autoscaler.is_needed_elsewhere("team")
-    assert not parts.autoscaler.is_needed_elsewhere("far")
+    assert parts.autoscaler.should_yield("team")
+    assert not parts.autoscaler.should_yield("far")
     parts.queue.set_obstacle("far", None, None, clock.now())
-    assert not parts.autoscaler.is_needed_elsewhere("team")
+    assert not parts.autoscaler.should_yield("team")
 
 
 OOM = terminated(137, reason="OOMKilled")
@@ -321,7 +321,7 @@ async def test_a_worker_s_death_without_an_order_harms_nobody() -> None:
 async def test_its_reason_when_no_attempt_is_left() -> None:
     parts = Parts(FakeKube())
     pod = parts.hire("a")
-    parts.autoscaler.offer(OF, [Assignment(SHORT, 600.0, 0, clock.now())])
+    parts.autoscaler.enqueue(OF, [Assignment(SHORT, 600.0, 0, clock.now())])
     parts.queue.take(pod, clock.now())
     parts.set_container_state(pod, OOM)
     assignment = parts.queue.assignment(only(OF))
@@ -333,11 +333,11 @@ async def test_its_reason_when_no_attempt_is_left() -> None:
 
 async def test_a_job_that_has_one_of_its_own_already_takes_no_turn() -> None:
     parts = Parts(FakeKube())
-    assert parts.autoscaler.takes(quantumjob())
-    assert parts.autoscaler.takes(quantumjob(status={"phase": "Pending"}))
-    assert not parts.autoscaler.takes(quantumjob(status={"job": "qj-x"}))
+    assert parts.autoscaler.uses_shared(quantumjob())
+    assert parts.autoscaler.uses_shared(quantumjob(status={"phase": "Pending"}))
+    assert not parts.autoscaler.uses_shared(quantumjob(status={"job": "qj-x"}))
     parts.autoscaler.linger_seconds = 0.0
-    assert not parts.autoscaler.takes(quantumjob())
+    assert not parts.autoscaler.uses_shared(quantumjob())
 
 
 def test_a_new_turn_is_what_the_job_says_and_what_is_known_of_it() -> None:
@@ -463,7 +463,7 @@ def test_new_turns_are_one_for_each_shard() -> None:
 
 async def test_shards_of_a_long_job_are_worth_workers_of_their_own() -> None:
     parts = Parts(FakeKube())
-    parts.autoscaler.offer(OF, [Assignment(LONG, 600.0, 3, clock.now()) for _ in range(20)])
+    parts.autoscaler.enqueue(OF, [Assignment(LONG, 600.0, 3, clock.now()) for _ in range(20)])
     assert await reconcile(parts) == 3, "as for so many long jobs"
     pods = [parts.hire(name) for name in "abcd"]
     got = [parts.queue.take(pod, clock.now()) for pod in pods]
@@ -476,4 +476,4 @@ def test_the_way_is_what_was_told_at_acceptance(told: str, shared: bool) -> None
     of = quantumjob(status={"placement": told})
     for labels in ({}, {names.LABEL_QUEUE: "mine"}):
         of["metadata"]["labels"] = labels
-        assert parts.autoscaler.takes(of) == shared
+        assert parts.autoscaler.uses_shared(of) == shared

@@ -46,7 +46,7 @@ def queue(*shards: Shard, max_workers: int = LANES, **changes: Any) -> Queue:
     """These jobs wait."""
     made = Queue(max_workers)
     for shard in shards:
-        made.offer(shard.owner, [assignment(**changes)], NOW)
+        made.enqueue(shard.owner, [assignment(**changes)], NOW)
     return made
 
 
@@ -73,14 +73,14 @@ def test_the_oldest_is_given_first_and_nobody_twice() -> None:
 def test_an_offer_is_told_to_whoever_waits_for_one() -> None:
     made = Queue(LANES)
     made.of_namespace("team").changed.clear()
-    made.offer(A.owner, [assignment()], NOW)
+    made.enqueue(A.owner, [assignment()], NOW)
     assert made.of_namespace("team").changed.is_set()
 
 
 def test_a_second_offer_changes_nothing() -> None:
     made = queue(A)
     made.take(ONE, NOW)
-    made.offer(A.owner, [assignment()], NOW)
+    made.enqueue(A.owner, [assignment()], NOW)
     assert where(made, A) == "assigned"
 
 
@@ -102,7 +102,7 @@ def test_a_worker_that_spoke_before_the_offer_has_the_order() -> None:
     """A restarted operator looks into the store first; meanwhile the worker has said what it carries out."""
     made = Queue(4)
     made.record_heartbeat(ONE, A, NOW)
-    made.offer(A.owner, [assignment()], later(3))
+    made.enqueue(A.owner, [assignment()], later(3))
     assert (made.take(TWO, later(3)), made.shard_of(ONE.uid)) == (None, A)
 
 
@@ -110,13 +110,13 @@ def test_what_a_worker_said_long_ago_is_forgotten() -> None:
     made = Queue(4)
     made.record_heartbeat(ONE, A, NOW)
     made.expire(later(SILENT_SECONDS + 1))
-    made.offer(A.owner, [assignment()], later(SILENT_SECONDS + 1))
+    made.enqueue(A.owner, [assignment()], later(SILENT_SECONDS + 1))
     assert made.take(TWO, later(SILENT_SECONDS + 1)) == A
 
 
 def test_an_order_waits_for_its_time() -> None:
     made = queue(A, not_before=later(4))
-    made.offer(B.owner, [assignment(not_before=later(2))], NOW)
+    made.enqueue(B.owner, [assignment(not_before=later(2))], NOW)
     assert made.take(ONE, NOW) is None
     assert made.take(ONE, later(2)) == B
     assert made.take(TWO, later(4)) == A
@@ -124,7 +124,7 @@ def test_an_order_waits_for_its_time() -> None:
 
 def test_the_last_lane_is_not_for_the_long() -> None:
     made = queue(A, B, expected=LONG, max_workers=2)
-    made.offer(C.owner, [assignment()], NOW)
+    made.enqueue(C.owner, [assignment()], NOW)
     assert made.take(ONE, NOW) == A
     assert made.take(TWO, NOW) == C
     made.end(C)
@@ -136,7 +136,7 @@ def test_the_last_lane_is_not_for_the_long() -> None:
 def test_a_job_that_turns_out_long_counts_as_long() -> None:
     made = queue(A, max_workers=2)
     made.take(ONE, NOW)
-    made.offer(B.owner, [assignment(expected=LONG)], NOW)
+    made.enqueue(B.owner, [assignment(expected=LONG)], NOW)
     assert made.take(TWO, later(5)) is None
 
 
@@ -274,7 +274,7 @@ def test_a_worker_that_nobody_has_offered_to_is_heard_later() -> None:
     made.record_heartbeat(ONE, A, NOW)
     assert made.assignment(A) is None
     assert not made.end(A)
-    made.offer(A.owner, [assignment()], NOW)
+    made.enqueue(A.owner, [assignment()], NOW)
     made.record_heartbeat(ONE, A, NOW)
     assert where(made, A) == "assigned"
 
@@ -314,7 +314,7 @@ def test_a_dropped_order_leaves_nothing() -> None:
     made.drop(A.owner)
     made.drop(A.owner)
     assert (made.assignment(A), made.shard_of(ONE.uid), made.release(ONE)) == (None, None, None)
-    made.offer(A.owner, [assignment()], NOW)
+    made.enqueue(A.owner, [assignment()], NOW)
     assert where(made, A) == "waiting"
 
 
@@ -323,7 +323,7 @@ def test_demand_counts_those_that_wait_and_the_long_that_run() -> None:
     assert made.demand("team", NOW) == 1
     made.take(ONE, NOW)
     assert made.demand("team", NOW) == 1
-    made.offer(B.owner, [assignment()], NOW)
+    made.enqueue(B.owner, [assignment()], NOW)
     assert made.demand("team", NOW) == 2
     assert made.demand("other", NOW) == 0
 
@@ -352,7 +352,7 @@ def test_with_one_lane_a_long_order_that_has_waited_is_given() -> None:
     made = queue(A, max_workers=1, expected=LONG)
     others = [only(Owner("team", f"short-{number}")) for number in range(3)]
     for shard in others:
-        made.offer(shard.owner, [assignment()], NOW)
+        made.enqueue(shard.owner, [assignment()], NOW)
     patience = PATIENCE * LONG
     assert made.take(ONE, NOW) == others[0], "the short first"
     made.end(others[0])
@@ -391,7 +391,7 @@ def test_a_namespace_without_a_node_for_its_first_worker_starves_and_the_others_
 def test_the_others_make_room_for_a_while_only() -> None:
     """What no room helps, such as a node selector that fits no node, must not hold the others down for ever."""
     made = Queue(4)
-    made.offer(A.owner, [assignment()], NOW)
+    made.enqueue(A.owner, [assignment()], NOW)
     for seconds in (0, YIELD_SECONDS + 1):
         made.set_obstacle("team", NO_NODE, 1, NOW + timedelta(seconds=seconds))
     assert made.others_need_room("other", NOW + timedelta(seconds=YIELD_SECONDS - 1))
@@ -410,7 +410,7 @@ def test_where_nobody_waits_any_more_nobody_starves() -> None:
     made.set_obstacle("team", NO_NODE, 1, NOW)
     made.drop(A.owner)
     assert not made.others_need_room("other", NOW)
-    made.offer(A.owner, [assignment()], NOW)
+    made.enqueue(A.owner, [assignment()], NOW)
     assert made.others_need_room("other", NOW)
 
 
@@ -469,7 +469,7 @@ class AnyOrder(RuleBasedStateMachine):
     def offer(self, owner: Owner, expected: list[float], retries: int, deadline: float, pause: float) -> None:
         before = self.queue.assignments(owner)
         assignments = [Assignment(each, deadline, retries, self.now + timedelta(seconds=pause)) for each in expected]
-        self.queue.offer(owner, assignments, self.now)
+        self.queue.enqueue(owner, assignments, self.now)
         self.given_by_now()
         after = self.queue.assignments(owner)
         assert list(map(id, after)) == list(map(id, before or assignments)), "all shards at once, and once"

@@ -44,7 +44,7 @@ def pool(*jobs: dict[str, Any], pods: tuple[dict[str, Any], ...] = ()) -> Worker
 
 def counts(of: WorkerPool) -> tuple[int, int]:
     """How many are present, and how many run."""
-    return of.present("team", NOW), of.running("team")
+    return of.count("team", NOW), of.running("team")
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ UNSCHEDULABLE = [{"type": "PodScheduled", "status": "False", "message": "0/1 nod
     ],
 )
 def test_what_keeps_a_worker_from_starting(made: WorkerPool, reason: Reason, words: str) -> None:
-    found = made.stuck("team", LATE)
+    found = made.find_obstacle("team", LATE)
     assert found is not None
     assert (found.state, found.reason) == ("waiting", reason)
     assert words in found.message
@@ -187,11 +187,11 @@ def test_what_keeps_a_worker_from_starting(made: WorkerPool, reason: Reason, wor
     ids=["nobody", "it starts", "it runs", "it has failed", "it goes"],
 )
 def test_nothing_keeps_it(made: WorkerPool) -> None:
-    assert made.stuck("team", LATE) is None
+    assert made.find_obstacle("team", LATE) is None
 
 
 def test_a_pod_is_waited_for_before_its_absence_is_told() -> None:
-    assert pool(shared_job()).stuck("team", NOW + timedelta(seconds=1)) is None
+    assert pool(shared_job()).find_obstacle("team", NOW + timedelta(seconds=1)) is None
 
 
 def test_the_label_alone_makes_no_worker_of_ours() -> None:
@@ -233,39 +233,41 @@ def after(seconds: float) -> datetime:
 
 def test_a_worker_that_is_not_heard_is_not_counted_and_after_long_is_lost() -> None:
     made = pool(shared_job(), pods=(shared_pod("a", RUNNING),))
-    assert made.present("team", NOW) == 1
-    assert made.present("team", after(SILENT_WORKER_SECONDS - 1)) == 1
-    assert made.present("team", after(SILENT_WORKER_SECONDS)) == 0
-    assert made.lost("team", after(DELETE_SILENT_SECONDS)) == []
-    assert [each["metadata"]["uid"] for each in made.lost("team", after(DELETE_SILENT_SECONDS + 1))] == ["job-shared-a"]
+    assert made.count("team", NOW) == 1
+    assert made.count("team", after(SILENT_WORKER_SECONDS - 1)) == 1
+    assert made.count("team", after(SILENT_WORKER_SECONDS)) == 0
+    assert made.silent_jobs("team", after(DELETE_SILENT_SECONDS)) == []
+    assert [each["metadata"]["uid"] for each in made.silent_jobs("team", after(DELETE_SILENT_SECONDS + 1))] == [
+        "job-shared-a"
+    ]
     made.record_heartbeat(A, after(DELETE_SILENT_SECONDS))
-    assert made.present("team", after(DELETE_SILENT_SECONDS + 1)) == 1, "it is back"
-    assert made.lost("team", after(DELETE_SILENT_SECONDS + 1)) == []
+    assert made.count("team", after(DELETE_SILENT_SECONDS + 1)) == 1, "it is back"
+    assert made.silent_jobs("team", after(DELETE_SILENT_SECONDS + 1)) == []
 
 
 def test_a_worker_that_has_not_started_is_silent_without_blame() -> None:
     made = pool(shared_job(), pods=(shared_pod(),))
     for seconds in (0, SILENT_WORKER_SECONDS + 1, DELETE_SILENT_SECONDS + 1):
-        assert (made.present("team", after(seconds)), made.lost("team", after(seconds))) == (1, [])
+        assert (made.count("team", after(seconds)), made.silent_jobs("team", after(seconds))) == (1, [])
 
 
 def test_a_worker_that_goes_already_is_not_lost_again() -> None:
     made = pool(deleting(shared_job()), pods=(shared_pod("a", RUNNING),))
-    made.present("team", NOW)
-    assert made.lost("team", after(DELETE_SILENT_SECONDS + 1)) == []
+    made.count("team", NOW)
+    assert made.silent_jobs("team", after(DELETE_SILENT_SECONDS + 1)) == []
 
 
 def test_take_back_spares_a_worker_that_has_spoken() -> None:
     """It asks before the watch has told that it runs."""
     made = pool(shared_job("a"), shared_job("b"), pods=(shared_pod("a"), shared_pod("b")))
     made.record_heartbeat(A, NOW)
-    found = made.unstarted("team", after(UNSTARTED_SECONDS + 1))
+    found = made.unstarted_jobs("team", after(UNSTARTED_SECONDS + 1))
     assert [each["metadata"]["uid"] for each in found] == ["job-shared-b"]
-    assert made.unstarted("team", after(UNSTARTED_SECONDS)) == []
+    assert made.unstarted_jobs("team", after(UNSTARTED_SECONDS)) == []
 
 
 def test_a_suspended_job_is_told_as_queued() -> None:
-    found = pool(shared_job("a", ("Suspended", ""))).stuck("team", LATE)
+    found = pool(shared_job("a", ("Suspended", ""))).find_obstacle("team", LATE)
     assert found is not None
     assert (found.state, found.reason) == ("waiting", Reason.QUEUED)
     assert "qj-shared-a is suspended" in found.message
@@ -277,7 +279,7 @@ def test_nothing_is_kept_of_pods_that_are_gone(first: str) -> None:
     for name in "ab":
         made.record_heartbeat(Pod("team", shared_pod(name)["metadata"]["name"], f"pod-shared-{name}"), NOW)
     made.drain(A)
-    made.present("team", NOW)
+    made.count("team", NOW)
     for name in "ab":
         drops = [(made.drop_job, (shared_job(name),)), (made.drop_pod, (shared_pod(name), f"job-shared-{name}"))]
         for drop, given in drops if first == "job" else drops[::-1]:
@@ -287,7 +289,7 @@ def test_nothing_is_kept_of_pods_that_are_gone(first: str) -> None:
     for asked in (made.present, made.lost, made.unstarted, made.stuck):
         asked("team", LATE)
         asked("other", LATE)
-    made.running("other")
+    made.count_running("other")
     assert (dict(made._workers), made._draining, made._last_heartbeat) == ({}, set(), {})
 
 

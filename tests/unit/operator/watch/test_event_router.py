@@ -36,7 +36,7 @@ async def test_a_quantumjob_that_is_gone_leaves_nothing() -> None:
     parts = Parts(FakeKube())
     parts.router.quantumjob(quantumjob(), False)
     parts.controller.remember(OF)
-    parts.queue.offer(OF, [assignment()], clock.now())
+    parts.queue.enqueue(OF, [assignment()], clock.now())
     parts.router.quantumjob(quantumjob(), True)
     assert (parts.controller.cache.quantumjobs, parts.controller.memory, parts.queue.assignment(only(OF))) == (
         {},
@@ -79,7 +79,7 @@ async def test_a_shared_worker_concerns_its_namespace() -> None:
 async def test_a_shared_worker_s_end_concerns_whose_order_it_had() -> None:
     parts = Parts(FakeKube())
     worker = parts.hire("a")
-    parts.queue.offer(OF, [assignment()], clock.now())
+    parts.queue.enqueue(OF, [assignment()], clock.now())
     parts.queue.take(worker, clock.now())
     await looked_at(parts)
     parts.autoscaler.work_queue.done("team")

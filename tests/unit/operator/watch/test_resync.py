@@ -130,6 +130,6 @@ async def test_a_shared_worker_that_the_watch_has_missed_is_red_and_told(resync:
 
 
 async def test_namespaces_in_which_somebody_waits_are_looked_at(resync: Resync) -> None:
-    resync.router.autoscaler.queue.offer(OF, [Assignment(0.03, 600.0, 3, clock.now())], clock.now())
+    resync.router.autoscaler.queue.enqueue(OF, [Assignment(0.03, 600.0, 3, clock.now())], clock.now())
     await resync.compare()
     assert await resync.router.autoscaler.work_queue.get() == "team"
