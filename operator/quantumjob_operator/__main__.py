@@ -68,7 +68,7 @@ async def run(settings: Settings) -> None:
     context.load_cert_chain(settings.tls_dir / "tls.crt", settings.tls_dir / "tls.key")
     order_service = OrderService(controller, autoscaler, gate.open, settings.test_give_twice)
     orders = OrderServer(order_service, TokenVerifier(kube), WorkerRegistry(kube, cache)).application()
-    answers = health.application(metrics.REGISTRY, lambda: resync.dead, lambda: unready(resync, gate))
+    answers = health.application(metrics.REGISTRY, lambda: resync.failure, lambda: unready(resync, gate))
     runners = [await serve(orders, settings.orders_port, context), await serve(answers, settings.health_port, None)]
     try:
         await first_to_end(

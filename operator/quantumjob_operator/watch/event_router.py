@@ -23,7 +23,7 @@ class EventRouter:
     controller: Controller
     autoscaler: Autoscaler
 
-    def of(self, kind: ResourceKind) -> Callable[[JSON, bool], None]:
+    def handler_of(self, kind: ResourceKind) -> Callable[[JSON, bool], None]:
         """The method that takes an object of this kind, and whether it is gone."""
         return {QUANTUMJOBS: self.quantumjob, JOBS: self.job, PODS: self.pod}[kind]
 
@@ -37,15 +37,15 @@ class EventRouter:
 
     def job(self, raw: JSON, gone: bool) -> None:
         cache = self.controller.cache
-        self._look(cache.drop_job(raw) if gone else cache.put_job(raw))
+        self._enqueue(cache.drop_job(raw) if gone else cache.put_job(raw))
 
     def pod(self, raw: JSON, gone: bool) -> None:
         cache = self.controller.cache
         if worker_pool.is_shared(raw):
             self.autoscaler.observe_pod(raw, gone=gone)
-        self._look(cache.drop_pod(raw) if gone else cache.put_pod(raw))
+        self._enqueue(cache.drop_pod(raw) if gone else cache.put_pod(raw))
 
-    def _look(self, concern: Concern) -> None:
+    def _enqueue(self, concern: Concern) -> None:
         if isinstance(concern, Owner):
             self.controller.work_queue.add(concern)
         elif concern is not None:

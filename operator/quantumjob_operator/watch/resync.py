@@ -29,12 +29,12 @@ GRACE_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.2
 
 
-def behind(listed: dict[str, int], known: dict[str, int]) -> set[str]:
+def outdated(listed: dict[str, int], known: dict[str, int]) -> set[str]:
     """UIDs of listed objects that the cache has not, or has in an older version."""
     return {uid for uid, version in listed.items() if known.get(uid, -1) < version}
 
 
-def concerns(kind: ResourceKind, item: JSON) -> bool:
+def is_relevant(kind: ResourceKind, item: JSON) -> bool:
     """Whether the cache would take this object: anyone can put our label on anything."""
     if kind is PODS:
         return controller_uid(item) is not None if worker_pool.is_shared(item) else owner_of(item) is not None
@@ -48,7 +48,7 @@ class Resync:
     router: EventRouter
     namespaces: list[str]
     seconds: float
-    dead: str = ""
+    failure: str = ""
     """Why the watch is held for dead; empty while it is not."""
     synced: bool = field(default=False)
     """Everything that a first list has named is in the cache."""
@@ -62,7 +62,7 @@ class Resync:
                 logger.warning("The watch could not be compared with a list", extra={"cause": str(error)})
                 await asyncio.sleep(GRACE_SECONDS)
                 continue
-            await asyncio.sleep(self.seconds if self.synced and not self.dead else GRACE_SECONDS)
+            await asyncio.sleep(self.seconds if self.synced and not self.failure else GRACE_SECONDS)
 
     async def compare(self) -> None:
         """One comparison of all kinds."""
@@ -70,11 +70,13 @@ class Resync:
         before = {kind: set(cache.versions(kind.plural)) for kind in KINDS}
         listed = {kind: {item["metadata"]["uid"]: item async for item in self._list(kind)} for kind in KINDS}
         await self._let_catch_up(listed, before)
-        missed = {kind: await self._tell(kind, self._differing(kind, listed[kind], before[kind])) for kind in KINDS}
+        missed = {
+            kind: await self._apply_missed(kind, self._differing(kind, listed[kind], before[kind])) for kind in KINDS
+        }
         if self.synced:
-            self.dead = ", ".join(f"{count} {kind.plural} missed" for kind, count in missed.items() if count)
-        if self.dead:
-            logger.error("The watch is dead", extra={"cause": self.dead})
+            self.failure = ", ".join(f"{count} {kind.plural} missed" for kind, count in missed.items() if count)
+        if self.failure:
+            logger.error("The watch is dead", extra={"cause": self.failure})
         self.synced = True
         for owner in list(cache.quantumjobs):
             self.router.controller.work_queue.add(owner)
@@ -96,11 +98,11 @@ class Resync:
         cache = self.router.controller.cache
         known = cache.versions(kind.plural)
         unfinished = {uid: version(item) for uid, item in listed.items() if not cache.is_finished(uid)}
-        late = behind(unfinished, known)
+        late = outdated(unfinished, known)
         gone = (before - listed.keys()) & known.keys()
         return [listed[uid] for uid in late] + cache.find(kind.plural, gone)
 
-    async def _tell(self, kind: ResourceKind, differing: list[JSON]) -> int:
+    async def _apply_missed(self, kind: ResourceKind, differing: list[JSON]) -> int:
         """Bring the cache to what the API server says now; gives how many objects the watch has really missed."""
         cache, kube, missed = self.router.controller.cache, self.router.controller.kube, 0
         for item in differing:
@@ -110,10 +112,10 @@ class Resync:
             if newest is not None and newest["metadata"]["uid"] == meta["uid"]:
                 finished = kind is QUANTUMJOBS and status.is_terminal(newest.get("status", {}))
                 missed += (known is not None) if finished else (known is None or known < version(item))
-                self.router.of(kind)(newest, finished)
+                self.router.handler_of(kind)(newest, finished)
             elif known is not None:
                 missed += 1
-                self.router.of(kind)(item, True)
+                self.router.handler_of(kind)(item, True)
         return missed
 
     async def _list(self, kind: ResourceKind) -> AsyncIterator[JSON]:
@@ -121,5 +123,5 @@ class Resync:
         namespaces: list[str | None] = [*self.namespaces] or [None]
         for namespace in namespaces:
             async for item in self.router.controller.kube.list(kind, namespace, metadata_only=True, **selector):
-                if concerns(kind, item):
+                if is_relevant(kind, item):
                     yield item

@@ -22,7 +22,11 @@ async def looked_at(parts: Parts) -> tuple[list[object], list[str]]:
 
 def test_each_kind_has_its_way() -> None:
     router = Parts(FakeKube()).router
-    assert [router.of(kind) for kind in (QUANTUMJOBS, JOBS, PODS)] == [router.quantumjob, router.job, router.pod]
+    assert [router.handler_of(kind) for kind in (QUANTUMJOBS, JOBS, PODS)] == [
+        router.quantumjob,
+        router.job,
+        router.pod,
+    ]
 
 
 async def test_a_quantumjob_is_looked_at() -> None:

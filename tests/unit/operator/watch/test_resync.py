@@ -8,7 +8,7 @@ from quantumjob_contract.keys import Owner
 from quantumjob_operator import clock
 from quantumjob_operator.scheduling.assignment import Assignment
 from quantumjob_operator.watch import resync as module
-from quantumjob_operator.watch.resync import Resync, behind
+from quantumjob_operator.watch.resync import Resync, outdated
 from support.kube import (
     JOBS,
     PODS,
@@ -37,14 +37,14 @@ def resync(monkeypatch: pytest.MonkeyPatch) -> Resync:
 
 
 def test_behind_is_missing_or_older() -> None:
-    assert behind({"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 1}) == {"b", "c"}
-    assert behind({"a": 1}, {"a": 2, "gone": 1}) == set()
+    assert outdated({"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 1}) == {"b", "c"}
+    assert outdated({"a": 1}, {"a": 2, "gone": 1}) == set()
 
 
 async def test_the_first_comparison_blames_nobody(resync: Resync) -> None:
     await resync.compare()
     assert resync.synced
-    assert resync.dead == ""
+    assert resync.failure == ""
     assert OF in resync.router.controller.cache.quantumjobs, "what the watch had not told yet is told from the list"
 
 
@@ -53,11 +53,11 @@ async def test_a_dead_watch_is_red_and_loses_nothing(resync: Resync) -> None:
     changed = quantumjob(status={"phase": "new"})
     resync.router.controller.kube.put(QUANTUMJOBS, changed)  # type: ignore[attr-defined]
     await resync.compare()
-    assert resync.dead == "1 quantumjobs missed"
+    assert resync.failure == "1 quantumjobs missed"
     assert resync.router.controller.cache.quantumjobs[OF]["status"] == {"phase": "new"}
     assert await resync.router.controller.work_queue.get() == OF
     await resync.compare()
-    assert resync.dead == "", "a watch that has caught up is alive"
+    assert resync.failure == "", "a watch that has caught up is alive"
 
 
 async def test_a_deletion_that_the_watch_has_missed_is_red_and_healed(resync: Resync) -> None:
@@ -67,7 +67,7 @@ async def test_a_deletion_that_the_watch_has_missed_is_red_and_healed(resync: Re
     assert resync.router.controller.cache.job(OF) is not None
     kube.objects.clear()  # type: ignore[attr-defined]
     await resync.compare()
-    assert resync.dead == "1 quantumjobs missed, 1 jobs missed"
+    assert resync.failure == "1 quantumjobs missed, 1 jobs missed"
     assert resync.router.controller.cache.job(OF) is None
     assert resync.router.controller.cache.quantumjobs == {}
 
@@ -84,7 +84,7 @@ async def test_what_is_deleted_during_a_comparison_is_not_missed(resync: Resync)
 
     kube.get = gone_by_now  # type: ignore[method-assign, assignment]
     await resync.compare()
-    assert resync.dead == ""
+    assert resync.failure == ""
     assert cache.job(OF) is None
 
 
@@ -94,7 +94,7 @@ async def test_an_object_that_only_carries_the_label_does_not_make_it_red(resync
     forged["metadata"]["ownerReferences"] = []
     resync.router.controller.kube.put(JOBS, forged)  # type: ignore[attr-defined]
     await resync.compare()
-    assert resync.dead == ""
+    assert resync.failure == ""
 
 
 FORGED = {
@@ -110,9 +110,9 @@ async def test_whatever_somebody_labels_does_not_make_it_red(resync: Resync, cas
     await resync.compare()
     forged["metadata"]["ownerReferences"] = references
     stored = resync.router.controller.kube.put(kind, forged)  # type: ignore[attr-defined]
-    resync.router.of(kind)(stored, False)
+    resync.router.handler_of(kind)(stored, False)
     await resync.compare()
-    assert resync.dead == "", "the watch has told of it"
+    assert resync.failure == "", "the watch has told of it"
 
 
 async def test_a_shared_worker_that_the_watch_has_missed_is_red_and_told(resync: Resync) -> None:
@@ -121,7 +121,7 @@ async def test_a_shared_worker_that_the_watch_has_missed_is_red_and_told(resync:
     for kind, item in ((JOBS, shared_job()), (PODS, shared_pod("a", RUNNING))):
         kube.put(kind, item)  # type: ignore[attr-defined]
     await resync.compare()
-    assert resync.dead == "1 jobs missed, 1 pods missed"
+    assert resync.failure == "1 jobs missed, 1 pods missed"
     assert autoscaler.pool.count_running("team") == 1
     assert await autoscaler.work_queue.get() == "team"
     kube.objects.clear()  # type: ignore[attr-defined]
