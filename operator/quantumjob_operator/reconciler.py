@@ -54,7 +54,7 @@ async def reconcile(kube: KubernetesClient, settings: Settings) -> int:
         except Exception:
             failures += 1
             logger.exception("A defect of the reconciler", extra={"uid": owner.uid})
-    await controller.notifier.said()
+    await controller.notifier.flush()
     await stores.close()
     swept = await sweep(store, entries, needed, settings)
     logger.info("Reconciled", extra={"unfinished": len(unfinished), "failures": failures, "swept": swept})

@@ -84,7 +84,7 @@ class Parts:
         try:
             await self.controller.reconcile(owner)
         finally:
-            await self.controller.notifier.said()
+            await self.controller.notifier.flush()
         return self.status(owner)
 
     async def settle(self) -> None:
@@ -103,7 +103,7 @@ class Parts:
                     await self.autoscaler.reconcile(namespace)
                 finally:
                     spaces.done(namespace)
-        await self.controller.notifier.said()
+        await self.controller.notifier.flush()
 
     async def told(self, time: Any, owner: Owner = OF) -> None:
         """Lets time pass until the drafts of queued and running jobs are written to their statuses."""
@@ -111,7 +111,7 @@ class Parts:
         self.controller.work_queue.add(owner)
         await self.settle()
         while len(self.controller.notifier.waiting):
-            await self.controller.notifier.let_one()
+            await self.controller.notifier.allow_next()
             await self.settle()
 
     def found(self, owner: Owner = OF) -> JSON:

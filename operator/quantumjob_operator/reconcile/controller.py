@@ -101,7 +101,7 @@ class Controller:
                 if wait := plan.seconds_to_wait(view, step, clock.now()):
                     self.work_queue.add_after(owner, wait)
                     return
-                if plan.only_waits(view) and not self.notifier.is_due(owner):
+                if plan.only_waits(view) and not self.notifier.may_report(owner):
                     return
             await self._perform(owner, view, step)
         self.work_queue.add(owner)
@@ -192,7 +192,7 @@ class Controller:
         self.cache.put_quantumjob(written)
         self.notifier.forget(owner)
         if event := events.of_change(quantumjob.get("status", {}), wanted):
-            self.notifier.say(quantumjob, event)
+            self.notifier.post(quantumjob, event)
 
     async def _refresh(self, owner: Owner, quantumjob: JSON) -> None:
         meta = quantumjob["metadata"]
@@ -259,7 +259,7 @@ class Controller:
         if created is None:
             self.remember(owner).fresh = False
         else:
-            self.notifier.say(quantumjob, events.Event("Normal", "WorkerCreated", f"Created Job {created}."))
+            self.notifier.post(quantumjob, events.Event("Normal", "WorkerCreated", f"Created Job {created}."))
 
     async def _wait(self, owner: Owner, quantumjob: JSON, reason: Reason, message: str) -> None:
         """Say what the job waits for, once."""

@@ -27,27 +27,27 @@ class Notifier:
     """Tells at its own pace."""
 
     kube: KubernetesClient
-    look: Callable[[Owner], None]
+    requeue: Callable[[Owner], None]
     """Have the controller look at a QuantumJob again."""
     waiting: WorkQueue[Owner] = field(default_factory=lambda: WorkQueue(flow=lambda owner: owner.namespace))
     """Those that nobody was told of yet."""
     _due: set[Owner] = field(default_factory=set)
-    _said: set[asyncio.Task[None]] = field(default_factory=set)
+    _posting: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self) -> None:
         """Let one job after the other be told of, until cancelled."""
         while True:
-            await self.let_one()
+            await self.allow_next()
             await asyncio.sleep(1 / WAITING_PER_SECOND)
 
-    async def let_one(self) -> None:
+    async def allow_next(self) -> None:
         """Let the next job be told of, as soon as there is one."""
         owner = await self.waiting.get()
         self.waiting.done(owner)
         self._due.add(owner)
-        self.look(owner)
+        self.requeue(owner)
 
-    def is_due(self, owner: Owner) -> bool:
+    def may_report(self, owner: Owner) -> bool:
         """Whether it may be told now that this job waits; if not, it will be, and looked at then."""
         if owner not in self._due:
             self.waiting.add(owner)
@@ -58,15 +58,15 @@ class Notifier:
         self._due.discard(owner)
         self.waiting.drop(owner)
 
-    def say(self, quantumjob: JSON, event: events.Event) -> None:
+    def post(self, quantumjob: JSON, event: events.Event) -> None:
         """Post an Event: nothing waits for it, and its loss is no harm."""
         task = asyncio.create_task(self._post(quantumjob, event))
-        self._said.add(task)
-        task.add_done_callback(self._said.discard)
+        self._posting.add(task)
+        task.add_done_callback(self._posting.discard)
 
-    async def said(self) -> None:
+    async def flush(self) -> None:
         """Wait until all Events are posted."""
-        await asyncio.gather(*self._said)
+        await asyncio.gather(*self._posting)
 
     async def _post(self, quantumjob: JSON, event: events.Event) -> None:
         namespace = quantumjob["metadata"]["namespace"]

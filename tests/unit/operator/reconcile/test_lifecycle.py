@@ -593,7 +593,7 @@ async def test_a_thousand_that_wait_are_told_of_one_after_the_other(time: Any) -
     await parts.settle()
     assert parts.writes().count("status") == 0
     for told in range(1, 10):
-        await parts.controller.notifier.let_one()
+        await parts.controller.notifier.allow_next()
         await parts.settle()
         assert parts.writes().count("status") == told
 
