@@ -92,9 +92,9 @@ class OrderService:
             if carried or isinstance(who, Shard):
                 self._count(shard)
             if not (carried and queue.end(shard)) and self._is_of(shard):
-                known = self.controller.remember(owner)
-                known.hinted.add(shard.number)
-                known.looked = False
+                known = self.controller.memory_of(owner)
+                known.reported_ended.add(shard.number)
+                known.store_checked = False
         elif carried and isinstance(who, Pod):
             if self._is_wanted(owner):
                 final = said.code in PERMANENT
@@ -127,8 +127,8 @@ class OrderService:
 
     async def _dedicated_order(self, shard: Shard) -> Order:
         """The order of a dedicated worker."""
-        known = self.controller.remember(shard.owner)
-        untouched = known.fresh and shard.number not in known.ordered
+        known = self.controller.memory_of(shard.owner)
+        untouched = known.accepted_here and shard.number not in known.ordered
         known.ordered.add(shard.number)
         metrics.ORDERS_GIVEN.labels(names.DEDICATED).inc()
         store, left = self.open_store(), self._seconds_left(shard)
@@ -197,8 +197,8 @@ class OrderService:
             queue.withdraw(shard)
             self.controller.work_queue.add(owner)
             return None
-        known = self.controller.remember(owner)
-        untouched = known.fresh and bool(known.stored) and shard.number not in known.ordered
+        known = self.controller.memory_of(owner)
+        untouched = known.accepted_here and bool(known.program_sha256) and shard.number not in known.ordered
         known.ordered.add(shard.number)
         try:
             store = self.open_store()

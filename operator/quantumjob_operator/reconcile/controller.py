@@ -83,7 +83,7 @@ class Controller:
         temporary = (ApiError, StoreError, NotEnded)
         await self.work_queue.serve(self.reconcile, temporary, REPORT)
 
-    def remember(self, owner: Owner) -> JobMemory:
+    def memory_of(self, owner: Owner) -> JobMemory:
         return self.memory.setdefault(owner, JobMemory())
 
     async def reconcile(self, owner: Owner) -> None:
@@ -94,7 +94,7 @@ class Controller:
                 return
             step = plan.decide(view, clock.now())
             if step is None or not (self.autoscaler or plan.finishes(step)):
-                if not view.settled and plan.waits_for_workers(view):
+                if not view.workers_known and plan.waits_for_workers(view):
                     self.work_queue.add_after(owner, PAUSE_SECONDS)
                 return
             if isinstance(step, plan.Write):
@@ -112,7 +112,7 @@ class Controller:
             case plan.Look():
                 await self._look(owner, quantumjob)
             case plan.Draft():
-                self.remember(owner).fresh = True
+                self.memory_of(owner).accepted_here = True
                 self.cache.draft(owner, step.status)
             case plan.Write():
                 await self._write(owner, quantumjob, step.status)
@@ -126,7 +126,7 @@ class Controller:
                 told = quantumjob | {"status": quantumjob["status"] | plan.carried(view)}
                 await self._promote(owner, told, step)
 
-    def _is_settled(self, owner: Owner) -> bool:
+    def _are_workers_known(self, owner: Owner) -> bool:
         """Whether the watches have told of all workers, and those at work have had the time to say so, and do not."""
         now = clock.now()
         return self.autoscaler is None or (
@@ -135,11 +135,11 @@ class Controller:
 
     def progress(self, shard: Shard, done: int) -> None:
         """So many of a shard's pubs are done, as its worker says. What people see of it moves now and then."""
-        known, now = self.remember(shard.owner), asyncio.get_running_loop().time()
+        known, now = self.memory_of(shard.owner), asyncio.get_running_loop().time()
         known.done[shard.number] = max(done, known.done.get(shard.number, 0))
         done = sum(known.done.values())
-        if done > known.shown and now - known.told >= PROGRESS_SECONDS:
-            known.shown, known.told = done, now
+        if done > known.reported_done and now - known.reported_at >= PROGRESS_SECONDS:
+            known.reported_done, known.reported_at = done, now
             known.expected = known.expected or _expected(self.cache.quantumjobs[shard.owner])
             self.work_queue.add(shard.owner)
 
@@ -157,11 +157,11 @@ class Controller:
         known = self.memory.get(owner, JobMemory())
         view = plan.View(
             quantumjob,
-            fresh=known.fresh,
-            hinted=len(known.hinted) == shards(quantumjob),
-            looked=known.looked,
-            settled=known.fresh or self._is_settled(owner),
-            done=known.shown,
+            accepted_here=known.accepted_here,
+            reported_ended=len(known.reported_ended) == shards(quantumjob),
+            store_checked=known.store_checked,
+            workers_known=known.accepted_here or self._are_workers_known(owner),
+            done=known.reported_done,
             expected=known.expected,
             draft=self.cache.is_draft(quantumjob),
             refused=known.refused,
@@ -188,7 +188,7 @@ class Controller:
             return
         if status.is_terminal(wanted):
             metrics.JOBS_FINISHED.labels(wanted["phase"]).inc()
-        self.remember(owner).fresh |= not quantumjob.get("status")
+        self.memory_of(owner).accepted_here |= not quantumjob.get("status")
         self.cache.put_quantumjob(written)
         self.notifier.forget(owner)
         if event := events.of_change(quantumjob.get("status", {}), wanted):
@@ -210,11 +210,11 @@ class Controller:
         except StoreError as error:
             await self._wait(owner, quantumjob, Reason.WAITING_FOR_STORE, _store_message(error))
             raise
-        known, told = self.remember(owner), quantumjob.get("status", {})
+        known, told = self.memory_of(owner), quantumjob.get("status", {})
         if isinstance(found, Rejection):
             known.refused = found.message
             return
-        known.fresh |= not told
+        known.accepted_here |= not told
         self.cache.draft(owner, told | {"pubsFrom": found})
 
     async def _store_program(self, owner: Owner, quantumjob: JSON, program: Program) -> bool:
@@ -229,11 +229,11 @@ class Controller:
         except StoreError as error:
             await self._wait(owner, quantumjob, Reason.WAITING_FOR_STORE, _store_message(error))
             raise
-        known = self.remember(owner)
+        known = self.memory_of(owner)
         if put is Put.WRITTEN:
-            known.stored = sha256(data)
-        elif known.fresh and not known.stored:
-            known.fresh = False
+            known.program_sha256 = sha256(data)
+        elif known.accepted_here and not known.program_sha256:
+            known.accepted_here = False
             return False
         return True
 
@@ -241,8 +241,8 @@ class Controller:
         if not await self._store_program(owner, quantumjob, step.program):
             return
         if self.autoscaler and owner in self.cache.quantumjobs:
-            known = self.remember(owner)
-            since = clock.now() if known.fresh else self.started + PAUSE
+            known = self.memory_of(owner)
+            since = clock.now() if known.accepted_here else self.started + PAUSE
             self.autoscaler.enqueue(owner, new_assignments(quantumjob, step.program, since))
 
     async def _create(self, owner: Owner, quantumjob: JSON, step: plan.Create) -> None:
@@ -254,10 +254,12 @@ class Controller:
                 message = f"The cluster refuses the worker's Job: {error.message}"
                 await self._wait(owner, quantumjob, Reason.POD_REFUSED, message)
             if error.status == 409:
-                self.remember(owner).fresh = False  # whoever has made the one that is there may have stored something
+                self.memory_of(
+                    owner
+                ).accepted_here = False  # whoever has made the one that is there may have stored something
             raise
         if created is None:
-            self.remember(owner).fresh = False
+            self.memory_of(owner).accepted_here = False
         else:
             self.notifier.post(quantumjob, events.Event("Normal", "WorkerCreated", f"Created Job {created}."))
 
@@ -270,7 +272,7 @@ class Controller:
 
     async def _promote(self, owner: Owner, quantumjob: JSON, step: plan.Promote) -> None:
         accepted = quantumjob["status"].get("times", {}).get("accepted", "")
-        known = self.remember(owner)
+        known = self.memory_of(owner)
         failure = step.failure
         if step.required and known.misses >= MISSES:
             failure = Failure(Reason.RESULTS_INCOMPLETE, "The worker ended well, but its last segment is not there.")
@@ -282,7 +284,7 @@ class Controller:
                 done = await promote(self.open_store(), owner, accepted, failure, stored)
         except NotEnded:
             if not step.required:
-                known.looked = True
+                known.store_checked = True
                 return
             known.misses += 1
             raise
@@ -302,7 +304,7 @@ class Controller:
 
     def _stored_program(self, owner: Owner, quantumjob: JSON) -> tuple[Program, FetchedObject] | None:
         """The program as it is in the store, where that is known without asking."""
-        expected = self.remember(owner).stored
+        expected = self.memory_of(owner).program_sha256
         program = accept(quantumjob) if expected else None
         if not isinstance(program, Program):
             return None

@@ -48,13 +48,13 @@ class View:
     """Of its shards, there."""
     obstacle: WorkerState | None = None
     """What keeps shared workers of its namespace from starting."""
-    fresh: bool = False
+    accepted_here: bool = False
     """This process has accepted it, so that nothing in the store can be older."""
-    hinted: bool = False
+    reported_ended: bool = False
     """Whoever has a shard of it has said that its last segment is stored."""
-    looked: bool = False
+    store_checked: bool = False
     """The store was asked already, and lacks a last segment."""
-    settled: bool = True
+    workers_known: bool = True
     """Whoever may carry it out would have been seen, or heard, by now."""
     done: int = 0
     """Pubs that have a result, as the worker says."""
@@ -147,10 +147,10 @@ def decide(view: View, now: datetime) -> Step | None:
         return Promote(Failure(worker.reason, worker.message))
     if worker.state == "ended":
         return Promote(required=True)
-    if view.hinted and not view.looked:
+    if view.reported_ended and not view.store_checked:
         return Promote()
     if is_cancelled(quantumjob):
-        return _cancel(view, now) if view.settled else None
+        return _cancel(view, now) if view.workers_known else None
     if worker.state == "absent":
         return _absent(view, now)
     return _progress(view, worker, now)
@@ -181,7 +181,7 @@ def _cancel(view: View, now: datetime) -> Step | None:
     if view.job is not None:
         return None if "deletionTimestamp" in view.job["metadata"] else Delete()
     if view.finishing:
-        return None if view.looked else Promote()  # a shared worker may have it
+        return None if view.store_checked else Promote()  # a shared worker may have it
     if view.shared and is_assigned(view.assignments):
         return None  # its workers are told with their next sign of life
     program = accept(view.quantumjob)
@@ -192,7 +192,7 @@ def _cancel(view: View, now: datetime) -> Step | None:
 
 def _absent(view: View, now: datetime) -> Step | None:
     """No worker. One may have ended and be gone while nobody looked: then its results are there."""
-    if ("job" in view.quantumjob["status"] or not view.fresh) and not view.looked:
+    if ("job" in view.quantumjob["status"] or not view.accepted_here) and not view.store_checked:
         return Promote()
     program = accept(view.quantumjob)
     if isinstance(program, Rejection):
@@ -202,7 +202,7 @@ def _absent(view: View, now: datetime) -> Step | None:
 
 def _refused_after_all(view: View, rejection: Rejection, now: datetime) -> Step | None:
     """An operator of another version had accepted it. What it has stored by then is kept."""
-    if not view.settled or view.finishing:
+    if not view.workers_known or view.finishing:
         return None  # a worker may have it
     told = view.quantumjob["status"]
     if {"job", "worker", "attempts"}.isdisjoint(told):

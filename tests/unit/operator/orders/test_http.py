@@ -315,7 +315,7 @@ async def test_more_urls_with_those_of_arrays(endpoint: Endpoint) -> None:
 async def test_ended_is_a_hint_that_wakes_the_controller(endpoint: Endpoint) -> None:
     said = OrderRequest(EndedOrder(UID, 0))
     assert (await endpoint.post(PATH_ORDERS, f"Bearer {token()}", said))[0] == 410, "it gets no other"
-    assert endpoint.controller.remember(OF).hinted
+    assert endpoint.controller.memory_of(OF).reported_ended
     assert await endpoint.controller.work_queue.get() == OF
 
 

@@ -448,7 +448,7 @@ async def test_a_dedicated_worker_gets_its_order_and_no_other() -> None:
     for said, leaving in ((EndedOrder(own.uid, 0), False), (EndedOrder(own.uid, 0), True), (None, True)):
         with pytest.raises(NoMoreOrders):
             await parts.ask(only(own), said, leaving=leaving)
-    assert parts.controller.remember(own).hinted
+    assert parts.controller.memory_of(own).reported_ended
 
 
 async def test_a_dedicated_worker_s_failure_is_its_job_s_to_tell() -> None:
@@ -456,7 +456,7 @@ async def test_a_dedicated_worker_s_failure_is_its_job_s_to_tell() -> None:
     own = uid_of("own")
     with pytest.raises(NoMoreOrders):
         await parts.ask(only(own), EndedOrder(own.uid, 0, int(Exit.INTERNAL), "A defect."))
-    assert not parts.controller.remember(own).hinted
+    assert not parts.controller.memory_of(own).reported_ended
     assert parts.queue.assignment(only(own)) is None
 
 
@@ -513,7 +513,7 @@ async def test_done_from_a_pod_that_does_not_carry_the_order_is_a_hint_only() ->
         False,
         only(uid_of("one")),
     )
-    assert parts.controller.remember(uid_of("one")).hinted
+    assert parts.controller.memory_of(uid_of("one")).reported_ended
     await parts.settle()
     assert not parts.kube.status("one").get("results"), "the store has nothing"
     assert (turn_of(parts, uid_of("one")).pod, assignment.failure) == (worker, None)
@@ -555,7 +555,7 @@ async def test_a_question_that_is_cancelled_while_its_order_is_made_takes_nothin
 ) -> None:
     parts = await small("one")
     worker = parts.hire()
-    parts.controller.remember(uid_of("one")).ordered.add(0)  # so that the store is asked
+    parts.controller.memory_of(uid_of("one")).ordered.add(0)  # so that the store is asked
     answer = asyncio.Event()
 
     async def slow(*_: Any) -> list[str]:

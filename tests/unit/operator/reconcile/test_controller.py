@@ -106,7 +106,7 @@ async def test_an_existing_job_is_adopted() -> None:
     await bench.reconcile()
     assert len(bench.kube.of_kind(JOBS)) == 1
     assert bench.controller.cache.job(OF) is not None
-    assert not bench.controller.remember(OF).fresh, "an earlier process may have given its order"
+    assert not bench.controller.memory_of(OF).accepted_here, "an earlier process may have given its order"
 
 
 async def test_a_foreign_job_of_the_name_is_not_adopted() -> None:

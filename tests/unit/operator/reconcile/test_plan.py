@@ -24,8 +24,8 @@ NOW = clock.parse(TIME) + timedelta(seconds=60)
 
 
 def accepted(**changes: Any) -> dict[str, Any]:
-    fresh = quantumjob(**changes)
-    return fresh | {"status": status.accepted(fresh, program_of(fresh), DEDICATED, ABSENT, NOW)}
+    accepted_here = quantumjob(**changes)
+    return accepted_here | {"status": status.accepted(accepted_here, program_of(accepted_here), DEDICATED, ABSENT, NOW)}
 
 
 def test_the_first_write_comes_before_any_child() -> None:
@@ -39,21 +39,21 @@ def test_the_first_write_comes_before_any_child() -> None:
 
 
 def test_an_accepted_job_gets_a_child() -> None:
-    step = decide(View(accepted(), fresh=True), NOW)
+    step = decide(View(accepted(), accepted_here=True), NOW)
     assert isinstance(step, Create)
     assert step.program.uid == quantumjob()["metadata"]["uid"]
 
 
 def test_a_job_that_another_process_accepted_is_looked_for_in_the_store_first() -> None:
     assert decide(View(accepted()), NOW) == Promote()
-    assert isinstance(decide(View(accepted(), looked=True), NOW), Create)
+    assert isinstance(decide(View(accepted(), store_checked=True), NOW), Create)
 
 
 @pytest.mark.parametrize("kind", ["Complete", "Failed"])
 def test_a_finished_job_is_left_alone_whatever_happens_to_its_children(kind: str) -> None:
     done = accepted()
     done["status"]["conditions"].append({"type": kind, "status": "True", "reason": "X"})
-    for view in (View(done), View(done, job(done), [pod(done, terminated(0))], hinted=True)):
+    for view in (View(done), View(done, job(done), [pod(done, terminated(0))], reported_ended=True)):
         assert decide(view, NOW) is None
 
 
@@ -74,9 +74,9 @@ def test_promotion_starts_at_the_first_sign_of_the_end(conditions: list[tuple[st
 
 def test_a_hint_makes_it_look_once() -> None:
     of = accepted()
-    running = View(of, job(of), [pod(of, RUNNING)], hinted=True)
+    running = View(of, job(of), [pod(of, RUNNING)], reported_ended=True)
     assert decide(running, NOW) == Promote()
-    told = decide(View(of, job(of), [pod(of, RUNNING)], hinted=True, looked=True), NOW)
+    told = decide(View(of, job(of), [pod(of, RUNNING)], reported_ended=True, store_checked=True), NOW)
     assert isinstance(told, Write)
     assert told.status["phase"] == "Running"
 
@@ -85,7 +85,7 @@ def test_a_vanished_job_is_looked_for_in_the_store_before_it_runs_again() -> Non
     of = accepted()
     of["status"]["job"] = "qj-x"
     assert decide(View(of), NOW) == Promote()
-    assert isinstance(decide(View(of, looked=True), NOW), Create)
+    assert isinstance(decide(View(of, store_checked=True), NOW), Create)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def in_shards(*pods: tuple[str, Any], conditions: tuple[str, ...] = (), shards: 
     of["spec"] |= {"parallelism": shards}
     of["spec"]["program"]["pubs"] *= 8
     made = [pod(of, state, name=name, index=name[0]) for name, state in pods]
-    return View(of, job(of, *((kind, "") for kind in conditions)), made, fresh=True)
+    return View(of, job(of, *((kind, "") for kind in conditions)), made, accepted_here=True)
 
 
 DONE, DIED = terminated(0), terminated(75)
@@ -248,18 +248,20 @@ def test_what_an_operator_of_another_version_has_accepted_may_be_refused_after_a
     bad = accepted()
     bad["spec"] |= {"cancel": cancel}
     bad["spec"]["program"]["pubs"][0]["circuit"] = {"format": "QPY", "inline": "not base64!"}
-    step = decide(View(bad, shared=shared, looked=True, settled=True), NOW)
+    step = decide(View(bad, shared=shared, store_checked=True, workers_known=True), NOW)
     assert isinstance(step, Write)
     assert status.is_terminal(step.status)
     told = status.condition(step.status, "Accepted")
     assert told is not None
     assert (told["status"], told["reason"]) == ("False", "InvalidSpec")
-    assert decide(View(bad, shared=shared, looked=True, settled=False), NOW) is None, "a worker may have it"
+    assert decide(View(bad, shared=shared, store_checked=True, workers_known=False), NOW) is None, (
+        "a worker may have it"
+    )
     bad["status"]["worker"] = "w-1"
-    assert not isinstance(decide(View(bad, looked=True, finishing=True), NOW), Write | Promote), (
+    assert not isinstance(decide(View(bad, store_checked=True, finishing=True), NOW), Write | Promote), (
         "the reconciler sees none"
     )
-    kept = decide(View(bad, shared=shared, looked=True, settled=True), NOW)
+    kept = decide(View(bad, shared=shared, store_checked=True, workers_known=True), NOW)
     assert isinstance(kept, Promote)
     assert kept.program is None, "the one that was accepted is in the store"
     assert kept.failure is not None
@@ -305,8 +307,8 @@ CANCEL = {"spec": quantumjob()["spec"] | {"cancel": True}}
 
 def test_a_small_job_is_offered_and_has_no_job_of_its_own() -> None:
     assert isinstance(decide(shared(), NOW), Offer)
-    assert decide(shared(fresh=False), NOW) == Promote()
-    assert isinstance(decide(shared(fresh=False, looked=True), NOW), Offer)
+    assert decide(shared(accepted_here=False), NOW) == Promote()
+    assert isinstance(decide(shared(accepted_here=False, store_checked=True), NOW), Offer)
 
 
 def test_its_first_status_stays_true_while_it_waits() -> None:
@@ -362,7 +364,7 @@ def test_a_turn_s_progress_says_who_has_it_since_when_and_how_often_it_failed() 
         ),
         (shared(accepted(**CANCEL), assignments=[assignment(**ASSIGNED)]), None),
         (shared(accepted(**CANCEL), assignments=[assignment(ended=True)]), Promote(required=True)),
-        (shared(accepted(**CANCEL), assignments=[assignment()], hinted=True), Promote()),
+        (shared(accepted(**CANCEL), assignments=[assignment()], reported_ended=True), Promote()),
         (
             shared(
                 accepted(**CANCEL),
@@ -376,7 +378,7 @@ def test_a_turn_s_progress_says_who_has_it_since_when_and_how_often_it_failed() 
         (View(accepted(**CANCEL), job(quantumjob()), [pod(quantumjob(), RUNNING)]), Delete()),
         (View(accepted(**CANCEL), job(quantumjob()), [pod(quantumjob(), terminated(0))]), Promote(required=True)),
         (View(accepted(**CANCEL), finishing=True), Promote()),
-        (View(accepted(**CANCEL), finishing=True, looked=True), None),
+        (View(accepted(**CANCEL), finishing=True, store_checked=True), None),
     ],
     ids=[
         "it has no turn",
@@ -427,13 +429,16 @@ def test_the_first_status_tells_the_way() -> None:
 
 
 def test_a_cancel_waits_until_whoever_may_carry_it_out_would_be_known() -> None:
-    for view in (View(accepted(**CANCEL), settled=False), shared(accepted(**CANCEL), fresh=False, settled=False)):
+    for view in (
+        View(accepted(**CANCEL), workers_known=False),
+        shared(accepted(**CANCEL), accepted_here=False, workers_known=False),
+    ):
         assert decide(view, NOW) is None
-        settled = decide(replace(view, settled=True), NOW)
-        assert isinstance(settled, Promote)
-        assert settled.failure == plan.CANCELLED
-    hinted = View(accepted(**CANCEL), settled=False, hinted=True)
-    assert decide(hinted, NOW) == Promote(), "what is done is done"
+        workers_known = decide(replace(view, workers_known=True), NOW)
+        assert isinstance(workers_known, Promote)
+        assert workers_known.failure == plan.CANCELLED
+    reported_ended = View(accepted(**CANCEL), workers_known=False, reported_ended=True)
+    assert decide(reported_ended, NOW) == Promote(), "what is done is done"
 
 
 def test_progress_is_what_the_worker_says() -> None:

@@ -233,10 +233,10 @@ async def test_a_shard_is_spoken_of_by_who_has_it() -> None:
         parts.alive(worker, OF.uid, 4, number)
         parts.order_service.ended(worker, ended(number, Exit.INTERNAL, "A lie."))
     assert [turn_of(parts, number).pod for number in range(2)] == [first, second]
-    assert (parts.controller.remember(OF).done, [turn_of(parts, n).attempts for n in range(2)]) == ({}, [0, 0])
+    assert (parts.controller.memory_of(OF).done, [turn_of(parts, n).attempts for n in range(2)]) == ({}, [0, 0])
     for number in (2, -1, 10**9):
         parts.order_service.ended(first, ended(number))
-    assert parts.controller.remember(OF).hinted == set(), "there are no such shards"
+    assert parts.controller.memory_of(OF).reported_ended == set(), "there are no such shards"
 
 
 async def test_a_cancelled_job_stops_in_all_its_shards() -> None:
@@ -404,7 +404,7 @@ async def test_each_dedicated_worker_has_the_shard_of_its_index() -> None:
 
 async def test_of_a_dedicated_shard_that_nobody_had_only_the_program_is_read() -> None:
     parts = dedicated()
-    parts.controller.remember(OF).fresh = True
+    parts.controller.memory_of(OF).accepted_here = True
     parts.store.requests.clear()
     for number in range(2):
         await parts.ask(shard(number))

@@ -44,7 +44,7 @@ def pool(*jobs: dict[str, Any], pods: tuple[dict[str, Any], ...] = ()) -> Worker
 
 def counts(of: WorkerPool) -> tuple[int, int]:
     """How many are present, and how many run."""
-    return of.count("team", NOW), of.running("team")
+    return of.count("team", NOW), of.count_running("team")
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ async def test_a_quantumjob_is_looked_at() -> None:
 async def test_a_quantumjob_that_is_gone_leaves_nothing() -> None:
     parts = Parts(FakeKube())
     parts.router.quantumjob(quantumjob(), False)
-    parts.controller.remember(OF)
+    parts.controller.memory_of(OF)
     parts.queue.enqueue(OF, [assignment()], clock.now())
     parts.router.quantumjob(quantumjob(), True)
     assert (parts.controller.cache.quantumjobs, parts.controller.memory, parts.queue.assignment(only(OF))) == (
