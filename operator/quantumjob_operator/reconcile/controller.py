@@ -94,14 +94,14 @@ class Controller:
                 return
             step = plan.decide(view, clock.now())
             if step is None or not (self.autoscaler or plan.finishes(step)):
-                if not view.workers_known and plan.waits_for_workers(view):
+                if not view.workers_known and plan.needs_known_workers(view):
                     self.work_queue.add_after(owner, PAUSE_SECONDS)
                 return
-            if isinstance(step, plan.Write):
-                if wait := plan.seconds_to_wait(view, step, clock.now()):
+            if isinstance(step, plan.WriteStatus):
+                if wait := plan.write_delay(view, step, clock.now()):
                     self.work_queue.add_after(owner, wait)
                     return
-                if plan.only_waits(view) and not self.notifier.may_report(owner):
+                if plan.is_only_queued(view) and not self.notifier.may_report(owner):
                     return
             await self._perform(owner, view, step)
         self.work_queue.add(owner)
@@ -109,21 +109,21 @@ class Controller:
     async def _perform(self, owner: Owner, view: plan.View, step: plan.Step) -> None:
         quantumjob = view.quantumjob
         match step:
-            case plan.Look():
+            case plan.InspectPubs():
                 await self._look(owner, quantumjob)
-            case plan.Draft():
+            case plan.DraftStatus():
                 self.memory_of(owner).accepted_here = True
                 self.cache.draft(owner, step.status)
-            case plan.Write():
+            case plan.WriteStatus():
                 await self._write(owner, quantumjob, step.status)
-            case plan.Create():
+            case plan.CreateJob():
                 await self._create(owner, quantumjob, step)
-            case plan.Offer():
+            case plan.EnqueueShards():
                 await self._offer(owner, quantumjob, step)
-            case plan.Delete():
+            case plan.DeleteJob():
                 await self.dedicated_jobs.delete(view.job or {})
             case plan.Promote():
-                told = quantumjob | {"status": quantumjob["status"] | plan.carried(view)}
+                told = quantumjob | {"status": quantumjob["status"] | plan.execution_fields(view)}
                 await self._promote(owner, told, step)
 
     def _are_workers_known(self, owner: Owner) -> bool:
@@ -237,7 +237,7 @@ class Controller:
             return False
         return True
 
-    async def _offer(self, owner: Owner, quantumjob: JSON, step: plan.Offer) -> None:
+    async def _offer(self, owner: Owner, quantumjob: JSON, step: plan.EnqueueShards) -> None:
         if not await self._store_program(owner, quantumjob, step.program):
             return
         if self.autoscaler and owner in self.cache.quantumjobs:
@@ -245,7 +245,7 @@ class Controller:
             since = clock.now() if known.accepted_here else self.started + PAUSE
             self.autoscaler.enqueue(owner, new_assignments(quantumjob, step.program, since))
 
-    async def _create(self, owner: Owner, quantumjob: JSON, step: plan.Create) -> None:
+    async def _create(self, owner: Owner, quantumjob: JSON, step: plan.CreateJob) -> None:
         await self._store_program(owner, quantumjob, step.program)
         try:
             created = await self.dedicated_jobs.create(owner, quantumjob)

@@ -28,7 +28,7 @@ JSON = dict[str, Any]
 CANCELLED: Final = Failure(Reason.CANCELLED, "It was cancelled by spec.cancel.")
 QUIET_SECONDS: Final = {Reason.WAITING_FOR_WORKER: 10.0, Reason.RUNNING: 1.0}
 """How long a state must last to be told: a pod that starts, and a small job that runs, are gone before."""
-NAMELESS: Final = frozenset({Reason.POD_REFUSED, Reason.UNSCHEDULABLE})
+VARYING_MESSAGES: Final = frozenset({Reason.POD_REFUSED, Reason.UNSCHEDULABLE})
 """What the cluster says with a name or a number that is another each time it is tried: told once."""
 DRAFT_SECONDS: Final = 1.0
 """How long a draft may wait for the change that it is written with: a small job has ended by then."""
@@ -82,26 +82,26 @@ class View:
 
 
 @dataclass(frozen=True)
-class Look:
+class InspectPubs:
     """Look at the object that lists the pubs: how many they are, and its sha256."""
 
 
 @dataclass(frozen=True)
-class Create:
+class CreateJob:
     """Store the program, then create its own worker's Job."""
 
     program: Program
 
 
 @dataclass(frozen=True)
-class Offer:
+class EnqueueShards:
     """Store the program, then let it wait for its turn at a shared worker."""
 
     program: Program
 
 
 @dataclass(frozen=True)
-class Delete:
+class DeleteJob:
     """Delete its own worker's Job, whose pod then stores what is done and ends."""
 
 
@@ -118,20 +118,20 @@ class Promote:
 
 
 @dataclass(frozen=True)
-class Write:
+class WriteStatus:
     """Write this status."""
 
     status: JSON
 
 
 @dataclass(frozen=True)
-class Draft:
+class DraftStatus:
     """Go on from this status; it is written with the next change, or soon."""
 
     status: JSON
 
 
-Step = Look | Draft | Create | Offer | Delete | Promote | Write
+Step = InspectPubs | DraftStatus | CreateJob | EnqueueShards | DeleteJob | Promote | WriteStatus
 
 
 def decide(view: View, now: datetime) -> Step | None:
@@ -141,7 +141,7 @@ def decide(view: View, now: datetime) -> Step | None:
     if "deletionTimestamp" in quantumjob["metadata"] or status.is_terminal(current):
         return None
     if not status.is_true(current, "Accepted"):
-        return _first(view, now)
+        return _accept(view, now)
     worker = view.worker
     if worker.state == "failed":
         return Promote(Failure(worker.reason, worker.message))
@@ -152,23 +152,23 @@ def decide(view: View, now: datetime) -> Step | None:
     if is_cancelled(quantumjob):
         return _cancel(view, now) if view.workers_known else None
     if worker.state == "absent":
-        return _absent(view, now)
+        return _start_worker(view, now)
     return _progress(view, worker, now)
 
 
-def _first(view: View, now: datetime) -> Step:
+def _accept(view: View, now: datetime) -> Step:
     """Accept the program, or say why it never can be."""
     quantumjob = view.quantumjob
     if not view.refused and is_unseen(quantumjob):
-        return Look()
+        return InspectPubs()
     program = Rejection(view.refused) if view.refused else accept(quantumjob)
     if isinstance(program, Rejection):
-        return Write(status.refused(quantumjob, program.message, now))
+        return WriteStatus(status.refused(quantumjob, program.message, now))
     if not view.shared:
-        return Write(status.accepted(quantumjob, program, DEDICATED, ABSENT, now))
-    told = status.accepted(quantumjob, program, SHARED, NOT_ENQUEUED, now)
+        return WriteStatus(status.accepted(quantumjob, program, DEDICATED, ABSENT, now))
+    current = status.accepted(quantumjob, program, SHARED, NOT_ENQUEUED, now)
     # What is lost with a draft is found again, but for an object that may be another by then.
-    return Draft(told) if program.listed is None else Write(told)
+    return DraftStatus(current) if program.listed is None else WriteStatus(current)
 
 
 def is_cancelled(quantumjob: JSON) -> bool:
@@ -179,63 +179,63 @@ def is_cancelled(quantumjob: JSON) -> bool:
 def _cancel(view: View, now: datetime) -> Step | None:
     """Stop the worker, if there is one; what it has stored by then is kept."""
     if view.job is not None:
-        return None if "deletionTimestamp" in view.job["metadata"] else Delete()
+        return None if "deletionTimestamp" in view.job["metadata"] else DeleteJob()
     if view.finishing:
         return None if view.store_checked else Promote()  # a shared worker may have it
     if view.shared and is_assigned(view.assignments):
         return None  # its workers are told with their next sign of life
     program = accept(view.quantumjob)
     if isinstance(program, Rejection):
-        return _refused_after_all(view, program, now)
+        return _reject_accepted(view, program, now)
     return Promote(CANCELLED, program=program)
 
 
-def _absent(view: View, now: datetime) -> Step | None:
+def _start_worker(view: View, now: datetime) -> Step | None:
     """No worker. One may have ended and be gone while nobody looked: then its results are there."""
     if ("job" in view.quantumjob["status"] or not view.accepted_here) and not view.store_checked:
         return Promote()
     program = accept(view.quantumjob)
     if isinstance(program, Rejection):
-        return _refused_after_all(view, program, now)
-    return Offer(program) if view.shared else Create(program)
+        return _reject_accepted(view, program, now)
+    return EnqueueShards(program) if view.shared else CreateJob(program)
 
 
-def _refused_after_all(view: View, rejection: Rejection, now: datetime) -> Step | None:
+def _reject_accepted(view: View, rejection: Rejection, now: datetime) -> Step | None:
     """An operator of another version had accepted it. What it has stored by then is kept."""
     if not view.workers_known or view.finishing:
         return None  # a worker may have it
-    told = view.quantumjob["status"]
-    if {"job", "worker", "attempts"}.isdisjoint(told):
-        return Write(status.refused(view.quantumjob, rejection.message, now))
+    current = view.quantumjob["status"]
+    if {"job", "worker", "attempts"}.isdisjoint(current):
+        return WriteStatus(status.refused(view.quantumjob, rejection.message, now))
     return Promote(Failure(Reason.INVALID_SPEC, rejection.message))
 
 
 def _progress(view: View, worker: WorkerState, now: datetime) -> Step | None:
     """A status write, if it tells a person something new."""
-    wanted = status.working(view.quantumjob, worker, now, carried(view) | _expected(view, worker, now))
-    if _told(wanted) == _told(view.quantumjob["status"]) and not view.draft:
+    wanted = status.working(view.quantumjob, worker, now, execution_fields(view) | _expected(view, worker, now))
+    if _visible_fields(wanted) == _visible_fields(view.quantumjob["status"]) and not view.draft:
         return None
-    return Write(wanted)
+    return WriteStatus(wanted)
 
 
 def _expected(view: View, worker: WorkerState, now: datetime) -> JSON:
     """When a job that runs will end, told along with how far it is."""
-    told = view.quantumjob["status"]
+    current = view.quantumjob["status"]
     if not (view.expected and view.done and worker.since):
         return {}
     since = clock.parse(worker.since)
     left = cost_estimate.left(view.expected, view.done, total(view.quantumjob), (now - since).total_seconds())
     deadline = since + timedelta(seconds=view.quantumjob["spec"]["activeDeadlineSeconds"])
     end = min(now + timedelta(seconds=left), max(now, deadline))
-    return {"times": carried(view).get("times", told["times"]) | {"expected": clock.rfc3339(end)}}
+    return {"times": execution_fields(view).get("times", current["times"]) | {"expected": clock.rfc3339(end)}}
 
 
-def carried(view: View) -> JSON:
+def execution_fields(view: View) -> JSON:
     """Who carries it out, since when, how often that has failed, and how far it is."""
-    told = view.quantumjob["status"]
+    current = view.quantumjob["status"]
     found: JSON = {}
-    if view.done and "progress" in told:
-        all_pubs, before = total(view.quantumjob), int(told["progress"].partition("/")[0])
+    if view.done and "progress" in current:
+        all_pubs, before = total(view.quantumjob), int(current["progress"].partition("/")[0])
         found["progress"] = f"{min(max(view.done, before), all_pubs)}/{all_pubs}"  # after a restart not all speak again
     if view.job is not None:
         found["job"] = view.job["metadata"]["name"]
@@ -244,15 +244,15 @@ def carried(view: View) -> JSON:
     if attempts := max((assignment.attempts for assignment in view.assignments), default=0):
         found["attempts"] = attempts
     if begun := [assignment.first_assigned for assignment in view.assignments if assignment.first_assigned]:
-        found["times"] = told.get("times", {}) | {"ordered": clock.rfc3339(min(begun))}
+        found["times"] = current.get("times", {}) | {"ordered": clock.rfc3339(min(begun))}
     return found
 
 
-def _told(current: JSON) -> tuple[Any, ...]:
+def _visible_fields(current: JSON) -> tuple[Any, ...]:
     doing = status.condition(current, "Reconciling") or {}
-    told = tuple(current.get(name) for name in ("job", "attempts", "progress"))
+    current = tuple(current.get(name) for name in ("job", "attempts", "progress"))
     reason = doing.get("reason")
-    return *told, reason, None if reason in NAMELESS else doing.get("message")
+    return *current, reason, None if reason in VARYING_MESSAGES else doing.get("message")
 
 
 def finishes(step: Step) -> bool:
@@ -260,30 +260,30 @@ def finishes(step: Step) -> bool:
     return isinstance(step, Promote)
 
 
-def waits_for_workers(view: View) -> bool:
+def needs_known_workers(view: View) -> bool:
     """Whether the next step is known only when all workers at work have spoken."""
     return is_cancelled(view.quantumjob) or view.worker.state == "absent"
 
 
-def only_waits(view: View) -> bool:
+def is_only_queued(view: View) -> bool:
     """Whether all there is to tell of an accepted job is that it waits. It may be told of an obstacle that a restarted
     operator is yet to meet again: then there is nothing to tell."""
     return view.worker.reason is Reason.QUEUED and status.is_true(view.quantumjob.get("status", {}), "Accepted")
 
 
-def seconds_to_wait(view: View, step: Write, now: datetime) -> float:
+def write_delay(view: View, step: WriteStatus, now: datetime) -> float:
     """How long a status may wait: what passes in a moment is not worth a write of its own."""
     worker = view.worker
     doing = status.condition(step.status, "Reconciling")
     waits = [0.0]
     if doing is not None and doing["reason"] == worker.reason and worker.since:
-        waits.append(_rest(QUIET_SECONDS[worker.reason], worker.since, now))
+        waits.append(_remaining(QUIET_SECONDS[worker.reason], worker.since, now))
     accepted = view.quantumjob.get("status", {}).get("times", {}).get("accepted")
     if view.draft and accepted and worker.reason in {Reason.QUEUED, Reason.RUNNING}:
-        waits.append(_rest(DRAFT_SECONDS, accepted, now))
+        waits.append(_remaining(DRAFT_SECONDS, accepted, now))
     return max(waits)
 
 
-def _rest(seconds: float, since: str, now: datetime) -> float:
+def _remaining(seconds: float, since: str, now: datetime) -> float:
     """What is left of these seconds, whatever the clocks of two machines say."""
     return min(seconds, seconds - (now - clock.parse(since)).total_seconds())

@@ -52,7 +52,7 @@ async def accepted(**spec: Any) -> Parts:
     return parts
 
 
-async def carried(**spec: Any) -> tuple[Parts, Pod]:
+async def execution_fields(**spec: Any) -> tuple[Parts, Pod]:
     """An operator whose job a shared worker has."""
     parts = await accepted(**spec)
     worker = parts.hire()
@@ -93,7 +93,7 @@ async def test_a_small_job_costs_one_status_write_and_one_event() -> None:
 
 async def test_a_small_job_costs_five_store_requests() -> None:
     """Those of the operator, and the one by which its worker stores the last segment."""
-    parts, worker = await carried()
+    parts, worker = await execution_fields()
     parts.store_last()
     await parts.ask(worker, EndedOrder(OF.uid, 0))
     await parts.settle()
@@ -102,7 +102,7 @@ async def test_a_small_job_costs_five_store_requests() -> None:
 
 
 async def test_a_finished_job_costs_no_call_and_no_memory() -> None:
-    parts, worker = await carried()
+    parts, worker = await execution_fields()
     parts.store_last()
     await parts.ask(worker, EndedOrder(OF.uid, 0))
     await parts.settle()
@@ -130,7 +130,7 @@ async def test_a_job_that_waits_reads_as_one_that_waits(time: Any) -> None:
 
 
 async def test_a_job_that_runs_for_a_while_says_where(time: Any) -> None:
-    parts, worker = await carried()
+    parts, worker = await execution_fields()
     assert parts.status() == {}, "not in the first moment"
     first = time.now
     time.passes(plan.QUIET_SECONDS[Reason.RUNNING])
@@ -145,7 +145,7 @@ async def test_a_job_that_runs_for_a_while_says_where(time: Any) -> None:
 
 
 async def test_a_job_whose_results_wait_for_the_store_is_not_pending_again(time: Any) -> None:
-    parts, worker = await carried()
+    parts, worker = await execution_fields()
     time.passes(plan.QUIET_SECONDS[Reason.RUNNING])
     assert (await parts.reconcile())["phase"] == "Running"
     parts.store_last()
@@ -171,7 +171,7 @@ async def test_a_store_that_is_down_at_the_start_is_told_once_and_waited_for(tim
 
 
 async def test_an_order_is_given_again_where_its_last_segment_is_missing_at_its_worker_s_death(time: Any) -> None:
-    parts, worker = await carried()
+    parts, worker = await execution_fields()
     parts.set_container_state(worker, terminated(137))
     await parts.settle()
     assert (parts.status()["attempts"], doing(parts)["reason"]) == (1, Reason.RETRYING)
@@ -260,7 +260,7 @@ async def test_what_is_no_fault_of_the_job_costs_it_nothing(time: Any) -> None:
 
 async def test_a_worker_that_says_it_has_ended_and_has_stored_nothing_ends_the_job() -> None:
     """A lie or a defect: nobody computes for ever for a worker that does not store."""
-    parts, worker = await carried()
+    parts, worker = await execution_fields()
     await parts.ask(worker, EndedOrder(OF.uid, 0))
     for _ in range(MISSES):
         with pytest.raises(NotEnded):
@@ -272,7 +272,7 @@ async def test_a_worker_that_says_it_has_ended_and_has_stored_nothing_ends_the_j
 
 
 async def test_results_that_are_corrupt_are_never_complete() -> None:
-    parts, worker = await carried()
+    parts, worker = await execution_fields()
     parts.store.pending.put_once(keys.segment(only(OF), keys.LAST), b"{}")
     await parts.ask(worker, EndedOrder(OF.uid, 0))
     await parts.settle()
@@ -336,7 +336,7 @@ async def test_a_job_that_runs_is_stopped_and_keeps_what_is_done() -> None:
 
 
 async def test_a_cancelled_job_whose_worker_was_faster_is_done() -> None:
-    parts, worker = await carried()
+    parts, worker = await execution_fields()
     parts.edit(cancel=True)
     parts.store_last()
     await parts.ask(worker, EndedOrder(OF.uid, 0))
@@ -346,7 +346,7 @@ async def test_a_cancelled_job_whose_worker_was_faster_is_done() -> None:
 
 async def test_a_cancelled_job_whose_worker_dies_is_cancelled() -> None:
     for state in (terminated(137), terminated(75)):
-        parts, worker = await carried()
+        parts, worker = await execution_fields()
         parts.edit(cancel=True)
         await parts.settle()
         parts.set_container_state(worker, state)
@@ -384,7 +384,7 @@ async def test_a_dedicated_job_that_fails_while_it_is_cancelled_ends() -> None:
 
 async def test_the_reconciler_leaves_a_shared_job_to_its_worker(time: Any) -> None:
     """It knows of no turn: what it does not see must not look to it as if there were nobody."""
-    parts, _ = await carried()
+    parts, _ = await execution_fields()
     await parts.told(time)
     reconciler = Controller(parts.kube, lambda: parts.store.opened, dict)  # type: ignore[arg-type, return-value]
     reconciler.cache.put_quantumjob(parts.found())
@@ -397,7 +397,7 @@ async def test_the_reconciler_leaves_a_shared_job_to_its_worker(time: Any) -> No
 
 
 async def test_the_reconciler_does_not_cancel_under_a_worker_s_hands() -> None:
-    parts, _ = await carried(cancel=False)
+    parts, _ = await execution_fields(cancel=False)
     parts.edit(cancel=True)
     await parts.settle()
     reconciler = Controller(parts.kube, lambda: parts.store.opened, dict)  # type: ignore[arg-type, return-value]
@@ -444,7 +444,7 @@ async def test_a_code_that_no_worker_has_makes_no_figure_of_its_own() -> None:
 
 
 async def test_a_deleted_job_is_forgotten_and_its_worker_told(time: Any) -> None:
-    parts, worker = await carried()
+    parts, worker = await execution_fields()
     parts.router.quantumjob(parts.kube.vanish(QUANTUMJOBS, "bell"), True)
     await parts.settle()
     assert parts.alive(worker, OF.uid).stop
@@ -611,7 +611,7 @@ async def test_a_draft_outlives_an_edit() -> None:
 
 async def test_what_is_lost_with_a_draft_is_found_again(time: Any) -> None:
     """The operator dies after it has given the order, and before anybody was told of the job."""
-    parts, _ = await carried()
+    parts, _ = await execution_fields()
     assert parts.status() == {}
     again = parts.restarted()
     parts.store_last()
@@ -620,7 +620,7 @@ async def test_what_is_lost_with_a_draft_is_found_again(time: Any) -> None:
 
 
 async def test_a_cancel_does_not_overtake_a_worker_of_which_only_a_lost_draft_knew(time: Any) -> None:
-    parts, worker = await carried()
+    parts, worker = await execution_fields()
     parts.edit(cancel=True)
     again = parts.restarted()
     await again.settle()

@@ -14,7 +14,16 @@ from quantumjob_operator.model import status
 from quantumjob_operator.model.placement import DEDICATED, SHARED
 from quantumjob_operator.model.worker_state import ABSENT, WorkerState, index_of
 from quantumjob_operator.reconcile import plan
-from quantumjob_operator.reconcile.plan import Create, Delete, Draft, Offer, Promote, View, Write, decide
+from quantumjob_operator.reconcile.plan import (
+    CreateJob,
+    DeleteJob,
+    DraftStatus,
+    EnqueueShards,
+    Promote,
+    View,
+    WriteStatus,
+    decide,
+)
 from quantumjob_operator.results.manifest import Failure
 from quantumjob_operator.scheduling.assignment import Assignment, Pod
 from support.kube import TIME, job, pod, program_of, quantumjob, terminated
@@ -30,7 +39,7 @@ def accepted(**changes: Any) -> dict[str, Any]:
 
 def test_the_first_write_comes_before_any_child() -> None:
     step = decide(View(quantumjob()), NOW)
-    assert isinstance(step, Write)
+    assert isinstance(step, WriteStatus)
     assert step.status["observedGeneration"] == 1
     assert status.is_true(step.status, "Accepted")
     assert status.is_true(step.status, "Reconciling")
@@ -40,13 +49,13 @@ def test_the_first_write_comes_before_any_child() -> None:
 
 def test_an_accepted_job_gets_a_child() -> None:
     step = decide(View(accepted(), accepted_here=True), NOW)
-    assert isinstance(step, Create)
+    assert isinstance(step, CreateJob)
     assert step.program.uid == quantumjob()["metadata"]["uid"]
 
 
 def test_a_job_that_another_process_accepted_is_looked_for_in_the_store_first() -> None:
     assert decide(View(accepted()), NOW) == Promote()
-    assert isinstance(decide(View(accepted(), store_checked=True), NOW), Create)
+    assert isinstance(decide(View(accepted(), store_checked=True), NOW), CreateJob)
 
 
 @pytest.mark.parametrize("kind", ["Complete", "Failed"])
@@ -77,7 +86,7 @@ def test_a_hint_makes_it_look_once() -> None:
     running = View(of, job(of), [pod(of, RUNNING)], reported_ended=True)
     assert decide(running, NOW) == Promote()
     told = decide(View(of, job(of), [pod(of, RUNNING)], reported_ended=True, store_checked=True), NOW)
-    assert isinstance(told, Write)
+    assert isinstance(told, WriteStatus)
     assert told.status["phase"] == "Running"
 
 
@@ -85,7 +94,7 @@ def test_a_vanished_job_is_looked_for_in_the_store_before_it_runs_again() -> Non
     of = accepted()
     of["status"]["job"] = "qj-x"
     assert decide(View(of), NOW) == Promote()
-    assert isinstance(decide(View(of, store_checked=True), NOW), Create)
+    assert isinstance(decide(View(of, store_checked=True), NOW), CreateJob)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +170,7 @@ def test_a_job_in_shards_has_ended_when_the_pods_of_all_indices_have(view: View)
 )
 def test_a_person_is_told_what_the_other_shards_of_a_job_wait_for(view: View, reason: str, phase: str) -> None:
     step = decide(view, NOW)
-    assert isinstance(step, Write)
+    assert isinstance(step, WriteStatus)
     told = status.condition(step.status, "Reconciling")
     assert told is not None
     assert (told["reason"], step.status["phase"]) == (reason, phase)
@@ -185,7 +194,7 @@ def test_the_index_of_a_pod(index: str, number: int) -> None:
 
 def test_many_workers_are_told_as_one_and_how_many_more() -> None:
     names = ["qj-b", "qj-a", "", "qj-c", "qj-a"]
-    found = plan.carried(shared(assignments=[assignment(worker=name, attempts=len(name)) for name in names]))
+    found = plan.execution_fields(shared(assignments=[assignment(worker=name, attempts=len(name)) for name in names]))
     assert (found["worker"], found["attempts"]) == ("qj-a and 2 more", 4)
 
 
@@ -207,7 +216,7 @@ def test_many_workers_are_told_as_one_and_how_many_more() -> None:
 def test_a_person_is_told_what_a_job_waits_for(of_pod: dict[str, Any], reason: str, phase: str) -> None:
     of = accepted()
     step = decide(View(of, job(of), [pod(of, **of_pod)]), NOW)
-    assert isinstance(step, Write)
+    assert isinstance(step, WriteStatus)
     told = status.condition(step.status, "Reconciling")
     assert told is not None
     assert (told["status"], told["reason"], step.status["phase"]) == ("True", reason, phase)
@@ -220,20 +229,20 @@ def test_the_first_moments_of_a_worker_are_not_worth_a_write() -> None:
     young = clock.parse(TIME) + timedelta(seconds=1)
     view = View(of, job(of), [pod(of, RUNNING)])
     step = decide(view, young)
-    assert isinstance(step, Write)
-    assert plan.seconds_to_wait(view, step, young) == pytest.approx(plan.QUIET_SECONDS[Reason.RUNNING] - 1)
-    assert plan.seconds_to_wait(view, step, NOW) == 0
+    assert isinstance(step, WriteStatus)
+    assert plan.write_delay(view, step, young) == pytest.approx(plan.QUIET_SECONDS[Reason.RUNNING] - 1)
+    assert plan.write_delay(view, step, NOW) == 0
     trouble = View(of, job(of), [pod(of, terminated(75))])
     step = decide(trouble, young)
-    assert isinstance(step, Write)
-    assert plan.seconds_to_wait(trouble, step, young) == 0, "trouble is told at once"
+    assert isinstance(step, WriteStatus)
+    assert plan.write_delay(trouble, step, young) == 0, "trouble is told at once"
 
 
 def test_a_spec_that_can_never_run_is_refused_with_what_to_do() -> None:
     bad = quantumjob()
     bad["spec"]["program"]["pubs"][0]["circuit"] = {"format": "QPY", "inline": "not base64!"}
     step = decide(View(bad), NOW)
-    assert isinstance(step, Write)
+    assert isinstance(step, WriteStatus)
     assert step.status["phase"] == "Failed"
     for kind, value in {"Accepted": "False", "Failed": "True", "Stalled": "True", "Ready": "False"}.items():
         told = status.condition(step.status, kind)
@@ -249,7 +258,7 @@ def test_what_an_operator_of_another_version_has_accepted_may_be_refused_after_a
     bad["spec"] |= {"cancel": cancel}
     bad["spec"]["program"]["pubs"][0]["circuit"] = {"format": "QPY", "inline": "not base64!"}
     step = decide(View(bad, shared=shared, store_checked=True, workers_known=True), NOW)
-    assert isinstance(step, Write)
+    assert isinstance(step, WriteStatus)
     assert status.is_terminal(step.status)
     told = status.condition(step.status, "Accepted")
     assert told is not None
@@ -258,7 +267,7 @@ def test_what_an_operator_of_another_version_has_accepted_may_be_refused_after_a
         "a worker may have it"
     )
     bad["status"]["worker"] = "w-1"
-    assert not isinstance(decide(View(bad, store_checked=True, finishing=True), NOW), Write | Promote), (
+    assert not isinstance(decide(View(bad, store_checked=True, finishing=True), NOW), WriteStatus | Promote), (
         "the reconciler sees none"
     )
     kept = decide(View(bad, shared=shared, store_checked=True, workers_known=True), NOW)
@@ -273,7 +282,7 @@ def test_a_key_that_leaves_the_namespace_is_refused_even_past_the_schema(key: st
     bad = quantumjob()
     bad["spec"]["program"]["pubs"][0]["circuit"] = {"format": "OpenQASM3", "object": {"key": key}}
     step = decide(View(bad), NOW)
-    assert isinstance(step, Write)
+    assert isinstance(step, WriteStatus)
     assert step.status["phase"] == "Failed"
 
 
@@ -306,17 +315,17 @@ CANCEL = {"spec": quantumjob()["spec"] | {"cancel": True}}
 
 
 def test_a_small_job_is_offered_and_has_no_job_of_its_own() -> None:
-    assert isinstance(decide(shared(), NOW), Offer)
+    assert isinstance(decide(shared(), NOW), EnqueueShards)
     assert decide(shared(accepted_here=False), NOW) == Promote()
-    assert isinstance(decide(shared(accepted_here=False, store_checked=True), NOW), Offer)
+    assert isinstance(decide(shared(accepted_here=False, store_checked=True), NOW), EnqueueShards)
 
 
 def test_its_first_status_stays_true_while_it_waits() -> None:
     first = decide(shared(quantumjob()), NOW)
-    assert isinstance(first, Draft)
+    assert isinstance(first, DraftStatus)
     waiting = quantumjob() | {"status": first.status}
     assert decide(shared(waiting, assignments=[assignment()]), NOW) is None
-    assert decide(shared(waiting, assignments=[assignment()], draft=True), NOW) == Write(first.status), (
+    assert decide(shared(waiting, assignments=[assignment()], draft=True), NOW) == WriteStatus(first.status), (
         "nobody was told of it"
     )
 
@@ -326,8 +335,8 @@ def test_a_draft_waits_for_the_change_that_it_is_written_with() -> None:
         view = shared(accepted(), assignments=[assignment], draft=True)
         now = NOW + timedelta(seconds=after)  # it is accepted at NOW
         step = decide(view, now)
-        assert isinstance(step, Write)
-        return plan.seconds_to_wait(view, step, now)
+        assert isinstance(step, WriteStatus)
+        return plan.write_delay(view, step, now)
 
     late = assignment(**(ASSIGNED | {"assigned_at": NOW + timedelta(seconds=4.75)}))
     assert wait(assignment(), 0.25) == pytest.approx(0.75)
@@ -344,7 +353,7 @@ def test_a_worker_s_end_is_promoted_whoever_it_was() -> None:
 
 def test_a_turn_s_progress_says_who_has_it_since_when_and_how_often_it_failed() -> None:
     step = decide(shared(assignments=[assignment(**ASSIGNED, worker=POD.name, attempts=2)]), NOW)
-    assert isinstance(step, Write)
+    assert isinstance(step, WriteStatus)
     assert (step.status["worker"], step.status["attempts"], step.status["phase"]) == (POD.name, 2, "Running")
     assert step.status["times"]["ordered"] == clock.rfc3339(clock.parse(TIME))
     assert "job" not in step.status
@@ -374,8 +383,8 @@ def test_a_turn_s_progress_says_who_has_it_since_when_and_how_often_it_failed() 
         ),
         (shared(accepted(**CANCEL), assignments=[assignment(), assignment(**ASSIGNED)]), None),
         (View(accepted(**CANCEL)), "Cancelled"),
-        (View(accepted(**CANCEL), job(quantumjob())), Delete()),
-        (View(accepted(**CANCEL), job(quantumjob()), [pod(quantumjob(), RUNNING)]), Delete()),
+        (View(accepted(**CANCEL), job(quantumjob())), DeleteJob()),
+        (View(accepted(**CANCEL), job(quantumjob()), [pod(quantumjob(), RUNNING)]), DeleteJob()),
         (View(accepted(**CANCEL), job(quantumjob()), [pod(quantumjob(), terminated(0))]), Promote(required=True)),
         (View(accepted(**CANCEL), finishing=True), Promote()),
         (View(accepted(**CANCEL), finishing=True, store_checked=True), None),
@@ -415,7 +424,7 @@ def test_a_job_is_deleted_once() -> None:
 
 
 def test_a_cancelled_job_is_accepted_first_and_one_that_can_never_run_is_refused() -> None:
-    assert isinstance(decide(shared(quantumjob(**CANCEL)), NOW), Draft)
+    assert isinstance(decide(shared(quantumjob(**CANCEL)), NOW), DraftStatus)
     done = accepted(**CANCEL)
     done["status"]["conditions"].append({"type": "Failed", "status": "True", "reason": "Cancelled"})
     assert decide(shared(done), NOW) is None
@@ -424,7 +433,7 @@ def test_a_cancelled_job_is_accepted_first_and_one_that_can_never_run_is_refused
 def test_the_first_status_tells_the_way() -> None:
     for view, way in ((shared(quantumjob()), SHARED), (View(quantumjob()), DEDICATED)):
         first = decide(view, NOW)
-        assert isinstance(first, Write if way == DEDICATED else Draft)
+        assert isinstance(first, WriteStatus if way == DEDICATED else DraftStatus)
         assert first.status["placement"] == way
 
 
@@ -446,10 +455,10 @@ def test_progress_is_what_the_worker_says() -> None:
     of["spec"]["program"]["pubs"] *= 16
     of["status"]["progress"] = "0/16"
     step = decide(shared(of, assignments=[assignment(**ASSIGNED)], done=3), NOW)
-    assert isinstance(step, Write)
+    assert isinstance(step, WriteStatus)
     assert step.status["progress"] == "3/16"
     again = decide(shared(of | {"status": step.status}, assignments=[assignment(**ASSIGNED)], done=3), NOW)
     assert again is None, "the same is told once"
     more = decide(shared(of | {"status": step.status}, assignments=[assignment(**ASSIGNED)], done=10**40), NOW)
-    assert isinstance(more, Write)
+    assert isinstance(more, WriteStatus)
     assert more.status["progress"] == "16/16", "a worker's word must not make a status that the schema refuses"
