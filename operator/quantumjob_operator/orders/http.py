@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_SEGMENT: Final = 10**6
-WHO: Final = web.RequestKey[Identity]("who", object)  # type: ignore[arg-type]
+IDENTITY: Final = web.RequestKey[Identity]("identity", object)  # type: ignore[arg-type]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -58,7 +58,7 @@ class OrderServer:
         except ApiError as error:
             return _problem(request, 503, f"the cluster's keys cannot be had: {error}")
         try:
-            request[WHO] = await self.registry.identify(caller)
+            request[IDENTITY] = await self.registry.identify(caller)
         except Denied as error:
             return _problem(request, 403, f"{caller.namespace}/{caller.pod}: {error}")
         except ApiError as error:
@@ -75,19 +75,19 @@ class OrderServer:
             return _problem(request, 503, f"the object store does not serve: {type(error).__name__}")
 
     async def order(self, request: web.Request) -> web.Response:
-        said = decode(await request.read(), OrderRequest)
-        order = await self.order_service.next(request[WHO], said)
+        message = decode(await request.read(), OrderRequest)
+        order = await self.order_service.next(request[IDENTITY], message)
         return web.Response(status=204) if order is None else _json(order)
 
     async def urls(self, request: web.Request) -> web.Response:
-        said = decode(await request.read(), UrlsRequest)
-        if not 0 <= said.start <= MAX_SEGMENT:
+        message = decode(await request.read(), UrlsRequest)
+        if not 0 <= message.start <= MAX_SEGMENT:
             return _problem(request, 400, "no segment has this number")
-        return _json(await self.order_service.urls(request[WHO], *_named(request), said))
+        return _json(await self.order_service.urls(request[IDENTITY], *_named(request), message))
 
     async def alive(self, request: web.Request) -> web.Response:
-        said = decode(await request.read(), HeartbeatRequest)
-        return _json(self.order_service.alive(request[WHO], *_named(request), said))
+        message = decode(await request.read(), HeartbeatRequest)
+        return _json(self.order_service.alive(request[IDENTITY], *_named(request), message))
 
 
 def _named(request: web.Request) -> tuple[str, int]:

@@ -65,71 +65,71 @@ class OrderService:
     _twice: dict[str, Shard] = field(default_factory=dict)
     _idle_since: dict[str, float] = field(default_factory=dict)
     """By the UID of a shared worker's pod: when it had its last order, or first asked."""
-    _asking: dict[str, asyncio.Task[object]] = field(default_factory=dict)
+    _requests: dict[str, asyncio.Task[object]] = field(default_factory=dict)
     """By the same: the question that is held."""
 
-    async def next(self, who: Identity, said: OrderRequest) -> Order | None:
+    async def next(self, identity: Identity, message: OrderRequest) -> Order | None:
         """The next order; None where there is none yet. Raises Gone, or what keeps an order from being made."""
-        if said.ended is not None:
-            self.ended(who, said.ended)
-        if isinstance(who, Shard):
-            if said.leaving or said.ended:
+        if message.ended is not None:
+            self.ended(identity, message.ended)
+        if isinstance(identity, Shard):
+            if message.leaving or message.ended:
                 raise NoMoreOrders
-            return await self._dedicated_order(who)
-        self.autoscaler.pool.record_heartbeat(who, clock.now())
-        if said.leaving or self.autoscaler.pool.is_draining(who):  # that the answer was lost changes nothing
-            self._let_go(who)
-        return await self._shared_order(who)
+            return await self._dedicated_order(identity)
+        self.autoscaler.pool.record_heartbeat(identity, clock.now())
+        if message.leaving or self.autoscaler.pool.is_draining(identity):  # that the answer was lost changes nothing
+            self._dismiss(identity)
+        return await self._shared_order(identity)
 
-    def ended(self, who: Identity, said: EndedOrder) -> None:
+    def ended(self, identity: Identity, message: EndedOrder) -> None:
         """A worker says how its order ended: a hint, for the store alone is believed."""
-        shard = self._named(who, said.uid, said.shard)
+        shard = self._named(identity, message.uid, message.shard)
         owner, queue = shard.owner, self.autoscaler.queue
-        metrics.ORDERS_ENDED.labels(said.code if said.code in CODES else "other").inc()
-        metrics.PUBS_COMPUTED.inc(min(max(said.computed, 0), limits.MAX_LISTED_PUBS))
-        carried = isinstance(who, Pod) and queue.shard_of(who.uid) == shard
-        if said.code == Exit.DONE:
-            if carried or isinstance(who, Shard):
-                self._count(shard)
-            if not (carried and queue.end(shard)) and self._is_of(shard):
-                known = self.controller.memory_of(owner)
-                known.reported_ended.add(shard.number)
-                known.store_checked = False
-        elif carried and isinstance(who, Pod):
+        metrics.ORDERS_ENDED.labels(message.code if message.code in CODES else "other").inc()
+        metrics.PUBS_COMPUTED.inc(min(max(message.computed, 0), limits.MAX_LISTED_PUBS))
+        is_assigned = isinstance(identity, Pod) and queue.shard_of(identity.uid) == shard
+        if message.code == Exit.DONE:
+            if is_assigned or isinstance(identity, Shard):
+                self._count_all_pubs(shard)
+            if not (is_assigned and queue.end(shard)) and self._exists(shard):
+                memory = self.controller.memory_of(owner)
+                memory.reported_ended.add(shard.number)
+                memory.store_checked = False
+        elif is_assigned and isinstance(identity, Pod):
             if self._is_wanted(owner):
-                final = said.code in PERMANENT
+                final = message.code in PERMANENT
                 reason = Reason.WORKER_FAILED if final else Reason.BACKOFF_LIMIT_EXCEEDED
-                queue.fail(shard, Failure(reason, said.message), clock.now(), final=final)
+                queue.fail(shard, Failure(reason, message.message), clock.now(), final=final)
             else:
-                queue.release(who)
+                queue.release(identity)
         self.controller.work_queue.add(owner, urgent=True)
 
-    def alive(self, who: Identity, uid: str, number: int, said: HeartbeatRequest) -> HeartbeatResponse:
+    def alive(self, identity: Identity, uid: str, number: int, message: HeartbeatRequest) -> HeartbeatResponse:
         """A worker carries an order out: it is told whether that is still wanted."""
-        shard = self._named(who, uid, number)
-        if isinstance(who, Pod):
-            self.autoscaler.pool.record_heartbeat(who, clock.now())
-            self.autoscaler.queue.record_heartbeat(who, shard, clock.now())
-        carries = not isinstance(who, Pod) or self.autoscaler.queue.shard_of(who.uid) == shard
-        if carries and self._is_of(shard):
-            self.controller.progress(shard, said.done)
+        shard = self._named(identity, uid, number)
+        if isinstance(identity, Pod):
+            self.autoscaler.pool.record_heartbeat(identity, clock.now())
+            self.autoscaler.queue.record_heartbeat(identity, shard, clock.now())
+        is_assigned = not isinstance(identity, Pod) or self.autoscaler.queue.shard_of(identity.uid) == shard
+        if is_assigned and self._exists(shard):
+            self.controller.progress(shard, message.done)
         return HeartbeatResponse(stop=self.autoscaler.ready() and not self._is_wanted(shard.owner))
 
-    async def urls(self, who: Identity, uid: str, number: int, said: UrlsRequest) -> list[SegmentUrl]:
+    async def urls(self, identity: Identity, uid: str, number: int, message: UrlsRequest) -> list[SegmentUrl]:
         """URLs of the next segments of an order that this worker has."""
-        shard = self._named(who, uid, number)
-        if isinstance(who, Pod):
-            self.autoscaler.queue.record_heartbeat(who, shard, clock.now())
-            if self.autoscaler.queue.shard_of(who.uid) != shard:
+        shard = self._named(identity, uid, number)
+        if isinstance(identity, Pod):
+            self.autoscaler.queue.record_heartbeat(identity, shard, clock.now())
+            if self.autoscaler.queue.shard_of(identity.uid) != shard:
                 raise NotAssigned
         left = self._seconds_left(shard)
-        return builder.segment_urls(self.open_store().pending, shard, said.start, left, saves=said.arrays)
+        return builder.segment_urls(self.open_store().pending, shard, message.start, left, saves=message.arrays)
 
     async def _dedicated_order(self, shard: Shard) -> Order:
         """The order of a dedicated worker."""
-        known = self.controller.memory_of(shard.owner)
-        untouched = known.accepted_here and shard.number not in known.ordered
-        known.ordered.add(shard.number)
+        memory = self.controller.memory_of(shard.owner)
+        untouched = memory.accepted_here and shard.number not in memory.ordered
+        memory.ordered.add(shard.number)
         metrics.ORDERS_GIVEN.labels(names.DEDICATED).inc()
         store, left = self.open_store(), self._seconds_left(shard)
         program, found = await read_program(store.pending, shard.owner)
@@ -138,43 +138,45 @@ class OrderService:
 
     async def _shared_order(self, pod: Pod) -> Order | None:
         """The next order of a shared worker, as soon as there is one."""
-        self._ask_once(pod)
+        self._replace_request(pod)
         loop = asyncio.get_running_loop()
-        until = loop.time() + POLL_SECONDS
+        answer_by = loop.time() + POLL_SECONDS
         oldest = loop.time() - self.autoscaler.linger_seconds - FORGET_SECONDS  # of one that died
         self._idle_since = {uid: since for uid, since in self._idle_since.items() if since > oldest}
         idle_since = self._idle_since.setdefault(pod.uid, loop.time())
-        leave = idle_since + self.autoscaler.linger_seconds
+        leave_at = idle_since + self.autoscaler.linger_seconds
         namespace_queue = self.autoscaler.queue.of_namespace(pod.namespace)
         while True:
             if self.autoscaler.should_yield(pod.namespace) or self.autoscaler.is_outdated(pod):
-                self._let_go(pod)
+                self._dismiss(pod)
             while shard := self._take(pod):
                 if order := await self._order_of(shard, pod):
                     self._idle_since.pop(pod.uid, None)
                     metrics.ORDERS_GIVEN.labels(names.SHARED).inc()
                     return order
-            if loop.time() >= leave:
-                self._let_go(pod)
-            if loop.time() >= until:
+            if loop.time() >= leave_at:
+                self._dismiss(pod)
+            if loop.time() >= answer_by:
                 return None
             namespace_queue.changed.clear()
             try:
-                async with asyncio.timeout_at(min(until, leave)):
+                async with asyncio.timeout_at(min(answer_by, leave_at)):
                     await namespace_queue.changed.wait()
             except TimeoutError:
                 pass
 
-    def _ask_once(self, pod: Pod) -> None:
+    def _replace_request(self, pod: Pod) -> None:
         """A worker has one question: an older one of it that is still held is that of a broken connection."""
-        asking = asyncio.current_task()
-        older = self._asking.get(pod.uid)
-        if asking is None or older is asking:
+        request = asyncio.current_task()
+        earlier = self._requests.get(pod.uid)
+        if request is None or earlier is request:
             return
-        if older is not None:
-            older.cancel()
-        self._asking[pod.uid] = asking
-        asking.add_done_callback(lambda done: self._asking.pop(pod.uid) if self._asking.get(pod.uid) is done else None)
+        if earlier is not None:
+            earlier.cancel()
+        self._requests[pod.uid] = request
+        request.add_done_callback(
+            lambda done: self._requests.pop(pod.uid) if self._requests.get(pod.uid) is done else None
+        )
 
     def _take(self, pod: Pod) -> Shard | None:
         """The shard whose turn it is. Under test every n-th order is given to a second worker, too."""
@@ -197,26 +199,26 @@ class OrderService:
             queue.withdraw(shard)
             self.controller.work_queue.add(owner)
             return None
-        known = self.controller.memory_of(owner)
-        untouched = known.accepted_here and bool(known.program_sha256) and shard.number not in known.ordered
-        known.ordered.add(shard.number)
+        memory = self.controller.memory_of(owner)
+        untouched = memory.accepted_here and bool(memory.program_sha256) and shard.number not in memory.ordered
+        memory.ordered.add(shard.number)
         try:
             store = self.open_store()
             found = [] if untouched else await builder.written(store.pending, shard)
         except BaseException:
-            if self._asking.get(pod.uid) is asyncio.current_task():  # else a newer question may have it by now
+            if self._requests.get(pod.uid) is asyncio.current_task():  # else a newer question may have it by now
                 queue.release(pod)
             raise
         self.controller.work_queue.add(owner)
         if keys.LAST in found:
             queue.end(shard)
-            self._count(shard)
+            self._count_all_pubs(shard)
             return None
         assignment, left = queue.assignment(shard), self._seconds_left(shard)
         expected = assignment.expected if assignment else None
         return builder.order(store, shard, (program, encode(program)), found=found, left=left, expected=expected)
 
-    def _let_go(self, pod: Pod) -> None:
+    def _dismiss(self, pod: Pod) -> None:
         """A worker leaves: from now on it is not counted. Raises Gone."""
         self.autoscaler.pool.drain(pod)
         self._idle_since.pop(pod.uid, None)
@@ -224,20 +226,20 @@ class OrderService:
         self.autoscaler.trigger(pod.namespace)
         raise NoMoreOrders
 
-    def _named(self, who: Identity, uid: str, number: int) -> Shard:
+    def _named(self, identity: Identity, uid: str, number: int) -> Shard:
         """The shard that a worker speaks of, in its namespace. Raises Unknown where a dedicated one means another."""
-        if isinstance(who, Pod):
-            return Shard(Owner(who.namespace, uid), number)
-        if (who.owner.uid, who.number) != (uid, number):
+        if isinstance(identity, Pod):
+            return Shard(Owner(identity.namespace, uid), number)
+        if (identity.owner.uid, identity.number) != (uid, number):
             raise NotAssigned
-        return who
+        return identity
 
-    def _is_of(self, shard: Shard) -> bool:
+    def _exists(self, shard: Shard) -> bool:
         """Whether there is such a shard of a job that has not ended: what is remembered of it has a bound."""
         quantumjob = self.controller.cache.quantumjobs.get(shard.owner)
         return quantumjob is not None and 0 <= shard.number < shards(quantumjob)
 
-    def _count(self, shard: Shard) -> None:
+    def _count_all_pubs(self, shard: Shard) -> None:
         """All pubs of one of several shards have a result, and its worker may never have said how many."""
         quantumjob = self.controller.cache.quantumjobs.get(shard.owner)
         if quantumjob is not None and 0 <= shard.number < shards(quantumjob) > 1:

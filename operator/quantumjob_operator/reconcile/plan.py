@@ -250,9 +250,9 @@ def execution_fields(view: View) -> JSON:
 
 def _visible_fields(current: JSON) -> tuple[Any, ...]:
     doing = status.condition(current, "Reconciling") or {}
-    current = tuple(current.get(name) for name in ("job", "attempts", "progress"))
+    fields = tuple(current.get(name) for name in ("job", "attempts", "progress"))
     reason = doing.get("reason")
-    return *current, reason, None if reason in VARYING_MESSAGES else doing.get("message")
+    return *fields, reason, None if reason in VARYING_MESSAGES else doing.get("message")
 
 
 def finishes(step: Step) -> bool:

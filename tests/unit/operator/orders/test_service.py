@@ -547,7 +547,7 @@ async def test_a_worker_has_one_question_and_the_older_takes_nothing(monkeypatch
     assert order.uid == "uid-one"
     assert list(parts.queue.of_namespace("team").waiting) == [only(uid_of("two"))]
     await asyncio.sleep(0)
-    assert parts.order_service._asking == {}
+    assert parts.order_service._requests == {}
 
 
 async def test_a_question_that_is_cancelled_while_its_order_is_made_takes_nothing_from_the_newer(
@@ -579,13 +579,13 @@ async def test_workers_ask_at_the_same_time_without_harm(monkeypatch: pytest.Mon
     parts.autoscaler.linger_seconds = 1000.0
     questions = [asyncio.create_task(parts.ask(parts.hire(name))) for name in "ab"]
     await asyncio.sleep(0)
-    assert len(parts.order_service._asking) == 2
+    assert len(parts.order_service._requests) == 2
     for question in questions:
         question.cancel()
     assert [type(end) for end in await asyncio.gather(*questions, return_exceptions=True)] == [
         asyncio.CancelledError
     ] * 2
-    assert parts.order_service._asking == {}
+    assert parts.order_service._requests == {}
 
 
 async def test_what_is_being_deleted_is_not_given() -> None:
