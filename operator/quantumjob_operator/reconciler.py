@@ -56,8 +56,8 @@ async def reconcile(kube: KubernetesClient, settings: Settings) -> int:
             logger.exception("A defect of the reconciler", extra={"uid": owner.uid})
     await controller.notifier.flush()
     await stores.close()
-    swept = await sweep(store, entries, needed, settings)
-    logger.info("Reconciled", extra={"unfinished": len(unfinished), "failures": failures, "swept": swept})
+    deleted = await collect_garbage(store, entries, needed, settings)
+    logger.info("Reconciled", extra={"unfinished": len(unfinished), "failures": failures, "swept": deleted})
     return failures
 
 
@@ -76,7 +76,7 @@ def needs_pending(quantumjob: JSON) -> bool:
     return not status.is_true(quantumjob.get("status", {}), "ResultsStored")
 
 
-async def sweep(store: StoreDirectory, entries: list[Entry], needed: set[Owner], settings: Settings) -> int:
+async def collect_garbage(store: StoreDirectory, entries: list[Entry], needed: set[Owner], settings: Settings) -> int:
     """Delete orphaned pending objects; gives their number."""
     served = set(settings.namespace_list)
     found = orphans(entries, needed, served, clock.now(), settings.sweep_grace_seconds)

@@ -42,18 +42,18 @@ _EACH_SHOT: Final = ("if", "switch", "reset")
 """Words for which a circuit is run anew for each shot. To search for a word in a name is wrong at times, and quick."""
 
 
-def seconds(program: Program) -> list[float]:
+def shard_seconds(program: Program) -> list[float]:
     """Seconds that a worker will need for each shard of the program."""
     if program.listed is not None:
         each = max(UNKNOWN_SECONDS, program.total * LISTED_SECONDS) / program.shards
         return [each] * program.shards
     noise = program.backend.noise
-    struck = noise is not None and (noise.depolarizing or noise.relaxation or noise.object) is not None
-    pubs = [_pub(pub, struck=struck) for pub in program.pubs]
+    noisy = noise is not None and (noise.depolarizing or noise.relaxation or noise.object) is not None
+    pubs = [_pub(pub, noisy=noisy) for pub in program.pubs]
     return [sum(pubs[index] for index in program.indices(shard)) for shard in range(program.shards)]
 
 
-def left(expected: float, done: int, total: int, elapsed: float) -> float:
+def seconds_left(expected: float, done: int, total: int, elapsed: float) -> float:
     """Seconds until the end: by the estimate at first, and the more pubs are done, by the time that those took."""
     part = done / total if total else 0.0
     measured = elapsed / part if part else 0.0
@@ -61,7 +61,7 @@ def left(expected: float, done: int, total: int, elapsed: float) -> float:
     return max(0.0, whole - elapsed)
 
 
-def _pub(pub: Pub, *, struck: bool) -> float:
+def _pub(pub: Pub, *, noisy: bool) -> float:
     text = pub.circuit.inline
     if text is None or pub.circuit.format == "QPY" or "while" in text:
         return UNKNOWN_SECONDS
@@ -72,7 +72,7 @@ def _pub(pub: Pub, *, struck: bool) -> float:
     points = arrays.points(pub.parameter_values)
     strings = 0 if pub.observables is None else sum(map(len, arrays.observables(pub.observables).terms))
     one_run = (gates + strings) * 2**width * AMPLITUDE_SECONDS
-    runs = (pub.shots or TRAJECTORIES) if struck or any(word in text for word in _EACH_SHOT) else 1
+    runs = (pub.shots or TRAJECTORIES) if noisy or any(word in text for word in _EACH_SHOT) else 1
     each = one_run * runs + pub.shots * SHOT_SECONDS
     return float(PUB_SECONDS + gates * GATE_SECONDS + points * each + (points - 1) * POINT_SECONDS)
 

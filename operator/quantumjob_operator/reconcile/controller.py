@@ -208,7 +208,7 @@ class Controller:
             async with self._looking:
                 found = await pubs_object.inspect(self.open_store().circuits, quantumjob)
         except StoreError as error:
-            await self._wait(owner, quantumjob, Reason.WAITING_FOR_STORE, _store_message(error))
+            await self._report_waiting(owner, quantumjob, Reason.WAITING_FOR_STORE, _store_message(error))
             raise
         known, told = self.memory_of(owner), quantumjob.get("status", {})
         if isinstance(found, Rejection):
@@ -227,7 +227,7 @@ class Controller:
             data = encode(program)
             put = await pending.put_once(keys.program(owner), data)
         except StoreError as error:
-            await self._wait(owner, quantumjob, Reason.WAITING_FOR_STORE, _store_message(error))
+            await self._report_waiting(owner, quantumjob, Reason.WAITING_FOR_STORE, _store_message(error))
             raise
         known = self.memory_of(owner)
         if put is Put.WRITTEN:
@@ -252,7 +252,7 @@ class Controller:
         except ApiError as error:
             if error.status in {403, 422}:
                 message = f"The cluster refuses the worker's Job: {error.message}"
-                await self._wait(owner, quantumjob, Reason.POD_REFUSED, message)
+                await self._report_waiting(owner, quantumjob, Reason.POD_REFUSED, message)
             if error.status == 409:
                 self.memory_of(
                     owner
@@ -263,7 +263,7 @@ class Controller:
         else:
             self.notifier.post(quantumjob, events.Event("Normal", "WorkerCreated", f"Created Job {created}."))
 
-    async def _wait(self, owner: Owner, quantumjob: JSON, reason: Reason, message: str) -> None:
+    async def _report_waiting(self, owner: Owner, quantumjob: JSON, reason: Reason, message: str) -> None:
         """Say what the job waits for, once."""
         told = status.condition(quantumjob.get("status", {}), "Reconciling") or {}
         if told.get("reason") != reason:
@@ -292,13 +292,13 @@ class Controller:
             known.misses += 1
             if known.misses <= MISSES:
                 raise
-            await self._lose(owner, quantumjob, f"an object of this job is gone from the store: {error}")
+            await self._fail_corrupt(owner, quantumjob, f"an object of this job is gone from the store: {error}")
             return
         except Corrupt as error:
-            await self._lose(owner, quantumjob, str(error))
+            await self._fail_corrupt(owner, quantumjob, str(error))
             return
         except StoreError as error:
-            await self._wait(owner, quantumjob, Reason.WAITING_FOR_STORE, _store_message(error))
+            await self._report_waiting(owner, quantumjob, Reason.WAITING_FOR_STORE, _store_message(error))
             raise
         await self._write(owner, quantumjob, status.finished(quantumjob, done, clock.now()))
 
@@ -311,7 +311,7 @@ class Controller:
         known = known_program(owner, program)
         return known if known[1].stored.sha256 == expected else None  # the resource's labels may have changed
 
-    async def _lose(self, owner: Owner, quantumjob: JSON, cause: str) -> None:
+    async def _fail_corrupt(self, owner: Owner, quantumjob: JSON, cause: str) -> None:
         """What is in the store cannot be used. It stays there, and the status says why."""
         logger.error("Results cannot be used", extra={"uid": owner.uid, "cause": cause})
         wanted = status.lost(quantumjob, Reason.RESULTS_CORRUPT, f"{cause}. Create the job again.", clock.now())
@@ -321,7 +321,7 @@ class Controller:
 def _expected(quantumjob: JSON) -> float:
     """Seconds for its longest shard: the others run beside it."""
     program = accept(quantumjob)
-    return max(cost_estimate.seconds(program)) if isinstance(program, Program) else 0.0
+    return max(cost_estimate.shard_seconds(program)) if isinstance(program, Program) else 0.0
 
 
 def _store_message(error: Exception) -> str:

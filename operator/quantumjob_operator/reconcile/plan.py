@@ -224,7 +224,7 @@ def _expected(view: View, worker: WorkerState, now: datetime) -> JSON:
     if not (view.expected and view.done and worker.since):
         return {}
     since = clock.parse(worker.since)
-    left = cost_estimate.left(view.expected, view.done, total(view.quantumjob), (now - since).total_seconds())
+    left = cost_estimate.seconds_left(view.expected, view.done, total(view.quantumjob), (now - since).total_seconds())
     deadline = since + timedelta(seconds=view.quantumjob["spec"]["activeDeadlineSeconds"])
     end = min(now + timedelta(seconds=left), max(now, deadline))
     return {"times": execution_fields(view).get("times", current["times"]) | {"expected": clock.rfc3339(end)}}

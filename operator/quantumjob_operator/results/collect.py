@@ -22,7 +22,7 @@ from quantumjob_contract.schema.results import (
 from quantumjob_contract.store_errors import ObjectNotFound, ObjectTooLarge
 from quantumjob_contract.transfer import sha256
 from quantumjob_operator import clock
-from quantumjob_operator.results.ports import ObjectBucket, aside
+from quantumjob_operator.results.ports import ObjectBucket, to_thread_if_large
 from quantumjob_operator.results.summary import summarize
 
 MAX_VERSIONS: Final = 16
@@ -146,7 +146,7 @@ async def read(bucket: ObjectBucket, key: str, limit: int) -> FetchedObject:
         data = await bucket.get(key, limit)
     except ObjectTooLarge as error:
         raise Corrupt(f"{key} is larger than any object of its kind: {error}") from None
-    return FetchedObject(StoredObject(key, len(data), await aside(data, sha256)), data)
+    return FetchedObject(StoredObject(key, len(data), await to_thread_if_large(data, sha256)), data)
 
 
 async def _expect(bucket: ObjectBucket, shard: keys.Shard, named: StoredObject) -> FetchedObject:
@@ -162,7 +162,7 @@ async def _expect(bucket: ObjectBucket, shard: keys.Shard, named: StoredObject) 
 
 async def _decode(found: FetchedObject, shard: keys.Shard) -> Segment:
     try:
-        segment = await aside(found.data, decode_segment)
+        segment = await to_thread_if_large(found.data, decode_segment)
     except msgspec.DecodeError:
         raise Corrupt(f"{found.stored.key} is not a segment") from None
     if (segment.uid, segment.shard) != (shard.owner.uid, shard.number) or (

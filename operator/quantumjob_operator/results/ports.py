@@ -12,7 +12,7 @@ from quantumjob_contract.transfer import Put
 
 T = TypeVar("T")
 
-ASIDE_BYTES: Final = 1 << 18
+LARGE_BYTES: Final = 1 << 18
 """More than this is not parsed or hashed in the event loop, where everything else would wait for it."""
 
 
@@ -50,6 +50,6 @@ class ObjectStore(Protocol):
     def completed(self) -> ObjectBucket: ...
 
 
-async def aside(data: bytes, function: Callable[[bytes], T]) -> T:
+async def to_thread_if_large(data: bytes, function: Callable[[bytes], T]) -> T:
     """`function(data)`, in a thread where that takes long."""
-    return function(data) if len(data) <= ASIDE_BYTES else await asyncio.to_thread(function, data)
+    return function(data) if len(data) <= LARGE_BYTES else await asyncio.to_thread(function, data)

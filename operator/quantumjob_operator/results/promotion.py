@@ -18,7 +18,7 @@ from quantumjob_operator import clock
 from quantumjob_operator.results import arrays
 from quantumjob_operator.results.collect import Corrupt, FetchedObject, collect, read
 from quantumjob_operator.results.manifest import Failure, build
-from quantumjob_operator.results.ports import ObjectBucket, ObjectStore, aside
+from quantumjob_operator.results.ports import ObjectBucket, ObjectStore, to_thread_if_large
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ async def committed(completed: ObjectBucket, owner: keys.Owner) -> Promoted:
     key = keys.manifest(owner)
     data = await completed.get(key, limits.MAX_MANIFEST_BYTES)
     try:
-        manifest = await aside(data, decode_manifest)
+        manifest = await to_thread_if_large(data, decode_manifest)
     except msgspec.DecodeError:
         raise Corrupt(f"{key} is not a manifest") from None
     if (manifest.namespace, manifest.uid) != owner:

@@ -180,5 +180,5 @@ def new_assignments(quantumjob: JSON, program: Program, since: datetime) -> list
             attempts=status.get("attempts", 0),
             first_assigned=clock.parse(ordered) if ordered else None,
         )
-        for expected in cost_estimate.seconds(program)
+        for expected in cost_estimate.shard_seconds(program)
     ]

@@ -50,7 +50,7 @@ def test_a_dedicated_one_differs_in_that_alone() -> None:
 def test_a_long_one_has_as_many_layers_as_are_asked_for() -> None:
     (pub,) = jobs.long(52)["spec"]["program"]["pubs"]
     assert "for int i in [1:52] { h q; for int j" in pub["circuit"]["inline"]
-    (seconds,) = cost_estimate.seconds(program(jobs.long(52)))
+    (seconds,) = cost_estimate.shard_seconds(program(jobs.long(52)))
     assert seconds > cost_estimate.SHORT_SECONDS
 
 

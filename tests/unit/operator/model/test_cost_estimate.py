@@ -51,7 +51,7 @@ def program(circuit: Circuit, pubs: int = 1, shots: int = 1024) -> Program:
 
 def seconds(of: Program) -> float:
     """Of a program of one shard."""
-    (found,) = cost_estimate.seconds(of)
+    (found,) = cost_estimate.shard_seconds(of)
     return found
 
 
@@ -253,8 +253,8 @@ def test_no_expression_reads_a_whole_text_but_for_loops(
 def test_each_point_counts() -> None:
     """A sweep of a small circuit becomes long with its points."""
     one = program(Circuit("OpenQASM3", BELL))
-    sweep = [msgspec.structs.replace(pub, parameter_values={"a, b": [[0, 0]] * 10_000}) for pub in one.pubs]
-    assert is_long(seconds(msgspec.structs.replace(one, pubs=sweep)))
+    collect_garbage = [msgspec.structs.replace(pub, parameter_values={"a, b": [[0, 0]] * 10_000}) for pub in one.pubs]
+    assert is_long(seconds(msgspec.structs.replace(one, pubs=collect_garbage)))
     observed = [msgspec.structs.replace(pub, shots=0, observables=["ZZ"] * 100) for pub in one.pubs]
     assert not is_long(seconds(msgspec.structs.replace(one, pubs=observed)))
 
@@ -272,15 +272,15 @@ def test_a_shard_takes_what_its_own_pubs_take() -> None:
     made = program(Circuit("OpenQASM3", BELL), 8)
     long = msgspec.structs.replace(made.pubs[4], circuit=Circuit("OpenQASM3", LONG))
     made = msgspec.structs.replace(made, pubs=[*made.pubs[:4], long, *made.pubs[5:]], parallelism=3)
-    found = cost_estimate.seconds(made)
+    found = cost_estimate.shard_seconds(made)
     assert list(map(is_long, found)) == [False, True, False]
     assert sum(found) == pytest.approx(seconds(msgspec.structs.replace(made, parallelism=1)))
-    assert len(cost_estimate.seconds(msgspec.structs.replace(made, parallelism=64))) == 8
+    assert len(cost_estimate.shard_seconds(msgspec.structs.replace(made, parallelism=64))) == 8
 
 
 @given(st.floats(0.1, 1e5), st.integers(0, 100), st.floats(0.0, 1e5))
 def test_what_is_left_goes_from_the_estimate_to_what_was_measured(expected: float, done: int, elapsed: float) -> None:
-    left = cost_estimate.left(expected, done, 100, elapsed)
+    left = cost_estimate.seconds_left(expected, done, 100, elapsed)
     assert left >= 0
     if done == 100:
         assert left == pytest.approx(0, abs=1e-6 * (1 + elapsed))
@@ -290,15 +290,15 @@ def test_what_is_left_goes_from_the_estimate_to_what_was_measured(expected: floa
 
 def test_what_is_left_of_a_job_that_is_slower_than_its_estimate() -> None:
     """Half of it took 100 s where all of it was to take 10: the other half is between the two, nearer to no time."""
-    assert cost_estimate.left(10.0, 50, 100, 100.0) == pytest.approx(50.0)
-    assert cost_estimate.left(10.0, 90, 100, 180.0) == pytest.approx(18.0, rel=0.1)
+    assert cost_estimate.seconds_left(10.0, 50, 100, 100.0) == pytest.approx(50.0)
+    assert cost_estimate.seconds_left(10.0, 90, 100, 180.0) == pytest.approx(18.0, rel=0.1)
 
 
 def test_many_listed_pubs_take_longer_than_few() -> None:
     def seconds(pubs: int, parallelism: int = 1) -> list[float]:
         listed = PubsReference("pubs.jsonl", "0" * 64, pubs, 100)
         made = msgspec.structs.replace(new_program(owner(), 1), pubs=[], listed=listed, parallelism=parallelism)
-        return cost_estimate.seconds(made)
+        return cost_estimate.shard_seconds(made)
 
     assert seconds(1) == [UNKNOWN_SECONDS]
     assert seconds(20_000)[0] > seconds(1)[0]

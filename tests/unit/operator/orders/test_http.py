@@ -325,7 +325,7 @@ async def test_a_store_that_is_down_is_told_without_its_words(endpoint: Endpoint
 
 
 def make(store: MemoryStore, of: Owner, made: Program, found: list[str]) -> Order:
-    (expected,) = cost_estimate.seconds(made)
+    (expected,) = cost_estimate.shard_seconds(made)
     what = (made, encode(made))
     return builder.order(store.opened, only(of), what, found=found, left=100, expected=expected)  # type: ignore[arg-type]
 
