@@ -307,7 +307,7 @@ def assignment(**changes: Any) -> Assignment:
 
 def shared(of: dict[str, Any] | None = None, **changes: Any) -> View:
     """A job that takes its turn at a shared worker."""
-    return View(of or accepted(), shared=True, **({"fresh": True} | changes))
+    return View(of or accepted(), shared=True, **({"accepted_here": True} | changes))
 
 
 ASSIGNED = {"pod": POD, "assigned_at": clock.parse(TIME), "last_heartbeat": NOW, "first_assigned": clock.parse(TIME)}

@@ -286,7 +286,7 @@ def test_nothing_is_kept_of_pods_that_are_gone(first: str) -> None:
             drop(*given)  # type: ignore[operator]
     made.record_heartbeat(A, NOW)
     made.drain(A)
-    for asked in (made.present, made.lost, made.unstarted, made.stuck):
+    for asked in (made.count, made.silent_jobs, made.unstarted_jobs, made.find_obstacle):
         asked("team", LATE)
         asked("other", LATE)
     made.count_running("other")
