@@ -1,10 +1,10 @@
-"""What a hostile client does, and what an honest one sees meanwhile. Run where the service listens on loopback.
+"""A hostile client, and an honest one that measures. Run where the service listens on loopback.
 
-    python abuse.py hold KIND COUNT   opens connections, says how many, and holds them until standard input ends
-    python abuse.py ask PATH          asks with the token $TOKEN until standard input ends; tells each status and time
+    python abuse.py hold KIND COUNT   opens connections, prints how many, and keeps them until standard input ends
+    python abuse.py ask PATH          repeats a request with the token $TOKEN until then; prints each status and time
 
-KIND: `silent` never speaks. `greeted` has a TLS session and is silent. `heads` sends a line of a head now and then,
-`bodies` a byte of a body, with a token that nobody has given out. `health` is silent on the port of kubelet's probes.
+KIND: `silent` sends nothing. `greeted` sends nothing after a TLS handshake. `heads` sends a header line every two
+seconds, `bodies` a byte of a body, with an invalid token. `health` sends nothing on the port of kubelet's probes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import time
 
 API, HEALTH = 8443, 8080
 AT_ONCE = 200
-"""Connections that are being opened at a time."""
+"""Connections that are opened at a time."""
 PAUSE_SECONDS = 2.0
 FIRST = {
     "heads": b"GET /v1/namespaces/default/jobs HTTP/1.1\r\nHost: localhost\r\n",
@@ -49,7 +49,7 @@ async def hold(kind: str, count: int) -> None:
             try:
                 async with asyncio.timeout(60):
                     _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
-            except (OSError, TimeoutError):  # refused, or cut in the handshake
+            except (OSError, TimeoutError):  # refused, or closed in the handshake
                 return
             held.append(writer)
             writer.write(FIRST.get(kind, b""))
@@ -80,7 +80,7 @@ def ask(path: str) -> None:
 
 
 def answered(path: str) -> int:
-    """By a connection of its own."""
+    """The status, by a new connection."""
     if path == "/readyz":
         asking = http.client.HTTPConnection("127.0.0.1", HEALTH, timeout=30)
     else:

@@ -1,4 +1,4 @@
-"""The REST service of the quickstart, as a user with some rights reaches it."""
+"""Clients of the quickstart's REST service, with the rights of accounts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SERVICE = "quantumjob-api"
 
 
 def authority() -> str:
-    """The certificate of the service's authority, as the quickstart publishes it."""
+    """The CA certificate of the service, which the quickstart publishes."""
     found = cluster.get("configmaps", "quantumjob-api-ca", cluster.SYSTEM)
     assert found is not None
     text: str = found["data"]["ca.crt"]
@@ -25,7 +25,7 @@ def authority() -> str:
 
 
 def account(namespace: str, name: str, role: str | None) -> str:
-    """A service account of the namespace with this ClusterRole there; gives a token of it."""
+    """Creates a service account with this ClusterRole in the namespace; returns its token."""
     cluster.create("serviceaccounts", namespace, {"metadata": {"name": name}})
     if role is not None:
         binding = {
@@ -45,14 +45,14 @@ def connected() -> Iterator[str]:
 
 
 class Client(httpx.Client):
-    """Joins paths to its base as links are joined: an absolute one begins at the root."""
+    """Resolves paths like links: an absolute path starts at the root."""
 
     def build_request(self, method: str, url: httpx.URL | str, **kwargs: Any) -> httpx.Request:
         return super().build_request(method, self.base_url.join(url), **kwargs)
 
 
 def client(url: str, namespace: str, token: str | None) -> httpx.Client:
-    """A client of the namespace's part of the service."""
+    """A client of the namespace's jobs, circuits and history."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     context = ssl.create_default_context(cadata=authority())
     return Client(base_url=f"{url}/v1/namespaces/{namespace}/", headers=headers, verify=context, timeout=90)
@@ -64,7 +64,7 @@ def described(url: str) -> JSON:
 
 
 def of_namespace(schema: JSON, namespace: str) -> JSON:
-    """The description with this namespace in every path, so that no other is tried."""
+    """The OpenAPI description with this namespace in every path, so that no other one is tested."""
     paths = {}
     for path, methods in schema["paths"].items():
         for operation in methods.values():

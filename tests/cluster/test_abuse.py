@@ -1,7 +1,7 @@
-"""Hostile clients of the deployed service: it goes on answering others, in its memory, without a restart.
+"""Hostile clients of the deployed service: it serves others, within its memory, without a restart.
 
-`pytest tests/cluster/test_abuse.py -s` tells the figures. Connections are made in the pod's own network namespace, by
-loopback. QUANTUMJOB_TEST_ABUSE_CONNECTIONS says how many of each kind.
+`pytest tests/cluster/test_abuse.py -s` prints the figures. Connections are made in the pod's own network namespace, by
+loopback. QUANTUMJOB_TEST_ABUSE_CONNECTIONS is their number.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ JSON = dict[str, Any]
 pytestmark = [pytest.mark.disruptive, pytest.mark.long]
 TOOL = Path(__file__).with_name("abuse.py")
 KINDS = {"silent": 10_000, "greeted": 2000, "heads": 2000, "bodies": 2000, "health": 10_000}
-"""How many connections; those with TLS cost this machine a handshake at both ends."""
+"""Connections of each kind. Those with TLS cost this machine both sides of a handshake."""
 MIB = 1 << 20
 LIMIT = 512 * MIB
 PEAK = ("/sys/fs/cgroup/memory/memory.max_usage_in_bytes", "/sys/fs/cgroup/memory.peak")
 
 
 def service_pod() -> JSON:
-    """The pod that serves, the only one."""
+    """The only pod of the service."""
 
     def probe() -> JSON | None:
         pods = cluster.items("pods", cluster.SYSTEM, "app.kubernetes.io/component=api")
@@ -54,7 +54,7 @@ def service_pod() -> JSON:
 
 @pytest.fixture(scope="module")
 def service() -> JSON:
-    """A pod that has served nobody yet."""
+    """A pod without an earlier request."""
     cluster.kubectl("rollout", "restart", f"deployment/{SERVICE}", "-n", cluster.SYSTEM)
     cluster.kubectl("rollout", "status", f"deployment/{SERVICE}", "-n", cluster.SYSTEM, "--timeout=120s")
     return service_pod()
@@ -67,7 +67,7 @@ def token(namespace: Namespace) -> str:
 
 @pytest.fixture(autouse=True)
 def unharmed(service: JSON, namespace: Namespace, token: str) -> Iterator[None]:
-    """After the test the same process serves, within its memory, and a job runs."""
+    """After the test, the same process serves within 3/4 of its memory limit, and a job runs."""
     yield
     after = service_pod()
     assert after["metadata"]["uid"] == service["metadata"]["uid"]
@@ -84,10 +84,10 @@ def unharmed(service: JSON, namespace: Namespace, token: str) -> Iterator[None]:
 
 
 class Inside:
-    """Processes of this machine in the pod's network; its cgroup is not theirs."""
+    """Processes of this machine in the pod's network namespace, outside its cgroup."""
 
     def __init__(self, pod: JSON, token: str) -> None:
-        tool = ["nice", "-n", "19", sys.executable, str(TOOL)]  # on one machine with the service, for once
+        tool = ["nice", "-n", "19", sys.executable, str(TOOL)]  # they share the machine with the service
         self._enter = ["nsenter", "-t", str(node_faults.main_pid(pod)), "-n", *tool]
         self._environment = os.environ | {"TOKEN": token}
 
@@ -105,7 +105,7 @@ class Inside:
 
     @contextlib.contextmanager
     def asking(self, path: str) -> Iterator[list[JSON]]:
-        """Every answer to a client that asks again and again; whole when the block has ended."""
+        """All responses to a client that repeats a request, complete when the block has ended."""
         answers: list[JSON] = []
         with self.run("ask", path) as process:
             assert process.stdout
@@ -121,7 +121,7 @@ class Inside:
 
     @contextlib.contextmanager
     def holding(self, kind: str, count: str) -> Iterator[int]:
-        """So many connections have been made, and as many as the service lets be are open in the block."""
+        """Opens this many connections, and keeps them while the block runs, unless the service closes them."""
         with self.run("hold", kind, count) as process:
             assert process.stdout
             yield int(process.stdout.readline())
@@ -130,7 +130,7 @@ class Inside:
 @node_faults.local_only
 @pytest.mark.parametrize("kind", KINDS)
 def test_connections_held_open(service: JSON, namespace: Namespace, token: str, kind: str) -> None:
-    """One who waits for a job gets the answer, and whoever comes is answered."""
+    """A long poll gets its response, and so do new clients."""
     inside = Inside(service, token)
     count = os.environ.get("QUANTUMJOB_TEST_ABUSE_CONNECTIONS", str(KINDS[kind]))
     namespace.apply("long", pub("a", ENDLESS))
@@ -155,7 +155,7 @@ def test_connections_held_open(service: JSON, namespace: Namespace, token: str, 
 
 
 def raw(url: str, text: str) -> tuple[int, str]:
-    """The status, and all that the service says to this."""
+    """Sends this request; gives the status and the whole response."""
     port = int(url.rpartition(":")[2])
     context = ssl.create_default_context()
     context.check_hostname = False
@@ -185,7 +185,7 @@ HOSTS = {
 }
 
 
-def test_a_host_header_leads_nobody_astray(namespace: Namespace, token: str) -> None:
+def test_host_headers_are_not_used(namespace: Namespace, token: str) -> None:
     jobs, body = f"/v1/namespaces/{namespace.name}/jobs", json.dumps({"circuit": BELL})
     said: dict[tuple[str, str], tuple[int, bool]] = {}
     with connected() as url:
@@ -207,7 +207,7 @@ RANGES += ["bytes=" + ",".join(f"{n}-" for n in range(5000)), "bytes=0x1-0x2", "
 
 
 def test_ranges_and_forms(namespace: Namespace, token: str) -> None:
-    """No answer is larger than what is there, none is a failure of the service, and no form is read as one."""
+    """No response is larger than its object, none is 500, and forms are not parsed."""
     form = "application/x-www-form-urlencoded"
     parts = "".join(f'--x\r\nContent-Disposition: form-data; name="a{n}"\r\n\r\nb\r\n' for n in range(20_000))
     with connected() as url, client(url, namespace.name, token) as rest:
@@ -218,7 +218,7 @@ def test_ranges_and_forms(namespace: Namespace, token: str) -> None:
             assert len(answer.content) <= max(len(BELL), 1000)
 
         def post(path: str, **sent: Any) -> int | None:
-            """None where the connection was closed while the rest of a refused body was still coming."""
+            """None if the connection was closed while the rest of a rejected body was sent."""
             try:
                 return rest.post(path, **sent).status_code
             except httpx.TransportError:
@@ -233,11 +233,11 @@ def test_ranges_and_forms(namespace: Namespace, token: str) -> None:
         assert post("jobs", content=gzip.compress(bytes(1 << 30 >> 4)), headers=zipped) in {422, None}
         assert post("jobs?" + "a&" * 20_000) in {422, None}
     with connected() as url, client(url, namespace.name, token) as rest:
-        assert rest.get("circuits/a").text == BELL, "it goes on"
+        assert rest.get("circuits/a").text == BELL, "the service still responds"
 
 
 def test_bodies_are_bounded_each_and_together(namespace: Namespace, token: str) -> None:
-    """The limit of a submission, of a circuit, and of all that are sent at a time; a stranger's is not even read."""
+    """Of a submission, a circuit, and all concurrent bodies; without a right a large body is not read."""
     junk = b" " * (4 * MIB)
     typed = {"Content-Type": "application/json"}
 
@@ -250,7 +250,7 @@ def test_bodies_are_bounded_each_and_together(namespace: Namespace, token: str) 
             try:
                 return rest.request(method, path, **sent).status_code
             except httpx.TransportError:
-                return 413  # closed while the rest of it was still coming
+                return 413  # closed while the rest of the body was sent
 
         assert refused("POST", "jobs", content=junk + b" ", headers=typed) == 413
         assert refused("POST", "jobs", content=endless(), headers=typed) == 413

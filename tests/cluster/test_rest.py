@@ -1,4 +1,4 @@
-"""The REST service on a real Kubernetes: the same jobs as kubectl's, with the caller's rights and no other."""
+"""The REST service on a real Kubernetes: the jobs are those of kubectl, the rights those of the caller."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from quantumjob_contract import limits, names
 from quantumjob_contract.schema.results import to_json
 
 EDIT, VIEW = "quantumjob-edit", "quantumjob-view"
-CASES = os.environ.get("QUANTUMJOB_TEST_SCHEMATHESIS_EXAMPLES", "10")
+EXAMPLES = os.environ.get("QUANTUMJOB_TEST_SCHEMATHESIS_EXAMPLES", "10")
+"""Of each operation, in the long tier."""
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
@@ -32,7 +33,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 def token(namespace: Namespace) -> str:
-    """Of one who may edit here: the ClusterRole `edit` of Kubernetes has the rights on QuantumJobs by aggregation."""
+    """Token of an account with the ClusterRole `edit`, which has the rights on QuantumJobs by aggregation."""
     return account(namespace.name, "scientist", "edit")
 
 
@@ -53,23 +54,23 @@ def test_submit_status_retrieve(rest: httpx.Client, namespace: Namespace) -> Non
     assert found["pubs"] == [to_json(each) for each in namespace.results(namespace.get("bell")).pubs()]
 
 
-def test_a_job_of_kubectl_s_is_the_same(rest: httpx.Client, namespace: Namespace) -> None:
+def test_a_job_of_kubectl_is_shown(rest: httpx.Client, namespace: Namespace) -> None:
     namespace.apply("applied", pub("a"), pub("b"))
     assert rest.get("jobs/applied", params={"wait": 60}).json()["phase"] == "Succeeded"
     assert [each["name"] for each in rest.get("jobs").json()["items"]] == ["applied"]
     assert [each["name"] for each in rest.get("jobs/applied/result").json()["pubs"]] == ["a", "b"]
 
 
-def test_events_tell_of_every_phase_until_the_end(rest: httpx.Client) -> None:
+def test_events_show_each_version_until_the_end(rest: httpx.Client) -> None:
     rest.post("jobs", json={"name": "bell", "circuit": BELL})
-    with rest.stream("GET", "jobs/bell/events") as events:
-        told = [json.loads(line.removeprefix("data: ")) for line in events.iter_lines() if line.startswith("data: ")]
-    assert told[-1]["phase"] == "Succeeded"
-    assert len({each["version"] for each in told}) == len(told)
+    with rest.stream("GET", "jobs/bell/events") as stream:
+        events = [json.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if line.startswith("data: ")]
+    assert events[-1]["phase"] == "Succeeded"
+    assert len({each["version"] for each in events}) == len(events)
 
 
 def test_tokens(url: str, namespace: Namespace, other_namespace: Namespace, token: str, rest: httpx.Client) -> None:
-    """None, one that was taken back, one of nobody, one without rights, one of another namespace, one in the query."""
+    """No token, a revoked, an invalid one, without rights, of another namespace, and in the query."""
     rest.post("jobs", json={"name": "bell", "circuit": BELL})
     rest.get("jobs/bell", params={"wait": 60})
     uid = namespace.get("bell")["metadata"]["uid"]
@@ -91,7 +92,7 @@ def test_tokens(url: str, namespace: Namespace, other_namespace: Namespace, toke
         *("circuits", "circuits/none", "history", f"history/{uid}", f"history/{uid}/result"),
     ]
     with client(url, namespace.name, taken) as asking:
-        cluster.eventually("it is refused by now", lambda: asking.get("jobs").status_code == 401)
+        cluster.eventually("the revoked token is refused", lambda: asking.get("jobs").status_code == 401)
     for given, expected in (
         (None, (401, "Unauthorized")),
         (taken, (401, "Unauthorized")),
@@ -102,7 +103,7 @@ def test_tokens(url: str, namespace: Namespace, other_namespace: Namespace, toke
         with client(url, namespace.name, given) as asking:
             answers = {path: asking.get(path) for path in paths}
             assert {path: reason(answer) for path, answer in answers.items()} == dict.fromkeys(paths, expected)
-            # What is there and what is not are refused in the same words.
+            # The response does not reveal what exists.
             assert len({answer.text for answer in answers.values()}) == 1
             assert reason(asking.post("jobs", json={"circuit": BELL})) == expected
             assert reason(asking.put("circuits/a", content=b"x")) == expected
@@ -141,7 +142,7 @@ def test_the_same_submission_three_times_is_one_job(rest: httpx.Client, namespac
     assert len(cluster.items("quantumjobs", namespace.name)) == 1
 
 
-def test_what_kubernetes_refuses_is_told_in_its_words(rest: httpx.Client) -> None:
+def test_messages_of_the_api_server_are_passed_on(rest: httpx.Client) -> None:
     def refused(spec: object) -> str:
         answer = rest.post("jobs", json={"spec": spec})
         assert reason(answer) == (422, "InvalidJob")
@@ -154,7 +155,7 @@ def test_what_kubernetes_refuses_is_told_in_its_words(rest: httpx.Client) -> Non
     assert "shots" in refused({"program": {"shots": 0, "pubs": [{"name": "a", "circuit": circuit}]}})
 
 
-def test_a_large_circuit_goes_by_the_bucket(rest: httpx.Client, namespace: Namespace) -> None:
+def test_a_large_circuit_is_stored_in_the_bucket(rest: httpx.Client, namespace: Namespace) -> None:
     text = BELL + "// " + "x" * limits.MAX_INLINE_CHARS
     made = rest.post("jobs", json={"name": "large", "circuit": text})
     assert made.status_code == 202, made.text
@@ -180,14 +181,14 @@ def test_the_same_upload_many_times_at_once_is_one_circuit(rest: httpx.Client) -
     assert len({each.json()["sha256"] for each in answers}) == 1
 
 
-def test_cancel_keeps_what_is_done(rest: httpx.Client) -> None:
+def test_cancel_keeps_finished_pubs(rest: httpx.Client) -> None:
     pubs = [
         {"name": "bell", "circuit": {"inline": BELL}},
         *({"name": f"long{n}", "circuit": {"inline": LONG}} for n in range(3)),
         {"name": "endless", "circuit": {"inline": ENDLESS}},
     ]
     rest.post("jobs", json={"name": "cut", "spec": {"program": {"pubs": pubs}}})
-    cluster.eventually("something is done", lambda: rest.get("jobs/cut/partial").json()["pubs"])
+    cluster.eventually("a pub is finished", lambda: rest.get("jobs/cut/partial").json()["pubs"])
     assert rest.post("jobs/cut/cancel").json()["cancel"] is True
     done = rest.get("jobs/cut", params={"wait": 60}).json()
     assert done["phase"] == "Cancelled"
@@ -213,7 +214,7 @@ def test_history_outlives_the_job(rest: httpx.Client, namespace: Namespace) -> N
     )
 
 
-def test_the_service_has_no_right_and_no_token(namespace: Namespace) -> None:
+def test_the_service_account_has_no_right_and_no_token(namespace: Namespace) -> None:
     pod = cluster.items("pods", cluster.SYSTEM, "app.kubernetes.io/component=api")[0]["metadata"]["name"]
     mounts = cluster.kubectl("exec", "-n", cluster.SYSTEM, pod, "--", "cat", "/proc/mounts")
     assert "/var/run/secrets/kubernetes.io" not in mounts
@@ -223,10 +224,11 @@ def test_the_service_has_no_right_and_no_token(namespace: Namespace) -> None:
             assert cluster.kubectl("auth", "can-i", verb, what, who, "-n", where, check=False).startswith("no")
 
 
+@pytest.mark.parametrize("examples", ["1", pytest.param(EXAMPLES, marks=pytest.mark.long)])
 def test_schemathesis_finds_nothing(
-    url: str, namespace: Namespace, token: str, rest: httpx.Client, tmp_path: Path
+    *, url: str, namespace: Namespace, token: str, rest: httpx.Client, tmp_path: Path, examples: str
 ) -> None:
-    """All checks, against the running service. How many cases: QUANTUMJOB_TEST_SCHEMATHESIS_EXAMPLES."""
+    """All checks of schemathesis on every operation."""
     rest.post("jobs", json={"name": "bell", "circuit": BELL})
     rest.get("jobs/bell", params={"wait": 60})
     certificate = tmp_path / "ca.crt"
@@ -238,7 +240,7 @@ def test_schemathesis_finds_nothing(
         "QUANTUMJOB_TOKEN": token,
         "QUANTUMJOB_CA": str(certificate),
     }
-    command = [schemathesis, "--config-file", CONFIG, "run", schema, "--url", url, "--max-examples", CASES]
+    command = [schemathesis, "--config-file", CONFIG, "run", schema, "--url", url, "--max-examples", examples]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     print(done.stdout[-600:])  # noqa: T201  # how many cases
     assert done.returncode == 0, done.stdout[-10_000:] + done.stderr[-2000:]

@@ -43,7 +43,7 @@ def forbidden_import(contract: configparser.SectionProxy) -> tuple[str, str]:
 
 
 def file_of(module: str, folder: Path) -> Path:
-    part = next(part for part in PARTS if (folder / part / module.split(".")[0]).is_dir())
+    part = next(part for part in PARTS if (folder / part / module.split(".", maxsplit=1)[0]).is_dir())
     path = folder / part / Path(*module.split("."))
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 

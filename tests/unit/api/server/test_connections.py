@@ -263,6 +263,28 @@ def test_a_client_that_does_not_take_its_answer_makes_room(run: Run, monkeypatch
     run(scenario)
 
 
+def test_a_client_that_sends_its_body_slowly_makes_room(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MIN_SECONDS", 0)
+
+    async def read(scope: Scope, receive: Receive, send: Send) -> None:
+        while (message := await receive())["type"] == "http.request" and message["more_body"]:
+            pass
+        await PlainTextResponse("hello")(scope, receive, send)
+
+    async def scenario(server: Server) -> None:
+        server.app = read
+        held = [await server.connect() for _ in range(LIMIT)]
+        for _, writer in held:
+            writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx")
+        await server.until(lambda: server.asked == LIMIT)
+        await server.get()
+        assert await rest(held[0][0]) == b""
+        for _, writer in held:
+            writer.close()
+
+    run(scenario)
+
+
 def test_a_client_that_waits_for_its_answer_is_not_closed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next one is accepted once there is an answer."""
     monkeypatch.setattr(connections, "MIN_SECONDS", 0)
