@@ -10,6 +10,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from hypothesis import settings
+
+settings.register_profile("long", settings.get_profile("ci"))
+"""For the long tier, where tests draw more examples."""
 
 
 @pytest.fixture(scope="session")

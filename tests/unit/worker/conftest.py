@@ -11,13 +11,14 @@ from worker_fakes import Fake, serving
 from worker_servers import HOSTILE, fork_server
 from worker_tasks import ABOUT, InProcess
 
-from quantumjob_contract import transfer
+from quantumjob_contract import limits, transfer
 from quantumjob_worker.agent import shard_run
 from quantumjob_worker.agent.recycling import RecyclingPolicy
 from quantumjob_worker.agent.worker import Worker
 from quantumjob_worker.clients import object_store, orders
 from quantumjob_worker.clients.orders import OrdersClient
 from quantumjob_worker.isolation.runner import Runner
+from quantumjob_worker.routing import router
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +47,19 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(orders, "REFUSAL_PAUSE", 0.0)
     monkeypatch.setattr(transfer.RETRIES, "total", 1)
     monkeypatch.setattr(transfer.RETRIES, "backoff_factor", 0)
+
+
+@pytest.fixture
+def each_pub_a_segment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SEGMENT_BYTES", 1)
+
+
+@pytest.fixture(scope="module")
+def nothing_is_quick() -> Iterator[None]:
+    """Lets the fastest engine run circuits that Aer would keep because they are quick."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(router, "QUICK_SECONDS", -1.0)
+        yield
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from test_shard_run import each_pub_a_segment  # noqa: F401  # a fixture
 from worker_fakes import BELL, OWNER, Fake, job
 from worker_tasks import InProcess
 

@@ -15,7 +15,7 @@ from worker_fakes import BELL, OWNER, Fake, fetched, job
 from worker_tasks import DIED, LATE, InProcess
 
 from quantumjob.results import pub_result
-from quantumjob_contract import keys, limits, transfer
+from quantumjob_contract import keys, transfer
 from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.backend import Backend, Noise, Readout
@@ -32,11 +32,6 @@ from quantumjob_worker.errors import Stopped, WorkerExit
 SWEPT = 'OPENQASM 3.0; include "stdgates.inc"; input float a; qubit q; bit c; rx(a) q; c = measure q;'
 
 pytestmark = pytest.mark.usefixtures("fast")
-
-
-@pytest.fixture
-def each_pub_a_segment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "SEGMENT_BYTES", 1)
 
 
 def test_a_tiny_job_is_one_put(fake: Fake, carry_out: Any) -> None:

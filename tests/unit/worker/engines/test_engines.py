@@ -6,12 +6,14 @@ import base64
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
-from exact import ALARM, distribution, joint, surprise
+from engine_runs import MEMORY, SHOTS, sampled
+from exact import ALARM, distribution, surprise
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Parameter
 from qiskit.circuit.library import DiagonalGate, PauliGate, UnitaryGate
@@ -25,15 +27,10 @@ from quantumjob_worker import child
 from quantumjob_worker.engines import aer, engines, qsim
 from quantumjob_worker.engines.base import Run
 from quantumjob_worker.ipc import Task
-from quantumjob_worker.passes import features, normalize, to_clifford
-from quantumjob_worker.passes.insert_noise import NoiseChannels
+from quantumjob_worker.passes import normalize
 from quantumjob_worker.primitives import sampler
-from quantumjob_worker.primitives.bit_arrays import registers
-from quantumjob_worker.routing import router
 from quantumjob_worker.routing.router import Plan
 
-SHOTS = 4000
-MEMORY = 1 << 30
 ANY = ("statevector", "density_matrix", "matrix_product_state")
 CLIFFORD = (*ANY, "stabilizer", "stim")
 IDEAL = (*ANY, "qsim")
@@ -44,23 +41,6 @@ DECAY = NoiseModel(
 )
 SLOW_PHASE = NoiseModel(relaxation=Relaxation(100, 150, 10, 30, 40))
 """T2 above T1: no mixture of unitaries and resets."""
-
-
-def sampled(
-    method: str, circuit: QuantumCircuit, *, shots: int = SHOTS, seed: int = 1, noise: NoiseModel | None = None
-) -> Counter[str]:
-    errors = None if noise is None else NoiseChannels(noise)
-    normal = normalize.normalize(circuit.copy(), errors)
-    simple = to_clifford.rewrite(normal)
-    found = features.profile(
-        normal, shots, clifford=simple is not None, noise=errors.kind if errors is not None else ""
-    )
-    plan = engines()[method].bid(found) if method in engines() else router.choose(found, MEMORY, method)  # type: ignore[arg-type]
-    assert isinstance(plan, Plan), plan
-    runnable = simple if plan.method == "stabilizer" and simple is not None else normal
-    run = Run(shots=shots, seed=seed, threads=1, memory=MEMORY, errors=errors)
-    bits = engines()[plan.engine].sample(runnable, plan, run).bits
-    return joint(registers(normal, bits))
 
 
 def random(seed: int, gates: Iterable[str], *, middle: bool = False) -> QuantumCircuit:
@@ -104,12 +84,18 @@ CIRCUITS = {
     "any gates, fed back": (fed_back(turn="t"), ANY),
 }
 CASES = [(name, method) for name, (_, methods) in CIRCUITS.items() for method in methods]
+MODELS = {"": None, "pauli": PAULI, "decay": DECAY, "slow phase": SLOW_PHASE}
+
+
+@cache
+def exact(name: str, noise: str) -> dict[str, float]:
+    """The distribution that all methods are compared with; it takes longer than any of them."""
+    return distribution(CIRCUITS[name][0], MODELS[noise])
 
 
 @pytest.mark.parametrize(("name", "method"), CASES)
 def test_ideal(name: str, method: str) -> None:
-    circuit, _ = CIRCUITS[name]
-    assert surprise(sampled(method, circuit), distribution(circuit)) > ALARM
+    assert surprise(sampled(method, CIRCUITS[name][0]), exact(name, "")) > ALARM
 
 
 NOISY = [
@@ -123,9 +109,7 @@ NOISY = [
 
 @pytest.mark.parametrize(("name", "method", "noise"), NOISY)
 def test_noisy(name: str, method: str, noise: str) -> None:
-    circuit, _ = CIRCUITS[name]
-    model = {"pauli": PAULI, "decay": DECAY, "slow phase": SLOW_PHASE}[noise]
-    assert surprise(sampled(method, circuit, noise=model), distribution(circuit, model)) > ALARM
+    assert surprise(sampled(method, CIRCUITS[name][0], noise=MODELS[noise]), exact(name, noise)) > ALARM
 
 
 def test_the_test_sees_a_wrong_engine() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from engine_runs import sampled
 from exact import ALARM, surprise
 from qiskit import QuantumCircuit
-from test_engines import sampled
 from worker_tasks import HEAD2, HEAD3, error, run, task
 
 from quantumjob_contract.reasons import PubReason

@@ -19,9 +19,10 @@ from quantumjob_worker.passes import to_clifford
 GATES = get_standard_gate_name_mapping()
 QUARTERS = {"rz": 1, "p": 1, "u1": 1, "rx": 1, "ry": 1, "u": 3, "u3": 3, "u2": 2, "r": 2, "rzz": 1, "rxx": 1, "ryy": 1}
 CASES = [
-    *((name, turns) for name, angles in QUARTERS.items() for turns in itertools.product(range(-2, 6), repeat=angles)),
-    *((name, (turns,)) for name in ("cp", "cu1") for turns in (-2, 0, 2, 4)),
-]
+    (name, turns)
+    for name, angles in QUARTERS.items()
+    for turns in itertools.product(range(-2, 6) if angles == 1 else range(-1, 4), repeat=angles)
+] + [(name, (turns,)) for name in ("cp", "cu1") for turns in (-2, 0, 2, 4)]
 
 
 def single(name: str, turns: tuple[int, ...]) -> QuantumCircuit:

@@ -8,15 +8,9 @@ import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit import Gate
 from random_pubs import dumped
+from user_gates import NAMES
 from worker_tasks import HEAD2, HEAD3, counts
 
-NAMES = [
-    "ecr", "h", "x", "r", "mcx", "mcp", "unitary", "diagonal",
-    "multiplexer", "initialize", "pauli", "kraus", "superop", "roerror", "save_state", "save_statevector",
-    "set_statevector", "jump", "mark", "store", "iswap", "dcx", "rzz", "cz",
-    "swap", "mcphase", "mcx_gray", "qerror_loc", "u0", "cx_o0", "global_phase", "while_loop",
-    "if_else", "break_loop", "sx",
-]  # fmt: skip
 FLIP = "U(pi,0,pi)"
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from examples import thorough
+from hypothesis import given
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit, transpile
 from qiskit.circuit import Gate, Instruction, Parameter, ParameterVector
@@ -36,9 +37,6 @@ from quantumjob_worker.primitives import sweep
 FALSE_ALARM = 1e-9
 """Probability that a right sampler fails one comparison of distributions."""
 STATEVECTOR: dict[str, Any] = {"method": "statevector"}
-thorough = settings(
-    derandomize=True, max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
-)
 
 
 def ran(data: bytes, format_: Format = "QPY", *, shots: int = 100, seed: int = 7, **more: Any) -> PubResult:
@@ -90,7 +88,7 @@ def same_distribution(one: BitArray, other: BitArray) -> bool:
     return statistic <= freedom + 2 * math.sqrt(freedom * x) + 2 * x
 
 
-@thorough
+@thorough(20)
 @given(sampler_pubs(), st.sampled_from([1, 7, 20]))
 def test_a_sampler_s_pub_is_qiskit_s(drawn: Drawn, shots: int) -> None:
     """Names, shapes and types always; the bits where the circuit runs as it is, else the distribution."""
@@ -108,7 +106,7 @@ def test_a_sampler_s_pub_is_qiskit_s(drawn: Drawn, shots: int) -> None:
         assert np.array_equal(mine.array, theirs.array) if not drawn.dynamic else same_distribution(mine, theirs)
 
 
-@thorough
+@thorough(20)
 @given(estimator_pubs(), st.sampled_from([0.0, 0.25]))
 def test_an_estimator_s_pub_is_qiskit_s(pub: tuple[Drawn, Any], precision: float) -> None:
     drawn, observables = pub

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from examples import thorough
+from hypothesis import given
 from qiskit import QuantumCircuit, qasm2, qasm3
 from qiskit.circuit import Gate as QiskitGate
 from random_pubs import dumped
-from test_names import NAMES
-from test_right_answers import OTHER_NAMES, Gate, compare, empty, programs
+from user_gates import NAMES, OTHER_NAMES, Gate, compare, empty, programs
 
 from quantumjob_contract.schema.program import Format
-from quantumjob_worker.routing import router
 
-EXAMPLES = 6
+pytestmark = pytest.mark.usefixtures("nothing_is_quick")
+
 ANY_NAMES = sorted({*NAMES, *OTHER_NAMES} - {"store"})
 """Qiskit itself cannot append a gate that is called store."""
 NAMES_2 = sorted({*ANY_NAMES} - {"if_else", "cz", "h", "rxx", "rzz", "swap", "sx", "u0", "x"})
@@ -76,47 +76,37 @@ def check(program: Any, format_: Format, *, clifford: bool) -> None:
     compare(written if isinstance(written, bytes) else written.encode(), calls, format_, clifford=clifford)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _nothing_is_quick() -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(router, "QUICK_SECONDS", -1.0)
-        yield
-
-
-thorough = settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
-
-
-@thorough
+@thorough(2)
 @given(programs(NAMES_2, clifford=False))
 def test_through_openqasm_2(program: Any) -> None:
     check(program, "OpenQASM2", clifford=False)
 
 
-@thorough
+@thorough(2)
 @given(programs(NAMES_2, clifford=True))
 def test_clifford_programs_through_openqasm_2(program: Any) -> None:
     check(program, "OpenQASM2", clifford=True)
 
 
-@thorough
+@thorough(2)
 @given(programs(ANY_NAMES, clifford=False))
 def test_through_openqasm_3(program: Any) -> None:
     check(program, "OpenQASM3", clifford=False)
 
 
-@thorough
+@thorough(2)
 @given(programs(ANY_NAMES, clifford=True))
 def test_clifford_programs_through_openqasm_3(program: Any) -> None:
     check(program, "OpenQASM3", clifford=True)
 
 
-@thorough
+@thorough(2)
 @given(programs(ANY_NAMES, clifford=False))
 def test_through_qpy(program: Any) -> None:
     check(program, "QPY", clifford=False)
 
 
-@thorough
+@thorough(2)
 @given(programs(ANY_NAMES, clifford=True))
 def test_clifford_programs_through_qpy(program: Any) -> None:
     check(program, "QPY", clifford=True)

@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 import pytest
 from exact import ending
-from hypothesis import HealthCheck, given, settings
+from examples import thorough
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit, qasm3
@@ -26,9 +27,8 @@ from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.backend import Depolarizing, NoiseModel, Readout, Relaxation
 from quantumjob_contract.schema.program import Format
 from quantumjob_contract.schema.results import PubError, PubResult
-from quantumjob_contract.schema.saved_arrays import KINDS, Save, SavedArray
+from quantumjob_contract.schema.saved_arrays import KINDS, Save
 from quantumjob_worker import child, ipc
-from quantumjob_worker.isolation.report_stream import MAX_REPORT_BYTES, ReportParser, is_sound
 from quantumjob_worker.passes import final_measurements
 
 ALL: tuple[Save, ...] = tuple(KINDS)
@@ -42,9 +42,6 @@ GATES = {
     name: gate for name, gate in get_standard_gate_name_mapping().items() if name not in {"measure", "reset", "delay"}
 }
 NAMES = tuple(sorted(GATES))
-thorough = settings(
-    derandomize=True, max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
-)
 
 
 def report(data: bytes | str, form: Format = "QPY", save: tuple[Save, ...] = ALL, **more: Any) -> ipc.Report:
@@ -107,7 +104,7 @@ def gates(draw: Draw, names: tuple[str, ...] = NAMES, *, nested: bool = True) ->
     return circuit
 
 
-@thorough
+@thorough(20)
 @given(gates())
 def test_the_state_is_qiskit_s_with_its_global_phase(circuit: QuantumCircuit) -> None:
     found, arrays = ran(dumped(circuit))
@@ -116,7 +113,7 @@ def test_the_state_is_qiskit_s_with_its_global_phase(circuit: QuantumCircuit) ->
     assert (found.metadata.method, found.metadata.why) == ("statevector", "Saved")
 
 
-@thorough
+@thorough(20)
 @given(gates(tuple(name for name in NAMES if name != "global_phase")))
 def test_the_state_of_a_circuit_in_openqasm_3(circuit: QuantumCircuit) -> None:
     """Qiskit's exporter does not know how to write the gate `global_phase`, but the phase of a circuit."""
@@ -124,7 +121,7 @@ def test_the_state_of_a_circuit_in_openqasm_3(circuit: QuantumCircuit) -> None:
     is_state(ran(text, "OpenQASM3")[1], qasm3.loads(text))
 
 
-@thorough
+@thorough(20)
 @given(estimator_pubs())
 def test_a_sweep_has_the_state_at_each_point(pub: tuple[Drawn, Any]) -> None:
     drawn = pub[0]
@@ -207,7 +204,7 @@ def channels(draw: Draw) -> QuantumCircuit:
     return circuit
 
 
-@thorough
+@thorough(20)
 @given(channels(), st.sampled_from([None, NOISE]))
 def test_what_is_measured_reset_or_noisy_is_an_exact_density_matrix(
     circuit: QuantumCircuit, noise: NoiseModel | None
@@ -356,74 +353,3 @@ def test_a_child_sends_its_arrays_after_its_report(runner: Any) -> None:
         assert told.result == here.result
         assert [bytes(file) for file in told.arrays] == [bytes(file) for file in here.arrays]
         assert len(told.arrays[0]) > size
-
-
-def heard(data: bytes, size: int) -> tuple[list[ipc.Report], bool]:
-    """The reports of two pubs, sent in pieces, and whether all of it was understood."""
-    found: list[ipc.Report] = []
-    taker = ReportParser(2, found.append)
-    understood = [taker.take(data[at : at + size]) for at in range(0, len(data), size)]
-    return found, all(understood)
-
-
-@pytest.fixture(scope="module")
-def two() -> tuple[list[ipc.Report], bytes]:
-    """ReportParser of a pub with small arrays and of one with a large one, and how they are sent."""
-    made = [
-        report(HEAD3 + "qubit[2] q; h q;", "OpenQASM3"),
-        report(HEAD3 + "qubit[13] q; h q;", "OpenQASM3", ("Statevector",)),
-    ]
-    sink = io.BytesIO()
-    for each in made:
-        ipc.write_report(sink, each)
-    return made, sink.getvalue()
-
-
-@pytest.mark.parametrize("size", [1000, 1 << 18])
-def test_reports_with_arrays_are_heard_however_they_come(two: tuple[list[ipc.Report], bytes], size: int) -> None:
-    made, data = two
-    found, understood = heard(data, size)
-    assert found == made
-    assert understood
-    assert len(data) - (1 << 17) < 5000
-
-
-def test_a_report_is_heard_when_its_last_array_is_whole(two: tuple[list[ipc.Report], bytes]) -> None:
-    made, data = two
-    assert heard(data[:-1], 1000) == (made[:1], True)
-
-
-@pytest.mark.parametrize("at", [8, 9, 40])
-def test_what_is_no_report_is_not_heard(two: tuple[list[ipc.Report], bytes], at: int) -> None:
-    _, data = two
-    assert heard(data[:at] + b"\x00" + data[at + 1 :], 1000) == ([], False)
-
-
-def test_an_array_above_the_limit_is_not_waited_for(two: tuple[list[ipc.Report], bytes]) -> None:
-    made, data = two
-    assert heard(data + ipc.LENGTH.pack(1 << 40), 1000) == (made, True)  # after the last nothing is read
-    begun = data.index(b"\x93NUMPY") - ipc.LENGTH.size
-    found, understood = heard(data[:begun] + ipc.LENGTH.pack(1 << 40) + bytes(MAX_REPORT_BYTES), 1 << 18)
-    assert (found, understood) == ([], False)
-
-
-def test_only_what_the_pub_saves_is_sound(two: tuple[list[ipc.Report], bytes]) -> None:
-    asked = msgspec.structs.replace(task("OpenQASM3"), save=list(ALL))
-    whole = two[0][0]
-    about = whole.result.arrays["statevector"]
-
-    def of(arrays: dict[str, SavedArray], files: list[memoryview]) -> ipc.Report:
-        return msgspec.structs.replace(whole, result=msgspec.structs.replace(whole.result, arrays=arrays), arrays=files)
-
-    def with_state(**changes: Any) -> dict[str, SavedArray]:
-        return whole.result.arrays | {"statevector": msgspec.structs.replace(about, **changes)}
-
-    assert is_sound(whole, asked)
-    assert not is_sound(whole, task("OpenQASM3"))
-    assert not is_sound(of({}, []), asked)
-    assert not is_sound(of(whole.result.arrays, whole.arrays[:2]), asked)
-    assert not is_sound(of(with_state(shape=[1 << 40]), whole.arrays), asked)
-    assert not is_sound(of(with_state(dtype="<f8"), whole.arrays), asked)
-    assert not is_sound(of(with_state(shape=[]), whole.arrays), asked)
-    failed = msgspec.structs.replace(whole.result, error=PubError(PubReason.CRASHED, ""))
-    assert not is_sound(msgspec.structs.replace(whole, result=failed), asked)
