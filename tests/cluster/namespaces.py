@@ -28,12 +28,12 @@ c = measure q;
 """
 LONG = """OPENQASM 3.0;
 include "stdgates.inc";
-qubit[22] q;
-bit[22] c;
-for int i in [0:14] { h q; for int j in [0:20] { cx q[j], q[j + 1]; rz(0.3) q[j]; } }
+qubit[20] q;
+bit[20] c;
+for int i in [0:14] { h q; for int j in [0:18] { cx q[j], q[j + 1]; rz(0.3) q[j]; } }
 c = measure q;
 """
-"""A statevector run of some seconds."""
+"""A statevector run of two seconds on one core."""
 ENDLESS = """OPENQASM 3.0;
 include "stdgates.inc";
 qubit q;
@@ -47,6 +47,11 @@ while (!c) { c = measure q; }
 def pub(name: str, text: str = BELL, **more: Any) -> JSON:
     """A pub with an inline circuit."""
     return {"name": name, "circuit": {"format": "OpenQASM3", "inline": text}} | more
+
+
+def long_pubs(number: int) -> list[JSON]:
+    """So many pubs of two seconds each."""
+    return [pub(f"long-{index}", LONG) for index in range(number)]
 
 
 def stored(name: str, key: str, **more: Any) -> JSON:

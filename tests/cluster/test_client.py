@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from namespaces import BELL, ENDLESS, LONG, Namespace, pub
+from namespaces import BELL, ENDLESS, Namespace, long_pubs, pub
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 from qiskit.providers import JobStatus
@@ -235,7 +235,7 @@ def waiting_process(environment: dict[str, str], name: str) -> subprocess.Popen[
 
 def test_an_interrupted_wait_continues(environment: dict[str, str], namespace: Namespace) -> None:
     """As by the stop button of a notebook: the job goes on, and the same handle waits again."""
-    namespace.apply("long", pub("a", LONG))
+    namespace.apply("long", *long_pubs(4))
     process = waiting_process(environment, "long")
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=120)
@@ -245,7 +245,7 @@ def test_an_interrupted_wait_continues(environment: dict[str, str], namespace: N
 
 def test_a_wait_outlives_a_suspended_process(environment: dict[str, str], namespace: Namespace) -> None:
     """The process is stopped while the job ends."""
-    namespace.apply("long", pub("a", LONG))
+    namespace.apply("long", *long_pubs(4))
     process = waiting_process(environment, "long")
     process.send_signal(signal.SIGSTOP)
     namespace.finished("long")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from namespaces import BELL, LONG, Namespace, pub, quantumjob
+from namespaces import BELL, Namespace, long_pubs, pub, quantumjob
 from operator_deployment import reconcile
 
 import cluster
@@ -17,42 +17,44 @@ both_kinds = pytest.mark.usefixtures("workers")
 
 @both_kinds
 def test_a_killed_worker_resumes_from_its_segments(namespace: Namespace) -> None:
-    pubs = [pub("first"), *(pub(f"long-{number}", LONG) for number in range(3)), pub("last")]
+    pubs = [pub("first"), *long_pubs(5), pub("last")]
     namespace.apply("resumed", *pubs, program={"shots": 20})
     pod = namespace.running("resumed")["metadata"]["name"]
     first = namespace.first_segment("resumed")
     before = namespace.store.pending.get(first, 10**7)
     namespace.kill_pod(pod)
+    assert namespace.get("resumed")["status"]["phase"] != "Succeeded", "it was killed in time"
     done = namespace.finished("resumed")
-    assert done["status"]["progress"] == "5/5"
+    assert done["status"]["progress"] == "7/7"
     results = namespace.results(done)
     assert first in [each.key for each in results.manifest.segments], "the first attempt's work counts"
     assert namespace.store.pending.get(first, 10**7) == before
-    assert [result.index for result in sorted(results.pubs(), key=lambda each: each.index)] == list(range(5))
+    assert [result.index for result in sorted(results.pubs(), key=lambda each: each.index)] == list(range(7))
 
 
 @both_kinds
 def test_a_second_attempt_gives_the_same_bytes(namespace: Namespace) -> None:
     """The same program and seed, once undisturbed and once with its worker killed."""
-    pubs = [pub("a", LONG), pub("b")]
+    pubs = [*long_pubs(2), pub("b")]
     namespace.apply("calm", *pubs, program={"shots": 20, "seed": 5})
     calm = {result.name: result for result in namespace.results(namespace.finished("calm")).pubs()}
     namespace.apply("disturbed", *pubs, program={"shots": 20, "seed": 5})
     namespace.kill_pod(namespace.running("disturbed")["metadata"]["name"])
+    assert namespace.get("disturbed")["status"]["phase"] != "Succeeded", "it was killed in time"
     disturbed = {result.name: result for result in namespace.results(namespace.finished("disturbed")).pubs()}
     assert disturbed == calm
 
 
 @both_kinds
 def test_a_deleted_job_of_the_worker_is_replaced(namespace: Namespace) -> None:
-    namespace.apply("again", pub("a", LONG), pub("b"))
+    namespace.apply("again", *long_pubs(3), pub("b"))
     namespace.running("again")
     namespace.delete_jobs()
-    assert namespace.finished("again")["status"]["progress"] == "2/2"
+    assert namespace.finished("again")["status"]["progress"] == "4/4"
 
 
 def test_deletion_stops_a_dedicated_worker(namespace: Namespace) -> None:
-    namespace.apply("going", pub("a", LONG), dedicated=True)
+    namespace.apply("going", *long_pubs(4), dedicated=True)
     job = namespace.get("going")
     namespace.running("going")
     namespace.delete("going")

@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 import pytest
-from namespaces import BELL, LONG, Namespace, pub, quantumjob
+from namespaces import BELL, Namespace, long_pubs, pub, quantumjob
 from qiskit import QuantumCircuit, qpy
 from qiskit.circuit import Parameter
 
@@ -84,7 +84,7 @@ def test_circuits_of_one_qpy_file(namespace: Namespace) -> None:
 
 def test_a_shard_resumes_after_its_worker_was_killed(namespace: Namespace) -> None:
     """The other shard is not disturbed, and each pub has one result."""
-    pubs = [pub("a"), pub("b"), *(pub(f"long-{number}", LONG) for number in range(4))]
+    pubs = [pub("a"), pub("b"), *long_pubs(8)]
     namespace.apply("split", *pubs, program={"shots": 20, "seed": 5}, parallelism=2)
     first = namespace.first_segment("split")
     busy = [
@@ -95,8 +95,8 @@ def test_a_shard_resumes_after_its_worker_was_killed(namespace: Namespace) -> No
     ]
     namespace.kill_pod(busy[0])
     done = namespace.finished("split", 240)
-    assert (done["status"]["phase"], done["status"]["progress"]) == ("Succeeded", "6/6")
-    assert sorted(results(namespace, done)) == list(range(6))
+    assert (done["status"]["phase"], done["status"]["progress"]) == ("Succeeded", "10/10")
+    assert sorted(results(namespace, done)) == list(range(10))
     assert first in [each.key for each in namespace.results(done).manifest.segments], "finished work counts"
 
 

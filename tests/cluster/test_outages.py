@@ -13,7 +13,7 @@ from pathlib import Path
 
 import operator_deployment
 import pytest
-from namespaces import BELL, ENDLESS, EXAMPLES, LONG, SHARED, Namespace, pub, stored
+from namespaces import BELL, ENDLESS, EXAMPLES, SHARED, Namespace, long_pubs, pub, stored
 from node_faults import local_only
 from small_jobs import apply_small, still_runs, succeeded
 
@@ -38,7 +38,7 @@ def store() -> Iterator[Store]:
 @both_kinds
 def test_the_reconciler_completes_a_job_without_the_operator(namespace: Namespace) -> None:
     """The operator is scaled down while a worker runs; its return changes nothing."""
-    namespace.apply("alone", pub("a", LONG), pub("b"))
+    namespace.apply("alone", *long_pubs(4), pub("b"))
     job = namespace.get("alone")
     namespace.running("alone")
     operator_deployment.scale(0)
@@ -47,13 +47,13 @@ def test_the_reconciler_completes_a_job_without_the_operator(namespace: Namespac
         cluster.eventually("the worker has ended", lambda: last in namespace.segments(job), 90)
         operator_deployment.reconcile(namespace.name)
         done = namespace.finished("alone", 5)
-        assert (done["status"]["phase"], done["status"]["progress"]) == ("Succeeded", "2/2")
+        assert (done["status"]["phase"], done["status"]["progress"]) == ("Succeeded", "5/5")
     finally:
         operator_deployment.scale(1)
     namespace.apply("after", pub("a"))
     namespace.finished("after")
     assert namespace.get("alone")["metadata"]["resourceVersion"] == done["metadata"]["resourceVersion"]
-    assert len(list(namespace.results(done).pubs())) == 2
+    assert len(list(namespace.results(done).pubs())) == 5
 
 
 @both_kinds
@@ -99,7 +99,7 @@ def test_the_operator_is_killed_repeatedly(namespace: Namespace, rounds: int, wo
 def test_deletion_without_the_operator_stops_a_dedicated_worker(namespace: Namespace) -> None:
     namespace.apply("done", pub("a"), dedicated=True)
     done = namespace.finished("done")
-    namespace.apply("going", pub("a", LONG), dedicated=True)
+    namespace.apply("going", *long_pubs(4), dedicated=True)
     job = namespace.get("going")
     namespace.running("going")
     operator_deployment.scale(0)
@@ -116,7 +116,7 @@ def test_deletion_without_the_operator_stops_a_dedicated_worker(namespace: Names
 def test_jobs_wait_for_a_store_that_restarts(namespace: Namespace) -> None:
     """SeaweedFS's process ends under a running job, and starts again with its data."""
     good = namespace.upload("bell.qasm", BELL.encode())
-    namespace.apply("patient", pub("a", LONG), stored("b", good))
+    namespace.apply("patient", *long_pubs(4), stored("b", good))
     namespace.running("patient")
     seaweedfs = cluster.items("pods", cluster.SYSTEM, "app.kubernetes.io/component=store")[0]["metadata"]["name"]
     cluster.kubectl("exec", "-n", cluster.SYSTEM, seaweedfs, "--", "sh", "-c", "kill -TERM 1")
@@ -129,13 +129,13 @@ def test_jobs_wait_for_a_store_that_restarts(namespace: Namespace) -> None:
 @both_kinds
 @local_only
 def test_jobs_outlive_the_api_server(namespace: Namespace) -> None:
-    namespace.apply("patient", pub("a", LONG), pub("b"))
+    namespace.apply("patient", *long_pubs(4), pub("b"))
     namespace.running("patient")
     pid = int((PIDS / "kube-apiserver").read_text().split()[0])
     os.kill(pid, signal.SIGKILL)
     subprocess.run([cluster.ROOT / "hack" / "node", "up"], check=True, capture_output=True)
     done = namespace.finished("patient", 240)
-    assert (done["status"]["phase"], done["status"]["progress"]) == ("Succeeded", "2/2")
+    assert (done["status"]["phase"], done["status"]["progress"]) == ("Succeeded", "5/5")
 
 
 def test_deletion_without_the_operator_frees_a_shared_worker(single: Namespace) -> None:

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from namespaces import LONG, Namespace, pub
+from namespaces import Namespace, long_pubs, pub
 from order_requests import worker_image
 
 import cluster
@@ -37,7 +37,7 @@ print(json.dumps({
 @pytest.fixture
 def inside(namespace: Namespace, workers: str) -> JSON:
     """What a process in the pod of a running worker can see."""
-    namespace.apply("seen", *(pub(f"p{number}", LONG) for number in range(4)))
+    namespace.apply("seen", *long_pubs(8))
     pod = namespace.running("seen")["metadata"]["name"]
 
     def look() -> JSON | None:
