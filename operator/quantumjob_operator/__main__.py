@@ -66,7 +66,7 @@ async def run(settings: Settings) -> None:
     resync = Resync(router, settings.namespace_list, settings.resync_seconds)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(settings.tls_dir / "tls.crt", settings.tls_dir / "tls.key")
-    order_service = OrderService(controller, autoscaler, gate.open, settings.test_give_twice)
+    order_service = OrderService(controller, autoscaler, gate.open)
     orders = OrderServer(order_service, TokenVerifier(kube), WorkerRegistry(kube, cache)).application()
     answers = health.application(metrics.REGISTRY, lambda: resync.failure, lambda: unready(resync, gate))
     runners = [await serve(orders, settings.orders_port, context), await serve(answers, settings.health_port, None)]

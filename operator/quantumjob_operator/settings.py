@@ -33,9 +33,6 @@ class Settings(BaseSettings):
     workers_linger_seconds: float = Field(default=30.0, ge=0)
     """How long a shared worker without an order stays. 0: every QuantumJob gets a Job of its own."""
 
-    test_give_twice: int = Field(default=0, ge=0)
-    """For tests only: give every n-th order of shared workers to two of them."""
-
     @property
     def namespace_list(self) -> list[str]:
         """The namespaces to serve; empty for all."""

@@ -40,6 +40,18 @@ def set_environment(wanted: dict[str, str | None], *, wait: bool = True) -> None
             rolled_out()
 
 
+def set_command(command: list[str]) -> list[str]:
+    """Sets the command of the operator's container, and waits for the new pod; returns the earlier command."""
+    found = cluster.get("deployments", NAME, cluster.SYSTEM)
+    assert found is not None, "the quickstart is not installed: hack/quickstart"
+    (container,) = found["spec"]["template"]["spec"]["containers"]
+    changed = {"spec": {"template": {"spec": {"containers": [container | {"command": command}]}}}}
+    cluster.patch("deployments", NAME, cluster.SYSTEM, changed)
+    rolled_out()
+    before: list[str] = container["command"]
+    return before
+
+
 def scale(replicas: int) -> None:
     """Scales the operator, and waits until its pods are as many."""
     cluster.patch("deployments", NAME, cluster.SYSTEM, {"spec": {"replicas": replicas}})

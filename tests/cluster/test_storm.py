@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -24,12 +25,12 @@ import cluster
 from quantumjob_contract import names
 from quantumjob_contract.keys import Owner, manifest
 from quantumjob_contract.reader import counts
+from support import duplicate_orders
 
 JSON = dict[str, Any]
 
 pytestmark = [pytest.mark.disruptive, pytest.mark.long]
 
-GIVE_TWICE: Final = "QUANTUMJOB_TEST_GIVE_TWICE"
 JOBS: Final = 300
 PUBS: Final = 8
 FAULTS: Final = ["operator"] * 5 + ["worker"] * 10 + ["store"] * 2 + ["network"]
@@ -194,11 +195,13 @@ def job(number: int) -> JSON:
 @pytest.fixture
 def storm(namespace: Namespace) -> Iterator[Storm]:
     """A namespace whose workers' logs are followed; every twentieth order is given to two workers."""
-    operator_deployment.set_environment({GIVE_TWICE: str(TWENTIETH), LINGER: str(LINGER_SECONDS)})
+    operator_deployment.set_environment({LINGER: str(LINGER_SECONDS)})
+    source = Path(duplicate_orders.__file__).read_text()
+    before = operator_deployment.set_command(["python", "-c", source, str(TWENTIETH)])
     logs = Logs(namespace.name, names.LABEL_WORKER)
     with logs.followed():
         yield Storm(namespace, logs)
-    operator_deployment.set_environment({GIVE_TWICE: None})
+    operator_deployment.set_command(before)
 
 
 @node_faults.local_only

@@ -41,11 +41,17 @@ class Parts:
     """One operator. With a `linger` of 0 every job gets a dedicated worker."""
 
     def __init__(
-        self, kube: FakeKube, store: MemoryStore | None = None, *, linger: float = LINGER, max_workers: int = 4
+        self,
+        kube: FakeKube,
+        store: MemoryStore | None = None,
+        *,
+        linger: float = LINGER,
+        max_workers: int = 4,
+        queue: type[Queue] = Queue,
     ) -> None:
         self.kube, self.store = kube, store or MemoryStore()
         self.ready = True
-        self.queue = Queue(max_workers)
+        self.queue = queue(max_workers)
         cache, work_queue = Cache(), WorkQueue[Owner](flow=lambda owner: owner.namespace)
         self.autoscaler = Autoscaler(
             kube,  # type: ignore[arg-type]

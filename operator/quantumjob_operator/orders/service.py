@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -36,8 +35,6 @@ from quantumjob_operator.results.ports import ObjectStore
 from quantumjob_operator.scheduling.assignment import Pod, failed
 from quantumjob_operator.scheduling.autoscaler import Autoscaler
 
-logger = logging.getLogger(__name__)
-
 FORGET_SECONDS: Final = 600.0
 """Beyond its time of waiting, no worker asks any more."""
 CODES: Final = frozenset(map(int, Exit))
@@ -59,10 +56,6 @@ class OrderService:
     controller: Controller
     autoscaler: Autoscaler
     open_store: Callable[[], ObjectStore]
-    give_twice: int = 0
-    """For tests of what a lost answer leads to: every n-th order of shared workers is given to two. 0 for none."""
-    _taken: int = 0
-    _twice: dict[str, Shard] = field(default_factory=dict)
     _idle_since: dict[str, float] = field(default_factory=dict)
     """By the UID of a shared worker's pod: when it had its last order, or first asked."""
     _requests: dict[str, asyncio.Task[object]] = field(default_factory=dict)
@@ -149,7 +142,7 @@ class OrderService:
         while True:
             if self.autoscaler.should_yield(pod.namespace) or self.autoscaler.is_outdated(pod):
                 self._dismiss(pod)
-            while shard := self._take(pod):
+            while shard := self.autoscaler.queue.take(pod, clock.now()):
                 if order := await self._order_of(shard, pod):
                     self._idle_since.pop(pod.uid, None)
                     metrics.ORDERS_GIVEN.labels(names.SHARED).inc()
@@ -177,18 +170,6 @@ class OrderService:
         request.add_done_callback(
             lambda done: self._requests.pop(pod.uid) if self._requests.get(pod.uid) is done else None
         )
-
-    def _take(self, pod: Pod) -> Shard | None:
-        """The shard whose turn it is. Under test every n-th order is given to a second worker, too."""
-        if again := self._twice.pop(pod.namespace, None):
-            return again
-        shard = self.autoscaler.queue.take(pod, clock.now())
-        if shard is not None and self.give_twice:
-            self._taken += 1
-            if self._taken % self.give_twice == 0:
-                self._twice[pod.namespace] = shard
-                logger.warning("An order is given twice on purpose", extra={"uid": shard.owner.uid, "pod": pod.name})
-        return shard
 
     async def _order_of(self, shard: Shard, pod: Pod) -> Order | None:
         """The order that a worker has just taken; None where it turns out to be done, or not to be wanted any more."""

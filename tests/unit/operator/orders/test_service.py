@@ -24,6 +24,7 @@ from quantumjob_operator.reconcile.controller import PROGRESS_SECONDS
 from quantumjob_operator.scheduling.assignment import SILENT_SECONDS, Assignment, Pod
 from quantumjob_operator.scheduling.queue import PAUSE_SECONDS
 from quantumjob_operator.scheduling.worker_pool import SILENT_WORKER_SECONDS
+from support.duplicate_orders import DuplicatingQueue
 from support.jobs import only, result, write_job
 from support.kube import JOBS, QUANTUMJOBS, RUNNING, TIME, FakeKube, another, job, pod
 from support.parts import Parts
@@ -174,11 +175,15 @@ async def test_all_workers_but_one_make_room_for_another_namespace_s_first() -> 
     assert turn_of(parts, uid_of("one")).ended, "what it had done is not lost"
 
 
-async def test_under_test_every_nth_order_is_given_to_two() -> None:
-    parts = await small("one", "two", "three")
-    parts.order_service.give_twice = 2
-    orders = [await parts.ask(parts.hire(name)) for name in "abcd"]
+async def test_an_order_that_two_workers_have_is_theirs_until_one_ends_it() -> None:
+    parts = Parts(FakeKube(*map(another, ("one", "two", "three"))), queue=DuplicatingQueue)
+    await parts.settle()
+    workers = [parts.hire(name) for name in "abcd"]
+    orders = [await parts.ask(worker) for worker in workers]
     assert [order.uid if order else None for order in orders] == ["uid-one", "uid-two", "uid-two", "uid-three"]
+    with pytest.raises(NoMoreOrders):
+        await parts.ask(workers[2], EndedOrder("uid-two", 0), leaving=True)
+    assert turn_of(parts, uid_of("two")).pod == workers[1], "the second worker's word ends no order of the first"
 
 
 async def test_a_worker_that_leaves_says_how_its_order_ended_and_is_replaced() -> None:
