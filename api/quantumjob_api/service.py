@@ -6,10 +6,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Request
 
 from quantumjob_api.kubernetes.client import CallerClient
-from quantumjob_api.model.schemas import LABEL, NAME_LENGTH, SUBDOMAIN, UID
 from quantumjob_api.server.quota import NamespaceQuota
 from quantumjob_api.server.request_body import BodyBudget
 from quantumjob_contract.store.aio import AsyncStore, Stores
@@ -49,12 +48,3 @@ async def of_request(request: Request) -> Service:
 
 
 InjectedService = Annotated[Service, Depends(of_request)]
-Namespace = Annotated[
-    str, Path(pattern=LABEL, max_length=63, description="Namespace of the QuantumJobs.", examples=["default"])
-]
-Name = Annotated[
-    str, Path(pattern=SUBDOMAIN, max_length=NAME_LENGTH, description="Name of the QuantumJob.", examples=["bell"])
-]
-Uid = Annotated[
-    str, Path(pattern=UID, description="UID of the QuantumJob.", examples=["80dd8c36-01f0-4807-9a62-1fbde67eafab"])
-]

@@ -16,12 +16,11 @@ from quantumjob_api.model.submission import object_key
 from quantumjob_api.problems import ApiProblem, ApiReason
 from quantumjob_api.routes import pagination
 from quantumjob_api.routes.openapi import BODY, STORE, binary_response, errors, json_response, response
-from quantumjob_api.routes.pagination import Continue, Limit
+from quantumjob_api.routes.parameters import Continue, Limit, Namespace, Range, Redirect
 from quantumjob_api.server import request_body
 from quantumjob_api.server.bearer_token import Token
-from quantumjob_api.service import InjectedService, Namespace
+from quantumjob_api.service import InjectedService
 from quantumjob_api.store import objects
-from quantumjob_api.store.objects import Range, Redirect
 from quantumjob_contract import keys, limits
 from quantumjob_contract.store import Bucket, Entry
 from quantumjob_contract.store.aio import AsyncBucket

@@ -15,8 +15,9 @@ from quantumjob_api.kubernetes.client import waiter_cost, without_program
 from quantumjob_api.model import views
 from quantumjob_api.problems import ApiProblem
 from quantumjob_api.routes.openapi import errors, response
+from quantumjob_api.routes.parameters import Name, Namespace
 from quantumjob_api.server.bearer_token import Token
-from quantumjob_api.service import InjectedService, Name, Namespace, Service
+from quantumjob_api.service import InjectedService, Service
 
 JSON = dict[str, Any]
 PING_SECONDS: int = 15

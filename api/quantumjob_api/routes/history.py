@@ -15,14 +15,22 @@ from quantumjob_api.model import views
 from quantumjob_api.model.schemas import FinishedJobList, FinishedJobView, ResultView
 from quantumjob_api.problems import ApiReason
 from quantumjob_api.routes import pagination
-from quantumjob_api.routes.jobs import IfNoneMatch
 from quantumjob_api.routes.openapi import STORE, errors, json_response
-from quantumjob_api.routes.pagination import Continue, Limit
-from quantumjob_api.routes.results import SEGMENT, TAGGED, UNCHANGED, SegmentName, ShardNumber
+from quantumjob_api.routes.parameters import (
+    Continue,
+    IfNoneMatch,
+    Limit,
+    Namespace,
+    Range,
+    Redirect,
+    SegmentName,
+    ShardNumber,
+    Uid,
+)
+from quantumjob_api.routes.results import SEGMENT, TAGGED, UNCHANGED
 from quantumjob_api.server.bearer_token import Token
-from quantumjob_api.service import InjectedService, Namespace, Service, Uid
+from quantumjob_api.service import InjectedService, Service
 from quantumjob_api.store import results
-from quantumjob_api.store.objects import Range, Redirect
 from quantumjob_contract import keys, limits
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.reader import Results

@@ -16,10 +16,10 @@ from quantumjob_api.model.idempotency import SubmissionMatch
 from quantumjob_api.model.schemas import CircuitSubmission, JobList, JobView, SpecSubmission
 from quantumjob_api.problems import ApiProblem, ApiReason
 from quantumjob_api.routes.openapi import BODY, STORE, body, errors, json_response, response
-from quantumjob_api.routes.pagination import Continue, Limit
+from quantumjob_api.routes.parameters import Continue, IfNoneMatch, Limit, Name, Namespace
 from quantumjob_api.server import request_body
 from quantumjob_api.server.bearer_token import Token
-from quantumjob_api.service import InjectedService, Name, Namespace, Service
+from quantumjob_api.service import InjectedService, Service
 from quantumjob_contract import keys, names
 
 JSON = dict[str, Any]
@@ -36,7 +36,6 @@ IdempotencyKey = Annotated[
         "is deleted. Needs the right to list.",
     ),
 ]
-IfNoneMatch = Annotated[str | None, Header(max_length=1024, description="ETag that the client has.")]
 Wait = Annotated[
     int,
     Query(

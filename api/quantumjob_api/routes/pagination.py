@@ -4,25 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated, Final
-
-from fastapi import Query
 
 from quantumjob_api.problems import ApiProblem, ApiReason
-
-MAX_TOKEN: Final = 4096
-
-Limit = Annotated[int, Query(ge=1, le=200, description="Number of items.")]
-Continue = Annotated[
-    str | None,
-    Query(
-        alias="continue",
-        min_length=1,
-        max_length=MAX_TOKEN,
-        pattern=r"^[A-Za-z0-9_.=-]+$",
-        description="`next` of the previous page.",
-    ),
-]
 
 
 def encode(text: str) -> str:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from quantumjob_api.model import views
 from quantumjob_api.model.schemas import PartialResultView, ResultView
 from quantumjob_api.problems import ApiProblem, ApiReason
-from quantumjob_api.routes.jobs import IfNoneMatch
 from quantumjob_api.routes.openapi import RESULT, STORE, binary_response, errors, json_response, response
+from quantumjob_api.routes.parameters import IfNoneMatch, Name, Namespace, Range, Redirect, SegmentName, ShardNumber
 from quantumjob_api.server.bearer_token import Token
-from quantumjob_api.service import InjectedService, Name, Namespace, Service
+from quantumjob_api.service import InjectedService, Service
 from quantumjob_api.store import results
-from quantumjob_api.store.objects import BINARY, Range, Redirect
+from quantumjob_api.store.objects import BINARY
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.reader import Results
 from quantumjob_contract.resource import shards
@@ -23,10 +23,6 @@ from quantumjob_contract.resource import shards
 JSON = dict[str, Any]
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}/jobs/{name}", default_response_class=Response, tags=["results"])
-ShardNumber = Annotated[int, Path(ge=0, le=9999, description="Shard of the job.")]
-SegmentName = Annotated[
-    str, Path(pattern=r"^(last|[0-9]{6}(\.npz)?)$", description="Name of a segment, or of its arrays.")
-]
 SEGMENT: dict[int | str, JSON] = {
     200: binary_response(BINARY, "The object. Also with `redirect`, if it is small and stored in the manifest."),
     206: binary_response(BINARY, "The requested range.", {"Content-Range": "The range, and the size of the object."}),

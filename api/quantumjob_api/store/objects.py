@@ -6,9 +6,8 @@ import contextlib
 import hashlib
 import re
 from collections.abc import AsyncIterator
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import Header, Query
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -18,18 +17,6 @@ from quantumjob_contract.store.aio import AsyncBucket
 ONE_RANGE: Final = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
 REDIRECT_SECONDS: Final = 300
 BINARY: Final = "application/octet-stream"
-
-Range = Annotated[
-    str | None,
-    Header(alias="Range", description="One range of bytes, as `bytes=0-1023`. Others are ignored.", max_length=64),
-]
-Redirect = Annotated[
-    bool,
-    Query(
-        description="Redirect (307) to a presigned URL of the store, valid for five minutes. Its host is the store's "
-        "name inside the cluster."
-    ),
-]
 
 
 class ReleasingStream(StreamingResponse):
