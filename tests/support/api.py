@@ -122,7 +122,7 @@ class FakeCallerClient:
     async def require(self, token: str, namespace: str, verb: str) -> None:
         self.authorize(token, namespace, verb)
 
-    async def changes(self, token: str, namespace: str, name: str, version: str, seconds: float) -> AsyncIterator[JSON]:
+    async def watch(self, token: str, namespace: str, name: str, version: str, seconds: float) -> AsyncIterator[JSON]:
         self.authorize(token, namespace, "watch")
         seen = 0
         while True:

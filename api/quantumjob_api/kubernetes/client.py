@@ -123,7 +123,7 @@ class CallerClient:
         if review.get("status", {}).get("allowed") is not True:
             raise of_kubernetes(403, "")
 
-    async def changes(
+    async def watch(
         self, token: str, namespace: str, name: str, version: str, seconds: float
     ) -> AsyncGenerator[JSON, None]:
         """Watches one QuantumJob from a version on: {"type", "object"} without its program, for these seconds.

@@ -35,7 +35,7 @@ async def states(
     while (left := until - loop.time()) > 0:
         version, began = job["metadata"]["resourceVersion"], loop.time()
         lasts = min(left, ROUND_SECONDS)
-        async with contextlib.aclosing(kube.changes(token, namespace, name, version, lasts)) as changes:
+        async with contextlib.aclosing(kube.watch(token, namespace, name, version, lasts)) as changes:
             async for change in changes:
                 if change["type"] == "DELETED":
                     raise of_kubernetes(404, "")

@@ -100,8 +100,8 @@ async def read(
     bucket, full = service.store().circuits, keys.circuit(namespace, key)
     try:
         if redirect and await bucket.exists(full):
-            return objects.redirect(bucket, full)
-        return await objects.stored(bucket, full, byte_range)
+            return objects.redirect_response(bucket, full)
+        return await objects.stored_response(bucket, full, byte_range)
     except ObjectNotFound:
         raise ApiProblem(ApiReason.NOT_FOUND, "The circuit does not exist.") from None
 

@@ -132,7 +132,7 @@ async def result(
     tag = results.etag(Owner(namespace, uid))
     if if_none_match is not None and views.matches_etag(tag, if_none_match):
         return Response(status_code=304, headers={"ETag": tag})
-    return await results.whole(service, found, f"{views.history_path(namespace)}/{uid}/result")
+    return await results.result_response(service, found, f"{views.history_path(namespace)}/{uid}/result")
 
 
 @router.get(
@@ -152,7 +152,7 @@ async def segment(
 ) -> Response:
     """An object that `segments` or `arrays` of the result list. Needs the right to get quantumjobs in the namespace."""
     found = await _open(service, token, namespace, uid)
-    return await results.segment(service, found, shard, segment, byte_range, redirect=redirect)
+    return await results.object_response(service, found, shard, segment, byte_range, redirect=redirect)
 
 
 async def _open(service: Service, token: str, namespace: str, uid: str) -> Results:

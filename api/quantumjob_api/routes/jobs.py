@@ -194,7 +194,7 @@ async def status(
             views.is_finished(job) if if_none_match is None else not views.matches_etag(views.etag(job), if_none_match)
         )
 
-    if wait and not wanted(job) and not views.is_finished(job):  # what is finished changes no more
+    if wait and not wanted(job) and not views.is_finished(job):  # a finished job does not change
         with service.waiting.take(namespace, waiter_cost(job)):
             job = without_program(job)
             states = watch.states(service.kube, token, namespace, name, job, wait)

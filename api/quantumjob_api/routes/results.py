@@ -51,7 +51,7 @@ async def result(
     if if_none_match is not None and views.matches_etag(results.etag(owner), if_none_match):
         return Response(status_code=304, headers={"ETag": results.etag(owner)})
     found = await results.open_result(service, owner, sha256)
-    return await results.whole(service, found, f"{views.jobs_path(namespace)}/{name}/result")
+    return await results.result_response(service, found, f"{views.jobs_path(namespace)}/{name}/result")
 
 
 @router.get(
@@ -71,7 +71,7 @@ async def segment(
 ) -> Response:
     """An object that `segments` or `arrays` of the result list, with its sha256."""
     found = await of_job(service, token, namespace, name)
-    return await results.segment(service, found, shard, segment, byte_range, redirect=redirect)
+    return await results.object_response(service, found, shard, segment, byte_range, redirect=redirect)
 
 
 @router.get(
@@ -87,10 +87,10 @@ async def partial(service: InjectedService, token: Token, namespace: Namespace, 
     head = {"name": name, "namespace": namespace, "uid": owner.uid}
     if (job.get("status") or {}).get("results"):
         found = await of_job(service, token, namespace, name)
-        pubs = results.pubs_of(found)
+        pubs = results.verified_pubs(found)
     else:
-        pubs = await results.so_far(service.store().pending, owner, shards(job))
-    return await results.as_json(service, namespace, head, pubs, {})
+        pubs = await results.pending_pubs(service.store().pending, owner, shards(job))
+    return await results.pubs_response(service, namespace, head, pubs, {})
 
 
 async def of_job(service: Service, token: str, namespace: str, name: str) -> Results:

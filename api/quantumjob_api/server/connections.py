@@ -113,7 +113,7 @@ async def _accept(
             continue
         with contextlib.ExitStack() as stack:
             stack.enter_context(accepted)
-            while not server.should_exit and not connections.make_room(loop.time()):  # noqa: ASYNC110  # or of time
+            while not server.should_exit and not connections.make_room(loop.time()):  # noqa: ASYNC110  # age makes room, too
                 await asyncio.sleep(PAUSE_SECONDS)
             if not server.should_exit:
                 connections.add((host, port), _open(server, stack.pop_all(), accepted, context))

@@ -39,11 +39,11 @@ def one_range(header: str | None) -> str | None:
     return found[0]
 
 
-def redirect(bucket: AsyncBucket, key: str) -> Response:
+def redirect_response(bucket: AsyncBucket, key: str) -> Response:
     return RedirectResponse(bucket.presign("GET", key, REDIRECT_SECONDS), 307)
 
 
-async def stored(
+async def stored_response(
     bucket: AsyncBucket, key: str, byte_range: str | None, sha256: str = "", media: str = BINARY
 ) -> Response:
     """The response with an object. One with another sha256 is cut before its end. Raises ApiProblem, StoreError."""
@@ -73,7 +73,7 @@ async def verified(chunks: AsyncIterator[bytes], sha256: str) -> AsyncIterator[b
     yield held
 
 
-def in_memory(data: bytes, byte_range: str | None, media: str = BINARY) -> Response:
+def bytes_response(data: bytes, byte_range: str | None, media: str = BINARY) -> Response:
     """The response with these bytes. Raises ApiProblem (RangeNotSatisfiable)."""
     found = ONE_RANGE.fullmatch(one_range(byte_range) or "")
     headers = {"Accept-Ranges": "bytes"}

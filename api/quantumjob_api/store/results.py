@@ -59,15 +59,17 @@ class PubStream:
     manifest_bytes: int = 0
 
 
-async def whole(service: Service, result: Results, where: str) -> Response:
+async def result_response(service: Service, result: Results, where: str) -> Response:
     """The response with all pubs. A small result is verified before it is sent, a large one segment by segment."""
     manifest = result.manifest
     head = views.finished_job(manifest, where)
     headers = {"ETag": etag(Owner(manifest.namespace, manifest.uid))}
-    return await as_json(service, manifest.namespace, head, pubs_of(result), headers)
+    return await pubs_response(service, manifest.namespace, head, verified_pubs(result), headers)
 
 
-async def as_json(service: Service, namespace: str, head: JSON, pubs: PubStream, headers: dict[str, str]) -> Response:
+async def pubs_response(
+    service: Service, namespace: str, head: JSON, pubs: PubStream, headers: dict[str, str]
+) -> Response:
     """The response {...head, "pubs": [...]}: at once if it is small, else as a stream. Raises ApiProblem."""
     opened = msgspec.json.encode(head)[:-1] + b',"pubs":['
     async with contextlib.AsyncExitStack() as held:
@@ -90,7 +92,7 @@ async def _pieces(opened: bytes, first: list[bytes], rest: AsyncIterator[list[by
     yield b"]}"
 
 
-def pubs_of(result: Results) -> PubStream:
+def verified_pubs(result: Results) -> PubStream:
     """The pubs of a committed result."""
     return PubStream(_verified(result.pubs()), [each.bytes for each in result.manifest.segments], result.manifest_bytes)
 
@@ -114,7 +116,7 @@ def _batch(pubs: Iterator[PubResult]) -> list[bytes]:
     return found
 
 
-async def so_far(pending: AsyncBucket, owner: Owner, shards: int) -> PubStream:
+async def pending_pubs(pending: AsyncBucket, owner: Owner, shards: int) -> PubStream:
     """The pubs of the pending segments, shard by shard."""
     found = await asyncio.to_thread(_segments, pending.blocking, owner, shards)
     return PubStream(_of_segments(pending, found), [each.bytes for each in found])
@@ -123,9 +125,9 @@ async def so_far(pending: AsyncBucket, owner: Owner, shards: int) -> PubStream:
 def _segments(pending: Bucket, owner: Owner, shards: int) -> list[Entry]:
     """The segments in the order of shards and names."""
     entries = pending.list(keys.prefix(owner))
-    there = {entry.key: entry for entry in entries if entry.bytes <= limits.MAX_SEGMENT_BYTES}
-    order = sorted((*which, key) for key in there if (which := keys.segment_of(key)) is not None)
-    return [there[key] for shard, _, key in order if shard < shards]
+    by_key = {entry.key: entry for entry in entries if entry.bytes <= limits.MAX_SEGMENT_BYTES}
+    order = sorted((*which, key) for key in by_key if (which := keys.segment_of(key)) is not None)
+    return [by_key[key] for shard, _, key in order if shard < shards]
 
 
 async def _of_segments(pending: AsyncBucket, segments: list[Entry]) -> AsyncIterator[list[bytes]]:
@@ -146,7 +148,7 @@ async def _of_segments(pending: AsyncBucket, segments: list[Entry]) -> AsyncIter
             yield batch
 
 
-async def segment(
+async def object_response(
     service: Service, result: Results, shard: int, name: str, byte_range: str | None, *, redirect: bool
 ) -> Response:
     """The response with one object of a result; `name` is that of a segment or of its arrays. Raises ApiProblem."""
@@ -156,11 +158,11 @@ async def segment(
     if found is None:
         raise ApiProblem(ApiReason.NOT_FOUND, "The result has no object of this name: see `segments` and `arrays`.")
     if (inside := manifest.inline.get(key)) is not None:
-        return objects.in_memory(bytes(inside), byte_range)
+        return objects.bytes_response(bytes(inside), byte_range)
     bucket = service.store().completed
     if redirect:
-        return objects.redirect(bucket, key)
+        return objects.redirect_response(bucket, key)
     try:
-        return await objects.stored(bucket, key, byte_range, found.sha256)
+        return await objects.stored_response(bucket, key, byte_range, found.sha256)
     except ObjectNotFound:
         raise not_verified() from None

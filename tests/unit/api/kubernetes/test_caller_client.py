@@ -32,7 +32,7 @@ async def asked(answer: bytes, ask: Any) -> Any:
 
 
 async def watched(api: CallerClient) -> list[Any]:
-    return [event async for event in api.changes("t", "team", "bell", "1", 5)]
+    return [event async for event in api.watch("t", "team", "bell", "1", 5)]
 
 
 @pytest.mark.parametrize("ask", [lambda api: api.get("t", "team", "bell"), watched])

@@ -27,14 +27,14 @@ from quantumjob_api.store import objects
     ],
 )
 def test_ranges(header: str | None, answer: tuple[int, bytes, str | None]) -> None:
-    found = objects.in_memory(b"0123456789", header)
+    found = objects.bytes_response(b"0123456789", header)
     assert (found.status_code, found.body, found.headers.get("Content-Range")) == answer
 
 
 @pytest.mark.parametrize("header", ["bytes=10-", "bytes=-0", "bytes=99-100"])
 def test_a_range_beyond_the_end(header: str) -> None:
     with pytest.raises(ApiProblem) as caught:
-        objects.in_memory(b"0123456789", header)
+        objects.bytes_response(b"0123456789", header)
     assert caught.value.status == 416
     assert caught.value.headers == {"Content-Range": "bytes */10"}
 

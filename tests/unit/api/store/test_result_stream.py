@@ -16,7 +16,7 @@ from quantumjob_api.problems import ApiProblem
 from quantumjob_api.server.quota import NamespaceQuota
 from quantumjob_api.server.request_body import BodyBudget
 from quantumjob_api.service import Service
-from quantumjob_api.store.results import BATCH_BYTES, PubStream, as_json, not_verified
+from quantumjob_api.store.results import BATCH_BYTES, PubStream, not_verified, pubs_response
 from support.kube import quantumjob
 
 SMALL = [BATCH_BYTES // 2, BATCH_BYTES // 2]
@@ -47,7 +47,7 @@ def service() -> Service:
 
 
 async def answered(service: Service, namespace: str, source: Source) -> Any:
-    return await as_json(service, namespace, {"name": "bell"}, source.pubs, {})
+    return await pubs_response(service, namespace, {"name": "bell"}, source.pubs, {})
 
 
 async def sent(answer: Any, *, until: int = 1000) -> bytes:
@@ -96,7 +96,7 @@ async def test_a_result_that_cannot_be_read_returns_its_quota(service: Service) 
         yield []
 
     with pytest.raises(ApiProblem):
-        await as_json(service, "team", {}, PubStream(broken(), LARGE), {})
+        await pubs_response(service, "team", {}, PubStream(broken(), LARGE), {})
     with service.segment_bytes.take("team", BATCH_BYTES):
         pass
 
