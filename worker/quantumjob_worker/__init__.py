@@ -1,1 +1,1 @@
-"""The worker: fetches its order, runs each pub in a sandboxed child by Qiskit Aer, stores results by presigned URL."""
+"""The worker: requests an order, runs each pub in a sandboxed child process, stores results by presigned URL."""

@@ -1,4 +1,4 @@
-"""`python -m quantumjob_worker`: the parent. Forks the fork server first, and only then starts to talk to anyone."""
+"""`python -m quantumjob_worker`: the parent process. Forks the fork server before it opens any connection."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from quantumjob_worker.errors import INTERNAL_ERROR, Stopped, WorkerExit, descri
 from quantumjob_worker.isolation import fork_server
 
 MAX_TERMINATION = 4096
-"""Bytes that Kubernetes keeps of a termination message."""
+"""Bytes of a termination message that Kubernetes keeps."""
 
 log = logging.getLogger("quantumjob_worker")
 
 
 def main() -> int:
-    """The exit code, one of `Exit`."""
+    """Runs the worker. Returns the exit code, one of `Exit`."""
     started = now()
     signal.signal(signal.SIGTERM, _stop)
     server, control = fork_server.start(load_child)
@@ -32,15 +32,15 @@ def main() -> int:
     try:
         code, message = Exit.DONE, _work(server, control, started)
     except Stopped:
-        code, message = Exit.TEMPORARY, Termination("Temporary", "The pod was told to stop.")
+        code, message = Exit.TEMPORARY, Termination("Temporary", "The worker received SIGTERM.")
     except WorkerExit as end:
         code, message = end.code, Termination(_reason(end.code), end.message)
     except Exception as error:  # noqa: BLE001  the last resort
-        log.critical("a defect of the worker", extra={"trace": describe(error)})
+        log.critical("internal error", extra={"trace": describe(error)})
         code, message = Exit.INTERNAL, Termination("Internal", INTERNAL_ERROR)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     fork_server.stop(server, control)
-    log.info("worker ends", extra={"exit": int(code), "reason": message.reason, "detail": message.message})
+    log.info("worker exits", extra={"exit": int(code), "reason": message.reason, "detail": message.message})
     _leave(message)
     return int(code)
 
@@ -52,8 +52,8 @@ def _work(server: int, control: socket.socket, started: str) -> Termination:
 
 
 def load_child() -> fork_server.Child:
-    """Imports the child's module, and with it Qiskit. Called by the fork server, in its own process."""
-    from quantumjob_worker import child  # noqa: PLC0415  this process never imports it
+    """Imports the child's module, and with it Qiskit. Called in the fork server's process only."""
+    from quantumjob_worker import child  # noqa: PLC0415  the parent never imports it
 
     return child
 
@@ -68,7 +68,7 @@ def _stop(_number: int, _frame: object) -> NoReturn:
 
 
 def _reap(_number: int, _frame: object) -> None:
-    """As PID 1 this process inherits every orphan of the container."""
+    """Reaps orphaned processes, which the container's PID 1 inherits."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -77,7 +77,7 @@ def _reap(_number: int, _frame: object) -> None:
 def _leave(message: Termination) -> None:
     import msgspec  # noqa: PLC0415
 
-    with contextlib.suppress(OSError):  # the kubelet has made the file; elsewhere there is none
+    with contextlib.suppress(OSError):  # the kubelet creates the file; outside a pod it does not exist
         fd = os.open(names.TERMINATION_LOG, os.O_WRONLY | os.O_TRUNC)
         os.write(fd, msgspec.json.encode(message)[:MAX_TERMINATION])
         os.close(fd)

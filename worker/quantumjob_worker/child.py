@@ -1,4 +1,4 @@
-"""The child: pubs from bytes to results, behind shut doors. Nothing that it says is trusted by the parent."""
+"""Entry point of the sandboxed child: loads circuits, runs pubs, sends reports. The parent trusts none of these."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from quantumjob_worker.routing import router
 
 BELL: Final = b'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];h q[0];cx q[0],q[1];measure q->c;'
 HALF: Final = BELL.replace(b"measure q->c", b"measure q[0]->c[0]")
-"""Not measured whole, so that Aer's simulator runs it, and not its state alone."""
+"""Measures one of two qubits, so that Aer's simulator runs it instead of Aer's state."""
 WARM_UP: Final[tuple[tuple[Format, bytes], ...]] = (
     ("OpenQASM2", b'OPENQASM 2.0;include "qelib1.inc";qreg q[2];creg c[2];ch q[0],q[1];measure q->c;'),
     ("OpenQASM3", b'OPENQASM 3.0;include "stdgates.inc";qubit[2] q;bit[2] c;h q[0];ch q[0],q[1];c=measure q;'),
@@ -37,31 +37,34 @@ WARM_UP: Final[tuple[tuple[Format, bytes], ...]] = (
 WARM_UP_SWEEP: Final = b'OPENQASM 3.0;include "stdgates.inc";input float a;qubit q;bit c;rx(a) q;c=measure q;'
 WARM_UP_HALF: Final = b'OPENQASM 3.0;include "stdgates.inc";input float a;qubit[2] q;bit c;rx(a) q;c=measure q[0];'
 WARM_UP_ESTIMATE: Final = b'OPENQASM 3.0;include "stdgates.inc";input float a;qubit[2] q;rx(a) q[0];cx q[0],q[1];'
-"""Nothing is measured: else each of its points would be run a thousand times."""
+"""Has no measurement: otherwise each point would be run 1024 times."""
 WARM_UP_NOISE: Final = NoiseModel(
     depolarizing=Depolarizing(0.1, 0.1), readout=Readout(0.1, 0.1), relaxation=Relaxation(1.0, 1.0, 0.1, 0.1)
 )
 
 
 def smoke_test() -> None:
-    """Once, in the fork server: the shortest. It loads what every run needs, and shows that Aer runs, by both ways."""
+    """Runs two Bell circuits in the fork server. Raises InternalError if Aer does not run.
+
+    This also loads what every run needs.
+    """
     for text in (BELL, HALF):
         report = run(_task("OpenQASM2"), text)
         if report.result.error is not None:
-            defect = InternalError("A Bell circuit does not run in this image; the worker's log says how.")
+            defect = InternalError("Aer fails to run a Bell circuit in this image. See the worker's log.")
             defect.add_note(report.trace)
             raise defect
 
 
 def _task(format_: Format, noise: NoiseModel | None = None) -> ipc.Task:
-    """With one thread: a fork takes no other along."""
+    """Returns a task with one thread: a fork copies only the calling thread."""
     return ipc.Task(
         index=0, name="", format=format_, shots=16, seed=1, threads=1, memory=MIB << 10, parse_seconds=1.0, noise=noise
     )
 
 
 def warm_up() -> None:
-    """Once, in the fork server: what every child would else do again."""
+    """Initializes in the fork server what every child would initialize again."""
     for format_, text in WARM_UP:
         circuit = normalize.normalize(loaders.load(format_, text))
         for method in router.METHODS:
@@ -81,16 +84,16 @@ def warm_up() -> None:
 
 
 def import_parsers(formats: Iterable[Format]) -> None:
-    """Imports the parsers that circuits in these formats need, once, in the fork server before it forks a child.
+    """Imports the parsers of these formats in the fork server, before it forks a child.
 
-    Not with the rest: the parser of OpenQASM 3 takes a tenth as long as all of Qiskit and Aer.
+    The OpenQASM 3 parser is imported only when needed: that takes a tenth of the time of Qiskit and Aer.
     """
     if "OpenQASM3" in formats:
         from quantumjob_worker.loaders import qasm3  # noqa: F401, PLC0415
 
 
 def main(channel: int, start: ipc.ForkRequest, scratch: ScratchDir) -> None:
-    """Runs in the forked child, whose only descriptors are the socket and the rules of its scratch."""
+    """Runs in the forked child, whose only descriptors are the channel to the parent and the Landlock ruleset."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     os.setsid()
@@ -110,11 +113,11 @@ def main(channel: int, start: ipc.ForkRequest, scratch: ScratchDir) -> None:
 
 
 def run(task: ipc.Task, data: bytes) -> ipc.Report:
-    """Load, run, and whatever happens, report."""
+    """Loads and runs a pub. Every exception becomes an error in the report."""
     began = time.perf_counter()
     loaded = None
     trace = ""
-    metadata = PubMetadata(seed=task.seed, shots=task.shots)  # the parent knows the sha256 itself
+    metadata = PubMetadata(seed=task.seed, shots=task.shots)  # the parent adds the sha256
     result = None
     arrays: list[memoryview] = []
     try:
@@ -128,13 +131,13 @@ def run(task: ipc.Task, data: bytes) -> ipc.Report:
         error = PubError(PubReason.MEMORY_LIMIT, out_of_memory(task.memory))
         trace = describe(failed)
     except RecursionError as failed:
-        error = PubError(PubReason.CIRCUIT_TOO_LARGE, "The circuit is nested too deeply; use fewer levels.")
+        error = PubError(PubReason.CIRCUIT_TOO_LARGE, "The circuit is nested too deeply. Use fewer levels.")
         trace = describe(failed)
     except BaseException as failed:  # noqa: BLE001  a Rust panic is a BaseException
         where = "loaded" if loaded is None else "simulated"
         error = PubError(
             PubReason.INVALID_CIRCUIT if loaded is None else PubReason.SIMULATION_FAILED,
-            f"The circuit cannot be {where}: Qiskit failed on it. Check that it runs with Qiskit Aer on its own.",
+            f"Qiskit failed, so the circuit cannot be {where}. Check that it runs with Qiskit Aer alone.",
         )
         trace = describe(failed)
     ended = time.perf_counter()

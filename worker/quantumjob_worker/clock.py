@@ -1,4 +1,4 @@
-"""The time as results write it."""
+"""The current time as results hold it."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from datetime import UTC, datetime
 
 
 def now() -> str:
-    """RFC 3339 in UTC, to the millisecond."""
+    """Returns the time as RFC 3339 in UTC, in milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

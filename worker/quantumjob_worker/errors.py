@@ -1,4 +1,4 @@
-"""The exceptions that end a pub, an order, and the worker."""
+"""Exceptions that end a pub, an order or the worker, and the translation of libraries' messages."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from quantumjob_contract.schema.results import PubError
 
 MESSAGE_CHARS: Final = 700
 MAX_SHOWN: Final = 10**12
-INTERNAL_ERROR: Final = "The worker failed by a defect of its own; see its log."
+INTERNAL_ERROR: Final = "The worker had an internal error. See the worker's log."
 
 
 class PubFailed(Exception):
-    """This pub has an error instead of a result. The message is ours: it never quotes the circuit or a library.
+    """The pub has an error instead of a result. Its message never quotes the circuit or a library's message.
 
-    What it names of the user's, parameters and fields, is cut short, and has nothing that a terminal would obey.
+    Names from the spec are truncated, and characters that a terminal would interpret are replaced.
     """
 
     def __init__(self, reason: PubReason, message: str, line: int | None = None, column: int | None = None) -> None:
@@ -28,7 +28,7 @@ class PubFailed(Exception):
 
 
 class OrderFailed(Exception):
-    """The order ends without its last segment. Becomes `Ended`, and the end of a worker that is the order's own."""
+    """The order ends without its last segment. Reported as `Ended`; a dedicated worker exits with this code."""
 
     def __init__(self, code: Exit, message: str) -> None:
         super().__init__(message)
@@ -37,7 +37,7 @@ class OrderFailed(Exception):
 
 
 class WorkerExit(Exception):
-    """The worker itself ends. Becomes the exit code and the termination message."""
+    """The worker exits, with this exit code and termination message."""
 
     def __init__(self, code: Exit, message: str) -> None:
         super().__init__(message)
@@ -46,26 +46,28 @@ class WorkerExit(Exception):
 
 
 class InternalError(Exception):
-    """The fork server cannot go on. The message is ours."""
+    """The fork server cannot continue. The message holds nothing of a circuit."""
 
 
 class Stopped(BaseException):
-    """SIGTERM arrived. A BaseException, so that no handler of a library's errors takes it for one of its own."""
+    """SIGTERM was received. A BaseException, so that `except Exception` does not catch it."""
 
 
 def too_large(what: str, figure: int, limit: int) -> PubFailed:
-    """A figure may be one of thousands of digits in the circuit's text."""
-    told = figure if figure < MAX_SHOWN else f"more than {MAX_SHOWN}"
-    return PubFailed(PubReason.CIRCUIT_TOO_LARGE, f"The circuit has {told} {what}; the limit is {limit}.")
+    """Returns the error of a circuit above a limit. A figure from its text may have thousands of digits."""
+    shown = figure if figure < MAX_SHOWN else f"more than {MAX_SHOWN}"
+    return PubFailed(PubReason.CIRCUIT_TOO_LARGE, f"The circuit has {shown} {what}; the limit is {limit}.")
 
 
 MessageTable = tuple[tuple[str, PubReason, str], ...]
-"""Words of a library's message, which quotes the circuit, and ours for what it says; the most particular first."""
+"""Part of a library's message, which may quote the circuit; the reason and the message of the pub's error.
+The first match counts."""
 
 
 def translate_message(
     message: str, sentences: MessageTable, otherwise: PubFailed, line: int | None = None, column: int | None = None
 ) -> PubFailed:
+    """Returns the pub's error for a library's message, `otherwise` if the table has none."""
     for words, reason, sentence in sentences:
         if words in message:
             return PubFailed(reason, sentence, line, column)
@@ -73,9 +75,9 @@ def translate_message(
 
 
 def describe(failed: BaseException) -> str:
-    """Types and code lines of an exception, none of its text: that may quote the circuit."""
+    """Returns type and code lines of an exception, without its message, which may quote the circuit."""
     frames = traceback.extract_tb(failed.__traceback__)
-    lines = [f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in frames[-8:]]  # noqa: PTH119  a name, not a path
+    lines = [f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in frames[-8:]]  # noqa: PTH119  only the name
     return f"{type(failed).__name__} at {' '.join(lines)}"
 
 

@@ -1,4 +1,4 @@
-"""Puts the worker together from its environment. Loaded after the fork server has been forked."""
+"""Builds the worker from its environment variables. Imported after the fork server has been forked."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ log = logging.getLogger(__name__)
 
 
 def work(server: int, control: socket.socket, started: str) -> Termination:
-    """Everything between the start and the end. Raises WorkerExit and Stopped."""
+    """Runs orders until there are none. Raises WorkerExit and Stopped."""
     set_up_logging()
-    walls = limits.describe()
-    for wall in ("landlock", "seccomp"):
-        if wall not in walls:
-            log.warning("this kernel has no %s: pubs are parted from the worker by less", wall)
+    sandbox = limits.describe()
+    for mechanism in ("landlock", "seccomp"):
+        if mechanism not in sandbox:
+            log.warning("%s is not available on this kernel; the sandbox is weaker", mechanism)
     limit = cgroup.memory_limit()
     runner = Runner(control, memory=cgroup.memory_budget(limit), threads=cgroup.threads())
-    log.info("worker starts", extra={"sandbox": walls, "memory": runner.memory, "threads": runner.threads})
-    about = {"sandbox": walls, "pod": os.environ.get("HOSTNAME", ""), "started": started}
+    log.info("worker starts", extra={"sandbox": sandbox, "memory": runner.memory, "threads": runner.threads})
+    about = {"sandbox": sandbox, "pod": os.environ.get("HOSTNAME", ""), "started": started}
     client = OrdersClient(
         _required(names.ENV_ORDERS_URL), os.environ.get(names.ENV_ORDERS_CA, ""), _required(names.ENV_TOKEN_FILE)
     )
@@ -45,7 +45,7 @@ def work(server: int, control: socket.socket, started: str) -> Termination:
 
 
 def set_up_logging() -> None:
-    """JSON lines on stderr. urllib3, whose warnings quote URLs, is silenced where it is used: in `transfer`."""
+    """Logs JSON lines to stderr. `transfer` silences urllib3, whose warnings quote presigned URLs."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         JsonFormatter(
@@ -59,7 +59,7 @@ def set_up_logging() -> None:
 
 
 def versions() -> dict[str, str]:
-    """Of what a result depends on, read from the packages' metadata: the parent imports none of them."""
+    """Returns the versions that a result depends on, from package metadata: the parent imports none of them."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -72,5 +72,5 @@ def versions() -> dict[str, str]:
 def _required(name: str) -> str:
     value = os.environ.get(name)
     if not value:
-        raise WorkerExit(Exit.INTERNAL, f"The environment has no {name}.")
+        raise WorkerExit(Exit.INTERNAL, f"The environment variable {name} is not set.")
     return value

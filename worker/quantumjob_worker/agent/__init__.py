@@ -1,1 +1,1 @@
-"""The worker's parent process: takes orders, runs their shards in children, writes segments. Parses no circuit."""
+"""The parent process: requests orders, runs their shards in children, writes segments. Never parses a circuit."""

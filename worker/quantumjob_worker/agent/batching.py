@@ -1,7 +1,7 @@
-"""How many pubs share a child: a fork costs as much as several small pubs take.
+"""Decides how many pubs share a child: a fork takes as long as several small pubs.
 
-Only a success counts there. A pub that has an error, or that its child died of, runs again in a child of its own, so
-that none is blamed for another, and none suffers from another.
+Only successful results of a batch are kept. A pub that fails, or whose child dies, runs again alone, so that no pub
+is affected by another.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from typing import Final
 from quantumjob_contract.limits import MIB
 
 TARGET_SECONDS: Final = 0.5
-"""What a child shall take for all of its pubs."""
+"""Intended run time of a batch."""
 TIMEOUT_SECONDS: Final = 2.0
-"""After which the pub that it is at goes to a child of its own."""
+"""After this the batch is stopped, and its current pub runs alone."""
 FETCH_SECONDS: Final = 1.0
-"""After which those that are fetched by then run."""
+"""After this no further circuit is fetched for a batch."""
 MAX_PUBS: Final = 200
 MAX_BYTES: Final = MIB
-"""Circuits and arrays of one child."""
+"""Circuits and parameter values of one batch."""
 
 
 class BatchSize:
-    """From how long the last ones took to how many go together next. The first one goes alone."""
+    """Number of pubs in the next batch, from the duration of the last one. The first pub runs alone."""
 
     def __init__(self) -> None:
         self.pubs = 1
 
     def record(self, seconds: float, pubs: int) -> None:
-        """A child took these seconds for so many pubs."""
+        """Records the seconds that a child took for this number of pubs."""
         self.pubs = max(1, min(MAX_PUBS, int(TARGET_SECONDS * max(1, pubs) / max(seconds, 1e-6))))

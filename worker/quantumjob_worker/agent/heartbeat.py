@@ -1,4 +1,4 @@
-"""Signs of life of an order that takes long. The answer may be that it shall stop."""
+"""Sends heartbeats of a running order. The operator's answer may stop it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from quantumjob_worker.errors import OrderFailed
 
 
 class Heartbeat:
-    """Made when the order is received, called in whatever takes long."""
+    """Heartbeat of one order, created when it is received. `tick` is called during every long step."""
 
     def __init__(
         self,
@@ -31,16 +31,16 @@ class Heartbeat:
         self.total = 0
 
     def tick(self) -> float:
-        """Give a sign if it is time; in how many seconds the next one is due. Raises OrderFailed when told to stop."""
+        """Sends a heartbeat if one is due. Returns the seconds until the next. Raises OrderFailed if stopped."""
         if self._clock() >= self._due:
-            told = self._client.alive(self._order, HeartbeatRequest(done=self.done, total=self.total))
+            answer = self._client.alive(self._order, HeartbeatRequest(done=self.done, total=self.total))
             self._due = self._clock() + ALIVE_SECONDS
-            if told.stop:
+            if answer.stop:
                 raise OrderFailed(Exit.TEMPORARY, "The operator stopped this order.")
         return max(0.0, self._due - self._clock())
 
     def wait(self, seconds: float) -> None:
-        """Sleep, and give signs meanwhile. Raises OrderFailed when told to stop."""
+        """Sleeps, and sends heartbeats meanwhile. Raises OrderFailed if stopped."""
         until = self._clock() + seconds
         due = self.tick()
         while (left := until - self._clock()) > 0:

@@ -1,6 +1,6 @@
-"""A `.npz` put together from arrays in NumPy's format, without a copy of any, and without NumPy: the parent has none.
+"""Assembles a `.npz` file from arrays in NumPy's file format, without NumPy and without copying an array.
 
-The same arrays give the same bytes: no time, no compression.
+The same arrays give the same bytes: entries have no time and no compression.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 
 class Npz(NamedTuple):
-    """The file, in parts."""
+    """A `.npz` file as a list of buffers."""
 
     parts: list[memoryview]
 
@@ -27,8 +27,8 @@ class Npz(NamedTuple):
         return digest.hexdigest()
 
 
-class _Parts:
-    """What is written, as it is."""
+class _BufferList:
+    """Keeps the written buffers without copying."""
 
     def __init__(self) -> None:
         self.found: list[memoryview] = []
@@ -38,12 +38,12 @@ class _Parts:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Does nothing: no data is buffered."""
 
 
 def pack(arrays: Iterable[tuple[str, memoryview]]) -> Npz:
-    """A file of these arrays by their names."""
-    parts: Any = _Parts()  # ZipFile asks for no more than is there
+    """Returns a file of these arrays by their names."""
+    parts: Any = _BufferList()  # ZipFile needs only these two methods
     with zipfile.ZipFile(parts, "w") as file:
         for name, data in arrays:
             file.writestr(zipfile.ZipInfo(f"{name}.npy"), data)

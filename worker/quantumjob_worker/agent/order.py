@@ -1,4 +1,4 @@
-"""One order, from its program to its last segment."""
+"""Runs one order, from reading its program to writing its last segment."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from quantumjob_worker.inputs.pub_list import pubs_of
 from quantumjob_worker.inputs.tasks import TaskSource
 from quantumjob_worker.isolation.runner import Runner
 
-LAST_WORDS_SECONDS: Final = 3.0
-"""For what is stored after SIGTERM, or when the operator has stopped the order."""
+FINAL_STORE_SECONDS: Final = 3.0
+"""Time to store results after SIGTERM, or after the operator has stopped the order."""
 
 log = logging.getLogger(__name__)
 
 
 class OrderRun:
-    """An order that is being carried out."""
+    """The run of one order."""
 
     def __init__(
         self,
@@ -51,20 +51,20 @@ class OrderRun:
         self._until = None if order.seconds_left is None else received + order.seconds_left
         self._heartbeat = Heartbeat(client, order)
         self._provenance = provenance
-        self._segments = SegmentWriter(order, client, http, self._made)
+        self._segments = SegmentWriter(order, client, http, self._segment_provenance)
         self._shard: ShardRun | None = None
         self.stopped = False
-        """SIGTERM came when all was computed: the order ends as it would, and the worker with it."""
+        """SIGTERM was received after all pubs had run: the order succeeds, then the worker exits."""
 
     @property
     def computed(self) -> int:
-        """Pubs that have their result or error from here."""
+        """The number of pubs that got a result or an error in this run."""
         return 0 if self._shard is None else self._shard.computed
 
     def run(self) -> str:
-        """What there is to say at the end. Raises OrderFailed, WorkerExit and Stopped."""
+        """Runs the order. Returns the termination message. Raises OrderFailed, WorkerExit and Stopped."""
         if self._segments.complete:
-            return "An earlier attempt had stored everything."
+            return "An earlier attempt has stored all results."
         try:
             program = self._program()
             self._segments.resume(until=time.monotonic() + FETCH_SECONDS, wait=self._heartbeat.wait)
@@ -80,15 +80,16 @@ class OrderRun:
             raise
         except AccessDenied:
             raise OrderFailed(
-                Exit.TEMPORARY, "The store refused a URL of the order: it expired, or its signer has new keys."
+                Exit.TEMPORARY,
+                "The store refused a presigned URL: it has expired, or the operator's keys have changed.",
             ) from None
         except StoreError:
             self._save()
             raise OrderFailed(Exit.TEMPORARY, "The store could not be reached.") from None
-        return "All pubs of the order have a result or an error, and are stored."
+        return "All pubs of the order have a stored result or error."
 
-    def _made(self, simulated: str) -> Provenance:
-        """The provenance of a segment. It says when Qiskit was imported: a segment of mere errors may come before."""
+    def _segment_provenance(self, simulated: str) -> Provenance:
+        """Returns a segment's provenance. Waits until Qiskit is imported, since provenance holds that time."""
         self._runner.wait(self._heartbeat.tick)
         return self._provenance(simulated)
 
@@ -104,31 +105,32 @@ class OrderRun:
             program = decode_program(data)
         except msgspec.MsgspecError:
             raise OrderFailed(
-                Exit.BAD_PROGRAM, "The program cannot be read: operator and worker differ in version, or it is damaged."
+                Exit.BAD_PROGRAM,
+                "The program cannot be read. Operator and worker differ in version, or the program is damaged.",
             ) from None
         if program.uid != self._order.uid:
-            raise OrderFailed(Exit.BAD_PROGRAM, "The program is of another QuantumJob than the order.")
+            raise OrderFailed(Exit.BAD_PROGRAM, "The program belongs to another QuantumJob than the order.")
         return program
 
     def _finish(self) -> None:
-        """The last segment. All is computed by now, so a SIGTERM meanwhile only hurries it."""
+        """Writes the last segment. All pubs have run, so SIGTERM only shortens the time to write it."""
         until = self._until if self._until is not None else time.monotonic() + STORE_SECONDS
         try:
             self._segments.finish(until=until, wait=self._heartbeat.wait)
         except Stopped:
             self.stopped = True
-            self._segments.finish(until=time.monotonic() + LAST_WORDS_SECONDS, wait=time.sleep)
+            self._segments.finish(until=time.monotonic() + FINAL_STORE_SECONDS, wait=time.sleep)
 
     def _save(self) -> None:
-        """What is done as a numbered segment, if the store takes it soon."""
+        """Stores finished pubs as a numbered segment, if the store answers soon."""
         self._runner.kill()
-        if not self._segments.unstored or not self._runner.ready:  # before it was, nothing was computed
+        if not self._segments.unstored or not self._runner.ready:  # before that no pub has run
             return
-        hasty = transfer.pool(self._order.store_ca, size=1, timeout=LAST_WORDS_SECONDS)
+        urgent = transfer.pool(self._order.store_ca, size=1, timeout=FINAL_STORE_SECONDS)
         try:
-            stored = self._segments.flush(hasty)
+            stored = self._segments.flush(urgent)
         except StoreError:
             stored = False
         finally:
-            hasty.clear()
-        log.info("what was done is stored" if stored else "what was done could not be stored")
+            urgent.clear()
+        log.info("finished pubs are stored" if stored else "finished pubs could not be stored")

@@ -1,4 +1,4 @@
-"""A shard's segments: gathers results, decides when to flush, names what is written. Each key is written once."""
+"""Writes a shard's segments: collects results, decides when to flush, and writes each key once."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from quantumjob_worker.clients.orders import OrdersClient, OrdersUnreachable
 from quantumjob_worker.clock import now
 
 FULL: Final = limits.MAX_SEGMENT_BYTES // 2
-"""A segment that grew to this while no URL was to be had must be written before anything is added."""
+"""A segment of this size must be written before a result is added, also where the operator has sent no URL yet."""
 RETRY_SECONDS: Final = 5.0
 
 log = logging.getLogger(__name__)
 
 
 def encode(value: msgspec.Struct) -> bytes:
-    """JSON with dicts as they are: registers stay in the circuit's order, and that is as deterministic as sorting."""
+    """Encodes as JSON without sorting keys: registers keep the circuit's order, which is deterministic."""
     return msgspec.json.encode(value)
 
 
 class UnstoredPub(NamedTuple):
-    """A pub that is done, and not stored."""
+    """A finished pub that is not in a segment yet."""
 
     result: PubResult
     times: PubTimes
@@ -50,7 +50,7 @@ class UnstoredPub(NamedTuple):
 
 
 class SegmentWriter:
-    """What of one shard is stored, and what waits for it."""
+    """Holds a shard's finished pubs until they are written to a segment."""
 
     def __init__(
         self,
@@ -73,14 +73,14 @@ class SegmentWriter:
         self._newest = now()
         self._bytes = 0
         self._attempted = ""
-        """The name that was last written to, whether or not an answer came."""
+        """The name of the last PUT, whether or not the store answered."""
         self._due = clock() + limits.SEGMENT_SECONDS
         self.done: set[int] = set()
-        """Indices of the pubs in stored segments."""
+        """Indices of pubs in stored segments."""
         self.complete = any(found.name == keys.LAST for found in order.found)
 
     def resume(self, *, until: float, wait: Callable[[float], None]) -> None:
-        """Read the segments of earlier attempts. Raises the errors of `transfer`."""
+        """Reads the segments of earlier attempts. Raises StoreError."""
         for found in self._order.found:
             if found.name == keys.LAST:
                 continue
@@ -88,7 +88,7 @@ class SegmentWriter:
             try:
                 segment = decode_segment(data)
             except msgspec.MsgspecError:
-                log.warning("a segment of an earlier attempt cannot be read; its pubs run again")
+                log.warning("cannot read a segment of an earlier attempt; its pubs run again")
                 continue
             if (segment.uid, segment.shard) != (self._order.uid, self._order.shard):
                 continue
@@ -114,56 +114,56 @@ class SegmentWriter:
         return self._bytes >= FULL
 
     def due_in(self) -> float | None:
-        """Seconds until a flush is due; None where nothing waits."""
+        """Returns the seconds until a flush is due; None without unstored pubs."""
         if not self._unstored:
             return None
         return 0.0 if self._bytes >= limits.SEGMENT_BYTES else max(0.0, self._due - self._clock())
 
-    def flush(self, hasty: urllib3.PoolManager | None = None) -> bool:
-        """Write what waits as a numbered segment. False where it could not be, which is tried again later.
+    def flush(self, urgent: urllib3.PoolManager | None = None) -> bool:
+        """Writes unstored pubs as a numbered segment. Returns False if that failed; the next flush tries again.
 
-        Over the `hasty` connections, where it must not take long.
+        `urgent` are connections with short timeouts, for a worker that must exit soon.
         """
-        http = hasty or self._http
+        http = urgent or self._http
         while self._unstored:
             try:
-                target = self._next_url(2.0 if hasty else 15.0)
+                target = self._next_url(2.0 if urgent else 15.0)
                 batch, arrays = self._with_arrays(http, target)
                 data = self._encoded(target.name, batch, arrays=arrays)
                 again, self._attempted = self._attempted == target.name, target.name
                 put = transfer.put_once(http, target.url, data)
             except (OrdersUnreachable, StoreUnavailable) as error:
-                log.warning("a segment could not be written yet", extra={"error": type(error).__name__})
+                log.warning("a segment could not be written; trying again later", extra={"error": type(error).__name__})
                 self._due = self._clock() + RETRY_SECONDS
                 return False
             self._urls.pop(0)
             self._number = int(target.name) + 1
-            if put is transfer.Put.WRITTEN:  # else it is an earlier attempt's, unread: the next name, then
+            if put is transfer.Put.WRITTEN:  # else the name is an earlier attempt's: take the next name
                 self._stored.append(self._object(target.name, data))
                 self._clear(batch)
-            elif hasty and again:  # our own write, interrupted by SIGTERM after it arrived
+            elif urgent and again:  # our own PUT, interrupted by SIGTERM after the store had it
                 self._clear(batch)
         self._due = self._clock() + limits.SEGMENT_SECONDS
         return True
 
     def finish(self, *, until: float, wait: Callable[[float], None]) -> None:
-        """Write the last segment; keep trying until then. Raises StoreUnavailable after it, or AccessDenied."""
+        """Writes the last segment, with retries until then. Raises StoreUnavailable after it, or AccessDenied."""
         patiently(self._flush_arrays, until, wait)
         data = self._encoded(keys.LAST, self._unstored, segments=self._stored)
         patiently(lambda: transfer.put_once(self._http, self._order.last, data), until, wait)
         self.complete = True
 
     def _flush_arrays(self) -> None:
-        """They are beside numbered segments only. Raises StoreUnavailable."""
+        """Writes unstored arrays, which only numbered segments have. Raises StoreUnavailable."""
         if self._has_arrays and not self.flush():
             raise StoreUnavailable("arrays wait")
 
     def _with_arrays(
         self, http: urllib3.PoolManager, target: SegmentUrl
     ) -> tuple[list[UnstoredPub], StoredObject | None]:
-        """Write the arrays that belong to the next segment: what it will hold, and their object.
+        """Writes the arrays of the next segment. Returns the pubs that it will hold, and the arrays' object.
 
-        Where another attempt has left arrays under this name, and no segment, it holds the pubs without any.
+        If an earlier attempt left arrays under this name, the segment holds only the pubs without arrays.
         """
         if not self._has_arrays:
             return list(self._unstored), None
@@ -179,7 +179,7 @@ class SegmentWriter:
 
     def _next_url(self, seconds: float) -> SegmentUrl:
         saves = self._has_arrays
-        if not self._urls or (saves and not self._urls[0].arrays):  # those were asked for when none waited
+        if not self._urls or (saves and not self._urls[0].arrays):  # requested when no pub had arrays
             answer = self._client.more_urls(self._order, self._number, seconds, arrays=saves)
             self._urls = [url for url in answer if url.name.isdecimal() and int(url.name) >= self._number]
         if not self._urls or (saves and not self._urls[0].arrays):
@@ -219,7 +219,7 @@ class SegmentWriter:
         return self._order.last_key.rpartition("/")[0]
 
     def _clear(self, stored: list[UnstoredPub]) -> None:
-        """All that waits, or all of it that has no arrays."""
+        """Removes stored pubs: all, or all without arrays."""
         self.done.update(each.result.index for each in stored)
         self._unstored = [each for each in self._unstored if each.result.index not in self.done]
         self._bytes = sum(len(data) for each in self._unstored for data in each.arrays)

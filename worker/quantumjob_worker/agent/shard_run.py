@@ -1,4 +1,4 @@
-"""Runs the pubs of one order: fetch, run in a child, gather, flush. Everything about a deadline is in `budget`."""
+"""Runs the pubs of one order: fetches circuits, runs children, keeps results. `time_budget` holds the deadline."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from quantumjob_worker.isolation.report_stream import OnReport
 from quantumjob_worker.isolation.runner import Tick, explain
 
 STORE_SECONDS: Final = 600.0
-"""How long a store that does not answer is tried with a segment, where the job has no deadline."""
+"""How long a segment is retried against an unavailable store, for a job without a deadline."""
 UNBOUNDED: Final = (b"while", b"WhileLoop")
-"""One of these is in a circuit with a loop that may not end, as text or QPY. Its pub comes after its neighbours."""
+"""Marks of a loop that may not end, in text and in QPY. Pubs with one run after the others."""
 
 log = logging.getLogger(__name__)
 
 
 class PubRunner(Protocol):
-    """What `Runner` is to a shard."""
+    """The methods of `Runner` that a shard needs."""
 
     memory: int
     threads: int
@@ -65,16 +65,16 @@ class ShardRun:
         self._heartbeat = heartbeat
         self._batch_size = batching.BatchSize()
         self._late: set[int] = set()
-        """Pubs that were put behind the others."""
+        """Pubs that were moved behind the others."""
         self._left = 0
-        """Pubs without a result."""
+        """Number of pubs without a result."""
         self.computed = 0
-        """Pubs that have their result or error from here."""
+        """Number of pubs that got a result or an error in this run."""
 
     def run(self) -> None:
-        """Every pub once, then again those that ran out of their share, as long as that makes sense.
+        """Runs every pub once, then those again that used up their share, while their new share is large enough.
 
-        Raises StoreUnavailable and AccessDenied, and OrderFailed when the operator stops it.
+        Raises StoreUnavailable and AccessDenied, and OrderFailed if the operator stops the order.
         """
         indices = self._source.indices
         waiting = [index for index in indices if index not in self._segments.done]
@@ -95,7 +95,7 @@ class ShardRun:
         return quota is None or self._budget.is_useful(index, quota)
 
     def _once(self, queue: deque[int], *, alone: bool) -> list[int]:
-        """Each of these pubs once; gives those that ran out of their share, or that have too little of it."""
+        """Runs each pub once. Returns those that used up their share, or whose share is too small."""
         again: list[int] = []
         while queue:
             ready = self._take(queue, again, 1 if alone else self._batch_size.pubs)
@@ -108,7 +108,7 @@ class ShardRun:
         return again
 
     def _take(self, queue: deque[int], again: list[int], pubs: int) -> list[ReadyTask]:
-        """The next pubs that can run, so many or of so many bytes."""
+        """Fetches the next batch, bounded in number and bytes."""
         found: list[ReadyTask] = []
         size = 0
         until = time.monotonic() + batching.FETCH_SECONDS
@@ -142,40 +142,40 @@ class ShardRun:
         return found
 
     def _run_together(self, batch: list[ReadyTask], queue: deque[int]) -> list[ReadyTask]:
-        """Keep the results; gives the pubs that shall run alone. Those that were not reached wait again."""
+        """Runs a batch and keeps its results. Returns the pubs to run alone; the pubs behind them are queued again."""
         quota = self._budget.quota(len(batch) + len(queue))
-        most = batching.TIMEOUT_SECONDS
-        seconds = most if quota is None else min(most, quota * len(batch))
+        timeout = batching.TIMEOUT_SECONDS
+        seconds = timeout if quota is None else min(timeout, quota * len(batch))
         began = time.monotonic()
         alone: list[ReadyTask] = []
-        heard = 0
+        received = 0
 
         def on_report(report: ipc.Report) -> None:
-            nonlocal heard
-            each = batch[heard]
-            heard += 1
+            nonlocal received
+            each = batch[received]
+            received += 1
             if report.result.error is None and report_stream.is_sound(report, each.task):
                 self._keep_report(each, report)
             else:
                 alone.append(each)
 
         self._runner.run_together([(each.task, each.data) for each in batch], seconds, self._tick, on_report)
-        self._batch_size.record(time.monotonic() - began, heard)
-        queue.extendleft(each.index for each in reversed(batch[heard + 1 :]))
-        return alone + batch[heard : heard + 1]
+        self._batch_size.record(time.monotonic() - began, received)
+        queue.extendleft(each.index for each in reversed(batch[received + 1 :]))
+        return alone + batch[received : received + 1]
 
     def _run_alone(self, ready: ReadyTask, seconds: float | None) -> bool:
-        """False where it ran out of its share."""
+        """Runs a pub in a child of its own. Returns False if it used up its share."""
         began = time.monotonic()
         report, end = self._runner.run(ready.task, ready.data, seconds, self._tick)
         took = time.monotonic() - began
         self._batch_size.record(took, 1)
         if report is not None and not end.signal and report_stream.is_sound(report, ready.task):
             if report.trace:
-                log.warning("a pub's child failed", extra={"pub": ready.index, "trace": report.trace})
+                log.warning("a pub failed in its child", extra={"pub": ready.index, "trace": report.trace})
             self._keep_report(ready, report)
         elif end.timed_out:
-            log.info("a pub ran out of its share of the time", extra={"pub": ready.index, "seconds": seconds})
+            log.info("a pub used up its share of the run time", extra={"pub": ready.index, "seconds": seconds})
             return False
         else:
             log.warning("a pub's child died", extra={"pub": ready.index, "signal": end.signal, "peak": end.peak})
@@ -197,31 +197,33 @@ class ShardRun:
         failures = 0
         while self._segments.full and not self._segments.flush():
             if time.monotonic() > until:
-                raise StoreUnavailable("nothing more can be held")
+                raise StoreUnavailable("the segment is full and cannot be written")
             self._heartbeat.wait(backoff(failures))
             failures += 1
 
     def _out_of_time(self, index: int) -> PubError:
         given = self._budget.given(index)
         if given is None:
-            return PubError(PubReason.NOT_RUN, "The job's deadline came before this pub had its turn. Raise it.")
+            return PubError(
+                PubReason.NOT_RUN, "The job's deadline passed before this pub ran. Raise spec.activeDeadlineSeconds."
+            )
         return PubError(
             PubReason.DEADLINE_EXCEEDED,
-            f"The pub was given {given:.1f} s of the job's time and did not end in it. Raise "
-            "spec.activeDeadlineSeconds, or make the circuit or its shots smaller. Where its statevector does not fit, "
-            "more memory (spec.resources.limits.memory) may be what it needs.",
+            f"The pub did not end in its share of {given:.1f} s of the job's run time. Raise "
+            "spec.activeDeadlineSeconds, use a smaller circuit or fewer shots, or raise "
+            "spec.resources.limits.memory if a statevector does not fit.",
         )
 
     def _tick(self) -> float | None:
-        """Give a sign of life, flush, each when it is due; in how many seconds to look again.
+        """Sends a heartbeat and flushes, each when due. Returns the seconds until the next of these.
 
-        Flushes only while work remains: else it all goes into the last segment.
+        Flushes only while pubs remain: otherwise all results go into the last segment.
         """
-        sign = self._heartbeat.tick()
+        heartbeat_due = self._heartbeat.tick()
         if self._left == 0:
             return None
         due = self._segments.due_in()
         if due is not None and due <= 0:
             self._segments.flush()
             due = self._segments.due_in()
-        return sign if due is None else min(sign, due)
+        return heartbeat_due if due is None else min(heartbeat_due, due)

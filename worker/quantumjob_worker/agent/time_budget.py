@@ -1,4 +1,4 @@
-"""Fair shares of a deadline: a pub that hangs must not starve its neighbours. Pure functions and one small class."""
+"""Divides the time to a deadline into shares, so that a pub that hangs does not use up the time of others."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Final
 RESERVE_SECONDS: Final = 5.0
 RESERVE_PART: Final = 0.05
 MIN_RETRY_GROWTH: Final = 1.2
-"""A pub that ran out of its share runs again only if it gets this many times more than before."""
+"""A pub that used up its share runs again only if its next share is larger by this factor."""
 MIN_SHARE_SECONDS: Final = 0.05
-"""A share below this many seconds is none."""
+"""A pub does not run with a smaller share."""
 
 
 def run_seconds(seconds_left: float | None) -> float | None:
-    """Of the time to the deadline, what pubs may run: the rest is kept for storing."""
+    """Returns how much of the time to the deadline pubs may use: the rest is reserved for storing results."""
     if seconds_left is None:
         return None
     reserve = max(RESERVE_SECONDS, RESERVE_PART * seconds_left)
@@ -22,7 +22,7 @@ def run_seconds(seconds_left: float | None) -> float | None:
 
 
 class TimeBudget:
-    """The time that all pubs of a shard have together."""
+    """The run time that all pubs of an order share."""
 
     def __init__(self, seconds: float | None, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -33,12 +33,12 @@ class TimeBudget:
         return None if self._end is None else max(0.0, self._end - self._clock())
 
     def quota(self, waiting: int) -> float | None:
-        """Seconds for each of so many pubs; None for no limit."""
+        """Returns seconds for each of the waiting pubs; None for no limit."""
         remaining = self.remaining()
         return None if remaining is None else remaining / waiting
 
     def share(self, index: int, waiting: int) -> float | None:
-        """Seconds for this pub while `waiting` pubs, itself included, want time; 0 for none; None for no limit."""
+        """Returns this pub's seconds, of `waiting` pubs including it; 0 if the share is useless, None for no limit."""
         share = self.quota(waiting)
         if share is None:
             return None
@@ -48,9 +48,9 @@ class TimeBudget:
         return share
 
     def is_useful(self, index: int, share: float) -> bool:
-        """Whether this pub may come further with this share than it did before."""
+        """Whether the pub may get further with this share than with its previous one."""
         return share >= MIN_SHARE_SECONDS and share >= self._given.get(index, 0.0) * MIN_RETRY_GROWTH
 
     def given(self, index: int) -> float | None:
-        """The largest share that this pub had; None if it had none."""
+        """Returns the largest share that this pub had; None if it had none."""
         return self._given.get(index)

@@ -1,4 +1,4 @@
-"""The worker's life: one order after the other, until there is none."""
+"""The worker's main loop: requests an order, runs it, and reports how it ended, until there are no more orders."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Asks for orders and carries them out. A dedicated worker has one, and ends as it ends."""
+    """Requests and runs orders. A dedicated worker runs one, and exits with its exit code."""
 
     def __init__(
         self,
@@ -34,17 +34,17 @@ class Worker:
         self._client = client
         self._runner = runner
         self._about = about
-        """Sandbox, pod and time of start, for the provenance."""
+        """Sandbox, pod and start time, for provenance."""
         self._versions = versions
         self._recycling = recycling
         self._pools = Pools()
 
     def run(self) -> Termination:
-        """Until there is no order any more. Raises WorkerExit, and Stopped where that left something undone."""
+        """Runs orders until there are none. Raises WorkerExit, and Stopped if SIGTERM interrupted an order."""
         order = self._client.next_order()
         orders = 0
         while order is not None:
-            ended, message, last = self._carry_out(order)
+            ended, message, last = self._run_order(order)
             orders += 1
             if last:
                 return self._end_as(ended, message)
@@ -53,12 +53,12 @@ class Worker:
             except Stopped:
                 self._client.leave(ended)
                 order = None
-        return Termination("Done", f"This worker has had {orders} orders.")
+        return Termination("Done", f"This worker ran {orders} orders.")
 
     def _next(self, ended: EndedOrder) -> Order | None:
         reason = self._recycling.reason()
         if reason:
-            log.info("the worker takes no other order", extra={"reason": reason})
+            log.info("the worker exits after this order", extra={"reason": reason})
         else:
             self._runner.warm_up()
         return self._client.next_order(ended, leaving=bool(reason))
@@ -69,10 +69,10 @@ class Worker:
             raise WorkerExit(Exit(ended.code), ended.message)
         return Termination("Done", message)
 
-    def _carry_out(self, order: Order) -> tuple[EndedOrder, str, bool]:
-        """How it ended, what there is to say, and whether the worker ends with it.
+    def _run_order(self, order: Order) -> tuple[EndedOrder, str, bool]:
+        """Returns how the order ended, the termination message, and whether the worker exits now.
 
-        Raises Stopped, and WorkerExit or a defect after telling of it.
+        Raises Stopped; reports WorkerExit and unexpected exceptions to the operator, then raises them.
         """
         which = {"uid": order.uid, "shard": order.shard}
         log.info("order received", extra=which)

@@ -1,1 +1,1 @@
-"""Talks HTTP to the order service and, by presigned URLs, to the object store. Holds no credentials of a store."""
+"""HTTP clients of the order service and, by presigned URLs, of the object store. Holds no credentials of a store."""

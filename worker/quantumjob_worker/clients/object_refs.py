@@ -1,4 +1,4 @@
-"""Objects in the circuits bucket that a program references: fetched by the order's URL, and checked."""
+"""Fetches objects of the circuits bucket that a program references, and checks their sha256."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from quantumjob_worker.clients.object_store import patiently
 
 
 class NoUrl(Exception):
-    """The order holds no URL for it."""
+    """The order has no presigned URL for the object."""
 
 
 class Mismatch(Exception):
-    """Its sha256 is another than the one that the spec gives."""
+    """The object's sha256 differs from the spec's."""
 
     def __init__(self, found: str) -> None:
         super().__init__(found)
@@ -32,7 +32,7 @@ def fetch(
     until: float,
     wait: Callable[[float], None],
 ) -> bytes:
-    """The object's bytes. Raises NoUrl, Mismatch, or StoreError."""
+    """Returns the object's bytes. Raises NoUrl, Mismatch, or StoreError."""
     url = urls.get(reference.key)
     if url is None:
         raise NoUrl

@@ -1,4 +1,4 @@
-"""The stores, as the worker talks to them: one pool of connections for each authority, and patience."""
+"""Connections to the object stores, one pool for each certificate authority, and retries of requests."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from quantumjob_contract import transfer
 from quantumjob_contract.store_errors import StoreUnavailable
 
 FETCH_SECONDS: Final = 120.0
-"""How long a store that does not answer is asked for a program, a segment or a circuit."""
-MOST: Final = 4
-"""Authorities whose connections are kept. More come only when one is renewed."""
+"""How long a GET of a program, a segment or a circuit is retried against an unavailable store."""
+MAX_POOLS: Final = 4
+"""Certificate authorities whose connections are kept. There is more than one only while one is renewed."""
 
 T = TypeVar("T")
 
 
 class Pools:
-    """The connections to the stores, kept from order to order: a handshake costs more than a small pub's transfers."""
+    """Connection pools, kept between orders: a TLS handshake takes longer than the transfers of a small pub."""
 
     def __init__(self) -> None:
         self._pools: dict[str, urllib3.PoolManager] = {}
 
     def of(self, ca_pem: str) -> urllib3.PoolManager:
-        """The connections that trust this authority."""
+        """Returns the pool that trusts this certificate authority."""
         if ca_pem not in self._pools:
-            if len(self._pools) == MOST:
+            if len(self._pools) == MAX_POOLS:
                 self._pools.pop(next(iter(self._pools))).clear()
             self._pools[ca_pem] = transfer.pool(ca_pem)
         return self._pools[ca_pem]
 
 
 def patiently(attempt: Callable[[], T], until: float, wait: Callable[[float], None]) -> T:
-    """Attempt it until the store answers. Raises StoreUnavailable after `until`, and other errors at once."""
+    """Calls `attempt` until the store answers. Raises StoreUnavailable after `until`, other errors at once."""
     failures = 0
     while True:
         try:
@@ -50,5 +50,5 @@ def patiently(attempt: Callable[[], T], until: float, wait: Callable[[float], No
 
 
 def backoff(failures: int, most: float = 10.0) -> float:
-    """Seconds to wait: doubling from half a second to `most`, less up to a half so that not all come at once."""
-    return float(min(most, 0.5 * 2 ** min(failures, 8)) * random.uniform(0.5, 1.0))  # noqa: S311  no secret in it
+    """Returns seconds to wait: exponential from 0.5 to `most`, with up to half of it taken off as jitter."""
+    return float(min(most, 0.5 * 2 ** min(failures, 8)) * random.uniform(0.5, 1.0))  # noqa: S311  jitter

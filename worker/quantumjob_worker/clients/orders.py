@@ -1,4 +1,4 @@
-"""The order endpoint, as the worker sees it. No URL and no token of it ever reaches a log."""
+"""Client of the order service. Never logs a URL or a token."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from quantumjob_worker.clients.object_store import backoff
 from quantumjob_worker.errors import Stopped, WorkerExit
 
 LONG_POLL_SECONDS: Final = orders.POLL_SECONDS + 5
-"""Later than this no answer comes any more: the endpoint has said 204 before, unless it is gone without a word."""
+"""Read timeout of the long poll: the service answers 204 before, unless the connection was lost."""
 UNREACHABLE_SECONDS: Final = 120.0
-MOST_SECONDS: Final = 2.0
-"""Longest wait between two questions to an operator that is away: jobs wait for its return."""
-REFUSALS: Final = 3
-"""The operator may not have seen the pod yet when it asks first."""
+MAX_BACKOFF_SECONDS: Final = 2.0
+"""Longest wait between two requests to an unreachable operator: queued jobs wait for the worker."""
+MAX_REFUSALS: Final = 3
+"""The operator's informer may not have seen the worker's pod at the first request."""
 REFUSAL_PAUSE: Final = 4.0
 LEAVE_SECONDS: Final = 2.0
 ALIVE_TIMEOUT: Final = 1.0
@@ -35,11 +35,11 @@ T = TypeVar("T")
 
 
 class OrdersUnreachable(Exception):
-    """The endpoint did not answer, or with an error of its own."""
+    """The order service did not answer, or answered with an error."""
 
 
 class OrdersClient:
-    """One worker's talk with the operator, over one connection."""
+    """Requests of one worker to the order service, over one connection."""
 
     def __init__(self, url: str, ca_pem: str, token_file: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._url = url.rstrip("/")
@@ -48,10 +48,10 @@ class OrdersClient:
         self._sleep = sleep
 
     def next_order(self, ended: orders.EndedOrder | None = None, *, leaving: bool = False) -> orders.Order | None:
-        """Say how the last order ended, and ask until there is another; None where there will be none.
+        """Reports how the last order ended, and requests until there is a next order; None if there is none.
 
-        Raises WorkerExit when refused, or not answered for two minutes. That is a failure where it was the first
-        question; else the work is done, and nobody has more.
+        Raises WorkerExit if refused, or unanswered for two minutes: as a failure before the first order, else as
+        success, since all reported orders are done.
         """
         code = Exit.TEMPORARY if ended is None else Exit.DONE
         question = orders.OrderRequest(ended=ended, leaving=leaving)
@@ -63,8 +63,8 @@ class OrdersClient:
                 status, body = self._ask(question, LONG_POLL_SECONDS)
             except OrdersUnreachable:
                 if time.monotonic() - answered > UNREACHABLE_SECONDS:
-                    raise WorkerExit(code, "The operator could not be reached for two minutes.") from None
-                self._sleep(backoff(failures, MOST_SECONDS))
+                    raise WorkerExit(code, "The operator was unreachable for two minutes.") from None
+                self._sleep(backoff(failures, MAX_BACKOFF_SECONDS))
                 failures += 1
                 continue
             answered, failures = time.monotonic(), 0
@@ -74,21 +74,21 @@ class OrdersClient:
                 return _decode(body, orders.Order)
             if status in (401, 403):
                 refusals += 1
-                if refusals >= REFUSALS:
-                    raise WorkerExit(code, "The operator has no order for this pod: its token was refused.")
+                if refusals >= MAX_REFUSALS:
+                    raise WorkerExit(code, "The operator refused this pod's token, so there is no order.")
                 self._sleep(REFUSAL_PAUSE)
                 continue
-            question, refusals = orders.OrderRequest(), 0  # it has heard how the last one ended
+            question, refusals = orders.OrderRequest(), 0  # it has received how the last one ended
             if time.monotonic() - asked < 1:
-                self._sleep(backoff(0))  # it did not wait, so we do
+                self._sleep(backoff(0))  # the service did not hold the request
 
     def leave(self, ended: orders.EndedOrder | None) -> None:
-        """Say how the last order ended, and ask for no other. Best effort: promotion finds the results without it."""
+        """Reports how the last order ended, and that the worker exits. Best effort: the results are stored already."""
         with contextlib.suppress(OrdersUnreachable, Stopped):
             self._ask(orders.OrderRequest(ended=ended, leaving=True), LEAVE_SECONDS)
 
     def alive(self, order: orders.Order, message: orders.HeartbeatRequest) -> orders.HeartbeatResponse:
-        """A sign of life. An answer that is none means nothing: the next one may reach the operator."""
+        """Sends a heartbeat. Errors are ignored: the next heartbeat may reach the operator."""
         try:
             path = orders.alive_path(order.uid, order.shard)
             status, body = self._post(path, msgspec.json.encode(message), ALIVE_TIMEOUT)
@@ -103,7 +103,7 @@ class OrdersClient:
     def more_urls(
         self, order: orders.Order, start: int, seconds: float, *, arrays: bool = False
     ) -> list[orders.SegmentUrl]:
-        """URLs of the segments from this number on. Raises OrdersUnreachable."""
+        """Returns URLs of segments from this number on. Raises OrdersUnreachable."""
         body = msgspec.json.encode(orders.UrlsRequest(start, arrays))
         status, answer = self._post(orders.urls_path(order.uid, order.shard), body, seconds)
         if status != 200:
@@ -114,9 +114,9 @@ class OrdersClient:
         return self._post(orders.PATH_ORDERS, msgspec.json.encode(question), seconds)
 
     def _post(self, path: str, body: bytes, seconds: float) -> tuple[int, bytes]:
-        """Status and body of a 2xx, 401, 403 or 410. Raises OrdersUnreachable for everything else."""
+        """Returns status and body of 2xx, 401, 403 and 410. Raises OrdersUnreachable for all other outcomes."""
         try:
-            token = Path(self._token_file).read_text().strip()  # kubelet renews it
+            token = Path(self._token_file).read_text().strip()  # the kubelet renews it
             response = self._http.request(
                 "POST",
                 self._url + path,
@@ -127,7 +127,7 @@ class OrdersClient:
                 redirect=False,
             )
         except (OSError, urllib3.exceptions.HTTPError) as error:
-            log.info("the operator cannot be reached", extra={"error": type(error).__name__})
+            log.info("the operator is unreachable", extra={"error": type(error).__name__})
             raise OrdersUnreachable from None
         if response.status >= 300 and response.status not in (401, 403, 410):
             log.info("the operator answered with an error", extra={"status": response.status})
@@ -140,5 +140,5 @@ def _decode(body: bytes, kind: type[T]) -> T:
         return decode(body, kind)
     except msgspec.DecodeError:
         raise WorkerExit(
-            Exit.BAD_PROGRAM, "The operator's answer cannot be read: operator and worker differ in version."
+            Exit.BAD_PROGRAM, "The operator's answer cannot be read. Operator and worker differ in version."
         ) from None

@@ -1,1 +1,1 @@
-"""Fetches what pubs name (circuits, noise models, pub lists) and makes tasks for children. Parses no circuit."""
+"""Fetches circuits, noise models and pub lists, and builds tasks for children. Never parses a circuit."""

@@ -1,4 +1,4 @@
-"""A pub's circuit as bytes: inline or from the circuits bucket. Never parsed here."""
+"""Reads a pub's circuit as bytes, inline or from the circuits bucket. Does not parse it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read(
     until: float,
     wait: Callable[[float], None],
 ) -> bytes:
-    """The circuit's bytes. Raises PubFailed, StoreUnavailable and AccessDenied."""
+    """Returns the circuit's bytes. Raises PubFailed, StoreUnavailable and AccessDenied."""
     data = _inline(circuit) if circuit.object is None else _object(circuit.object, urls, http, until, wait)
     if not data:
         raise PubFailed(PubReason.CIRCUIT_EMPTY, "The circuit is empty.")
@@ -39,7 +39,7 @@ def _inline(circuit: Circuit) -> bytes:
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise PubFailed(PubReason.SYNTAX_ERROR, "The inline QPY circuit is not base64.") from None
+        raise PubFailed(PubReason.SYNTAX_ERROR, "The inline QPY circuit is not valid base64.") from None
 
 
 def _object(
@@ -52,20 +52,22 @@ def _object(
     try:
         return object_refs.fetch(reference, urls, http, MAX_CIRCUIT_BYTES, until=until, wait=wait)
     except object_refs.NoUrl:
-        raise PubFailed(PubReason.CIRCUIT_NOT_FOUND, "The order holds no URL for this circuit's object.") from None
+        raise PubFailed(
+            PubReason.CIRCUIT_NOT_FOUND, "The operator sent no URL for this circuit's object. Create the job again."
+        ) from None
     except ObjectNotFound:
         raise PubFailed(
             PubReason.CIRCUIT_NOT_FOUND,
-            "The circuits bucket has no such key under this namespace. Upload it and create the job anew.",
+            "The circuits bucket has no such key for this namespace. Upload the circuit and create the job again.",
         ) from None
     except ObjectTooLarge:
         raise PubFailed(
             PubReason.CIRCUIT_TOO_LARGE,
-            f"The circuit's object is larger than the limit, {MAX_CIRCUIT_BYTES} bytes.",
+            f"The circuit's object is larger than the limit of {MAX_CIRCUIT_BYTES} bytes.",
         ) from None
     except object_refs.Mismatch as mismatch:
         raise PubFailed(
             PubReason.CHECKSUM_MISMATCH,
-            f"The object's sha256 is {mismatch.found}, not the one that the spec gives. "
-            "The object was replaced, or the spec is wrong.",
+            f"The object's sha256 is {mismatch.found}, which differs from the spec's. "
+            "Correct the spec, or restore the object, and create the job again.",
         ) from None

@@ -1,4 +1,4 @@
-"""A program's noise model: declared in it, or an object in the circuits bucket. One for all pubs of a job."""
+"""Reads a program's noise model, declared in the spec or in an object of the circuits bucket. One for all pubs."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ def read(
     until: float,
     wait: Callable[[float], None],
 ) -> NoiseModel:
-    """The model. Raises PubFailed, StoreUnavailable and AccessDenied."""
+    """Returns the model. Raises PubFailed, StoreUnavailable and AccessDenied."""
     if noise.object is None:
         return declared(noise)
     return decoded(_bytes(noise.object, urls, http, until, wait))
 
 
 def decoded(data: bytes) -> NoiseModel:
-    """The model that an object holds. Raises PubFailed."""
+    """Decodes the model that an object holds. Raises PubFailed."""
     try:
         return decode_model(data)
     except msgspec.MsgspecError:  # its text may quote the object
-        raise _invalid("is not of the schema in docs/noise.md") from None
+        raise _invalid("does not match the schema in docs/noise.md") from None
     except ValueError as error:
-        raise _invalid(f"cannot be: {error}") from None
+        raise _invalid(f"is invalid: {error}") from None
 
 
 def _bytes(
@@ -50,16 +50,16 @@ def _bytes(
     try:
         return object_refs.fetch(reference, urls, http, MAX_NOISE_BYTES, until=until, wait=wait)
     except object_refs.NoUrl:
-        raise _invalid("has no URL in the order") from None
+        raise _invalid("was sent without a URL by the operator") from None
     except ObjectNotFound:
-        raise _invalid("is not in the circuits bucket under this namespace") from None
+        raise _invalid("is not in the circuits bucket for this namespace") from None
     except ObjectTooLarge:
-        raise _invalid(f"is larger than the limit, {MAX_NOISE_BYTES} bytes") from None
+        raise _invalid(f"is larger than the limit of {MAX_NOISE_BYTES} bytes") from None
     except object_refs.Mismatch as mismatch:
-        raise _invalid(f"has the sha256 {mismatch.found}, not the one that the spec gives") from None
+        raise _invalid(f"has the sha256 {mismatch.found}, which differs from the spec's") from None
 
 
 def _invalid(why: str) -> PubFailed:
     return PubFailed(
-        PubReason.INVALID_NOISE, f"The object of spec.backend.noise {why}. Upload it and create the job anew."
+        PubReason.INVALID_NOISE, f"The object of spec.backend.noise {why}. Upload a valid one and create the job again."
     )

@@ -1,6 +1,6 @@
-"""The pubs of a program: those in it, or those that an object in the circuits bucket lists.
+"""The pubs of a program, inline or listed by an object in the circuits bucket.
 
-No circuit is parsed here, and of an object's lines only where they begin is kept.
+Parses no circuit. Of an object's lines only the positions are kept in memory; each is decoded when needed.
 """
 
 from __future__ import annotations
@@ -37,29 +37,31 @@ from quantumjob_worker.clients import object_refs
 from quantumjob_worker.errors import OrderFailed, PubFailed
 
 CHANGED: Final = (
-    "The object of spec.program.pubsFrom is not what it was when the job was accepted. Put the pubs under a key that "
-    "is never written again, and create the job anew."
+    "The object of spec.program.pubsFrom has changed since the job was accepted. Upload the pubs under a key that "
+    "is never overwritten, and create the job again."
 )
 
 
 CAUSE_CHARS: Final = 160
-"""Of what msgspec says: types, and names of fields; of a line that is no JSON at all, where."""
+"""Length of msgspec's message, which names types and fields, or the position of a JSON error."""
 
 
 class PubList(Protocol):
     """All pubs of a program, by index."""
 
     def __len__(self) -> int: ...
-    def points(self, index: int) -> int: ...
+    def points(self, index: int) -> int:
+        """Returns the number of points of the pub's parameter values; 1 if the pub is invalid."""
+
     def arrays_bytes(self, index: int) -> int:
-        """Bytes of what comes with the circuit, about."""
+        """Returns the approximate size of the pub's parameter values and observables."""
 
     def __getitem__(self, index: int) -> Pub:
-        """Raises PubFailed."""
+        """Returns the pub. Raises PubFailed if it is invalid."""
 
 
 class InlinePubs:
-    """PubList that the program holds."""
+    """Pubs in the program itself."""
 
     def __init__(self, pubs: list[Pub]) -> None:
         self._pubs = pubs
@@ -71,21 +73,21 @@ class InlinePubs:
         return arrays.points(self._pubs[index].parameter_values)
 
     def arrays_bytes(self, index: int) -> int:  # noqa: ARG002
-        return 0  # all of them are in a program of a few MiB
+        return 0  # negligible: the whole program has a few MiB
 
     def __getitem__(self, index: int) -> Pub:
         return self._pubs[index]
 
 
 class LineCircuit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A circuit as text; base64 for QPY."""
+    """A circuit in a line: text, or base64 for QPY."""
 
     inline: str
     format: Format = "OpenQASM3"
 
 
 class PubFields(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A pub without its circuit: the fields of one in spec.program.pubs, of which none must be there."""
+    """The fields of spec.program.pubs but the circuit, all optional."""
 
     name: str | None = None
     shots: int | None = None
@@ -96,15 +98,15 @@ class PubFields(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbi
 
 
 class PubLine(PubFields, frozen=True, kw_only=True):
-    """A pub in a line."""
+    """A pub as one line of JSON."""
 
     circuit: LineCircuit
 
 
 class ListedPubs:
-    """PubList that an object lists: a line for each, or a QPY file of circuits and another object's lines beside them.
+    """Pubs listed by an object: a line each, or a QPY file of circuits with the other fields in a second object.
 
-    A line that is no pub is the error of its pub.
+    A line that is not a valid pub is the error of its pub only.
     """
 
     def __init__(self, primitive: Primitive, listed: PubsReference, data: bytes, parameters: bytes = b"") -> None:
@@ -152,13 +154,13 @@ class ListedPubs:
         return pub
 
     def _place(self, index: int) -> str:
-        """The line of a pub as an editor counts it, with those that are blank."""
+        """Returns the place of a pub for messages. Lines count from 1, blank lines included."""
         start = self._spans[index].start if self._spans else 0
         line = self._data.count(b"\n", 0, start) + 1 if self._spans else index + 1
         return f"Line {line} of {self._what} of pubsFrom"
 
     def _fields(self, index: int) -> PubFields:
-        """What the line says. Raises PubFailed."""
+        """Decodes a pub's line. Raises PubFailed."""
         if self._circuits is not None and not self._spans:
             return PubFields()
         span = self._spans[index]
@@ -169,28 +171,28 @@ class ListedPubs:
             return decode(line, PUB_LINE) if self._circuits is None else decode(line, PUB_FIELDS)
         except msgspec.DecodeError as error:
             found = bytes(line)
-            hint = " JSON has neither NaN nor Infinity." if b"NaN" in found or b"Infinity" in found else ""
-            told = f"{self._place(index)} is not a pub: {str(error)[:CAUSE_CHARS]}.{hint}"
-            raise PubFailed(PubReason.INVALID_PUB, told) from None
+            hint = " JSON allows neither NaN nor Infinity." if b"NaN" in found or b"Infinity" in found else ""
+            message = f"{self._place(index)} is not a valid pub: {str(error)[:CAUSE_CHARS]}.{hint}"
+            raise PubFailed(PubReason.INVALID_PUB, message) from None
 
     def _problem(self, line: PubFields, pub: Pub) -> str:
-        """What the schema and acceptance would say of it, after its place."""
+        """Returns the end of the error message, by the rules of the CRD's schema and of acceptance; or nothing."""
         if names.PUB_NAME.fullmatch(pub.name) is None:
-            return ": name must be a DNS label: at most 63 lower-case letters, digits and '-'."
+            return ": name must be a DNS label of at most 63 lower-case letters, digits and '-'."
         if line.shots is not None and not 1 <= line.shots <= limits.MAX_SHOTS:
             return f": shots must be from 1 to {limits.MAX_SHOTS}."
         if line.precision is not None and not 0 <= line.precision <= limits.MAX_PRECISION:
             return f": precision must be from 0 to {limits.MAX_PRECISION}."
         if line.precision is not None and (line.shots is not None or self._primitive != "Estimator"):
-            return ": only an Estimator's pub has a precision, and then no shots."
+            return ": precision is allowed for an Estimator only, and not together with shots."
         try:
             size = validation.size(self._primitive, pub)
         except validation.BadPub as bad:
             return bad.message("", pub.name)
         if size.values > limits.MAX_LISTED_VALUES:
-            return f" has {size.values} parameter values, the limit is {limits.MAX_LISTED_VALUES}: split it."
+            return f" has {size.values} parameter values; the limit is {limits.MAX_LISTED_VALUES}. Split the pub."
         if size.terms > limits.MAX_TERMS:
-            return f" has {size.terms} Pauli strings, the limit is {limits.MAX_TERMS}: split it."
+            return f" has {size.terms} Pauli strings; the limit is {limits.MAX_TERMS}. Split the pub."
         return ""
 
 
@@ -206,7 +208,7 @@ def pubs_of(
     until: float,
     wait: Callable[[float], None],
 ) -> PubList:
-    """Raises OrderFailed, or StoreUnavailable and AccessDenied."""
+    """Returns the program's pubs, fetched if an object lists them. Raises OrderFailed and StoreError."""
     listed = program.listed
     if listed is None:
         return InlinePubs(program.pubs)

@@ -1,4 +1,4 @@
-"""A pub made ready for a child: its circuit fetched, its task complete; and what the parent knows of its result."""
+"""Builds the task of a pub for a child, and completes the pub's result with what the child must not decide."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class ReadyTask:
     task: ipc.Task
     data: bytes
     load: float
-    """Seconds that it took to fetch."""
+    """Seconds to fetch the circuit."""
     bytes: int
-    """Of circuit and arrays, about."""
+    """Approximate size of circuit and parameter values."""
 
 
 class TaskSource:
-    """The pubs of one order's program, and what they reference in the circuits bucket."""
+    """The pubs of one order's program, with the objects of the circuits bucket that they reference."""
 
     def __init__(
         self,
@@ -53,11 +53,11 @@ class TaskSource:
         self._http = http
         self._wait = wait
         self._noise: NoiseModel | PubFailed | None = None
-        """Once it was needed: the model, or why there is none."""
+        """The model, or the error of reading it; None before the first pub."""
         self._seeds = seeds.pub_seeds(program.seed, map(pubs.points, range(len(pubs))))
 
     def prepare(self, index: int, until: float, *, memory: int, threads: int, seconds_left: float | None) -> ReadyTask:
-        """Fetch what the pub needs. Raises PubFailed, StoreUnavailable and AccessDenied."""
+        """Fetches what the pub needs and returns its task. Raises PubFailed, StoreUnavailable and AccessDenied."""
         began = time.monotonic()
         pub = self._pubs[index]
         noise = self._noise_model(until)
@@ -85,7 +85,7 @@ class TaskSource:
         return ReadyTask(index, task, data, time.monotonic() - began, size)
 
     def _noise_model(self, until: float) -> NoiseModel | None:
-        """Read once, for all pubs. Raises as `prepare`."""
+        """Returns the noise model, which is read once for all pubs. Raises as `prepare`."""
         noise = self._program.backend.noise
         if noise is None:
             return None
@@ -99,7 +99,10 @@ class TaskSource:
         return self._noise
 
     def checked(self, result: PubResult, ready: ReadyTask) -> PubResult:
-        """The child's word only for what the child alone can know."""
+        """Returns the result with index, name, seed, shots and checksum as the parent knows them.
+
+        The child is not trusted with these.
+        """
         ours = _metadata(ready.task, ready.data)
         metadata = msgspec.structs.replace(
             result.metadata,
@@ -111,7 +114,7 @@ class TaskSource:
         return msgspec.structs.replace(result, index=ready.index, name=ready.task.name, metadata=metadata)
 
     def failed(self, index: int, error: PubError, ready: ReadyTask | None = None) -> PubResult:
-        """The result of a pub that has none; `ready` where it came so far."""
+        """Returns the result of a pub with an error; `ready` is its task if it got that far."""
         if ready is not None:
             return PubResult(index=index, name=ready.task.name, metadata=_metadata(ready.task, ready.data), error=error)
         try:

@@ -1,1 +1,1 @@
-"""Keeps circuits apart from the worker and from each other: fork server, sandbox, scratch directory. No Qiskit here."""
+"""Isolates pubs from the worker and from each other: fork server, sandbox, scratch directory. Imports no Qiskit."""

@@ -1,4 +1,4 @@
-"""What the pod's cgroup leaves this process: memory and CPUs. Aer by itself goes by the machine's."""
+"""Reads memory and CPU limits of the pod's cgroup (v1 and v2). Aer alone would use those of the node."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ UNLIMITED = 1 << 60
 """cgroup v1 writes "no limit" as a number close to 2**63."""
 
 OVERHEAD = 192 * MIB
-"""For the parent (one circuit, one result, one segment in the making) and the fork server, by measurement."""
+"""Measured memory of the parent (a circuit, a result and a segment) and the fork server."""
 
 
 def memory_limit(root: Path = ROOT, meminfo: Path = Path("/proc/meminfo")) -> int:
-    """Bytes that this container may use: the tightest cgroup limit, else the machine's RAM."""
+    """Returns the container's limit in bytes: the lowest cgroup limit, else the node's memory."""
     total = _meminfo_total(meminfo)
     limits = [
         int(text)
@@ -27,12 +27,12 @@ def memory_limit(root: Path = ROOT, meminfo: Path = Path("/proc/meminfo")) -> in
 
 
 def memory_budget(limit: int) -> int:
-    """Bytes for one child. A function of the limit alone: the method, so the result, must not vary with the moment."""
+    """Returns the bytes for one child. Depends on the limit only, so that a retry chooses the same method."""
     return max(limit - OVERHEAD, limit // 4)
 
 
 def threads(root: Path = ROOT, cpus: int | None = None) -> int:
-    """Threads worth starting: the CPU quota, rounded to the nearest whole, at least 1, at most the CPUs we may use."""
+    """Returns the CPU quota rounded to a whole number, at least 1 and at most the CPUs of the affinity mask."""
     available = cpus or len(os.sched_getaffinity(0))
     quotas = [q for q in (_quota_v2(root), _quota_v1(root)) if q is not None]
     return max(1, min([available, *(int(q + 0.5) for q in quotas)]))
@@ -57,7 +57,7 @@ def _quota_v1(root: Path) -> float | None:
 
 
 def _candidates(root: Path, controller_v1: str, *names: str) -> list[Path]:
-    """Where the files may lie. In a container our own cgroup is the mount's root; outside it is a path below."""
+    """Returns where the files may be: in a container at the root of the mount, outside in a folder below."""
     folders = [root, root / controller_v1] if controller_v1 else [root]
     for line in _read(Path("/proc/self/cgroup")).splitlines():
         _, _, rest = line.partition(":")

@@ -1,6 +1,6 @@
-"""The fork server: one thread, no secrets. Imports Qiskit once and forks a child for each pub.
+"""The fork server: a process with one thread that imports Qiskit once and forks a child for each batch of pubs.
 
-It is forked from the parent before that has opened a connection or read a token, so there is nothing to take from it.
+It is forked from the parent before the parent opens a connection or reads a token, so it holds no secrets.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ STOP_SECONDS: Final = 1.0
 CHANNEL: Final = 3
 """The child's descriptor of the socket to the parent."""
 ENVIRONMENT: Final = {
-    "OPENBLAS_NUM_THREADS": "1",  # a BLAS pool started here would be gone, and waited for, in the children
+    "OPENBLAS_NUM_THREADS": "1",  # threads of a BLAS pool do not survive the fork, and a child would wait for them
     "MKL_NUM_THREADS": "1",
-    "OMP_WAIT_POLICY": "passive",  # spinning next to a busy neighbour is up to 15 times slower
-    "MIMALLOC_ARENA_RESERVE": "32MiB",  # Qiskit's Rust: a GiB of its own would be beyond each child's limit
+    "OMP_WAIT_POLICY": "passive",  # spinning beside another busy process is up to 15 times slower
+    "MIMALLOC_ARENA_RESERVE": "32MiB",  # Qiskit's Rust would reserve a GiB, outside of the children's limits
     "QISKIT_PARALLEL": "FALSE",
     "QISKIT_IGNORE_USER_SETTINGS": "TRUE",
     "LANG": "C.UTF-8",
@@ -41,7 +41,7 @@ ENVIRONMENT: Final = {
 
 
 class Child(Protocol):
-    """Describes the module that runs in a forked child, and what of it the fork server calls before it forks."""
+    """The module that runs in a forked child, and its functions that the fork server calls before the fork."""
 
     def smoke_test(self) -> None: ...
 
@@ -53,7 +53,7 @@ class Child(Protocol):
 
 
 def start(load_child: Callable[[], Child]) -> tuple[int, socket.socket]:
-    """Forks the server and returns its PID and the control socket. The caller must still be single-threaded.
+    """Forks the server. Returns its PID and the control socket. The caller must be single-threaded.
 
     `load_child` imports the child's module, and with it Qiskit, in the server's process.
     """
@@ -69,14 +69,14 @@ def start(load_child: Callable[[], Child]) -> tuple[int, socket.socket]:
         _become_server(parent, theirs)
         _serve(theirs, load_child)
         code = 0
-    except BaseException:  # noqa: BLE001  whatever it is, this process must not return into the parent's code
+    except BaseException:  # noqa: BLE001  this process must never return into the parent's code
         traceback.print_exc()
     finally:
         os._exit(code)
 
 
 def stop(pid: int, control: socket.socket) -> None:
-    """The server's end, and its child's. Gives it a moment to tidy up before the kernel ends it with this process."""
+    """Stops the server and its child. Waits up to STOP_SECONDS, so that the server removes its scratch directory."""
     control.close()
     with contextlib.suppress(ProcessLookupError):
         watch = os.pidfd_open(pid)
@@ -108,13 +108,13 @@ def _serve(control: socket.socket, load_child: Callable[[], Child]) -> None:
                 return
             if packet == ipc.WARM_UP:
                 _warm_up(child)
-            elif fds:  # else it is KILL, of a child that was already gone
+            elif fds:  # else it is KILL for a child that has exited already
                 _run_child(child, control, msgspec.json.decode(packet, type=ipc.ForkRequest), fds[0], scratch)
     except (OSError, MemoryError):
-        raise  # another pod may have better luck
+        raise  # temporary: the Job starts another pod
     except Exception as error:
         what = str(error) if isinstance(error, InternalError) else INTERNAL_ERROR
-        with contextlib.suppress(OSError):  # the parent is gone, which is then what failed
+        with contextlib.suppress(OSError):  # the parent has exited
             control.send(msgspec.json.encode(ipc.ServerFailed(what)))
         raise
     finally:
@@ -122,19 +122,19 @@ def _serve(control: socket.socket, load_child: Callable[[], Child]) -> None:
 
 
 def _warm_up(child: Child) -> None:
-    """Not before the first child: a worker that has no more than one pub does without, and so can all others."""
+    """Warms up, which is never needed: a failure is only logged."""
     try:
         with _frozen_heap():
             child.warm_up()
-    except Exception:  # noqa: BLE001  the pub that it fails with, if there is one, says so itself
+    except Exception:  # noqa: BLE001  a pub that fails for the same reason reports it
         traceback.print_exc()
 
 
 @contextlib.contextmanager
 def _frozen_heap() -> Iterator[None]:
-    """What is made here stays: no child is to touch it, as its memory would then be copied.
+    """Excludes objects created here from garbage collection: a collection in a child would copy their memory.
 
-    With the little garbage there is: to look for it in all that was imported takes longer than a pub.
+    Does not collect garbage first: that takes longer than a pub, and there is little.
     """
     gc.disable()
     try:
@@ -145,10 +145,10 @@ def _frozen_heap() -> Iterator[None]:
 
 
 def _check_single_threaded() -> None:
-    """A fork copies only the thread that calls it: a lock of another would never be given back."""
+    """Raises InternalError if there is a second thread: a lock that it holds would stay locked in a child."""
     threads = len(list(Path("/proc/self/task").iterdir()))
     if threads != 1:
-        raise InternalError(f"The process that starts pubs has {threads} threads; it must have one.")
+        raise InternalError(f"The fork server has {threads} threads, but must have one.")
 
 
 def _run_child(child: Child, control: socket.socket, start: ipc.ForkRequest, fd: int, scratch: ScratchDir) -> None:
@@ -168,19 +168,19 @@ def _run_child(child: Child, control: socket.socket, start: ipc.ForkRequest, fd:
             os._exit(code)
     os.close(fd)
     timed_out = _wait(control, pid, start.seconds)
-    for stop in (os.killpg, os.kill):  # the group first: it may have children of its own
+    for stop in (os.killpg, os.kill):  # the process group first: the child may have started processes
         with contextlib.suppress(ProcessLookupError, PermissionError):
             stop(pid, signal.SIGKILL)
     _, status, usage = os.wait4(pid, 0)
     scratch.reset()
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     end = ipc.ChildExit(signal=number, timed_out=timed_out, peak=usage.ru_maxrss * 1024)
-    with contextlib.suppress(OSError):  # the parent is gone, which the caller hears next
+    with contextlib.suppress(OSError):  # the parent has exited; the next receive returns nothing
         control.send(msgspec.json.encode(end))
 
 
 def _wait(control: socket.socket, pid: int, seconds: float | None) -> bool:
-    """Until the child has ended, is told to, or is out of time. True for the last."""
+    """Waits until the child exits, KILL is received, or time is up. Returns True in the last case."""
     watch = os.pidfd_open(pid)
     deadline = None if seconds is None else time.monotonic() + seconds
     try:
@@ -194,7 +194,7 @@ def _wait(control: socket.socket, pid: int, seconds: float | None) -> bool:
                 return False
             if not ready:
                 return True
-            control.recv(ipc.MAX_PACKET)  # KILL, or nothing more: the parent is gone, and so the child goes too
+            control.recv(ipc.MAX_PACKET)  # KILL, or the end of the stream because the parent has exited
             return False
     finally:
         os.close(watch)

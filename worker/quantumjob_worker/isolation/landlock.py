@@ -1,4 +1,4 @@
-"""Landlock: which files a child can still reach, no TCP, no signal to others. From the inside, and without a right."""
+"""Landlock: restricts a process to given files, without TCP and signals to others. Needs no privilege."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ O_PATH: Final = 0o10000000
 WRITE_FILE, READ_FILE, READ_DIR, REMOVE_FILE, MAKE_REG, TRUNCATE = 1 << 1, 1 << 2, 1 << 3, 1 << 5, 1 << 8, 1 << 14
 READ: Final = READ_FILE | READ_DIR
 WRITE: Final = READ | WRITE_FILE | REMOVE_FILE | MAKE_REG | TRUNCATE
-"""Files, and no directories in it: it is emptied in one go, however hostile the child was."""
+"""Rights to files only: without subdirectories a scratch directory is removed quickly."""
 FILES_BITS: Final = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
-"""How many file rights each ABI knows; from 5 on it is 16."""
+"""Number of file rights of each ABI version; 16 from version 5 on."""
 TCP: Final = 0b11
 """Bind and connect (ABI 4)."""
 SCOPES: Final = 0b11
 """Abstract sockets and signals to processes outside the sandbox (ABI 6)."""
 LEAST_FD: Final = 10
-"""Of the ruleset: out of the way of those that a child gets at a fixed place."""
+"""Lowest descriptor of the ruleset, above those that a child gets at fixed numbers."""
 
 
 class _RulesetAttr(ctypes.Structure):
@@ -42,12 +42,12 @@ class _PathBeneath(ctypes.Structure):
 
 
 def abi() -> int:
-    """The kernel's Landlock ABI, 0 where there is none or it is switched off."""
+    """Returns the kernel's Landlock ABI version; 0 if Landlock is missing or disabled."""
     return max(0, int(libc.syscall(CREATE_RULESET, None, 0, VERSION_FLAG)))
 
 
 def ruleset(version: int, readable: Iterable[str], writable: Iterable[str]) -> int:
-    """A descriptor of rules that allow these paths and nothing else; any number of children can be held to it."""
+    """Returns the descriptor of a ruleset that allows these paths only. It can restrict any number of processes."""
     rights = (1 << FILES_BITS.get(version, 16)) - 1
     attr = _RulesetAttr(rights, TCP if version >= 4 else 0, SCOPES if version >= 6 else 0)
     size = 24 if version >= 6 else 16 if version >= 4 else 8
@@ -63,7 +63,7 @@ def ruleset(version: int, readable: Iterable[str], writable: Iterable[str]) -> i
 
 
 def restrict_self(rules: int) -> None:
-    """Hold this process to the rules. Cannot be undone."""
+    """Restricts this process by the ruleset. Cannot be undone."""
     no_new_privileges()
     checked(libc.syscall(RESTRICT_SELF, rules, 0))
 

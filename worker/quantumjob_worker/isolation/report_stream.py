@@ -1,4 +1,4 @@
-"""What a child sends: reports, and the arrays that their pubs save. Neither read nor copied here: there is no NumPy."""
+"""Parses the stream of a child: reports and saved arrays, which are neither decoded nor copied."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from quantumjob_contract.schema.decoding import decode
 from quantumjob_worker import ipc
 
 MAX_HEADER_BYTES: Final = 256
-"""Bytes of an array's file before its values, at most."""
+"""Largest header of an array's file, before its values."""
 MAX_REPORT_BYTES: Final = max(MAX_SEGMENT_BYTES, MAX_SAVED_BYTES + KIB)
-"""Bytes of a report, or of all arrays of a pub, and of what is held of the next."""
+"""Largest report, and largest sum of a pub's arrays."""
 LARGE_BLOCK_BYTES: Final = 1 << 16
-"""A block of this size is not copied: what came after it goes elsewhere instead."""
+"""A larger block is not copied: the bytes after it are copied instead."""
 
 OnReport = Callable[[ipc.Report], None]
 
 
 class ReportParser:
-    """Takes so many reports out of what a child sends."""
+    """Extracts a given number of reports from the bytes that a child sends."""
 
     def __init__(self, pubs: int, on_report: OnReport) -> None:
         self._left = pubs
         self._on_report = on_report
         self._data = bytearray()
         self._report: ipc.Report | None = None
-        """Whose arrays are still to come."""
+        """The report whose arrays are received now."""
         self._arrays: list[memoryview] = []
         self._broken = False
 
     def take(self, chunk: bytes) -> bool:
-        """Hear those that are whole by now. False where the child says something else: no more of it is heard."""
+        """Calls `on_report` for each complete report. Returns False on invalid input; all further bytes are ignored."""
         self._data += chunk
         while self._left and (block := self._block()) is not None:
             if not self._decode_block(block):
@@ -47,7 +47,7 @@ class ReportParser:
         return not self._broken
 
     def _block(self) -> memoryview | None:
-        """The next block, taken from what has come; None where it is not whole."""
+        """Removes and returns the next block; None if it is incomplete."""
         head = ipc.LENGTH.size
         if len(self._data) < head:
             return None
@@ -81,7 +81,7 @@ class ReportParser:
 
 
 def is_sound(report: ipc.Report, task: ipc.Task) -> bool:
-    """Whether a child has sent what its pub saves: each array, of its type, as large as it says. None with an error."""
+    """Whether a report has exactly the arrays that its pub saves, of declared type and size; none with an error."""
     wanted = [] if report.result.error is not None else task.save
     found = report.result.arrays
     if list(found) != [saved_arrays.KINDS[save].name for save in wanted] or len(found) != len(report.arrays):

@@ -1,4 +1,4 @@
-"""The parent's side of the fork server: pubs in, their reports and the way their child ended out."""
+"""The parent's side of the fork server: sends pubs to a child, receives reports and how the child ended."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from quantumjob_worker.errors import WorkerExit
 from quantumjob_worker.isolation.report_stream import OnReport, ReportParser
 
 CHUNK: Final = 1 << 18
-SERVER_KILLED: Final = "The process that starts pubs was killed, most likely for want of memory."
+SERVER_KILLED: Final = "The fork server was killed, most likely out of memory."
 Tick = Callable[[], float | None]
-"""Called while a child runs, or the fork server imports; returns in how many seconds it wants to be called again, or
-None for never."""
+"""Called while a child runs or the fork server imports Qiskit. Returns the seconds until the next call, None for never.
+"""
 
 
 class ServerGone(WorkerExit):
-    """The fork server has ended, and its child with it."""
+    """The fork server has exited, and its child too."""
 
 
 class Runner:
-    """Runs pubs, in one child of the fork server at a time."""
+    """Runs pubs in children of the fork server, one child at a time."""
 
     def __init__(self, control: socket.socket, *, memory: int, threads: int) -> None:
         self._control = control
@@ -43,21 +43,21 @@ class Runner:
 
     @property
     def imported(self) -> str:
-        """When the fork server was ready. Waits until it is."""
+        """The time when Qiskit had been imported. Waits for it."""
         self.wait(lambda: None)
         return self._imported
 
     @property
     def ready(self) -> bool:
-        """Whether the fork server is known to be ready: no child has run before."""
+        """Whether the fork server has reported that it is ready. No child runs before."""
         return bool(self._imported)
 
     def wait(self, tick: Tick) -> None:
-        """Until the fork server is ready. Whatever error a tick raises, it goes on and can be waited for again."""
+        """Waits until the fork server is ready. Can be called again after `tick` has raised."""
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
         seconds: float | None = 0.0
-        while not self._imported:  # a tick may wait, too
+        while not self._imported:  # tick may call wait() itself
             if poll.poll(None if seconds is None else max(0.0, seconds) * 1000):
                 self._receive_ready()
             else:
@@ -66,13 +66,13 @@ class Runner:
     def _receive_ready(self) -> None:
         message = self._message()
         if not isinstance(message, ipc.ServerReady):
-            raise WorkerExit(Exit.INTERNAL, "The fork server did not say that it is ready.")
+            raise WorkerExit(Exit.INTERNAL, "The fork server sent another message before it was ready.")
         self._imported = message.imported
 
     def run(
         self, task: ipc.Task, circuit: bytes, seconds: float | None, tick: Tick
     ) -> tuple[ipc.Report | None, ipc.ChildExit]:
-        """One pub in a child of its own: its report, None where there is none that can be read, and how it ended."""
+        """Runs one pub in a child. Returns its report, None without a readable one, and how the child ended."""
         reports: list[ipc.Report] = []
         end = self.run_together([(task, circuit)], seconds, tick, reports.append)
         return (reports[0] if reports else None), end
@@ -91,21 +91,21 @@ class Runner:
             start = ipc.ForkRequest(seconds=seconds, memory=self.memory, threads=self.threads, formats=formats)
             with theirs:
                 self._send_start(msgspec.json.encode(start), theirs.fileno())
-            with contextlib.suppress(ConnectionError):  # it may die while we still talk
+            with contextlib.suppress(ConnectionError):  # the child may die before it has read everything
                 blocks = chain.from_iterable((msgspec.json.encode(task), circuit) for task, circuit in pubs)
                 ours.sendall(ipc.pack(*blocks))
                 ours.shutdown(socket.SHUT_WR)
             return self._listen(ours, len(pubs), tick, on_report)
 
     def warm_up(self) -> None:
-        """Have the fork server do once what each child does again. For when it has time, or more than one to start."""
+        """Asks the fork server to warm up, once. Called when the worker is idle, or before the second child."""
         if not self._warm:
             self._warm = True
-            with contextlib.suppress(OSError):  # gone, as the next start finds out
+            with contextlib.suppress(OSError):  # it has exited; the next start reports that
                 self._control.send(ipc.WARM_UP)
 
     def kill(self) -> None:
-        """End the running child, if there is one."""
+        """Kills the running child, if there is one."""
         with contextlib.suppress(OSError):
             self._control.send(ipc.KILL)
 
@@ -116,7 +116,7 @@ class Runner:
             raise ServerGone(Exit.TEMPORARY, SERVER_KILLED) from None
 
     def _listen(self, ours: socket.socket, pubs: int, tick: Tick, on_report: OnReport) -> ipc.ChildExit:
-        """Whatever error `tick` or `on_report` raises, the child is gone by then, and its end has been heard."""
+        """Receives until the child exits. If `tick` or `on_report` raises, kills the child and waits for its exit."""
         poll = select.poll()
         poll.register(ours, select.POLLIN)
         poll.register(self._control, select.POLLIN)
@@ -141,13 +141,13 @@ class Runner:
                 pass
             raise
         ours.setblocking(False)
-        with contextlib.suppress(BlockingIOError):  # a grandchild may still hold the other end
+        with contextlib.suppress(BlockingIOError):  # a grandchild may hold the other end open
             while self._read(ours, reports):
                 pass
         return end
 
     def _read(self, ours: socket.socket, reports: ReportParser) -> bool:
-        """Whether there may be more."""
+        """Reads once. Returns False at the end of the stream or after invalid input."""
         try:
             chunk = ours.recv(CHUNK)
         except ConnectionError:
@@ -162,7 +162,7 @@ class Runner:
         with contextlib.suppress(ConnectionError):
             try:
                 packet = self._control.recv(ipc.MAX_PACKET)
-            except ConnectionResetError:  # it left something unread; what it said before is still here
+            except ConnectionResetError:  # the server left packets unread; its own are still here
                 packet = self._control.recv(ipc.MAX_PACKET)
         if not packet:
             raise ServerGone(Exit.TEMPORARY, SERVER_KILLED)
@@ -177,13 +177,13 @@ def _later(seconds: float | None) -> float | None:
 
 
 def explain(end: ipc.ChildExit, memory: int, parse_seconds: float) -> PubError:
-    """The error of a pub whose child ended without a report (a deadline is the caller's to explain)."""
+    """Returns the error of a pub whose child ended without a report and before its deadline."""
     mib = memory >> 20
     if end.signal == signal.SIGXCPU:
         return PubError(
             PubReason.DEADLINE_EXCEEDED,
-            f"The circuit was not parsed and made ready in {parse_seconds:g} s of CPU time. Make it smaller, "
-            "or write it as OpenQASM 2 or QPY, which load faster than OpenQASM 3.",
+            f"Loading the circuit took more than {parse_seconds:g} s of CPU time. Use a smaller circuit, or "
+            "OpenQASM 2 or QPY, which load faster than OpenQASM 3.",
         )
     if end.signal == signal.SIGKILL or (end.signal and end.peak > memory * 0.8):
         return PubError(
@@ -192,11 +192,13 @@ def explain(end: ipc.ChildExit, memory: int, parse_seconds: float) -> PubError:
             "Raise spec.resources.limits.memory.",
         )
     if not end.signal:
-        return PubError(PubReason.CRASHED, "The process that ran this pub ended without an answer.")
+        return PubError(
+            PubReason.CRASHED,
+            "The process that ran this pub exited without a result. Report this as a bug of the worker.",
+        )
     return PubError(
         PubReason.CRASHED,
-        f"The process that ran this pub was ended by {_signal_name(end.signal)}. The circuit makes Qiskit or Aer "
-        "crash; other pubs are not touched.",
+        f"The circuit makes Qiskit or Aer crash with {_signal_name(end.signal)}. Other pubs are not affected.",
     )
 
 

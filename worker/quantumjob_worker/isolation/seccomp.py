@@ -1,7 +1,7 @@
-"""seccomp: system calls that a simulation never makes, refused by errno. A small BPF program, for two machines.
+"""seccomp: a BPF filter that refuses system calls which a simulation never makes. For x86_64 and aarch64.
 
-Landlock parts a child from files and TCP; this takes the calls by which it could do without them: other sockets, other
-processes, new programs. What the kernel's default profile of containers refuses is not repeated, but for io_uring.
+Landlock restricts files and TCP. The filter refuses what could bypass that: other sockets, other processes, new
+programs. Calls that the default profile of container runtimes refuses are not repeated, except io_uring.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ MODE_FILTER: Final = 2
 
 ALLOW: Final = 0x7FFF0000
 REFUSE: Final = 0x00050000
-"""With an errno in the low half."""
+"""The errno is in the low 16 bits."""
 
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 NR, ARCH, ARG0 = 0, 4, 16
-"""Where `struct seccomp_data` has the call's number, the machine, and the low half of the first argument."""
+"""Offsets in `struct seccomp_data`: call number, architecture, low half of the first argument."""
 CLONE_THREAD: Final = 0x00010000
 X32: Final = 0x40000000
-"""x86_64 knows its calls by a second set of numbers, from here on."""
+"""First number of the x32 ABI of x86_64."""
 
 REFUSED: Final[dict[str, tuple[int, int]]] = {
     "socket": (41, 198),
@@ -72,7 +72,7 @@ REFUSED: Final[dict[str, tuple[int, int]]] = {
     "setpriority": (141, 140),
     "ioprio_set": (251, 30),
 }
-"""Refused, by their numbers on x86_64 and aarch64. -1: there is none."""
+"""Refused calls, with their numbers on x86_64 and aarch64; -1 if the call does not exist."""
 REFUSED_ON_OTHERS: Final[dict[str, tuple[int, int]]] = {
     "kill": (62, 129),
     "tgkill": (234, 131),
@@ -84,8 +84,8 @@ REFUSED_ON_OTHERS: Final[dict[str, tuple[int, int]]] = {
     "sched_setaffinity": (203, 122),
     "sched_setattr": (314, 274),
 }
-"""Refused where the first argument is another process. abort() and pthread_cancel() signal their own, and a thread
-may choose its own CPUs. What a child did to the parent's turns on the CPU would outlast the child."""
+"""Refused if the first argument is another process. abort() and pthread_cancel() signal the calling process, and a
+thread may set its own affinity. A change of the parent's scheduling would outlive the child."""
 CLONE: Final = (56, 220)
 CLONE3: Final = (435, 435)
 
@@ -100,13 +100,13 @@ ARCHITECTURES: Final = {"x86_64": Architecture(0xC000003E, 0, True), "aarch64": 
 
 
 def available() -> bool:
-    """Whether this kernel takes filters, and we have one for this machine."""
+    """Whether the kernel supports filters, and there is one for this architecture."""
     refused = libc.prctl(PR_SET_SECCOMP, MODE_FILTER, None, 0, 0) < 0
     return os.uname().machine in ARCHITECTURES and refused and ctypes.get_errno() == errno.EFAULT
 
 
 def install_filter() -> None:
-    """Hold this process, and its threads to come, to the filter. Cannot be undone."""
+    """Installs the filter for this process and its later threads. Cannot be undone."""
     code = program(os.getpid())
     text = ctypes.create_string_buffer(code, len(code))
     no_new_privileges()
@@ -115,14 +115,14 @@ def install_filter() -> None:
 
 
 def program(pid: int) -> bytes:
-    """The filter of the process `pid`."""
+    """Returns the filter program for the process `pid`."""
     before, after = _template()
     return before + _instruction(EQUAL, pid, 1, 0) + after
 
 
 @cache
 def _template() -> tuple[bytes, bytes]:
-    """What stands before and after the one instruction that knows the process."""
+    """Returns the instructions before and after the one that compares the PID."""
     machine = ARCHITECTURES[os.uname().machine]
     tests = [(AT_LEAST, X32, "refuse")] if machine.x32 else []
     tests += [(EQUAL, CLONE3[machine.column], "unknown"), (EQUAL, CLONE[machine.column], "clone")]
@@ -131,7 +131,7 @@ def _template() -> tuple[bytes, bytes]:
         (EQUAL, numbers[machine.column], "refuse") for numbers in REFUSED.values() if numbers[machine.column] >= 0
     ]
     target = {"clone": 1, "others": 3, "refuse": 7, "unknown": 8}
-    """Positions after the last test. Jumps go forward only, hence the second ALLOW."""
+    """Positions after the last test. BPF jumps forward only, hence the second ALLOW."""
     left = range(len(tests) - 1, -1, -1)
     before = [
         _instruction(LOAD, ARCH),
@@ -147,7 +147,7 @@ def _template() -> tuple[bytes, bytes]:
         _instruction(EQUAL, 0, 0, 1),
         _instruction(RETURN, ALLOW),
         _instruction(RETURN, REFUSE | errno.EPERM),
-        _instruction(RETURN, REFUSE | errno.ENOSYS),  # glibc goes on with clone, whose flags can be seen
+        _instruction(RETURN, REFUSE | errno.ENOSYS),  # glibc then calls clone, whose flags the filter can read
     ]
     return b"".join(before), b"".join(after)
 

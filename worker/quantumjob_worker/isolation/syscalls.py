@@ -1,4 +1,4 @@
-"""System calls that Python has no name for."""
+"""System calls that Python does not provide, by ctypes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
 class KernelRefused(Exception):
-    """The kernel has this, but it did not take what we asked for."""
+    """The kernel supports the call, but refused its arguments."""
 
 
 def checked(result: Any) -> int:
-    """What a call gave. Raises KernelRefused where it failed."""
+    """Returns the result of a call. Raises KernelRefused if it failed."""
     if result < 0:
         raise KernelRefused(os.strerror(ctypes.get_errno()))
     return int(result)
 
 
 def no_new_privileges() -> None:
-    """Without it neither Landlock nor seccomp takes rules from one who has no privilege."""
+    """Sets no_new_privs, which Landlock and seccomp require of an unprivileged process."""
     checked(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))

@@ -50,7 +50,7 @@ def last(uid: str) -> str:
 
 
 def test_a_shared_worker_takes_one_order_after_the_other(shared: Fake, carry_out: Any) -> None:
-    assert carry_out().message == "This worker has had 3 orders."
+    assert carry_out().message == "This worker ran 3 orders."
     told = [OrderRequest(ended=EndedOrder(uid, 0, computed=number)) for number, uid in enumerate(UIDS, start=1)]
     assert shared.asked == [OrderRequest(), *told]
     assert set(shared.objects) == {last(uid) for uid in UIDS}
@@ -151,7 +151,7 @@ def test_sigterm_while_the_last_segment_is_written(
         raise signals.pop()
 
     monkeypatch.setattr(heartbeat.Heartbeat, "wait", wait)
-    monkeypatch.setattr(order, "LAST_WORDS_SECONDS", 3.0 if stored else 0.01)
+    monkeypatch.setattr(order, "FINAL_STORE_SECONDS", 3.0 if stored else 0.01)
     shared.faults["PUT", last("uid-1")] = [503] * (2 if stored else 99)
     shared.faults["PUT", shared.pending("000000")] = [503] * 99
     if stored:
@@ -213,7 +213,7 @@ def test_a_worker_retires(shared: Fake, carry_out: Any, monkeypatch: pytest.Monk
     assert carry_out().reason == "Done"
     assert shared.asked[-1] == OrderRequest(ended=EndedOrder("uid-2", 0, computed=2), leaving=True)
     assert [order.uid for order in shared.orders] == ["uid-3"]
-    assert "it has had 2 orders" in [getattr(record, "reason", "") for record in caplog.records]
+    assert "ran 2 orders" in [getattr(record, "reason", "") for record in caplog.records]
 
 
 def test_retirement_by_memory(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_retirement_by_memory(tmp_path: Path) -> None:
     resident(1, 17_000)
     assert retires.reason() == ""
     resident(2, 47_000)
-    assert retires.reason() == "its memory grew by 66 MiB"
+    assert retires.reason() == "memory grew by 66 MiB"
 
 
 def test_no_sign_of_a_short_order(shared: Fake, carry_out: Any) -> None:
@@ -316,7 +316,7 @@ def test_one_pool_for_each_authority(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_waits_for_the_operator_are_short() -> None:
-    waits = [object_store.backoff(n, orders.MOST_SECONDS) for n in range(20)]
+    waits = [object_store.backoff(n, orders.MAX_BACKOFF_SECONDS) for n in range(20)]
     assert max(waits) <= 2.0
     assert waits[0] <= 0.5
 

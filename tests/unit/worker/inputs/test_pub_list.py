@@ -146,7 +146,7 @@ def test_an_object_that_was_replaced(fake: Fake, carry_out: Any, data: bytes) ->
     program = listed(fake, line())
     fake.objects[f"circuits/{KEY}"] = data
     ordered(fake, program)
-    with pytest.raises(WorkerExit, match="never written again"):
+    with pytest.raises(WorkerExit, match="never overwritten"):
         carry_out()
 
 
@@ -154,7 +154,7 @@ def test_an_object_that_is_gone(fake: Fake, carry_out: Any) -> None:
     program = listed(fake, line())
     del fake.objects[f"circuits/{KEY}"]
     ordered(fake, program)
-    with pytest.raises(WorkerExit, match="never written again"):
+    with pytest.raises(WorkerExit, match="never overwritten"):
         carry_out()
 
 
@@ -219,7 +219,7 @@ def test_what_belongs_to_them(fake: Fake, carry_out: Any) -> None:
     reasons = [found[index].error and found[index].error.reason for index in range(4)]  # type: ignore[union-attr]
     assert reasons == [None, None, PubReason.INVALID_PUB, PubReason.UNKNOWN_PARAMETERS]
     assert "Line 3 of the parameters" in found[2].error.message  # type: ignore[union-attr]
-    assert found[4].error.message.endswith("JSON has neither NaN nor Infinity.")  # type: ignore[union-attr]
+    assert found[4].error.message.endswith("JSON allows neither NaN nor Infinity.")  # type: ignore[union-attr]
 
 
 def test_a_qpy_file_whose_table_is_damaged(fake: Fake, carry_out: Any) -> None:

@@ -278,8 +278,8 @@ def test_stim_in_a_child_behind_shut_doors(runner: Runner) -> None:
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (b'{"version": 1, "secret-of-mine": 1}', "is not of the schema"),
-        (b'{"version": 1, "readout": {"zeroAsOne": "secret-of-mine"}}', "is not of the schema"),
+        (b'{"version": 1, "secret-of-mine": 1}', "does not match the schema"),
+        (b'{"version": 1, "readout": {"zeroAsOne": "secret-of-mine"}}', "does not match the schema"),
         (b'{"version": 1, "qubits": {"secret-of-mine": {}}}', "a key of qubits is not the index of a qubit"),
     ],
 )
