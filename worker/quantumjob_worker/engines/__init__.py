@@ -1,4 +1,4 @@
-"""What runs circuits. docs/engines.md says how to add one: a class of this shape, named by an entry point."""
+"""Simulators with the interface of `base.Engine`: Aer, stim and qsim. docs/engines.md describes how to add one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GROUP: Final = "quantumjobs.engines"
 
 @cache
 def engines() -> Mapping[str, Engine]:
-    """By name: Aer, stim, qsim if it is there, and those that packages in this image name in the entry-point group."""
+    """Returns engines by name: Aer, stim, qsim if installed, and those of the entry-point group."""
     found: list[Engine] = [Aer(), Stim(), *qsim.installed()]
     found += [point.load()() for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)]
     return {engine.name: engine for engine in found}

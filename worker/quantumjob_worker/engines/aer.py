@@ -1,4 +1,4 @@
-"""Qiskit Aer: every method that `route` plans for it."""
+"""Qiskit Aer, with each method that the router plans for it."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from quantumjob_worker.routing.cost_model import available
 from quantumjob_worker.routing.router import Plan
 
 PROBE_PART: Final = 8
-"""A run with a bond limit is first tried on this part of the circuit: one that will not do shows it early."""
+"""A run with a bond limit is first tried on this fraction (1/n) of the circuit, to detect a reached limit early."""
 CHUNK: Final = 1 << 14
-"""Shots whose numbers are turned to bytes at a time."""
+"""Shots that are converted to bytes at once."""
 
 
 class Aer:
-    """The engine that `route` itself knows the methods of, so it bids for nothing."""
+    """The engine whose methods the router knows itself, so it makes no bids."""
 
     name = "aer"
     version = qiskit_aer.__version__
@@ -52,12 +52,12 @@ class Aer:
 
 
 def gate_calls(circuit: QuantumCircuit, plan: Plan, run: Run) -> GateCalls | None:
-    """The steps of a circuit that is quicker without the simulator; None where there is more to it."""
+    """Returns the calls for a circuit that is faster on Aer's state; None if it needs the simulator."""
     return GateCalls.of(circuit) if plan.method == "statevector" and run.errors is None else None
 
 
 def from_hex(memory: list[str], clbits: int) -> Bits:
-    """From Aer's list of hexadecimal numbers."""
+    """Converts Aer's list of hexadecimal numbers to bits."""
     size = packed_bytes(clbits)
     parts = []
     for start in range(0, len(memory), CHUNK):
@@ -67,7 +67,7 @@ def from_hex(memory: list[str], clbits: int) -> Bits:
 
 
 class _HexToBytes(dict[str, bytes]):
-    """From a hexadecimal number to so many bytes; each is converted once."""
+    """Cache of hexadecimal numbers as bytes of a given length."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class _HexToBytes(dict[str, bytes]):
 
 
 def _try_mps(circuit: QuantumCircuit, plan: Plan, limit: int, run: Run) -> Sampled:
-    """As a matrix product state where the limit holds, else as the plan has it."""
+    """Runs as a matrix product state; if its bonds reach the limit, by the plan's other method."""
     translated = normalize.for_method(circuit, plan.method)
     limits = {"mps_log_data": True, "matrix_product_state_max_bond_dimension": limit}
     for part, shots in ((_first_part(translated, PROBE_PART), 1), (translated, run.shots)):
@@ -88,17 +88,17 @@ def _try_mps(circuit: QuantumCircuit, plan: Plan, limit: int, run: Run) -> Sampl
     else:
         return Sampled(bits, plan.method)
     if plan.otherwise is None:
-        raise PubFailed(PubReason.MEMORY_LIMIT, router.nothing_fits(circuit.num_qubits, run.memory))
+        raise PubFailed(PubReason.MEMORY_LIMIT, router.no_method_fits(circuit.num_qubits, run.memory))
     return Sampled(_run(normalize.for_method(circuit, plan.otherwise), plan.otherwise, run)[0], plan.otherwise)
 
 
 def reached_limit(log: str, limit: int) -> bool:
-    """Whether any bond in Aer's log is as large as the limit: then something may have been cut off."""
+    """Whether a bond in Aer's log reached the limit: then the state may have been truncated."""
     return re.search(rf"[\[ ]{limit}[ \]]", log) is not None
 
 
 def _first_part(circuit: QuantumCircuit, part: int) -> QuantumCircuit:
-    """The first gates, and all measurements: Aer leaves out what no measurement shows."""
+    """Returns the first gates and all measurements: Aer drops gates that no measurement depends on."""
     gates = [instruction for instruction in circuit.data if instruction.name != "measure"]
     measurements = [instruction for instruction in circuit.data if instruction.name == "measure"]
     start = circuit.copy_empty_like()
@@ -108,23 +108,20 @@ def _first_part(circuit: QuantumCircuit, part: int) -> QuantumCircuit:
 
 
 def _run(circuit: QuantumCircuit, method: str, run: Run, **options: Any) -> tuple[Bits, str]:
-    """Each shot's bits, and Aer's log. Raises PubFailed."""
+    """Returns the bits of each shot, and Aer's log. Raises PubFailed."""
     (part,) = execute(circuit, {}, method, run, memory=True, **options)
     return from_hex(part["data"].get("memory", []), circuit.num_clbits), mps_log(part)
 
 
 def mps_log(part: dict[str, Any]) -> str:
-    """Aer's log of bond dimensions."""
+    """Returns Aer's log of bond dimensions."""
     return str(part["metadata"].get("MPS_log_data", ""))
 
 
 def execute(
     circuit: QuantumCircuit, values: Mapping[Parameter, Sequence[float]], method: str, run: Run, **options: Any
 ) -> list[dict[str, Any]]:
-    """What Aer returns for each point of the parameters' values; the seeds of the points are steps apart.
-
-    Raises PubFailed where it fails at any of them.
-    """
+    """Returns Aer's result of each point, whose seeds differ by a fixed step. Raises PubFailed if any point fails."""
     options |= {
         "shots": run.shots,
         "seed_simulator": run.seed,
@@ -132,7 +129,7 @@ def execute(
         "max_parallel_threads": run.threads,
     }
     if normalize.has_loops(circuit):
-        options["enable_truncation"] = False  # it leaves out the end of a loop that nothing measured follows
+        options["enable_truncation"] = False  # truncation drops the end of a loop without later measurements
     if run.errors is not None:
         options["noise_model"] = run.errors.aer
     result = _run_simulator(_simulator(method), circuit, values, options)
@@ -144,7 +141,7 @@ def execute(
             raise PubFailed(PubReason.MEMORY_LIMIT, out_of_memory(run.memory))
         raise PubFailed(
             PubReason.SIMULATION_FAILED,
-            f"Qiskit Aer could not run the circuit by the method {method}. Check that it runs with Aer on its own.",
+            f"Qiskit Aer failed to run the circuit by the method {method}. Check that it runs with Aer alone.",
         )
     return parts
 
@@ -155,7 +152,7 @@ def _run_simulator(
     values: Mapping[Parameter, Sequence[float]],
     options: dict[str, Any],
 ) -> dict[str, Any]:
-    """As run().result() has it, but in this thread, and without the objects that those make of it."""
+    """Returns the data of run().result(), but runs in this thread and creates no result objects."""
     ready = assemble(circuit) if not values and "noise_model" not in options else None
     if ready is None:
         binds = [values] if values else None
@@ -166,5 +163,5 @@ def _run_simulator(
 
 @cache
 def _simulator(method: str) -> AerSimulator:
-    """Made once, before a child is forked: it costs more than a small run."""
+    """Returns a simulator, created once before the fork: that takes longer than a small run."""
     return AerSimulator(method=method)

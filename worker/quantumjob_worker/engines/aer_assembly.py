@@ -1,7 +1,7 @@
-"""From a circuit of plain gates to what Aer's simulator takes, in one walk.
+"""Converts a circuit of standard gates to Aer's circuit in one pass.
 
-Aer's own way there makes a Python object of each gate and asks it for conditions, which costs a small circuit as much
-as its simulation. Whatever is not plain is left to it.
+Aer's own conversion creates a Python object for each gate, which takes as long as the simulation of a small circuit.
+It is used for all other circuits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ UNCONDITIONAL: Final = -1
 
 
 def assemble(circuit: QuantumCircuit) -> AerCircuit | None:
-    """None where there is more than standard gates that Aer knows, without parameters, measurements and barriers."""
+    """Returns Aer's circuit; None unless it has only bound standard gates of Aer, measurements and barriers."""
     if circuit.num_vars or circuit.parameters or not instruction_sets.names(circuit) <= KNOWN:
         return None
     qubit = {bit: index for index, bit in enumerate(circuit.qubits)}

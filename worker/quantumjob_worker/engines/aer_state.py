@@ -1,7 +1,7 @@
-"""A small circuit of plain gates on Aer's state itself: what Aer's simulator gives, in half its time or less.
+"""Runs a small circuit of standard gates on Aer's state class: the simulator's bits in at most half of its time.
 
-The simulator makes a text of each shot by a stream, counts it and lists it, and an object of each gate and of each
-value that is saved, all of which costs more than the simulation. Whatever is not plain, or larger, is left to it.
+The simulator formats, counts and lists each shot as text, and creates objects for gates and saved values, which takes
+longer than the simulation. All other circuits run in the simulator.
 """
 
 from __future__ import annotations
@@ -20,16 +20,15 @@ from quantumjob_worker.engines.base import Bits, packed_bytes
 from quantumjob_worker.passes import instruction_sets
 
 SERIAL: Final = 15
-"""Below this many qubits Aer updates and samples a statevector by one thread, however many it has, and fuses no gates.
-"""
+"""Below this width Aer uses one thread for a statevector, and fuses no gates."""
 CHUNK: Final = 1 << 14
-"""Shots unpacked at a time: a bit takes a byte then."""
+"""Shots that are unpacked at once, at a byte for each bit."""
 
 KNOWN: Final = frozenset(GATES) | {"measure", "barrier"}
 
 
 class GateCall(NamedTuple):
-    """One gate."""
+    """One gate as a call of the state."""
 
     apply: Apply
     qubits: list[int]
@@ -37,17 +36,17 @@ class GateCall(NamedTuple):
 
 
 class GateCalls(NamedTuple):
-    """A circuit as it is done on a state."""
+    """A circuit as a list of calls of the state."""
 
     gates: list[GateCall]
     measured: dict[int, int]
-    """Of each classical bit the qubit that it has at the end."""
+    """The measured qubit of each classical bit."""
     qubits: int
     clbits: int
 
     @classmethod
     def of(cls, circuit: QuantumCircuit) -> Self | None:
-        """None where there is more than GATES on a few qubits, all of which are measured at last, or none."""
+        """Returns the calls; None unless the circuit is small, has only GATES, and measures all or none at its end."""
         if circuit.num_qubits >= SERIAL or not instruction_sets.names(circuit) <= KNOWN:
             return None
         qubit = {bit: index for index, bit in enumerate(circuit.qubits)}
@@ -71,28 +70,28 @@ class GateCalls(NamedTuple):
         return cls(gates, measured, circuit.num_qubits, circuit.num_clbits)
 
     def sample(self, shots: int, seed: int, at: Mapping[Any, float]) -> Bits:
-        """Bits of the shots, in the simulator's order, where the angles that are no numbers have these values."""
+        """Returns the bits of the shots in the simulator's order, with these values of unbound angles."""
         state = self._done(at)
         state.set_seed(seed)
         return self._packed(state.sample_memory(range(self.qubits), shots))
 
     def vector(self, at: Mapping[Any, float]) -> NDArray[np.complex128]:
-        """Of shape (2**qubits,), up to a global phase, where the angles that are no numbers have these values."""
+        """Returns the state of shape (2**qubits,), up to a global phase, with these values of unbound angles."""
         vector: NDArray[np.complex128] = self._done(at).move_to_ndarray()
         return vector
 
     def _done(self, at: Mapping[Any, float]) -> State:
         state = State()
         state.configure("method", "statevector")
-        state.configure("parallel_state_update", "1")  # threads, else those of the machine
+        state.configure("parallel_state_update", "1")  # otherwise all CPUs of the node
         state.allocate_qubits(self.qubits)
         state.initialize()
         for apply, on, angles in self.gates:
-            apply(state, on, *(at.get(angle, angle) for angle in angles))  # a number is its own value
+            apply(state, on, *(at.get(angle, angle) for angle in angles))  # a number stands for itself
         return state
 
     def _packed(self, memory: list[str]) -> Bits:
-        """Of each shot a digit for each qubit, qubit 0 the last; the simulator takes the shots from the last on."""
+        """Packs shots of a digit for each qubit, qubit 0 last. The simulator returns the last shot first."""
         size = packed_bytes(self.clbits)
         columns = [self.qubits - 1 - qubit for qubit in self.measured.values()]
         places = [8 * size - 1 - clbit for clbit in self.measured]

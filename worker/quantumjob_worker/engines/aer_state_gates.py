@@ -1,4 +1,4 @@
-"""Each standard gate of Aer's statevector as calls of its state, up to a global phase."""
+"""The standard gates of Aer's statevector method as calls of its state class, up to a global phase."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qiskit_aer.backends.controller_wrappers import AerStateWrapper as State
 PI: Final = math.pi
 
 Apply = Callable[..., object]
-"""A gate, to a state, on these qubits, by these angles."""
+"""Applies a gate to a state, on given qubits and with given angles."""
 
 
 def _u(theta: float, phi: float, lam: float) -> Apply:

@@ -1,4 +1,4 @@
-"""The interface of an engine. It runs in a child process without network, under limits of memory and time."""
+"""The interface of an engine, which runs in a child process without network, with limits of memory and time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from quantumjob_worker.passes.insert_noise import NoiseChannels
 from quantumjob_worker.routing.router import Plan
 
 Bits = NDArray[np.uint8]
-"""Of shape (shots, bytes): the classical bits of each shot, bit 0 the lowest of the last byte, as in Qiskit."""
+"""Array of shape (shots, bytes): the classical bits of each shot, bit 0 the lowest of the last byte, as in Qiskit."""
 
 
 class Run(NamedTuple):
-    """What a run has to go by."""
+    """The options of a run."""
 
     shots: int
     seed: int
@@ -25,11 +25,11 @@ class Run(NamedTuple):
     memory: int
     """Bytes for the whole child."""
     errors: NoiseChannels | None = None
-    """The noise whose places the circuit has; None for an ideal simulation."""
+    """The noise that was inserted into the circuit; None for an ideal simulation."""
 
 
 class Sampled(NamedTuple):
-    """Each shot's bits, and the method that gave them."""
+    """The bits of each shot, and the method that ran."""
 
     bits: Bits
     method: str
@@ -43,16 +43,17 @@ class Engine(Protocol):
     precision: str
 
     def bid(self, circuit: Profile) -> Plan | None:
-        """How it would run such a circuit, with seconds and bytes by its cost model; None where it cannot, or will not.
+        """Returns a plan with estimated seconds and bytes; None if the engine cannot run the circuit.
 
-        A function of the circuit alone, so that each attempt takes the same.
+        Depends on the circuit only, so that each attempt chooses the same plan.
         """
         ...
 
     def sample(self, circuit: QuantumCircuit, plan: Plan, run: Run) -> Sampled:
-        """Run a normalized circuit. The same arguments give the same bits. Raises PubFailed."""
+        """Runs a normalized circuit. The same arguments give the same bits. Raises PubFailed."""
         ...
 
 
 def packed_bytes(bits: int) -> int:
+    """Returns the bytes that hold this number of bits."""
     return (bits + 7) // 8

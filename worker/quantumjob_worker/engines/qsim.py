@@ -1,7 +1,7 @@
-"""qsim: statevectors of single precision, many times faster than Aer's, for a spec that asks for that precision.
+"""qsim: statevectors in single precision, many times faster than Aer's, for a spec that allows this precision.
 
-Only the simulator of the package `qsimcirq` is used, not its Python part, which needs Cirq: so it is installed without
-what it requires, and its module is loaded by its path.
+Uses only the compiled simulator of the package `qsimcirq`, since its Python part needs Cirq. The package is installed
+without dependencies, and the compiled module is loaded by its path.
 """
 
 from __future__ import annotations
@@ -26,24 +26,23 @@ from quantumjob_worker.routing.router import Plan
 
 PACKAGE: Final = "qsimcirq"
 BUILDS: Final = ("avx2", "avx2", "sse", "basic")
-"""By what the processor has; the first is AVX-512, not used: bits depend on the vectors, and nodes differ in those."""
+"""Builds by CPU feature. AVX-512 uses the AVX2 build: bits depend on the vector width, and nodes differ in it."""
 MOST_QUBITS: Final = 34
 OPTIONS: Final = {"f": 3, "r": 1, "v": 0, "z": False, "g": False, "gmode": 0, "gsst": 512, "gdb": 16}
-"""Gates of three qubits (f) are made of those of the circuit, the fastest from 16 to 22 qubits [m]; no GPU. None may be
-left out."""
+"""qsim requires all of these. Fusing into gates of three qubits (f) is the fastest from 16 to 22 qubits [m]; no GPU."""
 CALL_SECONDS: Final = 3e-4
 GATE_SECONDS: Final = 1e-5
-"""To hand a gate over."""
+"""Time to add a gate to qsim's circuit."""
 AMPLITUDE_SECONDS: Final = 2e-10
 SHOT_SECONDS: Final = 3e-7
 SHOT_BYTES: Final = 128
 GATE_BYTES: Final = 1024
 LINK_BYTES: Final = 24
-"""A gate takes the first, twice while it is handed over; and where gates are fused, the second for each qubit."""
+"""Memory of a gate: the first, twice while it is added, and for fusing the second for each qubit."""
 
 
 class Qsim:
-    """The engine for circuits of gates alone, measured at their end."""
+    """The engine for circuits of gates, measured at their end."""
 
     name = "qsim"
     precision = "single"
@@ -64,16 +63,16 @@ class Qsim:
     def sample(self, circuit: QuantumCircuit, plan: Plan, run: Run) -> Sampled:
         program, measured = self._written(circuit)
         options = OPTIONS | {"c": program, "s": run.seed, "t": run.threads}
-        np.empty(_state_bytes(circuit.num_qubits), np.uint8)  # where this is a MemoryError, qsim itself would crash
+        np.empty(_state_bytes(circuit.num_qubits), np.uint8)  # raises MemoryError where qsim would crash
         found = self._qsim.qsim_sample_final(options, run.shots)
         if len(found) != run.shots:
             raise PubFailed(PubReason.MEMORY_LIMIT, out_of_memory(run.memory))
         states = np.array(found, np.uint64)
-        np.random.default_rng(run.seed).shuffle(states)  # they come in the order of their numbers
+        np.random.default_rng(run.seed).shuffle(states)  # qsim returns them sorted
         return Sampled(_bits(states, measured, circuit.num_clbits), plan.method)
 
     def _written(self, circuit: QuantumCircuit) -> tuple[Any, dict[int, int]]:
-        """The circuit for qsim, and the qubit that each classical bit has last."""
+        """Returns qsim's circuit, and the measured qubit of each classical bit."""
         program = self._qsim.Circuit()
         program.num_qubits = circuit.num_qubits
         qubits = {qubit: index for index, qubit in enumerate(circuit.qubits)}
@@ -103,7 +102,7 @@ def _bits(states: NDArray[np.uint64], measured: dict[int, int], clbits: int) -> 
 
 
 def installed() -> list[Qsim]:
-    """The engine, where its package is there, and made for this machine."""
+    """Returns the engine if its package is installed and supports this CPU."""
     try:
         return [Qsim(BUILDS[_module("qsim_decide").detect_instructions()])]
     except (ImportError, IndexError):
@@ -111,7 +110,7 @@ def installed() -> list[Qsim]:
 
 
 def _module(name: str) -> Any:
-    """A compiled module of the package, without the package. Raises ImportError."""
+    """Loads a compiled module without importing its package. Raises ImportError."""
     package = find_spec(PACKAGE)
     for folder in (package and package.submodule_search_locations) or ():
         for path in (Path(folder, name + suffix) for suffix in EXTENSION_SUFFIXES):

@@ -1,6 +1,6 @@
-"""stim: Clifford circuits, with measurements and resets in the middle, Pauli noise and readout errors.
+"""stim: Clifford circuits, with mid-circuit measurements and resets, Pauli noise and readout errors.
 
-Classical control is not for it: its circuits can only feed a measurement into a Pauli gate.
+No classical control: in stim's circuits a measurement can control Pauli gates only.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from quantumjob_worker.passes.instruction_sets import ERROR
 from quantumjob_worker.routing.router import Plan
 
 BITS: Final = 1 << 22
-"""Measured bits that are unpacked at a time. A constant, for the random numbers of readout errors go by it."""
+"""Measured bits that are unpacked at once. Constant, since the random numbers of readout errors depend on it."""
 CALL_SECONDS: Final = 6e-5
 GATE_SECONDS: Final = 1e-6
-"""To hand a gate over."""
+"""Time to add a gate to stim's circuit."""
 TABLEAU_SECONDS: Final = 2e-12
-"""A reference sample costs this for each measurement and square of the width."""
+"""Time of the reference sample for each measurement and squared width."""
 FRAME_SECONDS: Final = 8e-12
-"""A gate costs this for each shot."""
+"""Time of a gate for each shot."""
 SHOT_SECONDS: Final = 5e-8
 BIT_SECONDS: Final = 4e-9
-"""A measured bit costs this, until it is in the result."""
+"""Time of a measured bit, from stim to the result."""
 
 _GATES: Final = {
     "id": "I", "x": "X", "y": "Y", "z": "Z", "h": "H", "s": "S", "sdg": "S_DAG", "sx": "SQRT_X", "sxdg": "SQRT_X_DAG",
@@ -41,11 +41,11 @@ _GATES: Final = {
 
 
 class Stim:
-    """The engine for Clifford circuits. Its bits depend on its version, to the last digit."""
+    """The engine for Clifford circuits. Its bits depend on its version."""
 
     name = "stim"
     version = f"{stim.__version__}+{stim.Circuit.__module__.rpartition('_')[2]}"
-    """With the vectors that it was built for: `sse2` on every x86-64, `polyfill` elsewhere."""
+    """Version and vector width of the build: `sse2` on x86-64, `polyfill` elsewhere."""
     precision = "exact"
 
     def bid(self, circuit: Profile) -> Plan | None:
@@ -81,7 +81,7 @@ class Stim:
 
 
 def written(circuit: QuantumCircuit, errors: NoiseChannels | None) -> tuple[str, list[tuple[int, int]]]:
-    """The circuit in stim's language, and qubit and classical bit of each measurement in its order."""
+    """Returns the circuit in stim's language, and qubit and classical bit of each measurement in order."""
     qubits = {qubit: index for index, qubit in enumerate(circuit.qubits)}
     clbits = {clbit: index for index, clbit in enumerate(circuit.clbits)}
     lines: list[str] = []
@@ -102,7 +102,7 @@ def written(circuit: QuantumCircuit, errors: NoiseChannels | None) -> tuple[str,
 
 
 def _composed(instruction: CircuitInstruction, on: list[int]) -> Iterator[str]:
-    """Gates that stim has under no name of its own."""
+    """Composes gates that stim does not have."""
     match instruction.name:
         case "dcx":
             yield f"CX {on[0]} {on[1]} {on[1]} {on[0]}"
@@ -116,7 +116,7 @@ def _composed(instruction: CircuitInstruction, on: list[int]) -> Iterator[str]:
 
 
 def _depolarizing(errors: NoiseChannels | None, instruction: CircuitInstruction, on: list[int]) -> str:
-    """Qiskit's probability is of the mixed state, with the identity's share in it; stim's is of the other Paulis."""
+    """Converts Qiskit's probability, which includes the identity, to stim's, which is of the other Paulis."""
     if errors is None:
         raise ValueError
     paulis = 4 ** len(on)
@@ -125,7 +125,7 @@ def _depolarizing(errors: NoiseChannels | None, instruction: CircuitInstruction,
 
 
 def _readout(errors: NoiseChannels | None, measured: list[tuple[int, int]], seed: int) -> Callable[[Bits], Bits]:
-    """What turns measured bits, a column each, into those that are written down."""
+    """Returns a function that applies readout errors to measured bits, a column for each measurement."""
     pairs = [errors.readout[qubit] for qubit, _ in measured] if errors is not None else []
     if not any(one or zero for one, zero in pairs):
         return lambda bits: bits

@@ -1,4 +1,4 @@
-"""From a circuit's bytes to a QuantumCircuit, whichever format it is in. Runs in the child only."""
+"""Loads a circuit's bytes (OpenQASM 2, OpenQASM 3, QPY) as a QuantumCircuit. Child only: input is untrusted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from quantumjob_worker.loaders.lexer import decode
 
 
 def load(format_: Format, data: bytes) -> QuantumCircuit:
-    """The circuit as its text says it. Raises PubFailed; what else a parser may raise is the caller's to catch."""
+    """Returns the circuit. Raises PubFailed, and any exception that a parser raises."""
     if not data.strip():
         raise PubFailed(PubReason.CIRCUIT_EMPTY, "The circuit is empty.")
     if format_ == "QPY":
@@ -20,6 +20,6 @@ def load(format_: Format, data: bytes) -> QuantumCircuit:
     text = decode(data)
     if format_ == "OpenQASM2":
         return qasm2.load(text)
-    from quantumjob_worker.loaders import qasm3  # noqa: PLC0415  see `child.import_parsers`
+    from quantumjob_worker.loaders import qasm3  # noqa: PLC0415  see child.import_parsers
 
     return qasm3.load(text)

@@ -1,4 +1,4 @@
-"""A tokeniser for OpenQASM 2 and 3: linear in the text's length, whatever the text is."""
+"""A lexer for OpenQASM 3 texts that takes linear time for any input."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Token(NamedTuple):
     kind: str
     """word, number, string, physical, symbol."""
     text: str
-    """For a string: what is between the quotes."""
+    """For a string: without the quotes."""
     start: int
 
 
 def tokenize(text: str) -> Iterator[Token]:
-    """The tokens, without space and comments. Raises PubFailed at a string or comment without end."""
+    """Yields tokens without space and comments. Raises PubFailed at an unterminated string or comment."""
     position = 0
     match = _TOKEN.match
     while found := match(text, position):
@@ -51,7 +51,7 @@ def tokenize(text: str) -> Iterator[Token]:
 
 
 def place(text: str, position: int) -> tuple[int, int]:
-    """Line and column, both from 1."""
+    """Returns line and column, both from 1."""
     return text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position)
 
 
@@ -60,18 +60,18 @@ def syntax_error(text: str, position: int, message: str) -> PubFailed:
 
 
 def decode(data: bytes) -> str:
-    """The text of a circuit. Raises PubFailed for anything but UTF-8."""
+    """Decodes the text of a circuit. Raises PubFailed unless it is UTF-8 without NUL."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise PubFailed(PubReason.SYNTAX_ERROR, "The circuit's text is not UTF-8.") from None
+        raise PubFailed(PubReason.SYNTAX_ERROR, "The circuit's text is not valid UTF-8.") from None
     if "\0" in text:
-        raise PubFailed(PubReason.SYNTAX_ERROR, "The circuit's text holds a NUL character.")
+        raise PubFailed(PubReason.SYNTAX_ERROR, "The circuit's text contains a NUL character.")
     return text
 
 
 def _end(text: str, mark: str, position: int, start: int) -> int:
     end = text.find(mark, position)
     if end < 0:
-        raise syntax_error(text, start, "A comment or a string has no end.")
+        raise syntax_error(text, start, "A comment or a string is not terminated.")
     return end

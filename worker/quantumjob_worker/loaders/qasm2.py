@@ -1,4 +1,4 @@
-"""OpenQASM 2 by Qiskit's own parser, as the file means it."""
+"""Loads OpenQASM 2 by Qiskit's parser, with user-defined gates renamed so that none is taken for a built-in one."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from quantumjob_worker.loaders.qasm2_limits import Scanned, scan
 LEGACY: Final = qasm2.LEGACY_CUSTOM_INSTRUCTIONS
 _LEGACY_NAMES: Final = frozenset(custom.name for custom in LEGACY)
 _RESERVED: Final = frozenset({"store"})
-"""Qiskit itself goes by this name when a gate is appended."""
+"""Names that QuantumCircuit.append() itself interprets."""
 _PLACE: Final = re.compile(r"<input>:(\d+),(\d+): (.*)", re.DOTALL)
 
 _MESSAGES: Final[MessageTable] = (
     ("is not defined", PubReason.SYNTAX_ERROR, "A name is used that is not defined."),
     ("already defined", PubReason.SYNTAX_ERROR, "A name is defined twice."),
-    ("out-of-range", PubReason.INVALID_CIRCUIT, "An index is beyond the end of its register."),
+    ("out-of-range", PubReason.INVALID_CIRCUIT, "An index is out of range of its register."),
     ("duplicate qubits", PubReason.INVALID_CIRCUIT, "A gate is applied to the same qubit twice."),
     ("cannot resolve broadcast", PubReason.INVALID_CIRCUIT, "The registers of one statement differ in size."),
     ("broadcast", PubReason.INVALID_CIRCUIT, "The registers of one statement differ in size."),
@@ -28,20 +28,20 @@ _MESSAGES: Final[MessageTable] = (
     ("quantum argument", PubReason.SYNTAX_ERROR, "A gate is given the wrong number of qubits."),
     ("divide by zero", PubReason.INVALID_CIRCUIT, "An angle is divided by zero."),
     ("constant folding", PubReason.INVALID_CIRCUIT, "An angle has no finite value."),
-    ("end-of-file", PubReason.SYNTAX_ERROR, "The text ends in the middle of a statement."),
-    ("needed", PubReason.SYNTAX_ERROR, "Something else was expected here."),
+    ("end-of-file", PubReason.SYNTAX_ERROR, "The text ends within a statement."),
+    ("needed", PubReason.SYNTAX_ERROR, "Unexpected token."),
 )
-"""The parser's messages quote the text; these are ours for what they say."""
+"""Replacements for the parser's messages, which quote the text."""
 
 
 def load(text: str) -> QuantumCircuit:
-    """Strictly first. Where that fails, with the gates that Qiskit's old parser knew beyond the standard."""
+    """Loads strictly; if that fails, with the additional gates of Qiskit's legacy parser. Raises PubFailed."""
     scanned = scan(text)
     try:
         return qasm2.loads(rename_user_gates(scanned, _RESERVED), include_path=())
     except qasm2.QASM2ParseError as error:
         first = _explain(error)
-    except TypeError:  # of the class of a gate
+    except TypeError:  # from a gate's class
         raise PubFailed(PubReason.SYNTAX_ERROR, "A gate is given the wrong number of parameters.") from None
     try:
         return qasm2.loads(
@@ -52,10 +52,7 @@ def load(text: str) -> QuantumCircuit:
 
 
 def rename_user_gates(scanned: Scanned, names: frozenset[str]) -> str:
-    """The text with its own gates out of the way of those that would be taken for them.
-
-    Means the same: a name that the file defines is the file's wherever it is used.
-    """
+    """Renames user-defined gates with these names. The text keeps its meaning: a defined name is used consistently."""
     clashes = scanned.gates & names
     if not clashes:
         return scanned.text

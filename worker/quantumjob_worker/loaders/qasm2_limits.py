@@ -1,4 +1,4 @@
-"""Bounds an OpenQASM 2 text before a parser sees it: 30 bytes of it can ask for gigabytes, 400 for minutes."""
+"""Checks limits of an OpenQASM 2 text before parsing: 30 bytes can request gigabytes, 400 bytes minutes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from quantumjob_worker.errors import PubFailed, too_large
 from quantumjob_worker.loaders.lexer import place
 
 MAX_DEPTH: Final = 100
-"""Of parentheses. The parser recurses, and a stack that overflows ends the process."""
+"""Nesting of parentheses. The parser recurses, and a stack overflow kills the process."""
 
 _COMMENT: Final = re.compile(r"//[^\n]*")
 _PIECE: Final = re.compile(r"[^;{}]+|[;{}]")
@@ -25,13 +25,13 @@ _ARGUMENT: Final = re.compile(r"(\w+)\s*(\[?)")
 
 class Scanned(NamedTuple):
     text: str
-    """Without comments, on the same lines."""
+    """The text without comments, with the same line numbers."""
     gates: frozenset[str]
-    """Gates that the file itself defines."""
+    """Names of user-defined gates."""
 
 
 def scan(text: str) -> Scanned:
-    """Check version, includes, sizes of registers and the operations after expansion. Raises PubFailed."""
+    """Checks version, includes, register sizes and number of operations after expansion. Raises PubFailed."""
     text = _COMMENT.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     _check_depth(text)
     counter = _Counter()
@@ -53,14 +53,14 @@ def _check_depth(text: str) -> None:
             line, column = place(text, found.start())
             raise PubFailed(
                 PubReason.CIRCUIT_TOO_LARGE,
-                f"An expression is nested more than {MAX_DEPTH} deep.",
+                f"An expression has more than {MAX_DEPTH} levels of nesting.",
                 line,
                 column,
             )
 
 
 class _Counter:
-    """Goes through the statements; knows what each gate would be if all definitions were expanded."""
+    """Counts operations statement by statement, as if all gate definitions were expanded."""
 
     def __init__(self) -> None:
         self.gates: set[str] = set()
@@ -69,7 +69,7 @@ class _Counter:
         self._width = {"q": 0, "c": 0}
         self._total = 0
         self._body: str | None = None
-        """The gate whose definition we are in."""
+        """The gate that is being defined."""
         self._body_cost = 0
         self._pending = ""
 
@@ -114,14 +114,14 @@ class _Counter:
                 raise PubFailed(PubReason.UNSUPPORTED_FORMAT, "The version is not OpenQASM 2.0.")
         elif name == "include":
             if _INCLUDE.fullmatch(text) is None:
-                raise PubFailed(PubReason.UNSUPPORTED_FORMAT, 'The only file that can be included is "qelib1.inc".')
+                raise PubFailed(PubReason.UNSUPPORTED_FORMAT, 'Only the file "qelib1.inc" can be included.')
         elif name != "opaque":
             self._apply(text, name)
 
     def _register(self, text: str) -> None:
         found = _REGISTER.fullmatch(text)
         if found is None:
-            raise PubFailed(PubReason.SYNTAX_ERROR, "A register needs a name and a whole number as its size.")
+            raise PubFailed(PubReason.SYNTAX_ERROR, "A register needs a name and an integer size.")
         kind, name, digits = found.groups()
         size = int(digits) if len(digits) < 10 else 10**9
         self._sizes[name] = size
@@ -135,7 +135,7 @@ class _Counter:
             word = _WORD.match(text)
             name = word.group(1) if word else ""
         width = 1
-        if name != "barrier" and text.count("[") < text.count(",") + 1:  # only whole registers are broadcast
+        if name != "barrier" and text.count("[") < text.count(",") + 1:  # only registers are broadcast
             arguments = text[text.rfind(")") + 1 :]
             sizes = (self._sizes.get(word, 1) for word, bracket in _ARGUMENT.findall(arguments) if not bracket)
             width = max(sizes, default=1)

@@ -1,4 +1,4 @@
-"""OpenQASM 3 by the ANTLR loader: slow, but the native one crashes on malformed text."""
+"""Loads OpenQASM 3 by the ANTLR parser, which is slow; the native parser crashes on malformed text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from quantumjob_worker.loaders.lexer import syntax_error, tokenize
 from quantumjob_worker.loaders.qasm3_converter import BoundedVisitor
 
 MAX_DEPTH: Final = 64
-"""Of brackets: the parser recurses some 20 frames for each."""
+"""Nesting of brackets: the parser recurses about 20 frames for each."""
 _PLACE: Final = re.compile(r"(?:L(\d+):C|(\d+),)(\d+): (.*)", re.DOTALL)
 
 _MESSAGES: Final[MessageTable] = (
@@ -33,8 +33,8 @@ _MESSAGES: Final[MessageTable] = (
         "conditions must be",
         PubReason.UNSUPPORTED_FORMAT,
         (
-            "A condition is of bits and registers, combined by operators and compared: a register with a number, a "
-            "single bit with true or false."
+            "Qiskit does not support this condition. Compare a register with a number, a bit with true or false, and "
+            "combine these by operators."
         ),
     ),
     ("is not defined", PubReason.SYNTAX_ERROR, "A name is used that is not defined."),
@@ -42,24 +42,24 @@ _MESSAGES: Final[MessageTable] = (
     (
         "already",
         PubReason.SYNTAX_ERROR,
-        "A name is defined twice; the gates of stdgates.inc have theirs (x, y, t, p, …).",
+        "A name is defined twice. The gates of stdgates.inc are defined already (x, y, t, p, …).",
     ),
     (
         "cannot be resolved",
         PubReason.UNSUPPORTED_FORMAT,
-        "Qiskit does not support this expression of OpenQASM 3. Write the number that it gives.",
+        "Qiskit does not support this expression of OpenQASM 3. Write its value as a number.",
     ),
-    ("only indexing", PubReason.INVALID_CIRCUIT, "Only a register of qubits or bits has indices."),
-    ("out of range", PubReason.INVALID_CIRCUIT, "An index is beyond the end of its register."),
+    ("only indexing", PubReason.INVALID_CIRCUIT, "Only registers of qubits or bits can be indexed."),
+    ("out of range", PubReason.INVALID_CIRCUIT, "An index is out of range of its register."),
     ("number of parameters", PubReason.SYNTAX_ERROR, "A gate is given the wrong number of parameters."),
     ("broadcast", PubReason.INVALID_CIRCUIT, "The registers of one statement differ in size."),
     ("measurements must save", PubReason.INVALID_CIRCUIT, "A measurement must be assigned to a bit."),
 )
-"""The loader's messages quote the text; these are ours for what they say."""
+"""Replacements for the converter's messages, which quote the text."""
 
 
 def load(text: str) -> QuantumCircuit:
-    """The circuit; bits that are declared alone get a register of their name. Raises PubFailed."""
+    """Loads the circuit. A bit that is declared alone gets a register of its name. Raises PubFailed."""
     scan(text)
     try:
         state = BoundedVisitor().convert(openqasm3.parse(text))
@@ -71,16 +71,14 @@ def load(text: str) -> QuantumCircuit:
     circuit.global_phase = _phase(circuit, state.symbol_table.globals())
     for symbol in state.symbol_table.globals():
         if isinstance(symbol.data, Parameter) and symbol.data not in circuit.parameters:
-            add_dummy_parameter_reference(
-                circuit, symbol.data
-            )  # an input that nothing uses wants its value all the same
+            add_dummy_parameter_reference(circuit, symbol.data)  # an unused input still requires a value
         if isinstance(symbol.data, Clbit) and symbol.data not in held and symbol.name not in taken:
             circuit.add_register(ClassicalRegister(name=symbol.name, bits=[symbol.data]))
     return circuit
 
 
 def _phase(circuit: QuantumCircuit, symbols: Iterable[Any]) -> ParameterExpression | float:
-    """The global phase without the variables of loops, which the loader hides in it."""
+    """Returns the global phase without loop variables, which the converter hides in it."""
     phase: ParameterExpression | float = circuit.global_phase
     inputs = {symbol.data for symbol in symbols if isinstance(symbol.data, Parameter)}
     if not isinstance(phase, ParameterExpression):
@@ -89,20 +87,27 @@ def _phase(circuit: QuantumCircuit, symbols: Iterable[Any]) -> ParameterExpressi
 
 
 def scan(text: str) -> None:
-    """Check what the loader would not, or too late: version, includes, physical qubits, depth. Raises PubFailed."""
+    """Checks version, includes, physical qubits and nesting, which the parser checks too late. Raises PubFailed."""
     depth = 0
     previous = ""
     for token in tokenize(text):
         if previous == "OPENQASM" and not (token.kind == "number" and re.fullmatch(r"3(\.\d+)?", token.text)):
             raise _at(PubReason.UNSUPPORTED_FORMAT, "The version is not OpenQASM 3.", text, token.start)
         if previous == "include" and token.text != "stdgates.inc":
-            message = 'The only file that can be included is "stdgates.inc".'
+            message = 'Only the file "stdgates.inc" can be included.'
             raise _at(PubReason.UNSUPPORTED_FORMAT, message, text, token.start)
         if token.kind == "physical" and (len(token.text) > 9 or int(token.text[1:]) >= MAX_QUBITS):
-            raise _at(PubReason.CIRCUIT_TOO_LARGE, f"Physical qubits end at ${MAX_QUBITS - 1}.", text, token.start)
+            raise _at(
+                PubReason.CIRCUIT_TOO_LARGE, f"The highest physical qubit is ${MAX_QUBITS - 1}.", text, token.start
+            )
         depth += (token.text in "([{") - (token.text in ")]}") if token.kind == "symbol" else 0
         if depth > MAX_DEPTH:
-            raise _at(PubReason.CIRCUIT_TOO_LARGE, f"Nested more than {MAX_DEPTH} deep.", text, token.start)
+            raise _at(
+                PubReason.CIRCUIT_TOO_LARGE,
+                f"Brackets have more than {MAX_DEPTH} levels of nesting.",
+                text,
+                token.start,
+            )
         previous = token.text if token.kind == "word" else ""
 
 
@@ -121,7 +126,7 @@ def _explain(error: Exception) -> PubFailed:
 
 
 def _offending(error: Exception) -> tuple[int | None, int | None]:
-    """Where ANTLR stopped: the token hangs on the cause of the cause."""
+    """Returns where ANTLR stopped, from the cause of the exception's cause."""
     cause: Any = error.__cause__
     inner = cause.args[0] if cause is not None and cause.args else cause
     token = getattr(inner, "offendingToken", None)

@@ -1,4 +1,4 @@
-"""Conditions of OpenQASM 3 as Qiskit's exporter writes them: bits and registers, combined and compared."""
+"""Converts conditions of OpenQASM 3: bits and registers, combined and compared, as Qiskit's exporter writes them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ _BINARY: Final[dict[str, Callable[[Any, Any], Any]]] = {
 
 
 def condition(node: Any, context: Any) -> Any:
-    """What Qiskit's control flow takes: a bit or register and its value, else an expression. Raises ConversionError."""
+    """Returns a condition for Qiskit's control flow: a bit or register with a value, or an expression.
+
+    Raises ConversionError.
+    """
     try:
         return resolve_condition(node, context)
     except ConversionError as error:
@@ -43,7 +46,7 @@ def condition(node: Any, context: Any) -> Any:
 
 
 def _expression(node: Any, values: Any) -> Any:
-    """Qiskit's expression; of a constant its value."""
+    """Returns Qiskit's expression, or the value of a constant."""
     if isinstance(node, ast.BinaryExpression) and node.op.name in _BINARY:
         left, right = _expression(node.lhs, values), _expression(node.rhs, values)
         return _BINARY[node.op.name](left, right)

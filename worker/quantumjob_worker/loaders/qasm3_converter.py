@@ -1,4 +1,4 @@
-"""The OpenQASM 3 converter of qiskit_qasm3_import, with bounds on what a text may ask for, and indices checked."""
+"""The OpenQASM 3 converter of qiskit_qasm3_import, with limits of size, and checked indices."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from quantumjob_worker.loaders.qasm3_gates import UserGate
 
 
 class BoundedVisitor(ConvertVisitor):
-    """Counts what the circuit will be with definitions expanded and loops unrolled, before any of it is built."""
+    """Counts operations, with gates expanded and loops unrolled, before it builds them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class BoundedVisitor(ConvertVisitor):
         self._counts = [0]
         """Operations of the program, then of the gate that is being defined."""
         self._repeats = 1
-        """Product of the loops that we are in."""
+        """Product of the lengths of the enclosing loops."""
         self._qubits = 0
         self._clbits = 0
 
@@ -39,9 +39,9 @@ class BoundedVisitor(ConvertVisitor):
         try:
             return super().visit(node, context)
         except (TypeError, ArithmeticError, CircuitError) as error:
-            raise _placed(_told(error), node) from error
+            raise _placed(_explain(error), node) from error
 
-    def visit_QubitDeclaration(self, node: Any, context: Any) -> Any:  # noqa: N802  the visitor's own names
+    def visit_QubitDeclaration(self, node: Any, context: Any) -> Any:  # noqa: N802  a name of the base class
         self._qubits += self._size(node, node.size, context)
         if self._qubits > MAX_QUBITS:
             raise _placed(too_large("qubits", self._qubits, MAX_QUBITS), node)
@@ -80,7 +80,7 @@ class BoundedVisitor(ConvertVisitor):
         return condition(node, context)
 
     def visit_ForInLoop(self, node: Any, context: Any) -> Any:  # noqa: N802
-        """Unrolled here, so that its variable can be an index too; as a loop only where the body leaves it."""
+        """Unrolls a loop, so that its variable can be an index; keeps it as a loop only if the body leaves it."""
         values, kind = self._resolve_generic(node.set_declaration, context, strict=True)
         if isinstance(kind, types.Range):
             values = _loop_range(values, node)
@@ -98,7 +98,7 @@ class BoundedVisitor(ConvertVisitor):
                 before = self._counts[-1]
                 for statement in node.block:
                     self.visit(statement, inner)
-                if position == 0:  # what all rounds would come to, before they are made
+                if position == 0:  # check all iterations before the second is built
                     self._bound(before + (self._counts[-1] - before) * _length(values), node)
         return context
 
@@ -130,9 +130,9 @@ class BoundedVisitor(ConvertVisitor):
 
 
 class _UserGateBuilder:
-    """What the converter calls with the angles of a call.
+    """Builds a user-defined gate with the angles of a call.
 
-    Its own copies the whole definition, and those inside it, at each call: exponential when nested.
+    The base class' builder copies the definition and all nested ones at each call, which is exponential.
     """
 
     def __init__(self, name: str, body: QuantumCircuit, order: Sequence[Parameter]) -> None:
@@ -155,14 +155,14 @@ def _loop_range(values: slice, node: Any) -> range:
 
 
 def _length(values: Any) -> int:
-    """As len(), which cannot tell the length of a very long range."""
+    """Returns the length, also of a range that is too long for len()."""
     if isinstance(values, range):
         return max(0, -((values.start - values.stop) // values.step))
     return len(values)
 
 
 def _leaves_loop(statements: list[Any]) -> bool:
-    """Whether a `break` or `continue` among these is the loop's own."""
+    """Whether a `break` or `continue` among these leaves this loop, and not an inner one."""
     for statement in statements:
         if isinstance(statement, ast.BreakStatement | ast.ContinueStatement):
             return True
@@ -176,7 +176,7 @@ def _leaves_loop(statements: list[Any]) -> bool:
 
 
 def _checked_index(self: Any, collection: Any, collection_type: Any, indexer: Any, base: Any) -> Any:
-    """As the package's own, but a range beyond the register is an error instead of silently shorter."""
+    """Indexes as the package does, but raises an error for a range beyond the register instead of shortening it."""
     if (
         isinstance(collection_type, (types.BitArray, types.QubitArray))
         and not isinstance(indexer, ast.DiscreteSet)
@@ -190,12 +190,12 @@ def _checked_index(self: Any, collection: Any, collection_type: Any, indexer: An
         return _original_index(self, collection, collection_type, indexer, base)
     except IndexError:
         raise_from_node(base, "index out of range")
-    except TypeError:  # the variable of a loop that is left by `break`
+    except TypeError:  # the variable of a loop with `break`
         raise_from_node(base, "unsupported index")
 
 
 def _range(chosen: slice, size: int, node: Any) -> range:
-    """The indices of an OpenQASM 3 range, both ends included. The package has moved the end by one already."""
+    """Returns the indices of a range with both ends included. The package has moved the end by one already."""
     step = 1 if chosen.step is None else chosen.step
     if step == 0:
         raise PubFailed(PubReason.INVALID_CIRCUIT, "A range's step is zero.", *_place(node))
@@ -217,10 +217,10 @@ _MESSAGES: Final[MessageTable] = (
     ("label expects", PubReason.SYNTAX_ERROR, "A gate is given the wrong number of parameters."),
     ("argument", PubReason.SYNTAX_ERROR, "A gate is given the wrong number of parameters."),
 )
-"""Of Qiskit's errors where it builds the circuit."""
+"""Replacements for messages of Qiskit's circuit."""
 
 
-def _told(error: Exception) -> PubFailed:
+def _explain(error: Exception) -> PubFailed:
     if isinstance(error, ArithmeticError):
         return PubFailed(PubReason.INVALID_CIRCUIT, "An angle has no finite value.")
     otherwise = PubFailed(PubReason.INVALID_CIRCUIT, "Qiskit cannot build this statement.")

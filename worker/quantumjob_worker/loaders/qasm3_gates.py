@@ -1,4 +1,4 @@
-"""A gate that an OpenQASM 3 text defines itself, whose definition is made only when it is looked at."""
+"""A user-defined gate of OpenQASM 3, whose definition is built only when it is needed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from qiskit.circuit import Gate, Parameter
 
 
 class UserGate(Gate):  # type: ignore[misc]  # Qiskit has no types for mypy
-    """One call of a `gate` statement. Its name is out of the way of those that Qiskit and Aer go by."""
+    """One call of a gate. Its name has a prefix, so that Qiskit and Aer do not take it for a built-in gate."""
 
     def __init__(self, name: str, body: QuantumCircuit, order: Sequence[Parameter], params: Sequence[Any]) -> None:
         self.body = body

@@ -1,4 +1,4 @@
-"""QPY by Qiskit's loader, once its header has been believed only as far as its bytes go."""
+"""Loads QPY by Qiskit's loader, after checking the sizes in its header against the length of the file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from quantumjob_contract.reasons import PubReason
 from quantumjob_worker.errors import PubFailed, too_large
 
 OLDEST: Final = 13
-"""Loading older files has executed code (CVE-2025-2000)."""
+"""Oldest version: loading older ones can execute code (CVE-2025-2000)."""
 NEWEST: Final = qpy.common.QPY_VERSION
 
 _CIRCUIT: Final = struct.Struct("!H1cHIIQIQI")
@@ -24,10 +24,10 @@ _SMALLEST_INSTRUCTION: Final = 20
 
 
 def load(data: bytes) -> QuantumCircuit:
-    """The one circuit in a QPY file. Raises PubFailed."""
+    """Loads the only circuit of a QPY file. Raises PubFailed."""
     check(data)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that the file is from a newer Qiskit: it loads or it does not
+        warnings.simplefilter("ignore")  # about files of newer versions of Qiskit
         circuits = qpy.load(io.BytesIO(data))
     if len(circuits) != 1 or not isinstance(circuits[0], QuantumCircuit):
         raise _broken()
@@ -35,18 +35,20 @@ def load(data: bytes) -> QuantumCircuit:
 
 
 def check(data: bytes) -> None:
-    """Read the headers, and refuse what is not taken or claims more than its bytes can hold. Raises PubFailed."""
+    """Checks the headers: version, and sizes against limits and the length of the file. Raises PubFailed."""
     if len(data) < HEAD_BYTES or not data.startswith(MAGIC):
-        raise PubFailed(PubReason.SYNTAX_ERROR, "This is not a QPY file.")
+        raise PubFailed(PubReason.SYNTAX_ERROR, "The circuit is not a QPY file.")
     _, version, _, _, _, programs, symbols = FILE.unpack_from(data)
     if not OLDEST <= version <= NEWEST:
         raise PubFailed(
             PubReason.UNSUPPORTED_FORMAT,
-            f"QPY version {version} is not taken, only {OLDEST} to {NEWEST}. Write the file with "
+            f"QPY version {version} is not supported, only {OLDEST} to {NEWEST}. Write the file by "
             f"qiskit.qpy.dump(circuit, file, version={OLDEST}) of Qiskit 1.3 or later.",
         )
     if programs != 1:
-        raise PubFailed(PubReason.UNSUPPORTED_FORMAT, f"The file holds {programs} circuits; a pub has exactly one.")
+        raise PubFailed(
+            PubReason.UNSUPPORTED_FORMAT, f"The QPY file has {programs} circuits, but a pub has exactly one."
+        )
     if symbols not in (b"p", b"e") or data[FILE.size : HEAD_BYTES] != CIRCUIT:
         raise _broken()
     start = HEAD_BYTES
@@ -62,15 +64,15 @@ def _check_circuit(data: bytes, start: int) -> None:
         raise _broken()
     header = _CIRCUIT.unpack_from(data, start)
     name, _, phase, qubits, clbits, metadata, registers, instructions, variables = header
-    room = len(data) - start - _CIRCUIT.size
+    content = len(data) - start - _CIRCUIT.size
     if qubits > MAX_QUBITS or clbits > MAX_QUBITS:
         raise too_large("qubits" if qubits > MAX_QUBITS else "classical bits", max(qubits, clbits), MAX_QUBITS)
     if instructions > MAX_OPERATIONS:
         raise too_large("operations", instructions, MAX_OPERATIONS)
     claimed = name + phase + metadata + registers * _SMALLEST_REGISTER + instructions * _SMALLEST_INSTRUCTION
-    if claimed + variables > room:
+    if claimed + variables > content:
         raise _broken()
 
 
 def _broken() -> PubFailed:
-    return PubFailed(PubReason.SYNTAX_ERROR, "The QPY file is damaged: its header does not fit its content.")
+    return PubFailed(PubReason.SYNTAX_ERROR, "The QPY file is damaged: its header does not match its content.")

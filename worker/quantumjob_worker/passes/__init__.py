@@ -1,1 +1,1 @@
-"""Passes over a Qiskit circuit: each checks or rewrites one thing. Knows the loaders' gates, and no simulator."""
+"""Passes over a Qiskit circuit, each of which checks or rewrites one thing. Runs no circuit."""

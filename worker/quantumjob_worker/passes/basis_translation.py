@@ -1,4 +1,4 @@
-"""Qiskit's passes that express a circuit in other gates, each set of them made once."""
+"""Translates circuits to a basis by Qiskit's passes, which are created once for each basis."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from qiskit.transpiler.passes import BasisTranslator, HighLevelSynthesis, Unroll
 
 @cache
 def translator(allowed: frozenset[str]) -> PassManager:
-    """To these instructions. transpile() builds its passes on each call (65 to 110 ms) and refuses more than 30 qubits.
+    """Returns a pass manager that translates to these instructions, which must include control flow.
 
-    Control flow must be among them, else it would be taken for gates to translate.
+    transpile() builds its passes at each call (65 to 110 ms), and refuses more than 30 qubits.
     """
     basis = sorted(allowed)
     library: Any = SessionEquivalenceLibrary

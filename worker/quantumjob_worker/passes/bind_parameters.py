@@ -1,4 +1,4 @@
-"""Values of a circuit's parameters: which belong to which, and what each angle is at each point."""
+"""Binds parameter values to a circuit's parameters, and evaluates its angles at each point."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Values(NamedTuple):
 
     shape: arrays.Shape
     columns: dict[Parameter, NDArray[np.float64]]
-    """Of each parameter its value at each point."""
+    """The values of each parameter at all points."""
 
     @property
     def points(self) -> int:
@@ -33,7 +33,7 @@ class Values(NamedTuple):
 
 
 def resolve(circuit: QuantumCircuit, parameter_values: Mapping[str, Any]) -> Values:
-    """The values of each of the circuit's parameters. Raises PubFailed where there are too few or too many."""
+    """Returns the values of the circuit's parameters. Raises PubFailed if some are missing or unknown."""
     shape, columns = arrays.bindings(parameter_values)
     points = math.prod(shape)
     known = {parameter.name: parameter for parameter in circuit.parameters}
@@ -43,10 +43,10 @@ def resolve(circuit: QuantumCircuit, parameter_values: Mapping[str, Any]) -> Val
         given |= dict(zip(column.names, values.T, strict=True))
     unknown = [name for name in given if name not in known]
     if missing := [name for name in known if name not in given]:
-        hint = f" A boolean is named in it: {arrays.UNQUOTED}." if {"true", "false"} & given.keys() else ""
+        hint = f" A boolean is among the names: {arrays.UNQUOTED}." if {"true", "false"} & given.keys() else ""
         other = f", which has values of {_named(unknown)}, that the circuit does not have" if unknown else ""
-        told = f"Parameters without a value: {_named(missing)}. Add them to parameterValues{other}.{hint}"
-        raise PubFailed(PubReason.UNBOUND_PARAMETERS, told)
+        message = f"Parameters without a value: {_named(missing)}. Add them to parameterValues{other}.{hint}"
+        raise PubFailed(PubReason.UNBOUND_PARAMETERS, message)
     if unknown:
         has = f"its parameters are: {_named(known)}" if known else "it has no parameters"
         raise PubFailed(
@@ -56,18 +56,18 @@ def resolve(circuit: QuantumCircuit, parameter_values: Mapping[str, Any]) -> Val
 
 
 def bound(circuit: QuantumCircuit, values: Values, point: int) -> QuantumCircuit:
-    """The circuit at one point. Raises PubFailed where an angle has no finite value there."""
+    """Returns the circuit with the values of one point. Raises PubFailed if an angle is not finite there."""
     if not values.columns:
         return circuit
     try:
         at = {parameter: float(column[point]) for parameter, column in values.columns.items()}
-        return circuit.assign_parameters(at, strict=False)  # an input that nothing uses is gone by now
+        return circuit.assign_parameters(at, strict=False)  # normalization may have dropped an unused input
     except (ArithmeticError, TypeError, ValueError):
         raise _not_finite() from None
 
 
 class Angles:
-    """A circuit whose every angle is a parameter of its own, since Aer binds expressions slowly and takes NaN."""
+    """A circuit with a separate parameter for each angle, since Aer binds expressions slowly and accepts NaN."""
 
     def __init__(self, circuit: QuantumCircuit) -> None:
         self.circuit = circuit.copy_empty_like()
@@ -86,7 +86,7 @@ class Angles:
         return bool(self._expressions)
 
     def at(self, values: Values, points: range) -> dict[Parameter, list[float]]:
-        """The values of the circuit's angles at these points. Raises PubFailed where one is not finite."""
+        """Returns the angles at these points. Raises PubFailed if one is not finite."""
         found: dict[Parameter, list[float]] = {}
         columns = {parameter: column[points.start : points.stop] for parameter, column in values.columns.items()}
         for expression, name in self._expressions.items():
@@ -94,7 +94,7 @@ class Angles:
         return found
 
     def each(self, values: Values, points: range) -> Iterator[dict[ParameterExpression, float]]:
-        """The same at one point after the other, by the angles that the circuit had. Raises PubFailed."""
+        """Yields the angles of each point by the expressions of the original circuit. Raises PubFailed."""
         rows = zip(*self.at(values, points).values(), strict=True) if self.differ else ((),) * len(points)
         return (dict(zip(self._expressions, row, strict=True)) for row in rows)
 
@@ -105,7 +105,7 @@ class Angles:
 
 
 def evaluated(angle: ParameterExpression | float, values: Values) -> NDArray[np.float64]:
-    """An angle at each point. Raises PubFailed where it is not finite."""
+    """Returns an angle at each point. Raises PubFailed if it is not finite."""
     if not isinstance(angle, ParameterExpression) or not angle.parameters:
         return np.full(values.points, _finite([float(angle)])[0])
     return np.array(_finite(_rows(angle, values.columns)))
@@ -128,12 +128,13 @@ def _rows(expression: ParameterExpression, columns: Mapping[Parameter, NDArray[n
 
 def _not_finite() -> PubFailed:
     return PubFailed(
-        PubReason.INVALID_CIRCUIT, "With the given parameterValues a gate has an angle that is not a finite number."
+        PubReason.INVALID_CIRCUIT,
+        "The parameterValues give a gate an angle that is not a finite number. Change the values.",
     )
 
 
 def _named(names: Iterable[str]) -> str:
-    """A few of them, cut short: they are the user's own words."""
+    """Returns the first names, truncated, since the user chooses them."""
     found = list(names)
     shown = ", ".join(name[:NAME_CHARS] for name in islice(found, NAMED))
     return shown + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")

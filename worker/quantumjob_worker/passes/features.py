@@ -1,4 +1,4 @@
-"""What the choice of a method goes by: a few figures of a circuit, from one walk through it."""
+"""Extracts the features of a circuit that the router and the cost model use, in one pass."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qiskit import QuantumCircuit
 from quantumjob_worker.passes.instruction_sets import CLASSICAL, CONTROL_FLOW, ERROR
 
 NoiseKind = Literal["", "readout", "pauli", "general"]
-"""None, of measurements only, depolarizing too, or decay too."""
+"""No noise, readout errors only, with depolarizing noise, or with relaxation."""
 
 FEW: Final = 4
 _ONE_BIT: Final = frozenset(
@@ -21,30 +21,30 @@ _ONE_BIT: Final = frozenset(
 
 
 class Profile(NamedTuple):
-    """Figures of a normalized circuit."""
+    """Features of a normalized circuit."""
 
     qubits: int
     clbits: int
     gates: int
     long_gates: int
-    """Those on two qubits or more, each as often as the places that it spans."""
+    """Gates on two or more qubits, each counted by the distance that it spans."""
     bond_bits: int
     """Upper bound for the logarithm of the bond dimension, from the gates that cross each cut."""
     clifford: bool
     dynamic: bool
-    """Each shot is a run of its own: something follows on a measurement."""
+    """Whether operations follow on a measurement, so that each shot is a separate run."""
     control_flow: bool
     shots: int
     measurements: int = 0
     errors: int = 0
-    """Places where noise may strike."""
+    """Number of noise channels."""
     noise: NoiseKind = ""
     plain: bool = False
-    """Gates on a few qubits each, then measurements, and nothing else."""
+    """Whether there are only gates on few qubits, then measurements."""
 
 
 def profile(circuit: QuantumCircuit, shots: int, *, clifford: bool = False, noise: NoiseKind = "") -> Profile:
-    """Go through the circuit once, and through its blocks."""
+    """Returns the features of a circuit, including its control-flow blocks."""
     names: set[str] = set()
     crossing = [0] * (circuit.num_qubits + 1)
     gates = long_gates = measurements = errors = 0
@@ -56,7 +56,7 @@ def profile(circuit: QuantumCircuit, shots: int, *, clifford: bool = False, nois
         if name == "barrier":
             continue
         names.add(name)
-        again = name == "initialize" and not touched.isdisjoint(qubits)  # a reset is part of it
+        again = name == "initialize" and not touched.isdisjoint(qubits)  # it includes a reset
         dynamic = dynamic or name == "reset" or again or not measured.isdisjoint(qubits)
         touched.update(qubits)
         if name == "measure":
@@ -69,7 +69,7 @@ def profile(circuit: QuantumCircuit, shots: int, *, clifford: bool = False, nois
         gates += 1
         widest = max(widest, len(qubits))
         if len(qubits) > 1:
-            long_gates += max(qubits) - min(qubits)  # it is brought next to each other by swaps
+            long_gates += max(qubits) - min(qubits)  # swaps bring its qubits together
             weight = (1 if name in _ONE_BIT else 2) * (len(qubits) - 1)
             crossing[min(qubits)] += weight
             crossing[max(qubits)] -= weight

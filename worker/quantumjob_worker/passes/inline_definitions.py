@@ -1,4 +1,4 @@
-"""Replaces what Aer would misread by its definition: recursively, in control flow too, and within a bound."""
+"""Inlines definitions of instructions that Aer would misread, recursively and within a limit of operations."""
 
 from __future__ import annotations
 
@@ -34,35 +34,33 @@ from quantumjob_worker.passes import instruction_sets
 from quantumjob_worker.passes.basis_translation import translator
 
 WITHOUT_EFFECT: Final = (Delay, _U0Gate)
-"""No sample of an ideal simulation depends on these; noise may strike during a delay. `u0(n)` would be n identities."""
+"""Without effect on samples of an ideal simulation; a delay matters for noise. `u0(n)` would be n identities."""
 
-_NOISE: Final = "The circuit has noise among its gates. Leave it out, and declare it in spec.backend.noise."
-OF_AER: Final = {
+_NOISE: Final = "The circuit has noise instructions. Remove them, and declare the noise in spec.backend.noise."
+AER_ONLY: Final = {
     "kraus": _NOISE,
     "superop": _NOISE,
     "quantum_channel": _NOISE,
     "roerror": _NOISE,
-    "save_": "The circuit has one of Aer's instructions that save. Leave it out; a pub keeps its state by `save`.",
-    "set_": "The circuit has one of Aer's instructions that set the state. Leave it out; `initialize` does that.",
+    "save_": "The circuit has one of Aer's save instructions. Remove it, and use the pub's field `save`.",
+    "set_": "The circuit has one of Aer's instructions that set the state. Use `initialize` instead.",
 }
-"""What to do about instructions that only Aer knows, by how their names begin."""
-UNDEFINED: Final = (
-    "The circuit has an instruction without a definition, so what it does is not known. Transpile it first."
-)
+"""Messages for Aer's own instructions, by the beginning of their names."""
+UNDEFINED: Final = "The circuit has an instruction without a definition. Transpile the circuit first."
 
 
 class Flattener:
-    """Flattens one circuit; counts what it appends."""
+    """Inlines the definitions of one circuit, and counts operations."""
 
     def __init__(self, *, keep_delays: bool = False) -> None:
         self._keep_delays = keep_delays
         self._operations = 0
         self._definitions: dict[Hashable, QuantumCircuit] = {}
         self._kept_alive: list[Any] = []
-        """Keys hold ids, so what they are of must not go."""
+        """Objects whose ids are in keys of `_definitions`, which must not be reused."""
 
     def flatten(self, circuit: QuantumCircuit) -> QuantumCircuit:
-        """The circuit, all of whose instructions are genuine. A reset of a qubit that is still fresh is left out."""
+        """Returns the circuit with built-in instructions only. Resets of unused qubits are removed."""
         if len(circuit.data) <= MAX_OPERATIONS and _is_flat(circuit):
             return circuit.copy()
         flat = circuit.copy_empty_like()
@@ -88,9 +86,9 @@ class Flattener:
         return flat
 
     def _branch(self, block: QuantumCircuit) -> QuantumCircuit:
-        """One whose phase nobody can see: whether it runs is known by classical bits alone."""
+        """Flattens a branch. Its phase has no effect, since classical bits decide whether it runs."""
         flat = self._block(block)
-        flat.global_phase = block.global_phase  # it may refer to the variable of a loop, which must not be lost
+        flat.global_phase = block.global_phase  # it may refer to a loop variable, which must be kept
         return flat
 
     def _append(self, target: QuantumCircuit, instruction: CircuitInstruction) -> None:
@@ -98,7 +96,7 @@ class Flattener:
             if instruction.qubits:
                 self._count(1)
                 target._append(instruction)  # noqa: SLF001  append() checks each argument again
-            else:  # where the circuit is controlled later, its phase is none that nobody sees
+            else:  # the phase has an effect if the circuit is controlled later
                 target.global_phase += instruction.params[0]
             return
         operation = instruction.operation
@@ -129,7 +127,7 @@ class Flattener:
             target._append(instruction)  # noqa: SLF001
 
     def _unroll(self, target: QuantumCircuit, loop: ForLoopOp, qubits: list[Qubit], clbits: list[Clbit]) -> None:
-        """Aer would run it shot by shot, with a mark for each round."""
+        """Unrolls a loop, which Aer would run shot by shot."""
         indices, variable, body = loop.params
         self._count(len(indices))
         flat = self._block(body)
@@ -157,7 +155,7 @@ class Flattener:
             )
 
     def _definition(self, operation: Any) -> QuantumCircuit:
-        """What an instruction that is not of its name's class does, flattened."""
+        """Returns the flattened definition of an instruction."""
         key: Hashable = None
         if type(operation) is _DefinedGate:  # one definition for each `gate` statement and its angles
             key = (id(operation._gates), operation.name, tuple(operation.params))  # noqa: SLF001
@@ -196,21 +194,21 @@ class Flattener:
 
 
 def _is_flat(circuit: QuantumCircuit) -> bool:
-    """Whether there is nothing to do, as for most."""
+    """Whether the circuit has only plain instructions, as most have."""
     return instruction_sets.names(circuit) <= instruction_sets.PLAIN and all(
         map(instruction_sets.is_plain, circuit.data)
     )
 
 
 def _reads_variables(instruction: CircuitInstruction) -> bool:
-    """Whether what a result shows may depend on one: a decision, or a bit that is set."""
+    """Whether a result may depend on a variable here: in control flow, or where a bit is set."""
     if instruction.name == "store":
         return not getattr(instruction.operation.lvalue, "standalone", False)
     return instruction.name in instruction_sets.CONTROL_FLOW
 
 
 def _synthesize(operation: Any) -> QuantumCircuit:
-    """By Qiskit's passes: some of its gates (a permutation, a Clifford) have no definition but what these know."""
+    """Synthesizes an instruction by Qiskit's passes, for gates without a definition (permutation, Clifford)."""
     whole = QuantumCircuit(operation.num_qubits, operation.num_clbits)
     whole.append(operation, whole.qubits, whole.clbits)
     try:
@@ -218,13 +216,13 @@ def _synthesize(operation: Any) -> QuantumCircuit:
     except QiskitError:
         made = whole
     if any(instruction.name == operation.name for instruction in made.data):
-        told = next((told for name, told in OF_AER.items() if operation.name.startswith(name)), UNDEFINED)
-        raise PubFailed(PubReason.INVALID_CIRCUIT, told)
+        message = next((text for name, text in AER_ONLY.items() if operation.name.startswith(name)), UNDEFINED)
+        raise PubFailed(PubReason.INVALID_CIRCUIT, message)
     return made
 
 
 def leaves_loop(block: QuantumCircuit) -> bool:
-    """Whether a `break` or `continue` in this body is the loop's own."""
+    """Whether a `break` or `continue` in this body leaves this loop, and not an inner one."""
     for instruction in block.data:
         operation: Any = instruction.operation
         if isinstance(operation, BreakLoopOp | ContinueLoopOp):

@@ -1,7 +1,7 @@
-"""Puts the noise of a model into a circuit, where its program says that something is done to a qubit.
+"""Inserts the channels of a noise model after the operations of a circuit.
 
-It goes in before the circuit is translated to what an engine knows: so each gate has the noise of one gate, however
-many the translation makes of it. Aer's own way, by the names of gates, would strike those that are made.
+Noise is inserted before translation to a basis, so that a gate has the noise of one gate whatever it is translated
+to. Aer's own noise model goes by names of gates, and would apply to the translated ones.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from quantumjob_worker.passes.final_measurements import final_measurements
 from quantumjob_worker.passes.instruction_sets import CONTROL_FLOW
 
 IDEAL: Final = frozenset({"barrier", "reset", "initialize", "store", "break_loop", "continue_loop"})
-"""What has no noise: preparation is ideal."""
+"""Instructions without noise: state preparation is ideal."""
 PARTS: Final = frozenset({"u", "cx"})
-"""What gates on three or more qubits are made of."""
+"""Basis to which gates on three or more qubits are decomposed."""
 MIN_DECAY: Final = 1e-12
-"""A decay over so small a part of T2 is none."""
+"""A shorter relaxation, as a fraction of T2, is omitted."""
 UNIT_NANOSECONDS: Final = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0, "ps": 1e-3}
 
 
 class Channel(NamedTuple):
-    """What may happen at a place: one of the two."""
+    """A depolarizing or a relaxation channel."""
 
     depolarizing: float = 0.0
     qubits: int = 1
     decay: tuple[float, float, float] | None = None
-    """T1, T2 and the time that passes, in nanoseconds."""
+    """T1, T2 and duration, in nanoseconds."""
 
     def error(self) -> QuantumError:
         if self.decay is not None:
@@ -47,7 +47,7 @@ class Channel(NamedTuple):
 
 
 class NoiseChannels:
-    """The noise of one circuit, as it is put in and as engines need it."""
+    """The noise of one circuit, in the forms that engines need."""
 
     def __init__(self, model: NoiseModel) -> None:
         self._model = model
@@ -57,9 +57,9 @@ class NoiseChannels:
         self._kept: list[int] = []
         self.aer = AerNoise()
         self.depolarizing: dict[str, float] = {}
-        """The probability by the label of a place."""
+        """Depolarizing probabilities by the label of the channel's instruction."""
         self.readout: list[tuple[float, float]] = []
-        """Of each qubit of the compacted circuit: how often a 0 is written down as 1, and a 1 as 0."""
+        """For each qubit of the compacted circuit: the probabilities that 0 is read as 1, and 1 as 0."""
 
     @property
     def kind(self) -> NoiseKind:
@@ -69,13 +69,13 @@ class NoiseChannels:
         return "pauli" if found else "readout"
 
     def insert(self, circuit: QuantumCircuit) -> QuantumCircuit:
-        """The flattened circuit, on all of its program's qubits, with the places where noise may strike."""
+        """Returns the flattened circuit with noise channels, on all qubits of the program."""
         noisy = self._block(circuit, range(circuit.num_qubits))
         flow = any(instruction.name in CONTROL_FLOW for instruction in noisy.data)
         return noisy if flow else measure_last(noisy)
 
     def place(self, kept: Sequence[int]) -> None:
-        """These of the program's qubits are those of the circuit, in this order."""
+        """Sets which qubits of the program the compacted circuit has, in order, for their readout errors."""
         for index, qubit in enumerate(kept):
             own = self._qubits.get(qubit)
             readout = self._model.readout if own is None or own.readout is None else own.readout
@@ -153,7 +153,7 @@ class NoiseChannels:
         error = channel.error()
         label = f"noise{len(self._places)}"
         error._id = label  # noqa: SLF001  by default a random one
-        # As add_all_qubit_quantum_error() does it, which first loads SciPy (a fifth of a second) to see if it is ideal.
+        # As in add_all_qubit_quantum_error(), which also loads SciPy (0.2 s) to check whether the error is ideal.
         self.aer._default_quantum_errors[label] = error  # noqa: SLF001
         if channel.decay is None:
             self.depolarizing[label] = channel.depolarizing
@@ -161,7 +161,7 @@ class NoiseChannels:
 
 
 def parts(instruction: CircuitInstruction) -> list[CircuitInstruction]:
-    """An instruction on three or more qubits as gates on one and two."""
+    """Decomposes an instruction on three or more qubits. Raises PubFailed if that is not possible."""
     alone = QuantumCircuit(len(instruction.qubits))
     alone._append(instruction.replace(qubits=alone.qubits))  # noqa: SLF001
     outer = dict(zip(alone.qubits, instruction.qubits, strict=True))
@@ -173,27 +173,27 @@ def parts(instruction: CircuitInstruction) -> list[CircuitInstruction]:
     if any(part.name not in PARTS for part in found):
         raise PubFailed(
             PubReason.INVALID_CIRCUIT,
-            "The circuit has an instruction on three or more qubits that cannot be expressed in gates on one and two, "
-            "so it is not known what noise does to it. Decompose it first.",
+            "The circuit has an instruction on three or more qubits that cannot be decomposed to gates on one and two, "
+            "as noise requires. Decompose it first.",
         )
     return found
 
 
 def nanoseconds(delay: Delay) -> float:
-    """How long a delay lasts. Raises PubFailed."""
+    """Returns the duration of a delay. Raises PubFailed."""
     unit, duration = delay.unit, delay.duration
     if unit not in UNIT_NANOSECONDS or not isinstance(duration, int | float):
         raise PubFailed(
             PubReason.INVALID_CIRCUIT,
-            "With noise a delay needs a length in s, ms, us, ns or ps: a simulator has no dt and no variables of time.",
+            "A delay has a duration in dt or a variable, which noise cannot use. Write it in s, ms, us, ns or ps.",
         )
     return float(duration) * UNIT_NANOSECONDS[unit]
 
 
 def measure_last(circuit: QuantumCircuit) -> QuantumCircuit:
-    """Final measurements at the end, so that what decays before one of them is not taken for something after another.
+    """Moves final measurements to the end, so that no channel follows on one of them.
 
-    Aer would else run the circuit anew for each shot.
+    Otherwise Aer would run the circuit for each shot.
     """
     final = final_measurements(circuit)
     ordered = circuit.copy_empty_like()

@@ -1,4 +1,4 @@
-"""Which instructions are what their name says, and which of them each method of Aer's runs."""
+"""Sets of instructions: which are Qiskit's built-in ones, and which of them each method of Aer runs."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from qiskit_aer.noise.noise_model import QuantumErrorLocation
 
 STANDARD: Final = frozenset(get_standard_gate_name_mapping()) - {"delay", "reset", "measure"}
 PLAIN: Final = STANDARD | {"measure", "barrier"}
-"""What most circuits are of: nothing is done to these."""
+"""Instructions that need no pass."""
 CONTROL_FLOW: Final = frozenset({"if_else", "while_loop", "for_loop", "switch_case"})
 CLASSICAL: Final = CONTROL_FLOW | {"store"}
-"""What only Aer has: decisions, and bits and variables that are set."""
+"""Instructions that only Aer runs: control flow, and assignments to bits and variables."""
 ERROR: Final = "qerror_loc"
-"""A place where noise may strike: `noise` puts it there, and no format can hold one."""
+"""A noise channel: inserted by `insert_noise`; no circuit format can contain one."""
 CLIFFORD: Final = frozenset({"id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "cx", "cy", "cz", "swap", "ecr"})
 MISBOUND: Final = frozenset({"cp", "crx", "cry", "crz", "cu", "cu1", "cu3", "mcphase"})
-"""Gates whose angles Aer ignores, without an error, where they come as an array."""
+"""Gates whose angles Aer silently ignores if they are arrays."""
 
 _CLASSES: Final[dict[str, type]] = {
     "unitary": UnitaryGate,
@@ -55,13 +55,13 @@ _CLASSES: Final[dict[str, type]] = {
     "break_loop": BreakLoopOp,
     "continue_loop": ContinueLoopOp,
 }
-"""Instructions that are no standard gates, by the name that Aer takes them for. Other names are inlined."""
+"""Classes of instructions other than standard gates, by the name that Aer knows. Other names are inlined."""
 
 _NOT_GATES: Final = frozenset(_CLASSES) - {"unitary", "diagonal", "pauli", "initialize", "mcx", "mcphase"}
 
 
 def is_builtin(instruction: CircuitInstruction) -> bool:
-    """Whether the instruction is of the class that Aer and Qiskit's passes take it for by its name."""
+    """Whether the instruction is of the class that Aer and Qiskit's passes assume for its name."""
     if instruction.is_standard_gate():
         return True
     expected = _CLASSES.get(instruction.name)
@@ -72,25 +72,25 @@ def is_builtin(instruction: CircuitInstruction) -> bool:
 
 
 def is_plain(instruction: CircuitInstruction) -> bool:
-    """Whether it is what its name in PLAIN says, on some qubits."""
+    """Whether the instruction is a built-in one of PLAIN, with at least one qubit."""
     if instruction.is_standard_gate():
         return bool(instruction.qubits)
     return instruction.name in PLAIN and is_builtin(instruction)
 
 
 def names(circuit: QuantumCircuit) -> set[str]:
-    """Of all instructions, without those inside control flow. Much cheaper than to go through them."""
+    """Returns the names of all instructions outside control flow. Much faster than a loop over them."""
     return set(circuit.count_ops())
 
 
 @cache
 def basis(method: str) -> frozenset[str]:
-    """The gates that this method runs, of those whose class we know."""
+    """Returns the gates that this method runs, of those with a known class."""
     gates = frozenset(BASIS_GATES[method]) & (STANDARD | frozenset(_CLASSES))
     return gates | {"initialize"} if method == "statevector" else gates
 
 
 @cache
 def allowed(method: str) -> frozenset[str]:
-    """What a circuit may hold that goes to Aer."""
+    """Returns the instructions that a circuit for this method of Aer may have."""
     return basis(method) | _NOT_GATES

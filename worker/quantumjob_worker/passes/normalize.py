@@ -1,7 +1,7 @@
-"""From a loaded circuit to one that Aer runs as it is meant.
+"""Normalizes a loaded circuit, so that Aer runs it as written.
 
-Aer goes by the name of an instruction. A program's own `gate ecr`, or an `h` that it defines itself, would silently
-run as Aer's. So whatever is not of the very class that bears its name is replaced by its definition, first of all.
+Aer identifies instructions by name: a user-defined `gate ecr` or `gate h` would silently run as Aer's. Every
+instruction that is not of the class of its name is therefore replaced by its definition first.
 """
 
 from __future__ import annotations
@@ -25,16 +25,17 @@ LOOPS: Final = ("while_loop", "for_loop")
 
 
 def normalize(circuit: QuantumCircuit, errors: NoiseChannels | None = None) -> QuantumCircuit:
-    """Inlined, unrolled where possible, with noise, on the qubits that it uses, and checked. Raises PubFailed."""
+    """Inlines definitions, unrolls loops, inserts noise, removes unused qubits and validates. Raises PubFailed."""
     flat = inline(circuit, errors)
     _check_measured(flat)
     return compact(flat, kept(flat, errors))
 
 
 def inline(circuit: QuantumCircuit, errors: NoiseChannels | None = None) -> QuantumCircuit:
-    """The same with all of its qubits, measured or not, without its global phase: no sample and no value depends on it.
+    """Inlines definitions and inserts noise; keeps all qubits, and accepts circuits without measurements.
 
-    Parameters may be left. Raises PubFailed.
+    Removes the global phase, which no sample or expectation value depends on. Parameters may be unbound.
+    Raises PubFailed.
     """
     flat = flatten(circuit, keep_delays=errors is not None)
     flat.global_phase = 0
@@ -42,7 +43,7 @@ def inline(circuit: QuantumCircuit, errors: NoiseChannels | None = None) -> Quan
 
 
 def flatten(circuit: QuantumCircuit, *, keep_delays: bool) -> QuantumCircuit:
-    """All instructions genuine, and checked. Raises PubFailed."""
+    """Inlines definitions and validates. Raises PubFailed."""
     if circuit.num_qubits > MAX_QUBITS or circuit.num_clbits > MAX_QUBITS:
         what = "qubits" if circuit.num_qubits > MAX_QUBITS else "classical bits"
         raise too_large(what, max(circuit.num_qubits, circuit.num_clbits), MAX_QUBITS)
@@ -52,12 +53,12 @@ def flatten(circuit: QuantumCircuit, *, keep_delays: bool) -> QuantumCircuit:
 
 
 def with_noise(flat: QuantumCircuit, errors: NoiseChannels | None) -> QuantumCircuit:
-    """A flattened circuit with its noise."""
+    """Returns a flattened circuit with its noise."""
     return flat if errors is None else errors.insert(flat)
 
 
 def kept(circuit: QuantumCircuit, errors: NoiseChannels | None = None) -> list[int]:
-    """Indices of the qubits that are used, which the errors are told."""
+    """Returns indices of the used qubits, and sets them in the noise."""
     found = used(circuit)
     if errors is not None:
         errors.place(found)
@@ -65,9 +66,9 @@ def kept(circuit: QuantumCircuit, errors: NoiseChannels | None = None) -> list[i
 
 
 def for_method(circuit: QuantumCircuit, method: str, *, keep_phase: bool = False) -> QuantumCircuit:
-    """In the gates that this method of Aer's knows. Raises PubFailed where that cannot be.
+    """Translates to the basis of this method of Aer. Raises PubFailed if that is not possible.
 
-    What the translation adds to the global phase is left out, unless it is to be kept.
+    The global phase that translation adds is removed unless `keep_phase`.
     """
     allowed = instruction_sets.allowed(method)
     if _is_runnable(circuit, allowed):
@@ -78,13 +79,13 @@ def for_method(circuit: QuantumCircuit, method: str, *, keep_phase: bool = False
     if not _is_runnable(translated, allowed):
         raise PubFailed(
             PubReason.INVALID_CIRCUIT,
-            "The circuit has an instruction that cannot be expressed in gates that Aer runs. Decompose it first.",
+            "The circuit has an instruction that cannot be translated to gates that Aer runs. Decompose it first.",
         )
     return translated
 
 
 def _is_runnable(circuit: QuantumCircuit, allowed: frozenset[str]) -> bool:
-    """Unless there is control flow, its names and its own instructions tell."""
+    """Whether all instructions are allowed and built-in ones, also inside control flow."""
     names = instruction_sets.names(circuit)
     if names.isdisjoint(instruction_sets.CONTROL_FLOW):
         return names <= allowed and all(map(instruction_sets.is_builtin, circuit.data))
@@ -95,7 +96,7 @@ def _is_runnable(circuit: QuantumCircuit, allowed: frozenset[str]) -> bool:
 
 
 def for_sweep(circuit: QuantumCircuit, method: str, *, keep_phase: bool = False) -> QuantumCircuit:
-    """In gates whose angles this method of Aer's takes as arrays. Raises PubFailed where that cannot be."""
+    """Translates to gates whose angles this method of Aer accepts as arrays. Raises PubFailed if impossible."""
     circuit = for_method(circuit, method, keep_phase=keep_phase)
     if any(each.name in instruction_sets.MISBOUND and each.is_parameterized() for each in circuit.data):
         circuit = translator(instruction_sets.allowed(method) - instruction_sets.MISBOUND).run(circuit)
@@ -105,7 +106,7 @@ def for_sweep(circuit: QuantumCircuit, method: str, *, keep_phase: bool = False)
 
 
 def instructions(circuit: QuantumCircuit) -> Iterator[CircuitInstruction]:
-    """All instructions, those inside control flow too."""
+    """Yields all instructions, including those inside control flow."""
     for instruction in circuit.data:
         yield instruction
         if instruction.name in instruction_sets.CONTROL_FLOW:
@@ -114,20 +115,20 @@ def instructions(circuit: QuantumCircuit) -> Iterator[CircuitInstruction]:
 
 
 def used(circuit: QuantumCircuit) -> list[int]:
-    """Indices of the qubits that something touches; all of them where there is control flow, or a variable is set."""
+    """Returns indices of qubits with an instruction; all qubits if there is control flow or an assignment."""
     if not instruction_sets.CLASSICAL.isdisjoint(instruction_sets.names(circuit)):
         return list(range(circuit.num_qubits))
     found: set[Qubit] = set()
     for instruction in circuit.data:
         if instruction.name != "barrier":
             found.update(instruction.qubits)
-            if len(found) == circuit.num_qubits:  # most are known after a few gates
+            if len(found) == circuit.num_qubits:  # usually after a few gates
                 break
     return [index for index, qubit in enumerate(circuit.qubits) if qubit in found]
 
 
 def compact(circuit: QuantumCircuit, kept: list[int]) -> QuantumCircuit:
-    """On these qubits alone: each other one would double a statevector."""
+    """Removes all other qubits: each would double the statevector."""
     if len(kept) == circuit.num_qubits:
         return circuit
     qubits = {circuit.qubits[index]: Qubit() for index in kept}
@@ -154,9 +155,9 @@ def _check_measured(circuit: QuantumCircuit) -> None:
         each.name == "measure" for each in instructions(circuit)
     ):
         raise PubFailed(
-            PubReason.NO_MEASUREMENT, "The circuit measures nothing, so there is nothing to sample. Add measurements."
+            PubReason.NO_MEASUREMENT, "The circuit has no measurement, so there is nothing to sample. Add measurements."
         )
     if not any(register.size for register in circuit.cregs):
         raise PubFailed(
-            PubReason.NO_MEASUREMENT, "The circuit measures into bits of no register. Add a classical register."
+            PubReason.NO_MEASUREMENT, "The circuit measures into bits without a register. Add a classical register."
         )

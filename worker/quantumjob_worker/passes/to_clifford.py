@@ -1,4 +1,4 @@
-"""Clifford circuits in the gates that stabilizer methods know: a rotation by a quarter turn becomes what it is."""
+"""Rewrites a Clifford circuit to the gates of stabilizer methods: rotations by quarter turns become Clifford gates."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ KEPT: Final = CLIFFORD | {
     "iswap", "dcx", "pauli", "measure", "reset", "barrier", "store", "break_loop", "continue_loop", ERROR,
 }  # fmt: skip
 TOLERANCE: Final = 1e-9
-"""Of an angle in quarter turns: what is so near cannot be told from it by any number of shots."""
+"""Of an angle in quarter turns. A smaller difference cannot be detected with any number of shots."""
 
 Parts = list[tuple[Gate, tuple[int, ...]]]
 
 _Z: Final = ((), (SGate(),), (ZGate(),), (SdgGate(),))
 _X: Final = ((), (SXGate(),), (XGate(),), (SXdgGate(),))
 _Y: Final = ((), (ZGate(), HGate()), (YGate(),), (HGate(), ZGate()))
-"""By quarter turns about each axis, up to a global phase, in the order in which they act."""
+"""Gates by quarter turns about each axis, up to a global phase, in order of application."""
 
 
 def rewrite(circuit: QuantumCircuit) -> QuantumCircuit | None:
-    """The circuit in Clifford gates by name; None where it has others."""
+    """Returns the circuit in Clifford gates; None if it has other gates."""
     names = instruction_sets.names(circuit)
     if names <= KEPT:
         return circuit
@@ -62,7 +62,7 @@ def _replaced(instruction: CircuitInstruction) -> list[CircuitInstruction] | Non
 
 
 def quarter_turns(angle: Any) -> int | None:
-    """The angle in quarter turns, 0 to 3; None where it is no whole number of them."""
+    """Returns the angle in quarter turns, 0 to 3; None if it is not a whole number of them."""
     if not isinstance(angle, int | float):
         return None
     turns = angle / (math.pi / 2)

@@ -1,4 +1,4 @@
-"""From the classical bits of each shot to those of each register, as Qiskit's BitArray holds them."""
+"""Converts the classical bits of each shot to the samples and counts of each register, as in Qiskit's BitArray."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from quantumjob_contract.schema.results import Register
 from quantumjob_worker.engines.base import packed_bytes
 
 CHUNK: Final = 1 << 14
-"""Shots unpacked at a time: a bit takes a byte then."""
+"""Shots that are unpacked at once, at a byte for each bit."""
 
 
 def concatenate(parts: list[dict[str, Register]], shape: Sequence[int]) -> dict[str, Register]:
-    """Samples of all points of a pub, from those of its parts in C order. `counts` are of all points together."""
+    """Concatenates samples of a pub's points, in C order. `counts` are the sum over all points."""
     return {name: _joined([part[name] for part in parts], shape) for name in parts[0]}
 
 
@@ -44,12 +44,12 @@ def _added(parts: Iterable[Mapping[str, int] | None]) -> dict[str, int] | None:
 
 
 def result_bytes(circuit: QuantumCircuit, shots: int) -> int:
-    """Bytes of all registers' samples."""
+    """Returns the bytes of all registers' samples."""
     return sum(shots * packed_bytes(register.size) for register in circuit.cregs)
 
 
 def registers(circuit: QuantumCircuit, memory: NDArray[np.uint8]) -> dict[str, Register]:
-    """Samples and counts of each classical register, in the circuit's order.
+    """Returns samples and counts of each classical register, in the circuit's order.
 
     `memory` has shape (shots, bytes): all classical bits of a shot, bit 0 the lowest of the last byte.
     Bit 0 of a register is the lowest bit of its last byte, as in `BitArray.array` of shape (shots, bytes).
@@ -79,7 +79,7 @@ def _packed(bits: list[int], memory: NDArray[np.uint8]) -> bytes:
 
 
 def counts(packed: bytes, num_bits: int) -> dict[str, int] | None:
-    """How often each outcome came, by bit string in ascending order; None above MAX_OUTCOMES."""
+    """Counts outcomes by bit string, in ascending order; None above MAX_OUTCOMES."""
     if num_bits == 0:
         return None
     size = packed_bytes(num_bits)

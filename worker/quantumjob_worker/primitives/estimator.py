@@ -1,4 +1,4 @@
-"""Expectation values, as Aer's own EstimatorV2 gives them: of the state at the circuit's end, not of its bits."""
+"""Expectation values of a circuit's final state, as Aer's EstimatorV2 computes them: not from sampled bits."""
 
 from __future__ import annotations
 
@@ -32,45 +32,45 @@ from quantumjob_worker.routing import router
 from quantumjob_worker.routing.router import Plan
 
 VALUE_BYTES: Final = 256
-"""What Aer and Python hold for one value of one point."""
+"""Memory of Aer and Python for one value of one point."""
 TABLE_PART: Final = 4
-"""Of the memory, what all values of a pub may take."""
+"""All values of a pub may use this fraction (1/n) of the memory."""
 
 Table = NDArray[np.float64]
-"""Of shape (points, Pauli strings)."""
+"""Values of shape (points, Pauli strings)."""
 
 
 class PreparedCircuit:
-    """A circuit made ready, on the qubits that it uses, with or without its parameters."""
+    """A normalized circuit on the qubits that it uses, with or without bound parameters."""
 
     def __init__(self, circuit: QuantumCircuit, noise: NoiseModel | None) -> None:
         self.errors = None if noise is None else NoiseChannels(noise)
         whole = normalize.inline(circuit, self.errors)
         self._kept = {index: place for place, index in enumerate(normalize.kept(whole, self.errors))}
-        """Of each qubit that is used, which one it is now."""
+        """The new index of each qubit that is used."""
         self.circuit = normalize.compact(whole, list(self._kept))
 
     def known(self, pauli: str) -> float | None:
-        """The value of a Pauli string that needs no run: a qubit that nothing touches is 0."""
+        """Returns the value of a Pauli string on unused qubits, which are in state 0; None if it needs a run."""
         idle = {letter for index, letter in enumerate(reversed(pauli)) if letter != "I" and index not in self._kept}
         if idle - {"Z"}:
             return 0.0
         return None if any(pauli[-1 - index] != "I" for index in self._kept) else 1.0
 
     def saving(self, circuit: QuantumCircuit, paulis: Iterable[str], method: str) -> QuantumCircuit:
-        """The circuit that ends with saving the values of these, in the method's gates."""
+        """Returns the circuit in the method's gates, with instructions that save these expectation values."""
         saving = normalize.for_sweep(circuit, method).copy()
         for pauli in paulis:
-            # On all qubits: else Aer leaves out gates that reach others, a cx from the part that is asked about, too.
+            # On all qubits: otherwise Aer drops gates on other qubits, even a cx controlled by a saved one.
             saving.save_expectation_value(Pauli(self._here(pauli)), list(self._kept.values()), label=pauli)
         return saving
 
     def _here(self, pauli: str) -> str:
-        """Its letters at the qubits that are kept."""
+        """Returns the letters of a Pauli string at the qubits that are used."""
         return "".join(pauli[-1 - index] for index in reversed(self._kept))
 
     def measure(self, paulis: list[str], values: Values, task: Task) -> tuple[Table, Plan]:
-        """The value of each Pauli string at each point, and how it was found. Raises PubFailed."""
+        """Returns the value of each Pauli string at each point, and the plan of the run. Raises PubFailed."""
         known = {pauli: value for pauli in paulis if (value := self.known(pauli)) is not None}
         plan, runnable, run = sampler.plan_run(
             self.circuit, task, self.errors, shots=TRAJECTORIES, points=values.points, averaged=True
@@ -85,7 +85,7 @@ class PreparedCircuit:
     def _found(
         self, circuit: QuantumCircuit, paulis: list[str], values: Values, plan: Plan, run: Run
     ) -> Iterator[dict[str, float]]:
-        """The values of these at each point. Raises PubFailed."""
+        """Yields the values of these Pauli strings at each point. Raises PubFailed."""
         translated = normalize.for_method(circuit, plan.method)
         if (steps := aer.gate_calls(translated, plan, run)) is not None and not steps.measured:
             angles = Angles(translated)
@@ -100,39 +100,39 @@ class PreparedCircuit:
         saving = self.saving(translated, paulis, plan.method)
         for parts in chunks(saving, values, plan.method, run, len(paulis) * VALUE_BYTES, **limits):
             if limits and any(aer.reached_limit(aer.mps_log(part), plan.bond_limit or 0) for part in parts):
-                raise PubFailed(PubReason.MEMORY_LIMIT, router.nothing_fits(saving.num_qubits, run.memory))
+                raise PubFailed(PubReason.MEMORY_LIMIT, router.no_method_fits(saving.num_qubits, run.memory))
             yield from (part["data"] for part in parts)
 
     def runs(self, plan: Plan) -> int:
-        """How many runs were averaged; 0 where one is exact."""
+        """Returns the number of averaged runs; 0 if the values are exact."""
         exact = self.errors is None or plan.method == "density_matrix"
         return 0 if exact and final_measurements.is_pure(self.circuit) else TRAJECTORIES
 
     def errors_of(self, paulis: list[str], table: Table, plan: Plan) -> Table:
-        """The standard errors of these means, at most: each run gives something between -1 and 1."""
+        """Returns upper bounds of the standard errors: the value of each run is between -1 and 1."""
         runs = self.runs(plan)
         exact = [not runs or self.known(pauli) is not None for pauli in paulis]
         return np.where(exact, 0.0, np.sqrt(np.clip(1 - table**2, 0, None) / max(1, runs)))
 
 
 class EstimatorPub:
-    """A circuit, the points at which it is wanted, and what is asked of it there."""
+    """The pub of an Estimator: a circuit, parameter values and observables."""
 
     def __init__(self, circuit: QuantumCircuit, values: Values, nested: Any, noise: NoiseModel | None) -> None:
-        """`circuit` is as it was loaded. Raises PubFailed."""
+        """Takes the circuit as loaded. Raises PubFailed."""
         self._loaded = circuit
         self._values = values
         self._noise = noise
         self._observables = coerce_observables(nested, circuit.num_qubits)
         every = (pauli for observable in self._observables.ravel() for pauli in observable)
         self._paulis = list(dict.fromkeys(every))
-        """Each once."""
+        """Distinct Pauli strings of all observables."""
         self._together = self._symbolic()
-        """All points at once; None where Qiskit or Aer cannot."""
+        """The circuit with parameters, to run all points at once; None if Qiskit or Aer cannot."""
         self._first = self._together or PreparedCircuit(bound(circuit, values, 0), noise)
 
     def run(self, task: Task, base: PubMetadata) -> tuple[PubMetadata, Expectations]:
-        """Values and standard errors, of the shape that Qiskit gives them, and how they were made. Raises PubFailed."""
+        """Returns metadata, and values and standard errors of the shape that Qiskit defines. Raises PubFailed."""
         self._check_memory(task)
         table, plan = self._table(task)
         shape, evs = self._weighted(table, float)
@@ -141,10 +141,12 @@ class EstimatorPub:
         if precision > 0:
             evs = np.random.default_rng(task.seed).normal(evs, precision)
         if not np.isfinite(evs).all():
-            raise PubFailed(PubReason.INVALID_OBSERVABLES, "An expectation value is beyond what a number can hold.")
-        made = sampler.run_metadata(base, self._first.circuit, plan, plan.method)
-        made = msgspec.structs.replace(made, shots=self._first.runs(plan))
-        return made, Expectations(shape=list(shape), evs=evs.tolist(), stds=np.hypot(stds, precision).tolist())
+            raise PubFailed(
+                PubReason.INVALID_OBSERVABLES, "An expectation value is not a finite number. Use smaller coefficients."
+            )
+        metadata = sampler.run_metadata(base, self._first.circuit, plan, plan.method)
+        metadata = msgspec.structs.replace(metadata, shots=self._first.runs(plan))
+        return metadata, Expectations(shape=list(shape), evs=evs.tolist(), stds=np.hypot(stds, precision).tolist())
 
     def _symbolic(self) -> PreparedCircuit | None:
         if self._noise is not None and self._values.columns:
@@ -168,7 +170,7 @@ class EstimatorPub:
         return np.concatenate(tables), plan
 
     def _weighted(self, table: Table, weigh: Callable[[float], float]) -> tuple[tuple[int, ...], NDArray[np.float64]]:
-        """Parameter values and observables, broadcast against each other: the shape, and the sums in C order."""
+        """Broadcasts points against observables. Returns the shape, and the weighted sums in C order."""
         points, numbers = np.broadcast_arrays(
             np.arange(self._values.points).reshape(self._values.shape),
             np.arange(self._observables.size).reshape(self._observables.shape),
@@ -179,7 +181,7 @@ class EstimatorPub:
         ends = np.cumsum(np.bincount(numbers.ravel()))[:-1]
         for number, places in enumerate(np.split(np.argsort(numbers, axis=None, kind="stable"), ends)):
             at = points.ravel()[places]
-            for pauli, weight in observables[number].items():  # in order: a sum of floats depends on it
+            for pauli, weight in observables[number].items():  # in order: a sum of floats depends on the order
                 evs[places] += table[at, column[pauli]] * weigh(weight)
         return points.shape, evs
 
@@ -188,23 +190,28 @@ class EstimatorPub:
         if values * VALUE_BYTES > task.memory // TABLE_PART:
             raise PubFailed(
                 PubReason.MEMORY_LIMIT,
-                f"{self._values.points} points and {len(self._paulis)} different Pauli strings are {values} values, "
-                "more than the pod's memory limit leaves room for. Split the pub.",
+                f"{values} values ({self._values.points} points, {len(self._paulis)} different Pauli strings) do not "
+                "fit into the pod's memory limit. Split the pub.",
             )
 
 
 def coerce_observables(nested: Any, qubits: int) -> ObservablesArray:
-    """By Qiskit, which sums up equal strings and sorts them. Raises PubFailed where they do not fit the circuit."""
+    """Converts observables by Qiskit, which merges and sorts equal strings. Raises PubFailed if they are invalid."""
     try:
         found = ObservablesArray.coerce(nested)
     except (TypeError, ValueError):
-        raise PubFailed(PubReason.INVALID_OBSERVABLES, "Qiskit does not take these observables.") from None
-    if any(pauli.strip("IXYZ") for terms in found.ravel() for pauli in terms):  # Qiskit takes projectors, too
-        raise PubFailed(PubReason.INVALID_OBSERVABLES, "A Pauli string is of the letters I, X, Y and Z.")
+        raise PubFailed(
+            PubReason.INVALID_OBSERVABLES,
+            "Qiskit does not accept these observables. Use Pauli strings, or maps from them to real coefficients.",
+        ) from None
+    if any(pauli.strip("IXYZ") for terms in found.ravel() for pauli in terms):  # Qiskit accepts projectors, too
+        raise PubFailed(
+            PubReason.INVALID_OBSERVABLES, "An observable has a letter other than I, X, Y and Z. Use Pauli strings."
+        )
     if found.num_qubits != qubits:
         raise PubFailed(
             PubReason.INVALID_OBSERVABLES,
-            f"The observables are on {found.num_qubits} qubits, and the circuit has {qubits}: "
-            "a Pauli string has a letter for each qubit, qubit 0 the last.",
+            f"The observables have {found.num_qubits} qubits, but the circuit has {qubits}. "
+            "Write a letter for each qubit, qubit 0 last.",
         )
     return found

@@ -1,4 +1,4 @@
-"""Expectation values of Pauli strings in a statevector, by the loops that Qiskit has in Rust for its own."""
+"""Expectation values of Pauli strings in a statevector, by Qiskit's Rust functions."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ Z: Final = str.maketrans("IXYZ", "0011")
 
 
 class PauliMasks(NamedTuple):
-    """A Pauli string: the qubits where it has X or Y, and those where it has Z or Y, as bits of a number."""
+    """A Pauli string as two bit masks: the qubits with X or Y, and those with Z or Y."""
 
     x: int
     z: int
 
     @classmethod
     def of(cls, pauli: str) -> PauliMasks:
-        """Of a string with a letter for each qubit, qubit 0 the last."""
+        """Parses a string with a letter for each qubit, qubit 0 last."""
         bits = pauli.translate(X), pauli.translate(Z)
         return cls(*(int(each, 2) for each in bits))
 
     def value(self, vector: NDArray[np.complex128], qubits: int) -> float:
-        """Its expectation value, where `vector` has shape (2**qubits,)."""
+        """Returns the expectation value in `vector` of shape (2**qubits,)."""
         if not self.x:
             return float(expval_pauli_no_x(vector, qubits, self.z))
         phase = (-1j) ** (self.x & self.z).bit_count()

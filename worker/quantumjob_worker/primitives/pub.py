@@ -1,4 +1,4 @@
-"""One pub: from the circuit's bytes to what its primitive returns. Runs in the child only."""
+"""Runs one pub, from the circuit's bytes to the result of its primitive."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from quantumjob_worker.primitives.sweep import Sweep
 
 
 class PreparedPub:
-    """A pub that is ready to run."""
+    """A pub whose circuit is loaded and normalized."""
 
     def __init__(self, task: Task, data: bytes) -> None:
-        """Load the circuit, and bind its parameters as far as that is done once. Raises PubFailed."""
+        """Loads the circuit and prepares the run. Raises PubFailed."""
         circuit = loaders.load(task.format, data)
         values = bind_parameters.resolve(circuit, task.parameter_values)
         self._task = task
@@ -37,7 +37,7 @@ class PreparedPub:
         self._errors: NoiseChannels | None = None
         self._saving = StateSaver(circuit, values, task) if task.save else None
         self._work: StateSaver | EstimatorPub | Sweep | QuantumCircuit
-        if self._saving is not None and not self._saving.first.measures:  # there is nothing to sample
+        if self._saving is not None and not self._saving.first.measures:  # nothing to sample
             self._work = self._saving
         elif task.primitive == "Estimator":
             self._work = EstimatorPub(circuit, values, task.observables, task.noise)
@@ -48,7 +48,7 @@ class PreparedPub:
             self._work = normalize.normalize(bind_parameters.bound(circuit, values, 0), self._errors)
 
     def run(self) -> tuple[PubResult, list[memoryview]]:
-        """The result, and the arrays that belong to it. Raises PubFailed."""
+        """Returns the result, and the files of its saved arrays. Raises PubFailed."""
         result = self._result()
         if self._saving is None:
             return result, []
@@ -84,7 +84,7 @@ def _metadata(circuit: QuantumCircuit) -> dict[str, Any]:
         level = [inner for each in level for inner in _inside(each)]
     if level:
         raise PubFailed(
-            PubReason.CIRCUIT_TOO_LARGE, f"The circuit's metadata is nested more than {MAX_METADATA_DEPTH} deep."
+            PubReason.CIRCUIT_TOO_LARGE, f"The circuit's metadata has more than {MAX_METADATA_DEPTH} levels of nesting."
         )
     return found
 

@@ -1,4 +1,4 @@
-"""Runs a normalized circuit by the engine and method that the router names, within the memory and time of a child."""
+"""Samples a normalized circuit with the engine and method that the router chooses, within a child's limits."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from quantumjob_worker.routing import router
 from quantumjob_worker.routing.router import Plan
 
 SHOT_BYTES: Final = 200
-"""What Aer and Python hold for one shot besides its bits."""
+"""Memory of Aer and Python for one shot besides its bits."""
 
 
 def sample(
     circuit: QuantumCircuit, task: Task, base: PubMetadata, errors: NoiseChannels | None = None
 ) -> tuple[PubMetadata, dict[str, Register]]:
-    """The registers' samples and how they were made. Raises PubFailed."""
+    """Runs the circuit. Returns metadata and the registers' samples. Raises PubFailed."""
     check_result(circuit, task)
     plan, runnable, run = plan_run(circuit, task, errors, shots=task.shots)
     sampled = engines()[plan.engine].sample(runnable, plan, run)
@@ -45,10 +45,10 @@ def plan_run(
     points: int = 1,
     averaged: bool = False,
 ) -> tuple[Plan, QuantumCircuit, Run]:
-    """The plan, the circuit in the gates that its method wants, and what the run has to go by. Raises PubFailed.
+    """Returns the plan, the circuit (in Clifford gates for a stabilizer method) and the run's options.
 
-    `averaged` where something is asked of the state at the end: a measurement before it needs a run for each shot,
-    and only Aer answers.
+    `averaged` is for values of the final state: only Aer computes them, and a measurement before the end needs a run
+    for each shot. Raises PubFailed.
     """
     simple = to_clifford.rewrite(circuit)
     found = features.profile(
@@ -69,12 +69,12 @@ def plan_run(
 
 
 def threads_for(method: str, circuit: Profile, task: Task) -> int:
-    """One for a small statevector: Aer would start more, and give them nothing."""
+    """Returns the threads of a run; 1 for a small statevector, where Aer's other threads would be idle."""
     return 1 if method == "statevector" and circuit.qubits < SERIAL and not circuit.dynamic else task.threads
 
 
 def run_metadata(base: PubMetadata, circuit: QuantumCircuit, plan: Plan, method: str) -> PubMetadata:
-    """How a result was made."""
+    """Returns the metadata with engine, method and size of the run."""
     engine = engines()[plan.engine]
     why = plan.why
     if plan.bond_limit is not None and plan.why == Why.FASTEST and method == "matrix_product_state":
@@ -91,7 +91,7 @@ def run_metadata(base: PubMetadata, circuit: QuantumCircuit, plan: Plan, method:
 
 
 def check_time(plan: Plan, task: Task, points: int = 1) -> None:
-    """Refuse before the run what cannot end before the job's deadline. Raises PubFailed."""
+    """Raises PubFailed, before the run, if the run cannot end before the job's deadline."""
     seconds = plan.seconds * points
     known = plan.bond_limit is None and plan.seconds != float("inf")
     if task.seconds_left is None or not known or seconds <= DEADLINE_SLACK * task.seconds_left:
@@ -99,18 +99,18 @@ def check_time(plan: Plan, task: Task, points: int = 1) -> None:
     raise PubFailed(
         PubReason.DEADLINE_EXCEEDED,
         f"By the method {plan.method} this pub takes about {seconds:.0f} s, and the job has "
-        f"{task.seconds_left:.0f} s left. Raise spec.activeDeadlineSeconds, or make the circuit or its shots smaller.",
+        f"{task.seconds_left:.0f} s left. Raise spec.activeDeadlineSeconds, or use a smaller circuit or fewer shots.",
     )
 
 
 def check_result(circuit: QuantumCircuit, task: Task, points: int = 1) -> None:
-    """Refuse before the run what could not be stored or held after it. Raises PubFailed."""
+    """Raises PubFailed, before the run, if its samples would exceed the limit or the memory."""
     size = result_bytes(circuit, task.shots) * points
     if size > MAX_RESULT_BYTES:
         each = f" at each of {points} points" if points > 1 else ""
         raise PubFailed(
             PubReason.RESULT_TOO_LARGE,
-            f"{task.shots} shots{each} would be {size} bytes of samples; the limit is {MAX_RESULT_BYTES}. "
+            f"{task.shots} shots{each} would give {size} bytes of samples; the limit is {MAX_RESULT_BYTES}. "
             f"Take at most {task.shots * MAX_RESULT_BYTES // size} shots, or measure fewer bits.",
         )
     needed = task.shots * (SHOT_BYTES + circuit.num_clbits)

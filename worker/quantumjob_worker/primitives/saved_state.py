@@ -1,6 +1,6 @@
-"""Arrays of the state at a circuit's end: of a statevector where there is one, else of a density matrix. In the child.
+"""Computes the arrays that a pub saves, from the final statevector, or from a density matrix if there is none.
 
-Whatever method takes the samples, this is a run of its own, so that they are the same with and without it.
+This is a separate run, so that samples are the same with and without saved arrays.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ from quantumjob_worker.routing import cost_model, router
 from quantumjob_worker.routing.router import Plan
 
 COPIES: Final = 2
-"""Of the state: Aer's, and the one that it hands over."""
+"""Copies of the state in memory: Aer's, and the one that it returns."""
 DEPHASING: Final = Instruction("superop", 1, 0, [np.diag([1.0, 0.0, 0.0, 1.0]).astype(complex)])
-"""What a measurement does to a qubit where nobody looks at the outcome."""
+"""The channel of a measurement whose outcome is not used."""
 
 State = NDArray[np.complex128]
-"""Of shape (2**qubits,), or (2**qubits, 2**qubits) for a density matrix."""
+"""An array of shape (2**qubits,), or (2**qubits, 2**qubits) for a density matrix."""
 
 
 class FinalState:
-    """A circuit up to its final measurements, on all of its qubits, with or without its parameters."""
+    """A circuit up to its final measurements, on all of its qubits, with or without bound parameters."""
 
     def __init__(self, circuit: QuantumCircuit, noise: NoiseModel | None) -> None:
-        """`circuit` is as it was loaded. Raises PubFailed."""
+        """Takes the circuit as loaded. Raises PubFailed."""
         flat = normalize.flatten(circuit, keep_delays=noise is not None)
         self.measures = any(found.name == "measure" for found in normalize.instructions(flat))
         unmeasured = final_measurements.without_final_measurements(flat)
@@ -58,18 +58,18 @@ class FinalState:
         if self.errors is not None:
             self.errors.place(range(circuit.num_qubits))
         self.decides = normalize.has_control_flow(unmeasured)
-        """Something depends on a measurement, so that each run is another."""
+        """Whether control flow depends on measurements, so that runs differ."""
         self.pure = final_measurements.is_pure(unmeasured) and (self.errors is None or self.errors.kind == "readout")
         self.method = "statevector" if self.pure else "density_matrix"
 
     def figures(self, shots: int) -> Profile:
-        """What its run costs goes by these; it is one run, unless something is decided on its way."""
+        """Returns the features for the cost model. Without control flow there is one run."""
         noise = "" if self.errors is None else self.errors.kind
         found = features.profile(self.circuit, shots if self.decides else 1, noise=noise)
         return found._replace(dynamic=self.decides)
 
     def states(self, values: Values, run: Run) -> Iterator[State]:
-        """At each point. Raises PubFailed."""
+        """Yields the final state at each point. Raises PubFailed."""
         circuit = normalize.for_sweep(self.circuit, self.method, keep_phase=True)
         factors = np.exp(1j * bind_parameters.evaluated(self.phase + circuit.global_phase, values))
         saving = circuit if self.pure or self.decides else _dephase(circuit)
@@ -86,29 +86,29 @@ class FinalState:
 
 
 class ArrayFiles(NamedTuple):
-    """Arrays by name, without and with their values; these as NumPy writes them to a file."""
+    """Descriptions of arrays by name, and the arrays as `.npy` files in the same order."""
 
     arrays: dict[str, SavedArray]
     files: list[bytes]
 
 
 class StateSaver:
-    """What a pub saves."""
+    """Computes the arrays that one pub saves."""
 
     def __init__(self, circuit: QuantumCircuit, values: Values, task: Task) -> None:
-        """`circuit` is as it was loaded. Raises PubFailed, as all does that can be refused before it runs."""
+        """Takes the circuit as loaded. Raises PubFailed for everything that can be refused before the run."""
         check_bytes(task.save, values.points, circuit.num_qubits)
         _check_names(circuit, task.save)
         self._loaded, self._values, self._task = circuit, values, task
         self._together = self._symbolic()
-        """All points at once; None where Qiskit or Aer cannot."""
+        """The circuit with parameters, to run all points at once; None if Qiskit or Aer cannot."""
         self.first = self._together or FinalState(bound(circuit, values, 0), task.noise)
         if "Statevector" in task.save and not self.first.pure:
             raise not_pure()
         self._plan = self._planned()
 
     def run(self) -> ArrayFiles:
-        """Raises PubFailed."""
+        """Runs the circuit. Returns the arrays. Raises PubFailed."""
         task, qubits = self._task, self._loaded.num_qubits
         shapes = {save: saved_arrays.shape(save, self._values.shape, qubits) for save in task.save}
         values = {
@@ -125,7 +125,7 @@ class StateSaver:
         )
 
     def made(self, base: PubMetadata) -> PubMetadata:
-        """How the result of a pub without samples was made."""
+        """Returns the metadata of a pub without samples."""
         return sampler.run_metadata(base, self.first.circuit, self._plan, self._plan.method)
 
     def _states(self) -> Iterator[State]:
@@ -159,7 +159,7 @@ class StateSaver:
         if needed > cost_model.available(task.memory):
             raise PubFailed(
                 PubReason.MEMORY_LIMIT,
-                f"To save {', '.join(task.save)} by the method {end.method} the circuit needs {router.size(needed)}; "
+                f"Saving {', '.join(task.save)} by the method {end.method} needs {router.size(needed)}; "
                 f"the pod's memory limit leaves {router.size(cost_model.available(task.memory))}. "
                 "Raise spec.resources.limits.memory, or use fewer qubits.",
             )
@@ -169,7 +169,7 @@ class StateSaver:
 
 
 def derive(state: State, save: Save) -> NDArray[Any]:
-    """What is saved, of a statevector or a density matrix."""
+    """Derives a saved array from a statevector or a density matrix."""
     pure = state.ndim == 1
     match save:
         case "Statevector":
@@ -181,14 +181,14 @@ def derive(state: State, save: Save) -> NDArray[Any]:
 
 
 def npy_bytes(array: NDArray[Any]) -> bytes:
-    """In NumPy's format; the same bytes for the same values."""
+    """Encodes an array as a `.npy` file; the same values give the same bytes."""
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
     return buffer.getvalue()
 
 
 def check_bytes(wanted: Sequence[Save], points: int, qubits: int) -> None:
-    """Refuse before the run what could not be stored after it. Raises PubFailed."""
+    """Raises PubFailed, before the run, if the arrays would exceed the limit."""
     size = saved_arrays.nbytes(wanted, points, qubits)
     if size > MAX_SAVED_BYTES:
         at = f" at {points} points" if points > 1 else ""
@@ -202,8 +202,8 @@ def check_bytes(wanted: Sequence[Save], points: int, qubits: int) -> None:
 def not_pure() -> PubFailed:
     return PubFailed(
         PubReason.NOT_PURE,
-        "The circuit does not end in one statevector: it measures, resets or decides on its way, or has noise. "
-        "Save DensityMatrix or Probabilities, or take out what is not a gate.",
+        "The circuit does not end in one statevector, because it has noise, or measures, resets or branches before "
+        "its end. Save DensityMatrix or Probabilities, or use gates only.",
     )
 
 
@@ -212,12 +212,12 @@ def _check_names(circuit: QuantumCircuit, wanted: Sequence[Save]) -> None:
     if any(register.name in names for register in circuit.cregs):
         raise PubFailed(
             PubReason.INVALID_CIRCUIT,
-            "A classical register has the name of an array that the pub saves. Give the register another name.",
+            "A classical register has the name of an array that the pub saves. Rename the register.",
         )
 
 
 def _dephase(circuit: QuantumCircuit) -> QuantumCircuit:
-    """Measurements whose outcomes nothing depends on, as what they do to the state."""
+    """Replaces measurements whose outcomes are not used by their channel."""
     channels = circuit.copy_empty_like()
     for instruction in circuit.data:
         if instruction.name == "measure":

@@ -1,4 +1,4 @@
-"""Many points of one circuit: as one array for Aer where that is right, else one after the other."""
+"""Samples one circuit at many points: as one array in Aer where that is exact, else point by point."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ from quantumjob_worker.primitives.bit_arrays import concatenate, registers
 from quantumjob_worker.routing.router import Plan
 
 CHUNK: Final = 100
-"""Points in one call: more of them are slower, since Aer makes a circuit of each before it runs the first [m]."""
+"""Points in one call. More are slower, since Aer builds a circuit for each before it runs the first [m]."""
 OPERATION_BYTES: Final = 1024
-"""What Aer holds for one operation of one point."""
+"""Memory of Aer for one operation of one point."""
 CHUNK_PART: Final = 4
-"""Of the memory, what the points of one call may take."""
+"""The points of one call may use this fraction (1/n) of the memory."""
 
 
 class Sweep:
-    """A circuit and the points at which it is wanted."""
+    """A circuit with the points of its parameters."""
 
     def __init__(self, circuit: QuantumCircuit, values: Values, noise: NoiseModel | None) -> None:
-        """`circuit` is as it was loaded. Raises PubFailed."""
+        """Takes the circuit as loaded. Raises PubFailed."""
         self.values = values
         self._circuit = circuit
         self._noise = noise
         self.template = _symbolic(circuit) if noise is None else None
-        """Made ready with its parameters in it; None where Qiskit cannot, or noise is to go in."""
+        """The normalized circuit with unbound parameters; None if Qiskit cannot, or if there is noise."""
 
     def at(self, point: int) -> tuple[QuantumCircuit, NoiseChannels | None]:
-        """The circuit at a point, made ready, and its noise. Raises PubFailed."""
+        """Returns the normalized circuit at a point, and its noise. Raises PubFailed."""
         if self.template is not None:
             return bound(self.template, self.values, point), None
         errors = None if self._noise is None else NoiseChannels(self._noise)
         return normalize.normalize(bound(self._circuit, self.values, point), errors), errors
 
     def sample(self, task: Task, base: PubMetadata) -> tuple[PubMetadata, dict[str, Register]]:
-        """Samples of all points, and how they were made. Raises PubFailed."""
+        """Returns metadata and samples of all points. Raises PubFailed."""
         first, errors = self.at(0)
         sampler.check_result(first, task, self.values.points)
         if self.template is not None and not normalize.has_control_flow(self.template):
@@ -76,9 +76,9 @@ class Sweep:
 def chunks(
     circuit: QuantumCircuit, values: Values, method: str, run: Run, point_bytes: int, **options: Any
 ) -> Iterator[list[dict[str, Any]]]:
-    """What Aer returns for each point, by chunks; the bits do not depend on their size. Raises PubFailed.
+    """Yields Aer's results of the points in chunks. The bits do not depend on the chunk size. Raises PubFailed.
 
-    `circuit` is in the method's gates; a point's result takes `point_bytes`.
+    `circuit` is in the method's gates; `point_bytes` is the size of a point's result.
     """
     angles = Angles(circuit)
     fitting = _fitting(point_bytes + OPERATION_BYTES * len(circuit.data), run)
@@ -88,17 +88,17 @@ def chunks(
 
 
 def _fitting(point_bytes: int, run: Run) -> int:
-    """How many points a call may have."""
+    """Returns the largest number of points in one call."""
     return max(1, min(CHUNK, run.memory // CHUNK_PART // point_bytes))
 
 
 def ranges(points: int, size: int) -> Iterator[range]:
-    """The points in parts of this size."""
+    """Divides the points into ranges of this size."""
     return (range(start, min(start + size, points)) for start in range(0, points, size))
 
 
 def _each(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run) -> Iterator[dict[str, Register]]:
-    """By an engine that takes one circuit at a time; the same for all points, so that the result names one."""
+    """Runs point by point, with one engine for all points, since the result names one."""
     for point in range(values.points):
         seeded = run._replace(seed=seeds.point_seed(run.seed, point))
         yield registers(circuit, engines()[plan.engine].sample(bound(circuit, values, point), plan, seeded).bits)
@@ -123,5 +123,5 @@ def _together(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run) -> 
 def _symbolic(circuit: QuantumCircuit) -> QuantumCircuit | None:
     try:
         return normalize.normalize(circuit.copy())
-    except (TypeError, ValueError, ArithmeticError, QiskitError):  # a modifier of an angle that is not known yet
+    except (TypeError, ValueError, ArithmeticError, QiskitError):  # a gate modifier with an unbound angle
         return None

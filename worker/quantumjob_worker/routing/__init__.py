@@ -1,1 +1,1 @@
-"""Chooses the simulation method and the engine of a circuit by a cost model. Runs nothing."""
+"""Chooses engine and simulation method of a circuit by a cost model. Pure: runs nothing."""

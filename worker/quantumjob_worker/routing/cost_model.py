@@ -1,4 +1,4 @@
-"""The cost model: seconds and bytes of a run, by method. Pure; each constant was measured on one core [m]."""
+"""The cost model: seconds and bytes of a run by each method of Aer. Constants were measured on one core [m]."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from quantumjob_contract.limits import MIB
 from quantumjob_worker.passes.features import Profile
 
 CALL_SECONDS: Final = 4e-4
-"""One call of Aer, whatever it runs."""
+"""Fixed time of a call of Aer."""
 ASSEMBLY_SECONDS: Final = 1e-5
-"""To hand a gate over to Aer, once."""
+"""Time to add a gate to Aer's circuit."""
 SHOT_SECONDS: Final = 1e-6
-"""One shot's bits, from Aer to a packed array."""
+"""Time of a shot's bits, from Aer to a packed array."""
 TRAJECTORY_SECONDS: Final = 1e-5
-"""One run of a circuit that is run anew for each shot, besides its gates."""
+"""Fixed time of one trajectory, without its gates."""
 GATE_SECONDS: Final = 3e-7
 AMPLITUDE_SECONDS: Final = 1e-9
-"""A gate on a statevector costs the first, and the second for each amplitude."""
+"""Time of a gate on a statevector: the first, and the second for each amplitude."""
 DENSITY_SECONDS: Final = 2e-9
-"""A gate on a density matrix, for each of its entries."""
+"""Time of a gate on a density matrix for each entry."""
 ERROR_SECONDS: Final = 2.5e-6
-"""A place of noise costs each trajectory this, besides a gate: a draw, and what it leads to."""
+"""Time of a noise channel for each trajectory, in addition to a gate."""
 ERROR_PART: Final = 6
-"""A place of noise costs a density matrix as much as this many gates."""
+"""Time of a noise channel on a density matrix, in gates."""
 MPS_GATE_SECONDS: Final = 1.5e-5
 MPS_CUBE_SECONDS: Final = 2e-8
-"""A gate on two qubits of a matrix product state costs the first, and the second times the cube of the bond."""
+"""Time of a two-qubit gate on a matrix product state: the first, and the second times the cubed bond."""
 MPS_SAMPLE_SECONDS: Final = 2.5e-6
 MPS_SQUARE: Final = 200
-"""One qubit of one shot costs the first, and as much again for each 200 of the bond's square."""
+"""Time of a qubit of a shot: the first, and as much again for each 200 of the squared bond."""
 STABILIZER_SECONDS: Final = 1.5e-10
-"""One shot costs this times the cube of the width."""
+"""Time of a shot for the cubed width."""
 LARGEST_PROBE: Final = 64
-"""Bonds up to which a matrix product state is tried where another method would do as well."""
+"""Largest bond of a matrix product state that is tried before another method that fits."""
 LARGEST_BOND: Final = 128
-"""Above it a gate takes long (40 ms), and a circuit that needs more soon needs far more."""
+"""Above this bond a gate takes more than 40 ms, and bonds usually grow much further."""
 LOG_BYTES: Final = 64 * MIB
-"""Aer's log of bond dimensions, by which a run is known to be exact, must not become larger."""
+"""Largest log of bond dimensions, which shows whether a run was exact."""
 
 
 def available(memory: int) -> int:
-    """Of a pub's memory, what a state may take: the rest is for the circuit and the result."""
+    """Returns the bytes for a state: the rest of a pub's memory is for circuit and result."""
     return memory * 7 // 8
 
 
@@ -54,17 +54,17 @@ def density_matrix_bytes(qubits: int) -> int:
 
 
 def mps_bytes(qubits: int, bond: int) -> int:
-    """Two matrices a qubit, and working copies of them while a gate is applied."""
+    """Returns the bytes of two matrices for each qubit, with working copies while a gate is applied."""
     return 4 * 32 * qubits * bond**2
 
 
 def stabilizer_bytes(qubits: int) -> int:
-    """A tableau of bits, and a copy."""
+    """Returns the bytes of a tableau and a copy."""
     return qubits**2 + MIB
 
 
-def largest_bond(qubits: int, room: int) -> int:
-    return int((room / mps_bytes(qubits, 1)) ** 0.5)
+def largest_bond(qubits: int, memory: int) -> int:
+    return int((memory / mps_bytes(qubits, 1)) ** 0.5)
 
 
 def statevector_seconds(circuit: Profile) -> float:
@@ -76,7 +76,7 @@ def statevector_seconds(circuit: Profile) -> float:
 
 
 def density_matrix_seconds(circuit: Profile) -> float:
-    """Noise is part of the state, so one run serves all shots, where nothing follows on a measurement."""
+    """Returns the seconds of a run. Noise is part of the state, so one run gives all shots unless it is dynamic."""
     runs = circuit.shots if circuit.dynamic else 1
     operations = circuit.gates + ERROR_PART * circuit.errors
     one = TRAJECTORY_SECONDS + operations * (GATE_SECONDS + DENSITY_SECONDS * 4 ** min(circuit.qubits, 30))
@@ -96,7 +96,7 @@ def mps_seconds(circuit: Profile, bond: int) -> float:
 
 
 def probe_bond(gate_seconds: float) -> int:
-    """The power of two up to which a gate on a matrix product state costs no more than this."""
+    """Returns the largest power of two as bond with which a gate takes at most this time."""
     bond = 1
     while MPS_GATE_SECONDS + MPS_CUBE_SECONDS * (2 * bond) ** 3 <= gate_seconds and bond < LARGEST_PROBE:
         bond *= 2

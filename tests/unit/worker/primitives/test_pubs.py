@@ -269,7 +269,7 @@ def test_values_for_a_circuit_without_parameters() -> None:
         (depolarizing_error(0.3, 1).to_instruction(), "spec.backend.noise"),
         (SaveStatevector(1), "`save`"),
         (SetStatevector([1, 0]), "`initialize`"),
-        (Gate("mine", 1, []), "Transpile it first"),
+        (Gate("mine", 1, []), "Transpile the circuit first"),
     ],
 )
 def test_what_only_aer_knows(instruction: Instruction, told: str) -> None:
