@@ -89,7 +89,7 @@ async def run(settings: Settings) -> None:
 def unready(resync: Resync, gate: store_probe.StoreGate) -> str:
     """Why workers cannot be served yet; empty if they can."""
     if not resync.synced:
-        return "the first list is not done"
+        return "the first resync has not finished"
     return "" if gate.trusted else "the store has not been probed yet"
 
 

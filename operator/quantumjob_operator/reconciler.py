@@ -50,10 +50,10 @@ async def reconcile(kube: KubernetesClient, settings: Settings) -> int:
             await finish(controller, owner)
         except (ApiError, StoreError, NotEnded) as error:
             failures += 1
-            logger.warning("Left for the next run", extra={"uid": owner.uid, "cause": str(error)})
+            logger.warning("Retrying in the next run", extra={"uid": owner.uid, "cause": str(error)})
         except Exception:
             failures += 1
-            logger.exception("A defect of the reconciler", extra={"uid": owner.uid})
+            logger.exception("Internal error of the reconciler", extra={"uid": owner.uid})
     await controller.notifier.flush()
     await stores.close()
     deleted = await collect_garbage(store, entries, needed, settings)
@@ -90,7 +90,7 @@ async def run() -> int:
     try:
         return await reconcile(kube, Settings())
     except (ApiError, StoreError) as error:
-        logger.error("Nothing can be done in this run", extra={"cause": f"{type(error).__name__}: {error}"})  # noqa: TRY400
+        logger.error("This run failed", extra={"cause": f"{type(error).__name__}: {error}"})  # noqa: TRY400
         return 1
     finally:
         await kube.close()

@@ -198,7 +198,7 @@ def test_a_quota_of_one_allows_one_worker(namespace: Namespace, kind: str) -> No
 
 def tries(namespace: Namespace, since: str) -> int:
     """Counts, from the operator's log, its attempts to create a Job in the namespace."""
-    messages = {"No worker could be started", "A shared worker is started"}
+    messages = {"A shared worker could not be started", "Started a shared worker"}
     lines = [line for line in operator_deployment.log(since) if line["message"] in messages]
     return sum(line.get("namespace") == namespace.name for line in lines)
 

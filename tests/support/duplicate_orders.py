@@ -43,5 +43,5 @@ class DuplicatingQueue(Queue):
 
 if __name__ == "__main__":
     DuplicatingQueue.nth = int(sys.argv[1])
-    operator.Queue = DuplicatingQueue  # type: ignore[misc, attr-defined]
+    operator.Queue = DuplicatingQueue  # type: ignore[attr-defined]
     operator.main()

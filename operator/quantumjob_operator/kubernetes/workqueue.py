@@ -109,7 +109,7 @@ class WorkQueue(Generic[K]):
                 report.logger.warning(report.failed, extra=about)
             except Exception:
                 self.retry(key)
-                report.logger.exception("A defect of the operator", extra=report.about(key))
+                report.logger.exception("Internal error of the operator", extra=report.about(key))
             finally:
                 self.done(key)
 

@@ -99,7 +99,7 @@ def _backend(spec: JSON) -> Backend | Rejection:
     try:
         backend = backend_of(spec)
     except ValueError as error:
-        return Rejection(f"spec.backend cannot be taken: {error}. Create the QuantumJob again.")
+        return Rejection(f"spec.backend is invalid: {error}. Create the QuantumJob again.")
     noise = backend.noise
     if noise is not None and noise.object is not None and not keys.stays_inside(noise.object.key):
         return Rejection(f"spec.backend.noise.object.key {keys.INSIDE}")

@@ -65,7 +65,7 @@ def observe(job: JSON | None, pods: list[JSON], shards: int = 1) -> WorkerState:
             Reason.RETRYING,
             f"{explain(endings[-1])} Another attempt follows if deadline and backoffLimit allow.",
         )
-    message = f"The pod of Job {name} has not started yet; `kubectl describe job {name}` tells why."
+    message = f"The pod of Job {name} has not started yet; `kubectl describe job {name}` shows why."
     return WorkerState("waiting", Reason.WAITING_FOR_WORKER, message, job["metadata"]["creationTimestamp"])
 
 
@@ -93,7 +93,7 @@ def is_suspended(job: JSON) -> bool:
 
 def suspended(name: str) -> WorkerState:
     return WorkerState(
-        "waiting", Reason.QUEUED, f"Job {name} is suspended: by Kueue, until there is room for it, or by hand."
+        "waiting", Reason.QUEUED, f"Job {name} is suspended, by Kueue until its quota has room or by a user."
     )
 
 
@@ -118,14 +118,14 @@ def obstacle(pod: JSON) -> WorkerState | None:
     waiting = _container(pod).get("state", {}).get("waiting") or {}
     if waiting.get("reason") in IMAGE_REASONS:
         return WorkerState(
-            "waiting", Reason.IMAGE_UNAVAILABLE, f"The worker's image cannot be had: {waiting['reason']}."
+            "waiting", Reason.IMAGE_UNAVAILABLE, f"The worker's image cannot be pulled: {waiting['reason']}."
         )
     if waiting.get("reason") in {"CreateContainerConfigError", "CreateContainerError"}:
         return WorkerState("waiting", Reason.POD_REFUSED, f"The worker's container cannot start: {waiting['reason']}.")
     for condition in pod.get("status", {}).get("conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return WorkerState(
-                "waiting", Reason.UNSCHEDULABLE, f"No node takes the worker: {condition.get('message', '')}"
+                "waiting", Reason.UNSCHEDULABLE, f"No node fits the worker: {condition.get('message', '')}"
             )
     return None
 
@@ -134,7 +134,7 @@ def _failed(condition: JSON, endings: list[JSON]) -> WorkerState:
     reason = condition.get("reason")
     if reason == "DeadlineExceeded":
         message = (
-            "The job was not done within spec.activeDeadlineSeconds, in which waiting for a node counts. "
+            "The job did not finish within spec.activeDeadlineSeconds, which includes waiting for a node. "
             "Raise it, or split the job."
         )
         return WorkerState("failed", Reason.DEADLINE_EXCEEDED, message)
@@ -142,7 +142,7 @@ def _failed(condition: JSON, endings: list[JSON]) -> WorkerState:
     if is_out_of_memory(last):
         return WorkerState("failed", Reason.OUT_OF_MEMORY, explain(last))
     if reason == "PodFailurePolicy" or last.get("exitCode") in PERMANENT:
-        return WorkerState("failed", Reason.WORKER_FAILED, explain(last) if last else "The worker failed for good.")
+        return WorkerState("failed", Reason.WORKER_FAILED, explain(last) if last else "The worker failed permanently.")
     detail = explain(last) if last else "The worker's pods failed."
     return WorkerState("failed", Reason.BACKOFF_LIMIT_EXCEEDED, f"{detail} No attempt is left (spec.backoffLimit).")
 
@@ -150,7 +150,7 @@ def _failed(condition: JSON, endings: list[JSON]) -> WorkerState:
 def explain(end: JSON) -> str:
     """One sentence on how a container ended. The worker's own word first, if it left any."""
     if is_out_of_memory(end):
-        return "The worker was killed for want of memory. Raise spec.resources.limits.memory."
+        return "The worker was killed because it exceeded its memory limit. Raise spec.resources.limits.memory."
     try:
         said = decode(end.get("message", ""), Termination)
     except msgspec.DecodeError:

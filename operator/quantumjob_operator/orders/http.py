@@ -50,13 +50,13 @@ class OrderServer:
         """401 for a token that proves nothing, 403 for a pod that is no worker, or not of the job it speaks of."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme != "Bearer" or not token:
-            return _problem(request, 401, "a bearer token is needed")
+            return _problem(request, 401, "a bearer token is required")
         try:
             caller = await self.verifier.verify(token)
         except Denied as error:
             return _problem(request, 401, str(error))
         except ApiError as error:
-            return _problem(request, 503, f"the cluster's keys cannot be had: {error}")
+            return _problem(request, 503, f"the cluster's public keys cannot be fetched: {error}")
         try:
             request[IDENTITY] = await self.registry.identify(caller)
         except Denied as error:
@@ -68,11 +68,11 @@ class OrderServer:
         except NoMoreOrders:
             return web.Response(status=410)
         except NotAssigned:
-            return _problem(request, 403, f"{caller.namespace}/{caller.pod}: not this worker's order")
+            return _problem(request, 403, f"{caller.namespace}/{caller.pod}: the order is not assigned to this worker")
         except msgspec.DecodeError:
-            return _problem(request, 400, "the body is not the message that belongs to this path")
+            return _problem(request, 400, "the body is not valid for this path")
         except (StoreError, Corrupt) as error:
-            return _problem(request, 503, f"the object store does not serve: {type(error).__name__}")
+            return _problem(request, 503, f"the object store is unavailable: {type(error).__name__}")
 
     async def order(self, request: web.Request) -> web.Response:
         message = decode(await request.read(), OrderRequest)
@@ -82,7 +82,7 @@ class OrderServer:
     async def urls(self, request: web.Request) -> web.Response:
         message = decode(await request.read(), UrlsRequest)
         if not 0 <= message.start <= MAX_SEGMENT:
-            return _problem(request, 400, "no segment has this number")
+            return _problem(request, 400, "the segment number is out of range")
         return _json(await self.order_service.urls(request[IDENTITY], *_named(request), message))
 
     async def alive(self, request: web.Request) -> web.Response:

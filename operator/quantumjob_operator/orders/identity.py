@@ -41,7 +41,7 @@ class WorkerRegistry:
             if found := self._find(caller):
                 return found
             if asyncio.get_running_loop().time() > deadline:
-                raise Denied("no running worker of this operator is that pod")
+                raise Denied("the pod is not a running worker of this operator")
             await asyncio.sleep(KNOWN_POLL_SECONDS)
 
     def _find(self, caller: Caller) -> Identity | None:

@@ -86,7 +86,7 @@ class TokenVerifier:
                 self._issuer, self._keys = issuer, {key.key_id or "": key for key in published.keys}
                 self._fetched = time.monotonic()
         if key_id not in self._keys:
-            raise Denied("the token is signed by a key that the cluster does not publish")
+            raise Denied("the token is signed by a key that the cluster has not published")
         return self._keys[key_id]
 
 

@@ -251,7 +251,7 @@ class Controller:
             created = await self.dedicated_jobs.create(owner, quantumjob)
         except ApiError as error:
             if error.status in {403, 422}:
-                message = f"The cluster refuses the worker's Job: {error.message}"
+                message = f"The API server refuses the worker's Job: {error.message}"
                 await self._report_waiting(owner, quantumjob, Reason.POD_REFUSED, message)
             if error.status == 409:
                 self.memory_of(
@@ -275,7 +275,9 @@ class Controller:
         known = self.memory_of(owner)
         failure = step.failure
         if step.required and known.misses >= MISSES:
-            failure = Failure(Reason.RESULTS_INCOMPLETE, "The worker ended well, but its last segment is not there.")
+            failure = Failure(
+                Reason.RESULTS_INCOMPLETE, "The worker ended with exit code 0, but its last segment is missing."
+            )
         if step.program is not None and not await self._store_program(owner, quantumjob, step.program):
             return
         try:
@@ -292,7 +294,7 @@ class Controller:
             known.misses += 1
             if known.misses <= MISSES:
                 raise
-            await self._fail_corrupt(owner, quantumjob, f"an object of this job is gone from the store: {error}")
+            await self._fail_corrupt(owner, quantumjob, f"An object of this job is missing from the store: {error}")
             return
         except Corrupt as error:
             await self._fail_corrupt(owner, quantumjob, str(error))
@@ -325,4 +327,4 @@ def _expected(quantumjob: JSON) -> float:
 
 
 def _store_message(error: Exception) -> str:
-    return f"The object store does not serve ({type(error).__name__}: {error}); trying again until it does."
+    return f"The object store is unavailable ({type(error).__name__}: {error}). The operator retries until it is available."

@@ -73,4 +73,4 @@ class Notifier:
         try:
             await self.kube.create(EVENTS, namespace, events.build(quantumjob, event, clock.now()))
         except ApiError as error:
-            logger.warning("An Event was not posted", extra={"cause": str(error)})
+            logger.warning("Posting an Event failed", extra={"cause": str(error)})

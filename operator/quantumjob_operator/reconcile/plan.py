@@ -25,7 +25,7 @@ from quantumjob_operator.scheduling.assignment import Assignment, is_assigned, o
 
 JSON = dict[str, Any]
 
-CANCELLED: Final = Failure(Reason.CANCELLED, "It was cancelled by spec.cancel.")
+CANCELLED: Final = Failure(Reason.CANCELLED, "The job was cancelled by spec.cancel.")
 QUIET_SECONDS: Final = {Reason.WAITING_FOR_WORKER: 10.0, Reason.RUNNING: 1.0}
 """How long a state must last to be told: a pod that starts, and a small job that runs, are gone before."""
 VARYING_MESSAGES: Final = frozenset({Reason.POD_REFUSED, Reason.UNSCHEDULABLE})

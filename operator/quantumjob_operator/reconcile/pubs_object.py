@@ -54,7 +54,7 @@ def _check_pairs(parameters: ObjectDigest, circuits: int) -> None:
     """Raises Bad."""
     if parameters.lines != circuits:
         raise InvalidObject(
-            f"has {parameters.lines} lines for {circuits} circuits: write {{}} where there is nothing to say"
+            f"has {parameters.lines} lines for {circuits} circuits: write one line per circuit, {{}} for a circuit without parameters"
         )
 
 
@@ -65,9 +65,7 @@ def _count(digest: ObjectDigest, form: str) -> int:
     except qpy_file.NotQpy as error:
         raise InvalidObject(str(error)) from None
     if not pubs:
-        raise InvalidObject(
-            "lists no pubs: write a JSON object for each into a line of its own, or all circuits into one QPY file"
-        )
+        raise InvalidObject("lists no pubs: write one JSON object per line, or all circuits into one QPY file")
     if pubs > limits.MAX_LISTED_PUBS:
         raise InvalidObject(f"lists {pubs} pubs, the limit is {limits.MAX_LISTED_PUBS}: split the job")
     return pubs
@@ -89,9 +87,11 @@ async def _digest(circuits: ObjectBucket, namespace: str, wanted: JSON) -> Objec
                 sha256.update(chunk)
     except ObjectNotFound:
         raise InvalidObject(
-            "is not in the circuits bucket under this namespace: upload it, and create the job again"
+            "is not in the circuits bucket under this namespace: upload it and create the job again"
         ) from None
     found = sha256.hexdigest()
     if wanted.get("sha256", found) != found:
-        raise InvalidObject(f"has the sha256 {found}, not the one in the spec: it was replaced, or the spec is wrong")
+        raise InvalidObject(
+            f"has the sha256 {found}, which differs from the spec: the object was replaced, or the spec is wrong"
+        )
     return ObjectDigest(head, size, counter.lines, found)

@@ -45,5 +45,5 @@ async def _verified(chunks: AsyncIterator[bytes], stored: StoredObject) -> Async
             yield held
         held = chunk
     if (size, digest.hexdigest()) != (stored.bytes, stored.sha256):
-        raise Corrupt(f"{stored.key} is not what its worker wrote")
+        raise Corrupt(f"{stored.key} differs from what its worker wrote")
     yield held

@@ -74,7 +74,7 @@ async def read_program(pending: ObjectBucket, owner: keys.Owner) -> tuple[Progra
     except msgspec.DecodeError:
         raise Corrupt(f"{found.stored.key} is not a program") from None
     if (program.namespace, program.uid) != owner:
-        raise Corrupt(f"{found.stored.key} is another job's program")
+        raise Corrupt(f"{found.stored.key} is the program of another job")
     return program, found
 
 
@@ -145,7 +145,7 @@ async def read(bucket: ObjectBucket, key: str, limit: int) -> FetchedObject:
     try:
         data = await bucket.get(key, limit)
     except ObjectTooLarge as error:
-        raise Corrupt(f"{key} is larger than any object of its kind: {error}") from None
+        raise Corrupt(f"{key} is too large: {error}") from None
     return FetchedObject(StoredObject(key, len(data), await to_thread_if_large(data, sha256)), data)
 
 
@@ -168,9 +168,9 @@ async def _decode(found: FetchedObject, shard: keys.Shard) -> Segment:
     if (segment.uid, segment.shard) != (shard.owner.uid, shard.number) or (
         keys.segment(shard, segment.name) != found.stored.key
     ):
-        raise Corrupt(f"{found.stored.key} says that it is another segment")
+        raise Corrupt(f"{found.stored.key} contains another segment")
     if not _is_sound(segment.provenance):
-        raise Corrupt(f"{found.stored.key} has a provenance that no worker writes")
+        raise Corrupt(f"{found.stored.key} has an invalid provenance")
     return segment
 
 
@@ -198,9 +198,9 @@ async def _add(collected: CollectedResults, shard: keys.Shard, found: FetchedObj
     _note_arrays(collected, shard, segment)
     for result in segment.pubs:
         if result.index not in program.indices(shard.number) or not _is_named(program, result):
-            raise Corrupt(f"{found.stored.key} holds a result of a pub that its shard does not have")
+            raise Corrupt(f"{found.stored.key} contains a result of a pub that is not in its shard")
         if [result.data, result.expectations, result.error].count(None) != 2:
-            raise Corrupt(f"{found.stored.key} holds neither a result nor an error for pub {result.name}, or both")
+            raise Corrupt(f"{found.stored.key} contains neither a result nor an error for pub {result.name}, or both")
         collected.pubs.setdefault(result.index, summarize(result))
     collected.segments.append(found.stored)
     if collected.made is None or clock.parse(collected.made.simulated) <= clock.parse(segment.provenance.simulated):
@@ -216,5 +216,7 @@ def _note_arrays(collected: CollectedResults, shard: keys.Shard, segment: Segmen
     key = keys.arrays(shard, segment.name)
     found = segment.arrays
     if found is None or found.key != key or found.bytes > limits.MAX_ARRAYS_BYTES:
-        raise Corrupt(f"the segment of {key} saves arrays and does not name them, or others, or more than there can be")
+        raise Corrupt(
+            f"the segment of {key} has saved arrays, but its reference to them is missing, wrong or too large"
+        )
     collected.arrays.append(StoredArrays(found.key, found.bytes, found.sha256, pubs))

@@ -66,8 +66,8 @@ def build(collected: CollectedResults, failure: Failure | None, times: dict[str,
 
 def _not_run(name: str, failure: Failure | None) -> PubSummary:
     """A pub that no segment holds."""
-    why = failure.message if failure else "The worker ended without it."
-    text = f"The job ended before this pub had its turn. {why}"
+    why = failure.message if failure else "The worker ended without its result."
+    text = f"The job ended before this pub ran. {why}"
     return PubSummary(name, "Failed", text[:SUMMARY_CHARS], PubReason.NOT_RUN)
 
 

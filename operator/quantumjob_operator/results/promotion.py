@@ -47,7 +47,7 @@ async def promote(
     stored = clock.rfc3339(clock.now())
     collected = await collect(store.pending, owner, partial=failure is not None, program=program)
     if failure is None and len(collected.pubs) < collected.program.total:
-        raise Corrupt(f"the last segment of {owner.uid} is there, but not every pub has a result")
+        raise Corrupt(f"the last segment of {owner.uid} exists, but not every pub has a result")
     times = {"created": collected.program.created, "accepted": accepted, "stored": stored}
     manifest = build(collected, failure, times)
     if manifest.inline and not _survives(manifest):
@@ -74,7 +74,7 @@ async def committed(completed: ObjectBucket, owner: keys.Owner) -> Promoted:
     except msgspec.DecodeError:
         raise Corrupt(f"{key} is not a manifest") from None
     if (manifest.namespace, manifest.uid) != owner:
-        raise Corrupt(f"{key} is another job's manifest")
+        raise Corrupt(f"{key} is the manifest of another job")
     return Promoted(manifest, StoredObject(key, len(data), sha256(data)), completed.uri(key))
 
 

@@ -41,7 +41,7 @@ class StoreGate:
         """The store. Raises StoreMisconfigured, or StoreUnavailable before the probe has passed."""
         store = self._open()
         if not self.trusted:
-            raise StoreUnavailable("it has not been probed yet")
+            raise StoreUnavailable("the store has not been probed yet")
         return store
 
     async def watch(self) -> None:
@@ -53,6 +53,6 @@ class StoreGate:
                     await probe(bucket)
                 self.trusted = True
             except StoreError as error:
-                logger.warning("The store does not answer yet", extra={"cause": f"{type(error).__name__}: {error}"})
+                logger.warning("The store is not available yet", extra={"cause": f"{type(error).__name__}: {error}"})
                 await asyncio.sleep(RETRY_SECONDS)
         await asyncio.Event().wait()

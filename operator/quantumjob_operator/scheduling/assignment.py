@@ -22,7 +22,7 @@ PATIENCE: Final = 10.0
 """With one worker, a long order waits for short ones this many times as long as it takes, at least a minute."""
 
 ABSENT: Final = WorkerState(
-    "absent", Reason.QUEUED, "The program is valid; it waits for a worker that its namespace shares."
+    "absent", Reason.QUEUED, "The program is valid; it waits for a shared worker of its namespace."
 )
 QUEUED: Final = WorkerState("waiting", ABSENT.reason, ABSENT.message)
 

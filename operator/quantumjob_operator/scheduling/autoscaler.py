@@ -29,7 +29,7 @@ from quantumjob_operator.scheduling.worker_pool import NO_POD_SECONDS, WorkerPoo
 JSON = dict[str, Any]
 logger = logging.getLogger(__name__)
 
-REPORT: Final = Report[str](logger, "No worker could be started", lambda namespace: {"namespace": namespace})
+REPORT: Final = Report[str](logger, "A shared worker could not be started", lambda namespace: {"namespace": namespace})
 TICK_SECONDS: Final = 1.0
 NOT_COUNTED: Final = (Exit.DONE, Exit.TEMPORARY)
 """Exit codes of a worker that was told to go: no fault of the order that it had."""
@@ -130,7 +130,7 @@ class Autoscaler:
         for job in jobs:
             meta = job["metadata"]
             await self.kube.delete(JOBS, meta["namespace"], meta["name"], meta["uid"])
-            logger.info("A shared worker is taken back", extra={"namespace": meta["namespace"], "job": meta["name"]})
+            logger.info("Deleted a shared worker", extra={"namespace": meta["namespace"], "job": meta["name"]})
 
     async def _start_worker(self, namespace: str) -> None:
         name = self._names.setdefault(namespace, SHARED_PREFIX + secrets.token_hex(5))
@@ -139,7 +139,7 @@ class Autoscaler:
         if created is not None:
             self.pool.put_job(created)
             metrics.WORKERS_STARTED.inc()
-            logger.info("A shared worker is started", extra={"namespace": namespace, "job": name})
+            logger.info("Started a shared worker", extra={"namespace": namespace, "job": name})
             self.work_queue.add_after(namespace, NO_POD_SECONDS + TICK_SECONDS)
 
     def should_yield(self, namespace: str) -> bool:
@@ -161,7 +161,7 @@ class Autoscaler:
 
 
 def _refused(error: ApiError) -> str:
-    return f"The cluster refuses the Job of the namespace's shared worker: {error.message}"
+    return f"The API server refuses the Job of a shared worker: {error.message}"
 
 
 def new_assignments(quantumjob: JSON, program: Program, since: datetime) -> list[Assignment]:

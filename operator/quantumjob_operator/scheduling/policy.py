@@ -1,6 +1,6 @@
-"""Who is next, and how many workers a namespace should have. Pure.
+"""Chooses the next order of a namespace, and how many shared workers it should have. Pure.
 
-A namespace has at most `max_workers` workers. Long jobs may hold all of them but one, which is always there for the short.
+A namespace has at most `max_workers` workers. Long jobs may occupy all of them but one, which is kept for short jobs.
 """
 
 from __future__ import annotations

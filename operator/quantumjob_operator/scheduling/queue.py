@@ -27,7 +27,7 @@ YIELD_SECONDS: Final = 60.0
 """How long the others make room for a namespace's first worker; what keeps it from starting then is not they."""
 FIRST_RETRY_SECONDS: Final = 1.0
 DEADLINE_MESSAGE: Final = (
-    "The job was not done within spec.activeDeadlineSeconds of its start. Raise it, or split the job."
+    "The job did not finish within spec.activeDeadlineSeconds of its start. Raise it, or split the job."
 )
 
 

@@ -208,8 +208,8 @@ def is_shared_job(job: JSON) -> bool:
 
 def no_pod_message(name: str) -> str:
     return (
-        f"Kubernetes has made no pod for Job {name} of the namespace's shared worker: a quota or a policy refuses it. "
-        f"`kubectl describe job {name}` tells which."
+        f"Kubernetes has created no pod for Job {name} of a shared worker; a quota or a policy may refuse it. "
+        f"`kubectl describe job {name}` shows which."
     )
 
 

@@ -59,7 +59,7 @@ class Resync:
             try:
                 await self.compare()
             except ApiError as error:
-                logger.warning("The watch could not be compared with a list", extra={"cause": str(error)})
+                logger.warning("Resync failed", extra={"cause": str(error)})
                 await asyncio.sleep(GRACE_SECONDS)
                 continue
             await asyncio.sleep(self.seconds if self.synced and not self.failure else GRACE_SECONDS)
@@ -76,7 +76,7 @@ class Resync:
         if self.synced:
             self.failure = ", ".join(f"{count} {kind.plural} missed" for kind, count in missed.items() if count)
         if self.failure:
-            logger.error("The watch is dead", extra={"cause": self.failure})
+            logger.error("The watch has missed changes", extra={"cause": self.failure})
         self.synced = True
         for owner in list(cache.quantumjobs):
             self.router.controller.work_queue.add(owner)

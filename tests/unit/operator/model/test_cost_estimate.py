@@ -27,7 +27,7 @@ from quantumjob_operator.scheduling.policy import is_long
 from support.jobs import owner
 from support.jobs import program as new_program
 
-CLUSTER = Path(__file__).parents[3] / "cluster" / "conftest.py"
+CLUSTER = Path(__file__).parents[3] / "cluster" / "namespaces.py"
 CPU_SECONDS = 5.0
 """Never reached, whatever the machine, but by what would hold the operator up for minutes."""
 

@@ -332,7 +332,7 @@ async def test_a_job_that_runs_is_stopped_and_keeps_what_is_done() -> None:
     await parts.ask(worker, EndedOrder(OF.uid, 0, int(Exit.TEMPORARY), "The operator stopped this order."))
     await parts.settle()
     assert (parts.status()["phase"], parts.status()["progress"]) == ("Cancelled", "1/2")
-    assert failed(parts)["message"].endswith("It was cancelled by spec.cancel.")
+    assert failed(parts)["message"].endswith("The job was cancelled by spec.cancel.")
 
 
 async def test_a_cancelled_job_whose_worker_was_faster_is_done() -> None:

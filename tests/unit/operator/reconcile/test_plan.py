@@ -108,7 +108,7 @@ def test_a_vanished_job_is_looked_for_in_the_store_before_it_runs_again() -> Non
             Reason.WORKER_FAILED,
             "Update it",
         ),
-        ("PodFailurePolicy", None, Reason.WORKER_FAILED, "for good"),
+        ("PodFailurePolicy", None, Reason.WORKER_FAILED, "permanently"),
         ("BackoffLimitExceeded", terminated(137), Reason.BACKOFF_LIMIT_EXCEEDED, "exit code 137"),
         ("BackoffLimitExceeded", terminated(1), Reason.BACKOFF_LIMIT_EXCEEDED, "exit code 1"),
         ("BackoffLimitExceeded", None, Reason.BACKOFF_LIMIT_EXCEEDED, "pods failed"),

@@ -83,7 +83,7 @@ async def test_it_is_looked_at_once(time: Any) -> None:
         (None, {}, "not in the circuits bucket"),
         (b"", {}, "lists no pubs"),
         (b" \n\r\n", {}, "lists no pubs"),
-        (LINES, {"sha256": "0" * 64}, "not the one in the spec"),
+        (LINES, {"sha256": "0" * 64}, "differs from the spec"),
         (LINES, {"key": "../other/pubs.jsonl"}, "relative to the namespace"),
     ],
 )

@@ -113,10 +113,10 @@ def last(of: Shard, pubs: list[PubResult], others: list[StoredObject] | None = N
 
 
 FORGED: dict[str, tuple[str, Callable[[], bytes]]] = {
-    "a pub of another shard": ("that its shard does not have", lambda: last(shard(1), [*results(1), result(0)])),
-    "a pub beyond the last": ("that its shard does not have", lambda: last(shard(1), [*results(1), result(PUBS)])),
-    "a pub before the first": ("that its shard does not have", lambda: last(shard(1), [*results(1), result(-2)])),
-    "another shard's segment": ("says that it is another segment", lambda: last(shard(0), results(0))),
+    "a pub of another shard": ("that is not in its shard", lambda: last(shard(1), [*results(1), result(0)])),
+    "a pub beyond the last": ("that is not in its shard", lambda: last(shard(1), [*results(1), result(PUBS)])),
+    "a pub before the first": ("that is not in its shard", lambda: last(shard(1), [*results(1), result(-2)])),
+    "another shard's segment": ("contains another segment", lambda: last(shard(0), results(0))),
     "it names another shard's segment": (
         "not a segment of its shard",
         lambda: last(shard(1), results(1), [StoredObject(keys.segment(shard(0), keys.LAST), 1, "0")]),
@@ -143,7 +143,7 @@ async def test_what_is_not_a_shard_s_own_is_not_believed(store: MemoryStore, cas
 
 async def test_a_pub_of_another_shard_is_not_believed_where_nobody_goes_on(store: MemoryStore) -> None:
     write(store, 2, [results(2), [result(1)]], last=False)
-    with pytest.raises(Corrupt, match="that its shard does not have"):
+    with pytest.raises(Corrupt, match="that is not in its shard"):
         await promoted(store, DEAD)
 
 

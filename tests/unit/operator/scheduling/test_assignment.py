@@ -58,7 +58,7 @@ def test_how_long_it_takes_counts_from_the_newest_worker() -> None:
     assert assignment(first_assigned=NOW, assigned_at=later(20)).running_seconds(later(50)) == 30
 
 
-OBSTACLE = WorkerState("waiting", Reason.UNSCHEDULABLE, "No node takes the worker: 0/1.")
+OBSTACLE = WorkerState("waiting", Reason.UNSCHEDULABLE, "No node fits the worker: 0/1.")
 DEAD = Failure(Reason.OUT_OF_MEMORY, "Raise it.")
 ASSIGNED = {"pod": POD, "worker": POD.name, "assigned_at": NOW, "last_heartbeat": NOW, "first_assigned": NOW}
 
@@ -66,7 +66,7 @@ ASSIGNED = {"pod": POD, "worker": POD.name, "assigned_at": NOW, "last_heartbeat"
 @pytest.mark.parametrize(
     ("changes", "obstacle", "state", "reason", "words"),
     [
-        ({}, None, "waiting", Reason.QUEUED, "waits for a worker that its namespace shares"),
+        ({}, None, "waiting", Reason.QUEUED, "waits for a shared worker of its namespace"),
         ({}, OBSTACLE, "waiting", Reason.UNSCHEDULABLE, "0/1"),
         ({"last_failure": "It died."}, None, "waiting", Reason.RETRYING, "It died. Another attempt follows."),
         ({"last_failure": "It died."}, OBSTACLE, "waiting", Reason.UNSCHEDULABLE, "0/1"),
@@ -108,7 +108,7 @@ TROUBLE = {"last_failure": "It died.", "first_assigned": NOW}
 @pytest.mark.parametrize(
     ("shards", "obstacle", "state", "reason", "words"),
     [
-        ([{}, {}], None, "waiting", Reason.QUEUED, "waits for a worker"),
+        ([{}, {}], None, "waiting", Reason.QUEUED, "waits for a shared worker"),
         ([ASSIGNED, {}], OBSTACLE, "running", Reason.RUNNING, "its shards"),
         ([{}, ASSIGNED], OBSTACLE, "running", Reason.RUNNING, "its shards"),
         ([ASSIGNED, ASSIGNED], None, "running", Reason.RUNNING, "its shards"),

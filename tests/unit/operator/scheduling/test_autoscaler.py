@@ -268,7 +268,7 @@ DISRUPTED = [{"type": "DisruptionTarget", "status": "True"}]
     ("state", "conditions", "attempts", "words"),
     [
         (terminated(137), [], 1, "exit code 137"),
-        (OOM, [], 1, "want of memory"),
+        (OOM, [], 1, "memory limit"),
         (terminated(69, '{"reason":"X","message":"A defect."}'), [], 1, "A defect."),
         (terminated(1), [], 1, "exit code 1"),
         (terminated(137), DISRUPTED, 0, ""),

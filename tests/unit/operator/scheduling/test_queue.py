@@ -376,7 +376,7 @@ def test_only_namespaces_in_which_somebody_waits_are_looked_at() -> None:
     assert made.namespaces() == []
 
 
-NO_NODE = WorkerState("waiting", Reason.UNSCHEDULABLE, "No node takes the worker: 0/1.")
+NO_NODE = WorkerState("waiting", Reason.UNSCHEDULABLE, "No node fits the worker: 0/1.")
 
 
 def test_a_namespace_without_a_node_for_its_first_worker_starves_and_the_others_know() -> None:
