@@ -1,4 +1,4 @@
-"""What the parts of the quantum job operator have agreed on: keys, messages, results, reasons and exit codes.
+"""The library of all parts: object keys, JSON schemas, reasons, exit codes, limits, store clients, reader of results.
 
-Imports neither kopf nor kubernetes nor qiskit, so that every part and every reader of results can have it.
+Imports neither kopf nor kubernetes nor qiskit, so that every part and every reader of results can use it.
 """

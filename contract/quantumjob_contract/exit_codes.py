@@ -1,7 +1,7 @@
-"""Exit codes of the worker: a contract with the child Job's pod failure policy.
+"""Exit codes of the worker, which the pod failure policy of its Job matches.
 
-0 means that the last segment is stored. 64 to 69 are permanent: another attempt would end the same way.
-75 is temporary: another pod continues from the segments that are stored. Names and numbers follow sysexits.h.
+0: the last segment is stored. 64 to 69 are permanent: another attempt would end the same way. 75 is temporary: another
+pod continues from the stored segments. Names and numbers follow sysexits.h.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """How a worker's process ends."""
+    """Exit code of a worker's process."""
 
     DONE = 0
     BAD_PROGRAM = 65
-    """The program of the order cannot be read: operator and worker are of different versions, or it was damaged."""
+    """The program of the order cannot be read: operator and worker differ in version, or it is damaged."""
     INTERNAL = 69
     """A defect of the worker itself."""
     TEMPORARY = 75
-    """The store or the order endpoint could not be reached or refused this worker, or the pod was told to stop.
+    """The store or the order service could not be reached or refused this worker, or the pod received SIGTERM.
 
-    A refusal may be of the moment: keys are renewed, an operator has just started. `backoffLimit` ends it."""
+    A refusal may be temporary: keys are renewed, or an operator has just started. `backoffLimit` bounds it."""
 
 
 PERMANENT = range(64, 70)

@@ -1,4 +1,4 @@
-"""JSON lines on stderr, the same of each part that serves."""
+"""Configures logging: JSON lines on stderr, the same in each process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 
 def configure(package: str | None) -> None:
-    """Log this package's own words from INFO on, others' from WARNING on."""
+    """Logs this package from INFO on, all others from WARNING on."""
     handler = logging.StreamHandler()
     handler.setFormatter(
         JsonFormatter(

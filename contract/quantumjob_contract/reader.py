@@ -1,4 +1,4 @@
-"""The reader of results: from the completed bucket to verified pub results, long after the resource is gone."""
+"""Reads and verifies results from the completed bucket, also after the QuantumJob is deleted."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ __all__ = ["Results", "VerificationError", "counts"]
 
 
 class Results:
-    """The results of one job. Every byte is checked against its sha256 before it is believed."""
+    """The results of one job. Each object is checked against its size and sha256 before it is parsed."""
 
     def __init__(self, completed: Bucket, owner: keys.Owner, expected_sha256: str | None = None) -> None:
-        """Read the manifest; `expected_sha256` is the one of `status.results`. Raises StoreError."""
+        """Reads the manifest; `expected_sha256` is that of `status.results`.
+
+        Raises ObjectNotFound where no results are committed, VerificationError, and other StoreErrors.
+        """
         self._completed = completed
         data = completed.get(keys.manifest(owner), limits.MAX_MANIFEST_BYTES)
         if expected_sha256 is not None and sha256(data) != expected_sha256:
@@ -35,11 +38,11 @@ class Results:
         self.manifest_bytes = len(data)
 
     def program(self) -> Program:
-        """The program that ran, by which it can run again."""
+        """Reads the program that ran. With its seed it gives the same results again."""
         return decode_program(self._read(self.manifest.program))
 
     def pubs(self) -> Iterator[PubResult]:
-        """Each pub's result or error once, segment by segment."""
+        """Yields each pub's result or error once, segment by segment, not in the job's order. Raises StoreError."""
         seen: set[int] = set()
         for stored in self.manifest.segments:
             for result in decode_segment(self._read(stored)).pubs:
@@ -48,7 +51,7 @@ class Results:
                     yield result
 
     def arrays(self) -> Iterator[tuple[StoredArrays, bytes]]:
-        """Each `.npz` of arrays that pubs have saved (`saved` says what is in it), one in memory at a time."""
+        """Yields each `.npz` of saved arrays (see `schema.saved_arrays`), one at a time. Raises StoreError."""
         for stored in self.manifest.arrays:
             yield stored, self._read(stored)
 
@@ -56,5 +59,5 @@ class Results:
         inside = self.manifest.inline.get(stored.key)
         data = self._completed.get(stored.key, stored.bytes) if inside is None else bytes(inside)
         if (len(data), sha256(data)) != (stored.bytes, stored.sha256):
-            raise VerificationError(f"{stored.key} is not what its worker wrote")
+            raise VerificationError(f"{stored.key} differs from the size and sha256 in its manifest")
         return data

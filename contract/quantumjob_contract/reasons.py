@@ -1,4 +1,4 @@
-"""The closed list of reasons: what a condition, a pub's error or an Event may give as its cause."""
+"""The closed list of reasons of conditions, of pubs' errors and of Events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class PubReason(StrEnum):
     UNSUPPORTED_FORMAT = "UnsupportedFormat"
     """The version or a feature of the format is not taken: QPY below 13, an include, an unknown OpenQASM version."""
     INVALID_CIRCUIT = "InvalidCircuit"
-    """Parsed, but it cannot run: an index out of range, an angle that is not finite, an instruction with no meaning."""
+    """Parsed, but it cannot run: an index out of range, an angle that is not finite, an unknown instruction."""
     INVALID_PUB = "InvalidPub"
     """A line of the object of pubsFrom is not a pub; the message says why."""
     UNBOUND_PARAMETERS = "UnboundParameters"
@@ -23,18 +23,18 @@ class PubReason(StrEnum):
     INVALID_OBSERVABLES = "InvalidObservables"
     """The observables do not fit the circuit."""
     NO_MEASUREMENT = "NoMeasurement"
-    """A Sampler has nothing to return for a circuit that measures nothing."""
+    """The circuit of a Sampler's pub measures nothing, so that there is nothing to return."""
     CIRCUIT_NOT_FOUND = "CircuitNotFound"
     CIRCUIT_EMPTY = "CircuitEmpty"
     CIRCUIT_TOO_LARGE = "CircuitTooLarge"
-    """Above a limit: bytes, qubits, operations. The message names the limit and the figure."""
+    """Above a limit of bytes, qubits or operations; the message names the limit and the circuit's value."""
     CHECKSUM_MISMATCH = "ChecksumMismatch"
-    """The object's bytes are not those of the sha256 in the spec."""
+    """The object's sha256 differs from that of the spec."""
     RESULT_TOO_LARGE = "ResultTooLarge"
     NOT_PURE = "NotPure"
-    """A statevector is asked of a circuit that does not end in one: it measures or resets on its way, or has noise."""
+    """A statevector is requested of a circuit with a mixed final state: it measures or resets midway, or has noise."""
     MEMORY_LIMIT = "MemoryLimit"
-    """The simulation needs more memory than the pod's limit leaves it."""
+    """The simulation needs more memory than the pod's limit allows."""
     METHOD_UNSUITABLE = "MethodUnsuitable"
     """The method that the spec names cannot run this circuit or its noise; the message says why."""
     INVALID_NOISE = "InvalidNoise"
@@ -44,11 +44,11 @@ class PubReason(StrEnum):
     """The process that ran this pub was ended by a signal; the message names it."""
     SIMULATION_FAILED = "SimulationFailed"
     NOT_RUN = "NotRun"
-    """The job ended before this pub had its turn."""
+    """The job ended before this pub ran."""
 
 
 class Reason(StrEnum):
-    """Why a job's condition is as it is."""
+    """Reason of a job's condition."""
 
     ACCEPTED = "Accepted"
     INVALID_SPEC = "InvalidSpec"
@@ -60,7 +60,7 @@ class Reason(StrEnum):
     POD_REFUSED = "PodRefused"
     """The cluster refuses to create the worker's Job or pod: a quota, a policy."""
     QUEUED = "Queued"
-    """Waits for its turn at a worker that its namespace shares, or for Kueue."""
+    """Waits in the queue for a shared worker of its namespace, or in Kueue's."""
     RUNNING = "Running"
     RETRYING = "Retrying"
     STORING = "Storing"

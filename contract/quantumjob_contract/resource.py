@@ -1,4 +1,4 @@
-"""What several parts read from a QuantumJob's JSON. Pure."""
+"""Reads the number of pubs and shards from a QuantumJob's JSON. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ JSON = dict[str, Any]
 
 
 def total(quantumjob: JSON) -> int:
-    """How many pubs it has; 0 where an object lists them that nobody has looked at yet."""
+    """Returns the number of pubs; 0 while the object of pubsFrom has not been read."""
     program = quantumjob["spec"]["program"]
     if "pubs" in program:
         return len(program["pubs"])
@@ -19,10 +19,10 @@ def total(quantumjob: JSON) -> int:
 
 
 def shards(quantumjob: JSON) -> int:
-    """How many shards its pubs are split into."""
+    """Returns the number of shards."""
     return shard_count(quantumjob["spec"].get("parallelism", 1), total(quantumjob))
 
 
 def pubs_of(quantumjob: JSON, shard: int) -> int:
-    """How many pubs a shard has."""
+    """Returns the number of pubs of a shard."""
     return len(range(shard, total(quantumjob), shards(quantumjob)))

@@ -1,4 +1,8 @@
-"""GET and write-once PUT by presigned URL: the one way in which data reaches and leaves the store."""
+"""Reads and writes objects by presigned URL: GET and write-once PUT over urllib3.
+
+The worker has no other client of the store: it holds no credentials and runs no event loop. Clients with credentials
+(`store`) sign URLs for themselves, so that the write-once PUT and its statuses are defined once.
+"""
 
 from __future__ import annotations
 
@@ -29,16 +33,16 @@ RETRIES = urllib3.Retry(
 """A repeat is harmless: reads change nothing, and a write that did arrive answers 412 to its repeat."""
 
 
-# urllib3 tells of each retry with the whole URL, its signature included: that must reach no log.
+# urllib3 logs each retry with the whole URL. Its signature must not reach a log.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
 WRITE_ONCE: Final = {"If-None-Match": "*", "Content-Type": "application/json"}
-"""Headers of a PUT of an object that must not exist yet."""
+"""Headers of a write-once PUT: the store answers 412 where the object exists."""
 
 
 PIECE: Final = 1 << 18
-"""Bytes sent at a time: a connection's timeout is for each."""
+"""Bytes sent at a time. The connection's timeout applies to each piece."""
 
 
 class Put(Enum):
@@ -49,10 +53,10 @@ class Put(Enum):
 
 
 class LazySystemTrust(ssl.SSLContext):
-    """Trusts the authorities that it was given, and the system's once a server has shown that those will not do.
+    """Trusts the given certificate authorities, and loads the system's when a certificate is not signed by one of them.
 
-    To load the system's takes longer than a small job. The connection at which they turn out to be needed fails, and
-    its repeat succeeds.
+    Loading the system's takes longer than a small job. The first connection that needs them fails, and its retry
+    succeeds.
     """
 
     _complete = False
@@ -68,7 +72,7 @@ class LazySystemTrust(ssl.SSLContext):
 
 
 def pool(ca_pem: str = "", *, size: int = 8, timeout: float = 30.0, alone: bool = False) -> urllib3.PoolManager:
-    """An HTTP connection pool that trusts the authorities in `ca_pem`, and the system's unless those stand alone."""
+    """Returns a connection pool that trusts the authorities in `ca_pem` and, unless `alone`, those of the system."""
     if ca_pem and not alone:
         context: ssl.SSLContext = LazySystemTrust(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cadata=ca_pem)
@@ -83,7 +87,7 @@ def pool(ca_pem: str = "", *, size: int = 8, timeout: float = 30.0, alone: bool 
 
 
 def get(http: urllib3.PoolManager, url: str, limit: int) -> bytes:
-    """The object's bytes, at most `limit` of them. Raises StoreError."""
+    """Returns the object's bytes. Raises ObjectTooLarge above `limit` bytes, and other StoreErrors."""
     try:
         response = http.request("GET", url, preload_content=False)
         try:
@@ -103,7 +107,7 @@ def get(http: urllib3.PoolManager, url: str, limit: int) -> bytes:
 
 
 def put_once(http: urllib3.PoolManager, url: str, data: bytes) -> Put:
-    """Write an object that must not exist yet. Raises StoreError."""
+    """Writes an object unless its key exists. Raises StoreError."""
     try:
         response = http.request("PUT", url, body=data, headers=WRITE_ONCE)
     except urllib3.exceptions.HTTPError as error:
@@ -112,18 +116,18 @@ def put_once(http: urllib3.PoolManager, url: str, data: bytes) -> Put:
 
 
 def put_parts_once(http: urllib3.PoolManager, url: str, parts: Sequence[memoryview]) -> Put:
-    """The same of an object in parts, which are not copied. Raises StoreError."""
+    """Writes an object given in parts, without copying them, unless its key exists. Raises StoreError."""
     pieces: list[Any] = [part[at : at + PIECE] for part in parts for at in range(0, len(part), PIECE)]
     headers = WRITE_ONCE | {"Content-Type": "application/octet-stream", "Content-Length": str(sum(map(len, pieces)))}
     try:
-        response = http.request("PUT", url, body=pieces, headers=headers)  # a list: a repeat begins anew
+        response = http.request("PUT", url, body=pieces, headers=headers)  # a list, which a retry can iterate again
     except urllib3.exceptions.HTTPError as error:
         raise StoreUnavailable(type(error).__name__) from None
     return outcome(response.status, url)
 
 
 def outcome(status: int, url: str) -> Put:
-    """What a write-once PUT did, by the answer's status. Raises StoreError."""
+    """Returns what a write-once PUT did, by the status of its response. Raises StoreError."""
     if status == 412:
         return Put.EXISTED
     check(status, url)
@@ -135,7 +139,7 @@ def sha256(data: bytes) -> str:
 
 
 def check(status: int, url: str) -> None:
-    """Raises the StoreError that an HTTP status stands for."""
+    """Raises the StoreError for an HTTP status of 300 or above."""
     if status == 404:
         raise ObjectNotFound(urlsplit(url).path)
     if status in (400, 401, 403):

@@ -1,4 +1,4 @@
-"""The serving certificate of a part that serves, kept as new as its files."""
+"""Reloads the serving certificate when its files change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RELOAD_SECONDS: Final = 60.0
 
 
 async def keep(context: ssl.SSLContext, directory: Path) -> None:
-    """Load the certificate, and again whenever its file has changed, so that its renewal needs no restart."""
+    """Loads the certificate, and again after each change of its file, so that a renewal needs no restart."""
     loaded = 0.0
     while True:
         try:
@@ -22,6 +22,8 @@ async def keep(context: ssl.SSLContext, directory: Path) -> None:
             if changed != loaded:
                 context.load_cert_chain(directory / "tls.crt", directory / "tls.key")
                 loaded = changed
-        except OSError as error:  # ssl.SSLError is one: half a renewal, or none; the old one serves on
-            logger.warning("The new certificate cannot be loaded yet", extra={"cause": str(error)})
+        except OSError as error:  # includes ssl.SSLError: the renewal is incomplete, and the old certificate stays
+            logger.warning(
+                "The new certificate cannot be loaded; the old one stays in use", extra={"cause": str(error)}
+            )
         await asyncio.sleep(RELOAD_SECONDS)

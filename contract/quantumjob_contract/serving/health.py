@@ -1,4 +1,7 @@
-"""Liveness and readiness for kubelet, metrics for Prometheus, over HTTP, the same of each part that serves."""
+"""Serves the probes of kubelet and the metrics for Prometheus over HTTP, the same in each process that serves.
+
+The port has no authentication, so its connections are limited: at the limit the oldest is closed for a new one.
+"""
 
 from __future__ import annotations
 
@@ -12,28 +15,28 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 MAX_CONNECTIONS: Final = 256
-"""At a time; for one more the oldest is closed, once it has had its moment."""
-MOMENT_SECONDS: Final = 0.25
-"""Whoever has a right to ask does so in that time; no connection is closed before, and a new one waits: a thousand a
-second can come."""
-TURN_SECONDS: Final = 0.001
-"""After a stall, for what has come meanwhile to be read and answered before anything is closed."""
+"""Open connections. For one more the oldest is closed, once it has been open for MIN_OPEN_SECONDS."""
+MIN_OPEN_SECONDS: Final = 0.25
+"""A probe or a scrape is answered in this time. No connection is closed earlier; new ones wait in the backlog: at most
+a thousand a second are accepted."""
+YIELD_SECONDS: Final = 0.001
+"""After a stall of the loop, lets it answer what has arrived before a connection is closed."""
 PAUSE_SECONDS: Final = 0.1
-"""At the most between two looks whether there is room, and after an accept that failed for want of descriptors."""
+"""Longest sleep before the limit is checked again, and after an accept that failed, for example without descriptors."""
 
 
 def application(
     registry: CollectorRegistry, why_dead: Callable[[], str], why_unready: Callable[[], str]
 ) -> web.Application:
-    """/healthz and /readyz: 200, or 503 with a sentence; /metrics.
+    """Returns an application with /healthz and /readyz, which answer 200, or 503 and why; and /metrics.
 
-    Each callable gives that sentence, or "" if all is well.
+    Each callable returns the reason, or "" when all is well.
     """
 
-    def answer(why: Callable[[], str]) -> Callable[[web.Request], object]:
+    def probe(why: Callable[[], str]) -> Callable[[web.Request], object]:
         async def handler(_: web.Request) -> web.Response:
-            sentence = why()
-            return web.Response(text=sentence or "ok", status=503 if sentence else 200)
+            reason = why()
+            return web.Response(text=reason or "ok", status=503 if reason else 200)
 
         return handler
 
@@ -41,15 +44,15 @@ def application(
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()
-    app.router.add_get("/healthz", answer(why_dead))  # type: ignore[arg-type]
-    app.router.add_get("/readyz", answer(why_unready))  # type: ignore[arg-type]
+    app.router.add_get("/healthz", probe(why_dead))  # type: ignore[arg-type]
+    app.router.add_get("/readyz", probe(why_unready))  # type: ignore[arg-type]
     app.router.add_get("/metrics", metrics)
     return app
 
 
 @contextlib.asynccontextmanager
 async def served(app: web.Application, listening: socket.socket) -> AsyncIterator[None]:
-    """Answers at this socket, which is closed at the end, while the block runs."""
+    """Serves the application on this socket while the block runs, then closes the socket."""
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     listening.setblocking(False)
@@ -70,10 +73,10 @@ async def _accept(runner: web.AppRunner, listening: socket.socket) -> None:
         opened = {each: since for each, since in opened.items() if not each.is_closing()}
         if len(opened) >= MAX_CONNECTIONS:
             oldest, since = next(iter(opened.items()))
-            left = since + MOMENT_SECONDS - loop.time()
-            await asyncio.sleep(min(max(left, TURN_SECONDS), PAUSE_SECONDS))
+            left = since + MIN_OPEN_SECONDS - loop.time()
+            await asyncio.sleep(min(max(left, YIELD_SECONDS), PAUSE_SECONDS))
             if left <= 0:
-                oldest.abort()  # to close it would wait for a client that takes no answer
+                oldest.abort()  # close() would wait for a client that does not read
             continue
         try:
             accepted, _ = await loop.sock_accept(listening)

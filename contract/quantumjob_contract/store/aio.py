@@ -1,4 +1,8 @@
-"""The object store in an event loop, for the parts that serve. Keys, signing and errors are those of `store`."""
+"""The S3 client for an event loop, over aiohttp: of operator, reconciler and REST service.
+
+A thread for each transfer of the blocking client would limit how many run at once. Signing, headers, statuses and retry
+policy are those of `bucket` and `transfer`.
+"""
 
 from __future__ import annotations
 
@@ -27,25 +31,25 @@ RETRIES: Final = ExponentialRetry(
     exceptions={aiohttp.ClientError, TimeoutError},
 )
 AS_IT_IS_READ: Final = aiohttp.ClientTimeout(total=None, sock_connect=5.0, sock_read=30.0)
-"""Of an object that is passed on as fast as somebody takes it."""
+"""For an object that is streamed to a client, at the speed of that client."""
 ONCE: Final = ExponentialRetry(attempts=1)
-"""A stream cannot be sent again."""
+"""For a stream, which cannot be sent twice."""
 CHUNK: Final = 1 << 18
 
 
 @dataclass(frozen=True)
 class ObjectStream:
-    """An object, or the part of it that was asked for, as it comes from the store."""
+    """The response to a GET: an object, or a range of it, as a stream."""
 
     status: int
-    """200, 206 for a part, or 416 for a part that is not there."""
+    """200, 206 for a range, or 416 for a range outside the object."""
     length: int
     content_range: str | None
     chunks: AsyncIterator[bytes]
 
 
 class AsyncBucket:
-    """One bucket, read and written without blocking."""
+    """One bucket. Methods raise StoreError. `blocking` is the client that lists and deletes."""
 
     def __init__(self, bucket: Bucket) -> None:
         self.blocking = bucket
@@ -81,7 +85,7 @@ class AsyncBucket:
             raise StoreUnavailable(type(error).__name__) from None
 
     async def exists(self, key: str) -> bool:
-        """Whether there is an object of this key, without its bytes."""
+        """Whether the key exists. Reads no bytes."""
         try:
             await self.get(key, 0)
         except ObjectNotFound:
@@ -100,7 +104,7 @@ class AsyncBucket:
         return transfer.outcome(response.status, url)
 
     async def put_stream_once(self, key: str, chunks: AsyncIterator[bytes], length: int) -> Put:
-        """Write an object of `length` bytes as they come. What `chunks` raises is raised; nothing is stored then."""
+        """Writes an object of `length` bytes from a stream. Raises what `chunks` raises, and then stores nothing."""
         url = self.presign("PUT", key, OWN_USE_SECONDS)
         failed: list[Exception] = []
 
@@ -125,7 +129,7 @@ class AsyncBucket:
 
     @contextlib.asynccontextmanager
     async def open(self, key: str, byte_range: str | None = None) -> AsyncIterator[ObjectStream]:
-        """The object as a stream; `byte_range` is a Range header's value. Raises the errors of `transfer`."""
+        """Opens an object as a stream. `byte_range` is the value of a Range header. Raises StoreError."""
         url = self.presign("GET", key, OWN_USE_SECONDS)
         headers = {"Accept-Encoding": "identity"} | ({"Range": byte_range} if byte_range else {})
         try:
@@ -156,7 +160,7 @@ class AsyncStore:
 
 
 class Stores:
-    """The store as the mounted files say at each use; what was opened before stays open for those who use it still."""
+    """Opens the store that the mounted files describe. A store opened by older files stays open for its users."""
 
     def __init__(self, directory: StoreDirectory) -> None:
         self._directory = directory

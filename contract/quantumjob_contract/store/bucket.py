@@ -1,7 +1,4 @@
-"""The one object-store client: three buckets of any S3, each with its own endpoint and credentials if need be.
-
-Data moves by presigned URL only, as a worker's does; so the write-once PUT exists once, in `transfer`.
-"""
+"""The blocking S3 client. Minio signs, lists and deletes; objects are read and written by `transfer`."""
 
 from __future__ import annotations
 
@@ -23,11 +20,11 @@ from quantumjob_contract.store_errors import ObjectNotFound, ObjectTooLarge, Sto
 Role = Literal["circuits", "pending", "completed"]
 ROLES: Final[tuple[Role, ...]] = ("circuits", "pending", "completed")
 OWN_USE_SECONDS: Final = 300
-"""Life of the URLs that this client signs for itself."""
+"""Validity of the URLs that this client signs for itself."""
 
 
 class Entry(NamedTuple):
-    """One line of a listing."""
+    """One object of a listing."""
 
     key: str
     modified: datetime
@@ -36,10 +33,10 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class BucketConfig:
-    """Where a bucket is and who may use it."""
+    """Endpoint, name and credentials of a bucket."""
 
     endpoint: str
-    """URL with scheme and host, for example https://s3.example.org:8333."""
+    """URL of scheme and host, for example https://s3.example.org:8333."""
     bucket: str
     access_key: str
     secret_key: str
@@ -47,7 +44,7 @@ class BucketConfig:
     ca_pem: str = ""
 
     def __repr__(self) -> str:
-        """Without credentials, so that no log can show them."""
+        """Leaves the credentials out, so that no log shows them."""
         return f"BucketConfig({self.endpoint}/{self.bucket})"
 
 
@@ -68,7 +65,7 @@ class Bucket:
         )
 
     def presign(self, method: Literal["GET", "PUT"], key: str, seconds: float) -> str:
-        """A URL that lets its holder GET or PUT this one object. Costs no request."""
+        """Returns a URL that allows its holder to GET or PUT this one object. Sends no request."""
         life = timedelta(seconds=max(1, int(seconds)))
         return self._client.get_presigned_url(method, self.config.bucket, key, expires=life)
 
@@ -76,7 +73,7 @@ class Bucket:
         return transfer.get(self._http, self.presign("GET", key, OWN_USE_SECONDS), limit)
 
     def exists(self, key: str) -> bool:
-        """Whether there is an object of this key, without its bytes."""
+        """Whether the key exists. Reads no bytes."""
         try:
             self.get(key, 0)
         except ObjectNotFound:
@@ -89,7 +86,7 @@ class Bucket:
         return transfer.put_once(self._http, self.presign("PUT", key, OWN_USE_SECONDS), data)
 
     def list(self, prefix: str = "", after: str = "") -> Iterator[Entry]:
-        """All keys that begin with `prefix` and come after `after`, page by page, in the order of their bytes."""
+        """Yields the objects whose keys begin with `prefix` and sort after `after`, in byte order, page by page."""
         try:
             for found in self._client.list_objects(
                 self.config.bucket, prefix=prefix, recursive=True, start_after=after or None
@@ -100,7 +97,7 @@ class Bucket:
             raise StoreUnavailable(type(error).__name__) from None
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Delete these objects; one that is gone already is no error."""
+        """Deletes objects. A missing key is no error."""
         try:
             failed = list(self._client.remove_objects(self.config.bucket, (DeleteObject(key) for key in keys)))
         except (MinioException, HTTPError) as error:
@@ -109,7 +106,7 @@ class Bucket:
             raise StoreUnavailable(f"{len(failed)} objects could not be deleted ({failed[0].code})")
 
     def ensure(self) -> None:
-        """Create the bucket if it is not there."""
+        """Creates the bucket unless it exists."""
         try:
             if not self._client.bucket_exists(self.config.bucket):
                 self._client.make_bucket(self.config.bucket)
@@ -130,10 +127,10 @@ class Store:
 
 
 class StoreDirectory:
-    """A store as files in a mounted directory, read at each use, so that new credentials need no restart.
+    """Opens the store that the files of a mounted directory describe. New credentials need no restart.
 
     `default/` holds endpoint, region, access-key, secret-key and ca.crt; `circuits/`, `pending/` and `completed/`
-    hold `bucket`, and any of the others that differs for that bucket.
+    hold `bucket`, and any of the other files whose value differs for that bucket.
     """
 
     def __init__(self, path: Path) -> None:
@@ -143,7 +140,7 @@ class StoreDirectory:
         self._version = ""
 
     def open(self) -> Store:
-        """The store as the files say now. Raises StoreMisconfigured."""
+        """Returns the store by the present files. Raises StoreMisconfigured."""
         version = self._mounted_version()
         if self._store is not None and version and version == self._version:
             return self._store
@@ -155,7 +152,7 @@ class StoreDirectory:
         return self._store
 
     def _mounted_version(self) -> str:
-        """Changes whenever kubelet writes new content into the volume; empty for a directory of another kind."""
+        """Target of the link that kubelet replaces with each change of the volume; empty for any other directory."""
         try:
             return str((self._path / "..data").readlink())
         except OSError:
@@ -163,7 +160,7 @@ class StoreDirectory:
 
 
 def read_config(path: Path, role: Role) -> BucketConfig:
-    """The configuration of one bucket from its files. Raises StoreMisconfigured."""
+    """Reads the configuration of one bucket. Raises StoreMisconfigured."""
 
     def read(name: str, fallback: str | None = None) -> str:
         for directory in (path / role, path / "default"):
@@ -172,14 +169,16 @@ def read_config(path: Path, role: Role) -> BucketConfig:
             except (FileNotFoundError, NotADirectoryError):
                 continue
         if fallback is None:
-            raise StoreMisconfigured(f"write the store's {name} to {path}/default/{name} or {path}/{role}/{name}")
+            raise StoreMisconfigured(
+                f"The store's {name} is missing: write it to {path}/default/{name} or {path}/{role}/{name}."
+            )
         return fallback
 
     endpoint = read("endpoint")
     parts = urlsplit(endpoint)
     if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path.strip("/"):
         raise StoreMisconfigured(
-            f"the endpoint of the {role} bucket must be a URL of scheme and host: https://HOST[:PORT]"
+            f"The endpoint of the {role} bucket is not a URL of scheme and host: write https://HOST[:PORT]."
         )
     return BucketConfig(
         endpoint=endpoint,

@@ -33,7 +33,7 @@ async def test_silent_connections_keep_no_probe_out(monkeypatch: pytest.MonkeyPa
 async def test_whoever_comes_has_a_moment_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many others come before it has: they wait until it, or the moment, is over."""
     monkeypatch.setattr(health, "MAX_CONNECTIONS", 4)
-    monkeypatch.setattr(health, "MOMENT_SECONDS", 3600)
+    monkeypatch.setattr(health, "MIN_OPEN_SECONDS", 3600)
     app = health.application(CollectorRegistry(), lambda: "", lambda: "")
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
@@ -52,7 +52,7 @@ def descriptors() -> int:
 
 async def test_who_takes_no_answer_keeps_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "MAX_CONNECTIONS", 1)
-    monkeypatch.setattr(health, "MOMENT_SECONDS", 0.1)
+    monkeypatch.setattr(health, "MIN_OPEN_SECONDS", 0.1)
     app = health.application(CollectorRegistry(), lambda: "", lambda: "x" * (1 << 20))
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
