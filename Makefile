@@ -41,8 +41,8 @@ check: $(BIN)/.ready ## Types, style, layers
 unit: $(BIN)/.ready ## Unit tests: no services; prints the coverage
 	$(PYTEST) --numprocesses auto --dist worksteal $(addprefix --cov=,$(COVERED)) --cov-report=term:skip-covered tests/unit
 
-store: $(BIN)/.ready ## Store tests: real S3 servers, started by the tests
-	$(PYTEST) tests/store
+store: $(BIN)/.ready ## Store tests: a real S3 server, started by the tests
+	$(PYTEST) --numprocesses 2 -m "not long" tests/store
 
 quickstart: $(BIN)/.ready ## Bring up what is missing and install the quickstart of this checkout
 	hack/quickstart
@@ -52,7 +52,7 @@ cluster: quickstart ## Cluster tests: a real Kubernetes
 	$(PYTEST) -m "not long and disruptive" tests/cluster
 
 test-long: $(BIN)/.ready ## The long tests of all tiers, the corpus, and the fuzzer for a minute each; see docs/testing.md
-	$(PYTEST) -m long tests/unit
+	$(PYTEST) -m long tests/unit tests/store
 	$(MAKE) quickstart
 	$(PYTEST) -m long tests/cluster
 	$(MAKE) corpus

@@ -1,4 +1,4 @@
-"""Each store test runs on SeaweedFS and on MinIO."""
+"""Each store test runs on SeaweedFS, and in the long tier on MinIO, too."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from quantumjob_contract.store.aio import AsyncStore
 from support.s3 import Server
 
 
-@pytest.fixture(scope="session", params=["seaweedfs", "minio"])
+@pytest.fixture(scope="session", params=["seaweedfs", pytest.param("minio", marks=pytest.mark.long)])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server for the whole session."""
+    """One server of each kind for the whole session."""
     started = Server(request.param, Path(tmp_path_factory.mktemp(request.param)))
     started.start()
     yield started

@@ -279,8 +279,9 @@ async def test_a_foreign_object_in_completed_is_found(store: Store, opened: Asyn
     assert keys.manifest(of) not in everything(store.completed, of)
 
 
-async def test_the_store_goes_down_and_comes_back(tmp_path_factory: pytest.TempPathFactory) -> None:
-    own = Server("minio", tmp_path_factory.mktemp("restarted"))
+@pytest.mark.parametrize("kind", ["seaweedfs", pytest.param("minio", marks=pytest.mark.long)])
+async def test_the_store_goes_down_and_comes_back(tmp_path_factory: pytest.TempPathFactory, kind: str) -> None:
+    own = Server(kind, tmp_path_factory.mktemp("restarted"))
     own.start()
     store = own.store()
     opened = AsyncStore(store)

@@ -24,12 +24,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def free_port() -> int:
-    """A port that is free now, and whose +10000 is too: SeaweedFS takes that one for gRPC."""
+    """Returns a port that is free now, and whose +10000 is too: SeaweedFS takes that one for gRPC.
+
+    Each process of pytest-xdist has ports of its own, so that two servers that start at once do not take the same.
+    """
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     while True:
         with socket.socket() as one, socket.socket() as two:
             one.bind(("127.0.0.1", 0))
             port: int = one.getsockname()[1]
-            if port > 55000:
+            if port > 55000 or port % 16 != process % 16:
                 continue
             try:
                 two.bind(("127.0.0.1", port + 10000))

@@ -1,4 +1,4 @@
-"""Arrays as a user writes them: parameterValues and observables, by the rules of Qiskit's own arrays. Pure, no NumPy.
+"""Checks parameterValues and observables by the rules of Qiskit's BindingsArray and ObservablesArray. Pure, no NumPy.
 
 parameterValues   a map from the parameter's name to nested lists of numbers, one number for each point;
                   from several names ("a, b", or "t[0:3]" as Python slices a ParameterVector), whose values
@@ -19,32 +19,32 @@ from quantumjob_contract import limits
 
 Shape = tuple[int, ...]
 SMALLEST_WEIGHT: Final = 1e-8
-"""Qiskit takes weights up to this for zero."""
+"""Qiskit treats weights up to this as zero."""
 UNQUOTED: Final = "YAML takes an unquoted Y, y, N or n for one; write it in quotes"
 _SLICE: Final = re.compile(r"(.+)\[(\d{0,6}):(\d{1,6})\]")
 _PAULIS: Final = re.compile(r"[IXYZ]+")
 
 
 class BadArray(ValueError):
-    """It cannot be taken; the message completes "parameterValues" or "observables"."""
+    """The array is invalid; the message continues the word `parameterValues` or `observables`."""
 
 
 class Column(NamedTuple):
-    """Values of some parameters, flat in C order: those of one point are next to each other."""
+    """Values of some parameters, flat in C order: those of one point are adjacent."""
 
     names: tuple[str, ...]
     values: list[float]
 
 
 class Bindings(NamedTuple):
-    """Values of all parameters of a pub."""
+    """Values of all parameters of a pub, of one shape."""
 
     shape: Shape
     columns: list[Column]
 
 
 def bindings(parameter_values: Mapping[str, Any]) -> Bindings:
-    """Checked and flat. Raises BadArray."""
+    """Checks and flattens parameterValues. Raises BadArray."""
     columns: list[Column] = []
     shapes: list[tuple[str, set[Shape]]] = []
     for key, nested in parameter_values.items():
@@ -59,8 +59,8 @@ def bindings(parameter_values: Mapping[str, Any]) -> Bindings:
         raise BadArray(f" gives the parameter {given.most_common(1)[0][0]!r} twice")
     common = set.intersection(*(found for _, found in shapes)) if shapes else {()}
     if not common:
-        told = ", ".join(f"{key!r}: {list(max(found))}" for key, found in shapes[:5])
-        raise BadArray(f" must have one shape for all parameters; here it is {told}")
+        shown = ", ".join(f"{key!r}: {list(max(found))}" for key, found in shapes[:5])
+        raise BadArray(f" must have one shape for all parameters; here it is {shown}")
     (shape,) = common
     if math.prod(shape) == 0:
         raise BadArray(" must hold at least one value for each parameter")
@@ -68,7 +68,7 @@ def bindings(parameter_values: Mapping[str, Any]) -> Bindings:
 
 
 def parameter_names(key: str) -> tuple[str, ...]:
-    """The parameters that a key names. Raises BadArray."""
+    """Returns the parameters that a key names. Raises BadArray."""
     names: list[str] = []
     for part in (part.strip() for part in key.split(",")):
         if not part:
@@ -76,7 +76,9 @@ def parameter_names(key: str) -> tuple[str, ...]:
         if sliced := _SLICE.fullmatch(part):
             start, end = int(sliced[2] or "0"), int(sliced[3])
             if not 0 < end - start <= limits.MAX_PARAMETER_VALUES:
-                raise BadArray(f" has the key {key!r}, whose slice holds nothing, or too much")
+                raise BadArray(
+                    f" has the key {key!r}, whose slice is empty or longer than {limits.MAX_PARAMETER_VALUES}"
+                )
             names += [f"{sliced[1]}[{index}]" for index in range(start, end)]
         else:
             names.append(part)
@@ -84,9 +86,9 @@ def parameter_names(key: str) -> tuple[str, ...]:
 
 
 def leading_shapes(names: tuple[str, ...], shape: Shape) -> set[Shape]:
-    """The shape of the points where these names' values have this one; empty where it cannot be.
+    """Returns the shapes of points for which values of these names have this shape; empty where there is none.
 
-    As BindingsArray: a last axis is over the names, but for a single name it is left out, unless it is of length 1.
+    As in BindingsArray the last axis is over the names; a single name has no such axis, unless its length is 1.
     """
     if len(names) == 1 and (not shape or shape[-1] != 1):
         return {shape}
@@ -94,7 +96,7 @@ def leading_shapes(names: tuple[str, ...], shape: Shape) -> set[Shape]:
 
 
 def points(parameter_values: Mapping[str, Any]) -> int:
-    """How many circuits these values make, once they are known to be sound."""
+    """Returns the number of points of valid parameterValues."""
     for key, nested in parameter_values.items():
         shape: list[int] = []
         while isinstance(nested, list):
@@ -114,7 +116,7 @@ class Observables(NamedTuple):
 
 
 def observables(nested: Any) -> Observables:
-    """Checked and flat. Raises BadArray."""
+    """Checks and flattens observables. Raises BadArray."""
     shape, leaves = flat(nested)
     if not leaves:
         raise BadArray(" must hold at least one observable")
@@ -130,7 +132,7 @@ def observables(nested: Any) -> Observables:
 
 
 def broadcast(one: Shape, other: Shape) -> Shape:
-    """As NumPy: right-aligned, where two lengths are equal or one of them is 1. Raises BadArray."""
+    """Broadcasts two shapes as NumPy does. Raises BadArray."""
     lengths = list(zip_longest(reversed(one), reversed(other), fillvalue=1))
     if any(a != b and 1 not in (a, b) for a, b in lengths):
         raise BadArray(f" of shape {list(other)} and parameterValues of shape {list(one)} cannot be broadcast together")
@@ -138,7 +140,7 @@ def broadcast(one: Shape, other: Shape) -> Shape:
 
 
 def flat(nested: Any) -> tuple[Shape, list[Any]]:
-    """Shape of nested lists and what is in them, in C order. Raises BadArray where they are ragged."""
+    """Returns the shape of nested lists and their leaves in C order. Raises BadArray where they are ragged."""
     shape: list[int] = []
     leaves: list[Any] = [nested]
     while leaves and isinstance(leaves[0], list):
@@ -164,7 +166,7 @@ def _number(leaf: Any, key: str) -> float:
             return number
     except OverflowError:
         pass
-    raise BadArray(f"[{key!r}] holds something that is not a finite number")
+    raise BadArray(f"[{key!r}] holds a value that is not a finite number")
 
 
 def _terms(leaf: Any) -> dict[str, float]:
@@ -172,10 +174,10 @@ def _terms(leaf: Any) -> dict[str, float]:
     if isinstance(terms, bool) or (isinstance(terms, dict) and not {"true", "false"}.isdisjoint(terms)):
         raise BadArray(f" has a boolean for a Pauli string: {UNQUOTED}")
     if not isinstance(terms, dict) or not terms:
-        raise BadArray(" holds something that is neither a Pauli string nor a map from Pauli strings to weights")
+        raise BadArray(" holds a value that is neither a Pauli string nor a map from Pauli strings to weights")
     for pauli in terms:
         if not _PAULIS.fullmatch(pauli):
-            raise BadArray(" has a Pauli string that is not of the letters I, X, Y and Z")
+            raise BadArray(" has a Pauli string with letters other than I, X, Y and Z")
     weights = {pauli: _number(weight, pauli) for pauli, weight in terms.items()}
     if max(map(abs, weights.values())) <= SMALLEST_WEIGHT:
         raise BadArray(f" holds an observable without a weight above {SMALLEST_WEIGHT:g}")

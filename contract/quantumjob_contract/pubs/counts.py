@@ -1,4 +1,4 @@
-"""How often each outcome came."""
+"""Counts the outcomes of a register."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from quantumjob_contract.schema.results import Register
 
 
 def counts(register: Register) -> dict[str, int]:
-    """How often each bit string (highest bit first) came; from the samples where the result has no counts."""
+    """Returns the number of shots of each bit string (highest bit first), from the samples where counts are absent."""
     if register.counts is not None:
         return register.counts
     size = -(-register.num_bits // 8)

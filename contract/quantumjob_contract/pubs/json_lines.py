@@ -1,4 +1,4 @@
-"""JSON Lines by bytes: a pub for each line that is not blank. One rule for who counts them and for who reads them."""
+"""Finds the lines of JSON Lines in bytes; blank lines do not count. Shared by operator (counts) and worker (reads)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Final
 
 BLANK: Final = b" \t\r"
 _LINE: Final = re.compile(rb"[^ \t\r\n][^\n]*")
-"""What a line holds, from its first byte that is not blank on."""
+"""A line from its first byte that is not blank on."""
 
 
 class LineCounter:
-    """Counts the lines of an object that comes in pieces. Costs little, whatever the pieces hold."""
+    """Counts the lines of an object that arrives in pieces, in time linear in its bytes."""
 
     def __init__(self) -> None:
         self.lines = 0
         self._open = False
-        """Whether the line that has not ended yet is counted already."""
+        """Whether the line that continues in the next piece is counted already."""
 
     def add(self, piece: bytes) -> None:
         start = 0
@@ -31,7 +31,7 @@ class LineCounter:
 
 
 def spans(data: bytes) -> Iterator[slice]:
-    """Where each line is."""
+    """Yields the place of each line."""
     start = 0
     while start < len(data):
         end = data.find(b"\n", start)

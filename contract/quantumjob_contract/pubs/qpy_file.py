@@ -1,6 +1,6 @@
-"""A QPY file of many circuits by its bytes: how many, and each as a file of its own. No circuit is read here.
+"""Splits a QPY file of many circuits into files of one circuit, by its bytes. Parses no circuit.
 
-From version 16 of the format on, a table says where each circuit begins. Older files would have to be parsed for that.
+Version 16 of the format introduced a table of the circuits' offsets. An older file cannot be split without parsing it.
 """
 
 from __future__ import annotations
@@ -11,39 +11,39 @@ from typing import Final
 
 MAGIC: Final = b"QISKIT"
 FILE: Final = struct.Struct("!6sBBBBQc")
-"""Magic, QPY version, Qiskit's version in three bytes, number of circuits, how symbols are written."""
+"""Magic, QPY version, Qiskit's version in three bytes, number of circuits, encoding of symbols."""
 WITH_TABLE: Final = 16
-"""The first version that has the table."""
+"""The first version with the table of offsets."""
 OFFSET: Final = struct.Struct("!Q")
 CIRCUIT: Final = b"q"
 HEAD_BYTES: Final = FILE.size + len(CIRCUIT)
-"""What stands before the table."""
+"""Bytes before the table."""
 
 
 class NotQpy(ValueError):
-    """It is no QPY file that can be taken apart; the message says what to do."""
+    """The bytes are not a QPY file that can be split; the message says what to do."""
 
 
 def count(head: bytes) -> int:
-    """How many circuits a file holds that begins with these HEAD_BYTES. Raises NotQpy."""
+    """Returns the number of circuits of a file that begins with these HEAD_BYTES. Raises NotQpy."""
     if len(head) < HEAD_BYTES or not head.startswith(MAGIC):
         raise NotQpy("is not a QPY file")
     version, circuits = head[len(MAGIC)], FILE.unpack_from(head)[5]
     if version < WITH_TABLE:
         raise NotQpy(
-            f"is QPY of version {version}, which does not say where its circuits begin: write it with "
+            f"is QPY of version {version}, which has no table of its circuits: write it with "
             f"qiskit.qpy.dump(circuits, file, version={WITH_TABLE}) of Qiskit 2.1 or later"
         )
     if head[FILE.size : HEAD_BYTES] != CIRCUIT:
-        raise NotQpy("holds something else than circuits")
+        raise NotQpy("does not hold circuits")
     return int(circuits)
 
 
 class QpyFile(Sequence[bytes]):
-    """Each circuit as a QPY file that holds it alone. The bytes are cut when they are asked for."""
+    """The circuits of a file, each as the bytes of a QPY file of one circuit, which are copied on access."""
 
     def __init__(self, data: bytes) -> None:
-        """Raises NotQpy where the table does not fit the bytes."""
+        """Raises NotQpy where the table does not match the bytes."""
         circuits = count(data[:HEAD_BYTES])
         end = HEAD_BYTES + circuits * OFFSET.size
         if end > len(data):
@@ -52,7 +52,7 @@ class QpyFile(Sequence[bytes]):
         self._data = data
         self._edges = [*starts, len(data)]
         if self._edges[0] != end or self._edges != sorted(self._edges):
-            raise NotQpy("is damaged: its table does not fit its bytes")
+            raise NotQpy("is damaged: its table does not match its bytes")
         magic, version, major, minor, patch, _, symbols = FILE.unpack_from(data)
         self._head = FILE.pack(magic, version, major, minor, patch, 1, symbols) + CIRCUIT
         self._head += OFFSET.pack(HEAD_BYTES + OFFSET.size)

@@ -1,4 +1,4 @@
-"""Seeds, fixed when a job is accepted: each attempt of a pub gives the same bytes."""
+"""Derives the seeds of a job's pubs and points. They depend on the job alone, so each attempt gives the same bytes."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Final
 from quantumjob_contract.limits import MAX_SEED
 
 STEP: Final = 2113
-"""By which Aer steps from one circuit of a run to the next."""
+"""Aer's step of the seed from one circuit of a run to the next."""
 
 
 def job_seed(uid: str) -> int:
-    """The seed of a job whose user gave none: from 0 to MAX_SEED, a function of the resource's UID."""
+    """Returns the seed of a job whose spec has none: from 0 to MAX_SEED, a function of the resource's UID."""
     return int.from_bytes(hashlib.sha256(uid.encode()).digest()[:4], "big") & MAX_SEED
 
 
 def pub_seeds(seed: int, points: Iterable[int]) -> list[int]:
-    """The seed of each pub, given how many points each has. The first pub's is the job's own.
+    """Returns the seed of each pub, given the number of points of each. The first pub has the job's seed.
 
-    Each point takes a step, so that a job of several pubs and one call of Aer's own primitives draw the same samples.
+    Each point takes one step, so that a job of several pubs draws the samples of one call of Aer's primitives.
     """
     return [(seed + STEP * before) & MAX_SEED for before in accumulate(points, initial=0)][:-1]
 
 
 def point_seed(pub_seed: int, point: int) -> int:
-    """The seed of a pub's point (from 0, in C order); may exceed MAX_SEED, as Aer's own."""
+    """Returns the seed of a pub's point (from 0, in C order). It may exceed MAX_SEED, as Aer's does."""
     return pub_seed + STEP * point

@@ -1,4 +1,4 @@
-"""What holds for a pub's arrays, wherever it is listed. Pure."""
+"""Checks a pub's arrays against its primitive and the limits, for the resource and for lists of pubs. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from quantumjob_contract.schema.program import Primitive, Pub
 
 
 class Size(NamedTuple):
-    """How much a pub asks for."""
+    """Size of a pub."""
 
     points: int
     values: int
@@ -22,19 +22,19 @@ class Size(NamedTuple):
 
 
 class BadPub(ValueError):
-    """It cannot be taken."""
+    """The pub is invalid."""
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(problem)
         self._field, self._problem = field, problem
 
     def message(self, place: str, name: str) -> str:
-        """What is wrong and what to do, as a sentence that begins with where the pub is listed."""
+        """Returns the problem and what to do, as a sentence that begins with the place of the pub."""
         return f"{place}{self._field} ({name}){self._problem}."
 
 
 def size(primitive: Primitive, pub: Pub) -> Size:
-    """Of a pub whose arrays are sound. Raises BadPub."""
+    """Checks a pub and returns its size. Raises BadPub."""
     if pub.observables is None and primitive == "Estimator":
         raise BadPub("", ": an Estimator needs observables, for example `observables: [ZZ]`")
     if pub.observables is not None and primitive != "Estimator":

@@ -1,4 +1,4 @@
-"""What runs a program's circuits: the backend, its method, and its noise. docs/noise.md says what each figure does."""
+"""Backend, method and noise of a program. docs/noise.md explains each field of noise."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ Constant = Annotated[float, msgspec.Meta(gt=0, le=MAX_NANOSECONDS)]
 
 
 class Depolarizing(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
-    """With this probability a gate's qubits are replaced by the maximally mixed state, by the gate's arity."""
+    """Probability that a gate replaces its qubits by the maximally mixed state, by the number of qubits."""
 
     one_qubit: Probability = 0.0
     two_qubit: Probability = 0.0
 
 
 class Readout(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
-    """How often a measured bit is written down as the other."""
+    """Readout error: probability that a measured bit is flipped."""
 
     prob_meas1_prep0: Probability = 0.0
     prob_meas0_prep1: Probability = 0.0
 
 
 class Relaxation(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
-    """Decay of each qubit while something is done to it, for as long as that takes."""
+    """T1 and T2 of each qubit, and the durations of operations during which it relaxes."""
 
     t1_nanoseconds: Constant
     t2_nanoseconds: Constant
@@ -48,7 +48,7 @@ class Relaxation(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
 
 
 class Noise(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """As the spec gives it: figures for all qubits alike, or an object in the circuits bucket."""
+    """Noise of the spec: parameters of all qubits, or an object in the circuits bucket."""
 
     depolarizing: Depolarizing | None = None
     readout: Readout | None = None
@@ -57,27 +57,27 @@ class Noise(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
 
 
 class Backend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where and how circuits run."""
+    """Simulator, method, precision and noise."""
 
     name: Literal["aer"] = "aer"
     method: Method = "automatic"
     precision: Precision = "double"
-    """Single: engines of single precision may run a circuit, too."""
+    """With `single`, engines of single precision may run a circuit, too."""
     noise: Noise | None = None
 
 
 class QubitNoise(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
-    """What one qubit has instead of the figures for all."""
+    """Parameters of one qubit that replace those of all qubits."""
 
     depolarizing: Probability | None = None
-    """Of gates on this qubit alone."""
+    """Of one-qubit gates."""
     readout: Readout | None = None
     t1_nanoseconds: Constant | None = None
     t2_nanoseconds: Constant | None = None
 
 
 class NoiseModel(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """The noise that a circuit runs with, and the schema of a noise model in the circuits bucket."""
+    """The noise of a circuit; also the schema of a noise model in the circuits bucket."""
 
     version: Literal[1] = 1
     depolarizing: Depolarizing = Depolarizing()
@@ -86,11 +86,11 @@ class NoiseModel(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown
     qubits: dict[str, QubitNoise] = {}
     """By the qubit's index in the program."""
     pairs: dict[str, Probability] = {}
-    """Depolarizing of gates on two qubits, by their indices, `0-1`; the order does not matter."""
+    """Depolarizing probability of two-qubit gates by the qubits' indices, `0-1` or `1-0`."""
 
 
 def declared(noise: Noise) -> NoiseModel:
-    """The model that the spec itself declares."""
+    """Returns the noise model of the spec's own fields."""
     return NoiseModel(
         depolarizing=noise.depolarizing or Depolarizing(),
         readout=noise.readout or Readout(),
@@ -99,7 +99,7 @@ def declared(noise: Noise) -> NoiseModel:
 
 
 def decode_model(data: bytes) -> NoiseModel:
-    """A noise model from JSON. Raises ValueError with what is wrong with it; msgspec's errors are such."""
+    """Decodes a noise model. Raises ValueError, also msgspec's, with the defect."""
     model = decode(data, NoiseModel)
     if wrong := unphysical(model):
         raise ValueError(wrong)
@@ -107,7 +107,7 @@ def decode_model(data: bytes) -> NoiseModel:
 
 
 def unphysical(model: NoiseModel) -> str:
-    """What in the model cannot be; empty where all can."""
+    """Returns what is unphysical in the model; empty where nothing is."""
     for key in model.qubits:
         if not _is_index(key):
             return f"a key of qubits is not the index of a qubit, 0 to {MAX_QUBITS - 1}"
@@ -128,7 +128,7 @@ def unphysical(model: NoiseModel) -> str:
 
 
 def backend_of(spec: Any) -> Backend:
-    """The backend of a resource's spec. Raises ValueError for what the schema should have refused."""
+    """Decodes the backend of a spec. Raises ValueError."""
     backend = msgspec.convert(spec, Backend)
     if backend.noise is not None and (wrong := unphysical(declared(backend.noise))):
         raise ValueError(wrong)

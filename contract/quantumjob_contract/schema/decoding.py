@@ -1,4 +1,4 @@
-"""JSON that somebody else has written, into a type: with one error for all that may be wrong with it."""
+"""Decodes untrusted JSON into a struct, with one exception for every defect."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ T = TypeVar("T")
 
 
 def decode(data: bytes | memoryview | str, kind: type[T] | msgspec.json.Decoder[T]) -> T:
-    """Raises msgspec.DecodeError, also for text that is not UTF-8 and for nesting without end."""
+    """Returns the value. Raises msgspec.DecodeError, also for text that is not UTF-8 or nested too deeply."""
     try:
         if isinstance(kind, msgspec.json.Decoder):
             return kind.decode(data)
         return msgspec.json.decode(data, type=kind)
     except (UnicodeDecodeError, RecursionError) as error:
-        told = "it is nested too deeply" if isinstance(error, RecursionError) else "it is not UTF-8"
-        raise msgspec.DecodeError(told) from None
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else "it is not UTF-8"
+        raise msgspec.DecodeError(why) from None

@@ -1,4 +1,4 @@
-"""How a program names an object in the circuits bucket."""
+"""References an object in the circuits bucket."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class ObjectRef(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An object in the circuits bucket; `key` is relative to the job's namespace."""
+    """Key of an object, relative to the job's namespace, and the sha256 that it must have."""
 
     key: str
     sha256: str | None = None

@@ -1,4 +1,4 @@
-"""The accepted program: what is computed, with every default filled in and the seed fixed. Written once as JSON."""
+"""The accepted program: all defaults filled in, the seed fixed. Stored once as JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Primitive = Literal["Sampler", "Estimator"]
 
 
 class Circuit(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A circuit: either `inline` (text; base64 for QPY) or an `object`."""
+    """A circuit, `inline` (text; base64 for QPY) or in an `object`."""
 
     format: Format
     inline: str | None = None
@@ -29,34 +29,34 @@ class Circuit(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Pub(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """One unit of work, as in Qiskit's primitives: a circuit, values of its parameters, and what is wanted of them.
+    """A pub of Qiskit's primitives: a circuit, values of its parameters, and shots or observables.
 
-    Arrays are nested lists as the user wrote them; `arrays` knows their rules.
+    Arrays are nested lists, as the user wrote them; `pubs.arrays` has their rules.
     """
 
     name: str
     circuit: Circuit
     shots: int = 0
-    """Of a Sampler, for each point. An Estimator has a precision instead."""
+    """Of a Sampler, for each point. An Estimator has `precision`."""
     parameter_values: dict[str, Any] = {}
     observables: Any = None
     precision: float | None = None
-    """Of an Estimator: standard deviation of each value; 0 is exact."""
+    """Of an Estimator: standard error of each value; 0 is exact."""
     save: list[Save] = []
-    """Of a Sampler: arrays of the state at the circuit's end, in the order of `saved.KINDS`."""
+    """Of a Sampler: arrays of the final state, in the order of `saved_arrays.KINDS`."""
 
 
 class PubsReference(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Pubs that an object in the circuits bucket lists, as it was when the job was accepted."""
+    """The object of `pubsFrom` in the circuits bucket, with its sha256 and its number of pubs at acceptance."""
 
     key: str
     sha256: str
     pubs: int
     shots: int
-    """Of a Sampler's pub that gives none."""
+    """Default of a Sampler's pubs."""
     format: ListFormat = "JSONLines"
     parameters: ObjectRef | None = None
-    """Of QPY: what belongs to its circuits, one in each line."""
+    """Of QPY: an object of JSON Lines, with the values of each circuit in its line."""
 
 
 class Program(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -70,9 +70,9 @@ class Program(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     seed: int
     pubs: list[Pub] = []
     listed: PubsReference | None = None
-    """Where it is not here that they are listed."""
+    """Set where the pubs are listed in an object; `pubs` is empty then."""
     parallelism: int = 1
-    """Into how many shards the pubs are split, where there are as many."""
+    """Number of shards, at most one for each pub."""
     backend: Backend = Backend()
     labels: dict[str, str] = {}
     created: str
@@ -80,25 +80,25 @@ class Program(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
     @property
     def total(self) -> int:
-        """How many pubs it has."""
+        """Number of pubs."""
         return len(self.pubs) if self.listed is None else self.listed.pubs
 
     @property
     def shards(self) -> int:
-        """How many shards its pubs are split into."""
+        """Number of shards."""
         return shard_count(self.parallelism, self.total)
 
     def pub_name(self, index: int) -> str:
-        """The name of a pub, as far as it is known without the object that lists it."""
+        """Returns the name of a pub; its default where an object lists the pubs."""
         return self.pubs[index].name if self.listed is None else default_name(index)
 
     def indices(self, shard: int) -> range:
-        """The pubs of a shard."""
+        """Returns the indices of a shard's pubs."""
         return range(shard, self.total, self.shards)
 
 
 def default_name(index: int) -> str:
-    """The name of a pub that has none."""
+    """Returns the name of a pub without a name."""
     return f"pub-{index}"
 
 
@@ -114,9 +114,9 @@ def new_pub(
     precision: float | None,
     save: Iterable[Save] = (),
 ) -> Pub:
-    """A pub with every default filled in, from what its user gave."""
+    """Returns a pub with all defaults filled in."""
     if primitive == "Estimator" and precision is None:
-        # So many shots would give a Pauli string's value to this standard error, at worst.
+        # The largest standard error of a Pauli string's value with this number of shots.
         precision = limits.DEFAULT_PRECISION if shots is None else shots**-0.5
     return Pub(
         name=name,
@@ -130,10 +130,10 @@ def new_pub(
 
 
 def encode(value: msgspec.Struct) -> bytes:
-    """JSON of a struct of this package: the same bytes for the same value."""
+    """Encodes a struct as JSON: equal values give equal bytes."""
     return msgspec.json.encode(value, order="deterministic")
 
 
 def decode_program(data: bytes) -> Program:
-    """Read a program. Raises msgspec.DecodeError for anything else."""
+    """Decodes a program. Raises msgspec.DecodeError."""
     return decode(data, Program)

@@ -1,4 +1,4 @@
-"""What a worker writes and promotion commits: pub results, segments, the manifest."""
+"""Results: pubs and segments, which a worker writes, and the manifest, which promotion writes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from quantumjob_contract.schema.saved_arrays import SavedArray
 
 
 class Register(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What was measured into one classical register, as Qiskit's BitArray holds it.
+    """Samples of one classical register, in the layout of Qiskit's BitArray.
 
     `samples` is the base64 of a uint8 array of shape (*shape, shots, ceil(num_bits / 8)), big-endian within a shot.
-    `counts` maps bit strings (highest bit first) to how often they came, at all points together; absent above
+    `counts` maps bit strings (highest bit first) to their number of shots, summed over all points; absent above
     limits.MAX_OUTCOMES outcomes.
     """
 
@@ -24,20 +24,20 @@ class Register(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     samples: str
     counts: dict[str, int] | None = None
     shape: list[int] = []
-    """Of the pub's parameter values; empty where there is one point."""
+    """Shape of the parameter values; empty for one point."""
 
 
 class Expectations(msgspec.Struct, frozen=True):
-    """What an Estimator gives: expectation values and their standard errors, flat in C order."""
+    """Expectation values of an Estimator and their standard errors, flat in C order."""
 
     shape: list[int]
-    """Of parameter values and observables, broadcast against each other."""
+    """Shapes of parameter values and observables, broadcast."""
     evs: list[float]
     stds: list[float]
 
 
 class PubError(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Why a pub has no result. `message` says what to do and quotes neither the circuit nor a stack trace."""
+    """Error of a pub. `message` says what to do; it quotes neither the circuit nor a stack trace."""
 
     reason: PubReason
     message: str
@@ -46,88 +46,88 @@ class PubError(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Why(StrEnum):
-    """Why a method was taken."""
+    """Why the router chose a method."""
 
     REQUESTED = "Requested"
-    """spec.backend.method names it."""
+    """spec.backend.method requests it."""
     SMALL = "Small"
-    """So small that nothing is faster than a statevector."""
+    """The circuit is so small that no method is faster than a statevector."""
     CLIFFORD = "Clifford"
     """All gates are Clifford gates."""
     FASTEST = "Fastest"
-    """The fastest, by the cost model, of the methods that hold the state."""
+    """The fastest by the cost model of the methods whose state fits the memory."""
     LOW_ENTANGLEMENT = "LowEntanglement"
-    """Tried as a matrix product state, and exact with small bonds."""
+    """A trial as a matrix product state was exact with small bonds."""
     SAVED = "Saved"
-    """Nothing is sampled, and the arrays that the pub saves are of this method's state."""
+    """The pub samples nothing, and its saved arrays need this method."""
     ONLY_FIT = "OnlyFit"
-    """No other method holds the state in this memory."""
+    """The state of no other method fits the memory."""
 
 
 class PubMetadata(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """How a result was made. Holds nothing that differs between two attempts."""
+    """How a result was computed. Equal in each attempt."""
 
     seed: int
     shots: int = 0
-    """For each point. Of an Estimator: runs that were averaged, where the circuit measures or resets on its way."""
+    """For each point. Of an Estimator: averaged runs, where the circuit measures or resets midway."""
     target_precision: float | None = None
     """Of an Estimator."""
     circuit_metadata: dict[str, Any] = {}
-    """What a QPY circuit carries as its metadata."""
+    """Metadata of a QPY circuit."""
     engine: str = ""
     """Name and version, for example `aer 0.18.2`."""
     method: str = ""
     why: str = ""
-    """Why this method, in a word, one of `Why`."""
+    """One of `Why`."""
     precision: str = ""
     qubits: int = 0
     operations: int = 0
     input_sha256: str = ""
-    """Of the circuit's bytes as the user gave them (for QPY inline: after base64)."""
+    """Of the circuit's bytes as submitted (of inline QPY: after decoding base64)."""
 
 
 class PubResult(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The result of one pub or its error. Two attempts of the same pub give the same bytes."""
+    """The result of one pub, or its error. Each attempt of a pub gives the same bytes."""
 
     index: int
     name: str
     metadata: PubMetadata
     data: dict[str, Register] | None = None
-    """Of a Sampler: by the classical register's name, in the circuit's order; empty where nothing is measured."""
+    """Of a Sampler: by name of the classical register, in the circuit's order; empty without measurements."""
     expectations: Expectations | None = None
     """Of an Estimator."""
     arrays: dict[str, SavedArray] = {}
-    """Of a Sampler that saves any: what lies in the segment's `.npz`, by name."""
+    """Of a Sampler: the saved arrays in the segment's `.npz`, by name."""
     error: PubError | None = None
 
 
 class PubTimes(msgspec.Struct, frozen=True, rename="camel"):
-    """Seconds of wall time that a pub took: to load (fetch, parse, make ready) and to run."""
+    """Wall time of a pub in seconds: to load (fetch, parse, normalize) and to run."""
 
     load: float
     run: float
 
 
 class Provenance(msgspec.Struct, frozen=True, rename="camel"):
-    """Where and when a segment was made. Times are RFC 3339 in UTC."""
+    """Where and when a segment was computed. Times are RFC 3339 in UTC."""
 
     versions: dict[str, str]
     sandbox: str
-    """What parts a pub from its worker: `landlock-<ABI>+seccomp`, either of them alone, or `none`."""
+    """Sandbox of the child processes: `landlock-<ABI>+seccomp`, either of them, or `none`."""
     threads: int
     memory_bytes: int
     pod: str
     started: str
-    """Start of the worker's process."""
+    """When the worker's process started; `imported`: when Qiskit was loaded."""
     imported: str
     ordered: str
     """When the order was received."""
     simulated: str
-    """End of the newest pub in this segment."""
+    """When the last pub of this segment ended."""
 
 
 class StoredObject(msgspec.Struct, frozen=True):
-    """An object as it was written: its full key, size in bytes, and sha256."""
+    """Full key, size in bytes and sha256 of an object."""
 
     key: str
     bytes: int
@@ -135,7 +135,7 @@ class StoredObject(msgspec.Struct, frozen=True):
 
 
 class Segment(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """Results of the pubs that a shard finished since its previous segment."""
+    """Results of a shard's pubs that ended after its previous segment."""
 
     api_version: str
     uid: str
@@ -147,20 +147,20 @@ class Segment(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """By the pub's index as text."""
     provenance: Provenance
     segments: list[StoredObject] = []
-    """In the last segment only: every other segment of the shard."""
+    """In the last segment: all other segments of the shard."""
     arrays: StoredObject | None = None
-    """In a numbered segment with pubs that save any: the `.npz` of their arrays, written before the segment."""
+    """The `.npz` of the pubs' saved arrays, written before the segment; the last segment has none."""
 
 
 class StoredArrays(StoredObject, frozen=True):
-    """A `.npz` with arrays, and whose they are."""
+    """A `.npz` of saved arrays, and the pubs that it is of."""
 
     pubs: list[int]
     """Indices of the pubs."""
 
 
 class PubSummary(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A pub in one line: for the manifest and the resource's status."""
+    """Summary of a pub for the manifest and the status."""
 
     name: str
     outcome: Literal["Succeeded", "Failed"]
@@ -170,9 +170,9 @@ class PubSummary(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """The commit of a job's results, written last by conditional PUT.
+    """The commit of a job's results, written last by write-once PUT.
 
-    `inline` holds by key the very bytes of the objects that ride inside; the others lie beside the manifest.
+    `inline` holds the bytes of small objects by key. All others are objects of the same prefix.
     """
 
     api_version: str
@@ -192,27 +192,27 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     program: StoredObject
     segments: list[StoredObject]
     arrays: list[StoredArrays] = []
-    """Always beside the manifest."""
+    """Never inline."""
     inline: dict[str, msgspec.Raw] = {}
 
 
 class Termination(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a worker leaves in its termination message."""
+    """Termination message of a worker's container."""
 
     reason: str
     message: str
 
 
 def decode_segment(data: bytes) -> Segment:
-    """Read a segment. Raises msgspec.DecodeError for anything else."""
+    """Decodes a segment. Raises msgspec.DecodeError."""
     return decode(data, Segment)
 
 
 def decode_manifest(data: bytes) -> Manifest:
-    """Read a manifest. Raises msgspec.DecodeError for anything else."""
+    """Decodes a manifest. Raises msgspec.DecodeError."""
     return decode(data, Manifest)
 
 
 def to_json(value: Any) -> Any:
-    """A struct as plain dicts and lists, with the names it has in JSON."""
+    """Converts a struct to dicts and lists, with its names in JSON."""
     return msgspec.to_builtins(value)

@@ -1,6 +1,6 @@
-"""Arrays that a pub saves on request: the state at its circuit's end, as `.npz` beside the JSON. Pure, no NumPy.
+"""Describes the arrays that `save` of a pub requests: the final state, as `.npz` next to the segment. No NumPy.
 
-    <ns>/<uid>/<shard>/<n>.npz     of the segment of that number; in it `<pub's index>/<name>.npy` for each array
+    <ns>/<uid>/<shard>/<n>.npz     arrays of segment n; its members are `<index of the pub>/<name>.npy`
 
 The values are those of qubits in Qiskit's order: qubit 0 is the lowest bit of an index.
 """
@@ -17,14 +17,14 @@ Save = Literal["Statevector", "DensityMatrix", "Probabilities"]
 
 
 class ArrayKind(NamedTuple):
-    """What is saved under one name."""
+    """Name, type and axes of an array."""
 
     name: str
-    """Of the array in a result, as Aer's instructions have it."""
+    """Name in the result, after Aer's save instructions."""
     dtype: str
-    """As NumPy writes it, little-endian."""
+    """NumPy's type string, little-endian."""
     axes: int
-    """How many axes of 2**qubits entries follow on those of the parameter values."""
+    """Number of axes of 2**qubits entries, after those of the parameter values."""
 
 
 KINDS: Final[dict[Save, ArrayKind]] = {
@@ -35,39 +35,39 @@ KINDS: Final[dict[Save, ArrayKind]] = {
 
 
 class SavedArray(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An array of a pub's result, without its values."""
+    """Describes an array of a pub's result."""
 
     shape: list[int]
     dtype: str
     method: str
-    """Of Qiskit Aer, by which it was computed; that of the samples may be another."""
+    """Aer's method that computed it; the samples may have another."""
     shots: int = 0
-    """Runs that were averaged, where what happens in one depends on a measurement; 0 where it is exact."""
+    """Number of averaged runs where the state depends on measured outcomes; 0 where it is exact."""
 
 
 def in_order(wanted: Iterable[Save]) -> list[Save]:
-    """Each once, in the order of KINDS: a program's bytes do not depend on the order in which a user writes them."""
+    """Sorts in the order of KINDS, without duplicates, so that equal programs have equal bytes."""
     found = set(wanted)
     return [save for save in KINDS if save in found]
 
 
 def shape(save: Save, points: Sequence[int], qubits: int) -> list[int]:
-    """The shape of an array, `points` that of the parameter values."""
+    """Returns the shape of an array; `points` is that of the parameter values."""
     return [*points, *[1 << qubits] * KINDS[save].axes]
 
 
 def item_bytes(save: Save) -> int:
-    """Bytes of one value."""
+    """Returns the bytes of one value."""
     return int(KINDS[save].dtype[2:])
 
 
 def nbytes(wanted: Iterable[Save], points: int, qubits: int) -> int:
-    """Bytes of all values of a pub's arrays."""
+    """Returns the bytes of all values of a pub's arrays."""
     return sum(points * item_bytes(save) << qubits * KINDS[save].axes for save in wanted)
 
 
 def is_of(found: SavedArray, save: Save) -> bool:
-    """Whether it may be an array of this kind: of its type, the last axes of equal length."""
+    """Whether a description fits this kind: its type, last axes of equal length, a size that can be."""
     axes = found.shape[-KINDS[save].axes :]
     return (
         found.dtype == KINDS[save].dtype
@@ -79,5 +79,5 @@ def is_of(found: SavedArray, save: Save) -> bool:
 
 
 def member(index: int, name: str) -> str:
-    """The name of a pub's array in its `.npz`, without the `.npy` that NumPy takes off."""
+    """Returns the name of a pub's array in the `.npz`, without `.npy`, which NumPy strips."""
     return f"{index}/{name}"
