@@ -1,4 +1,4 @@
-"""Quantum jobs on Kubernetes from Python: `Sampler` and `Estimator` as Qiskit has them, and a client of the service."""
+"""Runs quantum jobs on Kubernetes: Qiskit's `Sampler` and `Estimator`, and a client of the REST service."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 _QISKIT = {"Estimator": "primitives", "Sampler": "primitives", "Job": "job"}
-"""What needs Qiskit, whose import takes half a second."""
+"""Names that are imported on first use: they need Qiskit, whose import takes half a second."""
 
 
 def __getattr__(name: str) -> Any:

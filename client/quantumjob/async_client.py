@@ -1,4 +1,4 @@
-"""The client, for programs with an event loop."""
+"""The asynchronous client of the REST service."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Circuits = list[models.CircuitInfo]
 
 
 class AsyncClient(AsyncTransport):
-    """The QuantumJobs of one namespace, by the REST service. Without arguments it looks where people expect."""
+    """Client of one namespace. Without arguments, the environment, the pod or kubeconfig say where the service is."""
 
     def __init__(
         self,
@@ -30,9 +30,10 @@ class AsyncClient(AsyncTransport):
         patience: float = PATIENCE_SECONDS,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """`token` may be a function that gives one. `ca` is a file, or its text.
+        """Finds the service and the token. Raises NotConfigured.
 
-        A request is repeated for `patience` seconds, one that waits for a job for ten minutes. Raises NotConfigured.
+        `token` is text, or a function that returns it. `ca` is a PEM file, or its text. A failed request is repeated
+        for `patience` seconds, a long poll for ten minutes.
         """
         super().__init__(find(url=url, token=token, namespace=namespace, ca=ca), transport, patience)
 
@@ -41,10 +42,11 @@ class AsyncClient(AsyncTransport):
         return self.where.namespace
 
     async def submit(self, body: JSON, *, key: str | None = None) -> models.Status:
-        """`body` as in docs/rest.md. Sent again with the same `key`, it is the same job."""
+        """Creates a job from a submission (docs/rest.md). With the same `key` it is created once."""
         return await self.run(calls.submit(body, key))
 
     async def status(self, name: str) -> models.Status:
+        """Returns the job. Raises NotFound."""
         return await self.run(calls.status(name))
 
     get = status
@@ -54,11 +56,11 @@ class AsyncClient(AsyncTransport):
         name: str,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> models.Status:
-        """Until the job is finished. Raises WaitTimeout; the job goes on then."""
+        """Waits until the job is finished. Raises WaitTimeout after `timeout` seconds; the job continues."""
         return await self.run(calls.wait(name, timeout))
 
     async def changes(self, name: str) -> AsyncIterator[models.Status]:
-        """The job as it is, then each new state, until it is finished."""
+        """Yields the job, then each change of it, until it is finished."""
         found = await self.status(name)
         yield found
         while not found.finished:
@@ -68,39 +70,41 @@ class AsyncClient(AsyncTransport):
                 yield found
 
     async def result(self, name: str) -> models.Result:
-        """Every pub's result or error, verified. Raises NotFinished, NotFound."""
+        """Returns the verified result or error of every pub. Raises NotFinished, NotFound, NotVerified."""
         return await self.run(calls.result(name))
 
     async def arrays(self, stored: models.Arrays) -> bytes:
-        """One of `arrays` of a result: a `.npz`, verified."""
+        """Downloads one of `arrays` of a result, a `.npz`. Raises NotVerified."""
         return await self.run(calls.arrays(stored))
 
     async def partial_result(self, name: str) -> models.Partial:
-        """What is done so far."""
+        """Returns the results so far, which are not verified yet."""
         return await self.run(calls.partial(name))
 
     async def cancel(self, name: str) -> models.Status:
-        """Pubs that are done keep their results. Raises Conflict where it has ended."""
+        """Cancels the job. Finished pubs keep their results. Raises Conflict where the job has ended."""
         return await self.run(calls.cancel(name))
 
     async def delete(self, name: str) -> None:
-        """Its results stay: see `history`."""
+        """Deletes the QuantumJob. Its results stay: see `history`."""
         await self.run(calls.delete(name))
 
     async def list(self, limit: int | None = None) -> Rows:
+        """Returns the namespace's jobs, at most `limit` of them."""
         return await self.run(calls.jobs(limit))
 
     async def upload(self, data: bytes, key: str | None = None) -> models.CircuitInfo:
-        """A circuit for the namespace. Without a key it is named by its sha256."""
+        """Uploads a circuit; without `key`, under its sha256. Raises Conflict where the key has other bytes."""
         return await self.run(calls.upload(data, key))
 
     async def circuits(self, limit: int | None = None) -> Circuits:
+        """Returns the namespace's circuits, by key."""
         return await self.run(calls.circuits(limit))
 
     async def history(self, limit: int | None = None) -> Finished:
-        """Finished jobs, newest first, also those that are long deleted."""
+        """Returns finished jobs, newest first, also deleted ones."""
         return await self.run(calls.history(limit))
 
     async def stored(self, uid: str) -> models.Result:
-        """The result of a job of the history."""
+        """Returns the result of a job of the history, by its UID."""
         return await self.run(calls.stored(uid))

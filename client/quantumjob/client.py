@@ -1,4 +1,4 @@
-"""The client, for programs that wait."""
+"""The blocking client of the REST service."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Circuits = list[models.CircuitInfo]
 
 
 class Client(BlockingTransport):
-    """The QuantumJobs of one namespace, by the REST service. Without arguments it looks where people expect."""
+    """Client of one namespace. Without arguments, the environment, the pod or kubeconfig say where the service is."""
 
     def __init__(
         self,
@@ -30,9 +30,10 @@ class Client(BlockingTransport):
         patience: float = PATIENCE_SECONDS,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """`token` may be a function that gives one. `ca` is a file, or its text.
+        """Finds the service and the token. Raises NotConfigured.
 
-        A request is repeated for `patience` seconds, one that waits for a job for ten minutes. Raises NotConfigured.
+        `token` is text, or a function that returns it. `ca` is a PEM file, or its text. A failed request is repeated
+        for `patience` seconds, a long poll for ten minutes.
         """
         super().__init__(find(url=url, token=token, namespace=namespace, ca=ca), transport, patience)
 
@@ -41,20 +42,21 @@ class Client(BlockingTransport):
         return self.where.namespace
 
     def submit(self, body: JSON, *, key: str | None = None) -> models.Status:
-        """`body` as in docs/rest.md. Sent again with the same `key`, it is the same job."""
+        """Creates a job from a submission (docs/rest.md). With the same `key` it is created once."""
         return self.run(calls.submit(body, key))
 
     def status(self, name: str) -> models.Status:
+        """Returns the job. Raises NotFound."""
         return self.run(calls.status(name))
 
     get = status
 
     def wait(self, name: str, timeout: float | None = None) -> models.Status:
-        """Until the job is finished. Raises WaitTimeout; the job goes on then."""
+        """Waits until the job is finished. Raises WaitTimeout after `timeout` seconds; the job continues."""
         return self.run(calls.wait(name, timeout))
 
     def changes(self, name: str) -> Iterator[models.Status]:
-        """The job as it is, then each new state, until it is finished."""
+        """Yields the job, then each change of it, until it is finished."""
         found = self.status(name)
         yield found
         while not found.finished:
@@ -64,39 +66,41 @@ class Client(BlockingTransport):
                 yield found
 
     def result(self, name: str) -> models.Result:
-        """Every pub's result or error, verified. Raises NotFinished, NotFound."""
+        """Returns the verified result or error of every pub. Raises NotFinished, NotFound, NotVerified."""
         return self.run(calls.result(name))
 
     def arrays(self, stored: models.Arrays) -> bytes:
-        """One of `arrays` of a result: a `.npz`, verified."""
+        """Downloads one of `arrays` of a result, a `.npz`. Raises NotVerified."""
         return self.run(calls.arrays(stored))
 
     def partial_result(self, name: str) -> models.Partial:
-        """What is done so far."""
+        """Returns the results so far, which are not verified yet."""
         return self.run(calls.partial(name))
 
     def cancel(self, name: str) -> models.Status:
-        """Pubs that are done keep their results. Raises Conflict where it has ended."""
+        """Cancels the job. Finished pubs keep their results. Raises Conflict where the job has ended."""
         return self.run(calls.cancel(name))
 
     def delete(self, name: str) -> None:
-        """Its results stay: see `history`."""
+        """Deletes the QuantumJob. Its results stay: see `history`."""
         self.run(calls.delete(name))
 
     def list(self, limit: int | None = None) -> Rows:
+        """Returns the namespace's jobs, at most `limit` of them."""
         return self.run(calls.jobs(limit))
 
     def upload(self, data: bytes, key: str | None = None) -> models.CircuitInfo:
-        """A circuit for the namespace. Without a key it is named by its sha256."""
+        """Uploads a circuit; without `key`, under its sha256. Raises Conflict where the key has other bytes."""
         return self.run(calls.upload(data, key))
 
     def circuits(self, limit: int | None = None) -> Circuits:
+        """Returns the namespace's circuits, by key."""
         return self.run(calls.circuits(limit))
 
     def history(self, limit: int | None = None) -> Finished:
-        """Finished jobs, newest first, also those that are long deleted."""
+        """Returns finished jobs, newest first, also deleted ones."""
         return self.run(calls.history(limit))
 
     def stored(self, uid: str) -> models.Result:
-        """The result of a job of the history."""
+        """Returns the result of a job of the history, by its UID."""
         return self.run(calls.stored(uid))

@@ -1,4 +1,16 @@
-"""What may go wrong, each by its own type: problems that the service answers with, and what comes before and after."""
+"""Exceptions of the client.
+
+QuantumJobError
+├── NotConfigured        no service, token or namespace was found
+├── Unreachable          the service does not answer
+├── NotTheService        something else answers
+├── WaitTimeout          the job is not finished yet
+├── JobFailed            the job has ended, and a pub has no result
+└── Problem              the service answered with an error (RFC 9457)
+    ├── Unauthorized, Forbidden, NotFound, InvalidJob, NotVerified, Busy
+    └── Conflict
+        └── NotFinished
+"""
 
 from __future__ import annotations
 
@@ -9,65 +21,65 @@ import msgspec
 
 
 class QuantumJobError(Exception):
-    """Any error of this package. Its text is a sentence that says what to do."""
+    """Base class. Its text is a sentence with the cause and what to do."""
 
 
 class NotConfigured(QuantumJobError):
-    """No service, no token or no namespace was found; the text says where was looked."""
+    """No service, token or namespace was found; the text lists the places that were searched."""
 
 
 class Unreachable(QuantumJobError):
-    """The service does not answer, and has not for as long as was tried."""
+    """The service did not answer for as long as the request was repeated."""
 
 
 class NotTheService(QuantumJobError):
-    """Something else answers, for example a page that asks to log in."""
+    """The answer is not the service's, for example a login page."""
 
 
 class WaitTimeout(QuantumJobError, TimeoutError):
-    """The job is not finished yet. It goes on: ask again."""
+    """The job is not finished yet. It continues."""
 
 
 class JobFailed(QuantumJobError):
-    """The job has ended, and not every pub has a result."""
+    """The job has ended, and at least one pub has no result."""
 
     def __init__(self, reason: str, message: str, errors: Mapping[int, str] | None = None) -> None:
         self.reason = reason
         self.errors = dict(errors or {})
-        """By the pub's index. Results of the other pubs are in `Job.partial_result()`."""
+        """Errors by the pub's index. `Job.partial_result()` returns the results of the other pubs."""
         super().__init__(" ".join([f"{reason}: {message}", *self.errors.values()]))
 
 
 class Problem(QuantumJobError):
-    """What the service answers (RFC 9457)."""
+    """The service answered with an error (RFC 9457)."""
 
     def __init__(
-        self, status: int, reason: str, detail: str, retry_after: float | None = None, *, told: bool = True
+        self, status: int, reason: str, detail: str, retry_after: float | None = None, *, from_service: bool = True
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.reason = reason
-        """One word of the service's closed list."""
+        """One of the service's closed list of reasons (docs/rest.md)."""
         self.detail = detail
         self.retry_after = retry_after
-        self.told = told
-        """By the service itself; else by what stands before it."""
+        self.from_service = from_service
+        """False where a proxy in front of the service answered."""
 
 
 class Unauthorized(Problem):
-    """The token is missing, not valid, or no longer."""
+    """The token is missing, invalid or expired."""
 
 
 class Forbidden(Problem):
-    """The token's owner may not do this here."""
+    """The token's user lacks the right in this namespace."""
 
 
 class NotFound(Problem):
-    """There is no such job, circuit or result."""
+    """The job, circuit or result does not exist."""
 
 
 class Conflict(Problem):
-    """It is there already, or it is not in a state for this."""
+    """The object exists already, or its state does not allow the request."""
 
 
 class NotFinished(Conflict):
@@ -75,15 +87,15 @@ class NotFinished(Conflict):
 
 
 class InvalidJob(Problem):
-    """What was sent is refused; the text says which part of it."""
+    """The submission is invalid; the text names the field."""
 
 
 class NotVerified(Problem):
-    """What is stored is not what was committed."""
+    """The stored bytes are not those that were committed."""
 
 
 class Busy(Problem):
-    """The service, Kubernetes or the store does not serve at this moment."""
+    """The service, Kubernetes or the store is overloaded or unavailable; a repeat may succeed."""
 
 
 _OF_REASON: Final[dict[str, type[Problem]]] = {"NotFinished": NotFinished, "NotVerified": NotVerified}
@@ -106,16 +118,16 @@ _OF_STATUS: Final[dict[int, type[Problem]]] = {
 
 
 def problem(status: int, headers: Mapping[str, str], body: bytes) -> Problem:
-    """The error of an answer."""
-    told = _told(headers, body)
-    reason = str(told.get("reason") or "Unknown")
-    detail = str(told.get("detail") or f"The service answers {status}, and does not say why.")
+    """Returns the exception for an error response."""
+    problem = _details(headers, body)
+    reason = str(problem.get("reason") or "Unknown")
+    detail = str(problem.get("detail") or f"The service answered with status {status} and no explanation.")
     after = headers.get("retry-after", "")
     kind = _OF_REASON.get(reason) or _OF_STATUS.get(status, Problem)
-    return kind(status, reason, detail, float(after) if after.isdecimal() else None, told="reason" in told)
+    return kind(status, reason, detail, float(after) if after.isdecimal() else None, from_service="reason" in problem)
 
 
-def _told(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+def _details(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     if headers.get("content-type", "").partition(";")[0] != "application/problem+json":
         return {}
     try:

@@ -1,9 +1,8 @@
-"""A job as Qiskit's programs hold one; it lives in the cluster, and any process may take it up by its id."""
+"""Qiskit's job interface over a QuantumJob. Any process can open a job by its id."""
 
 from __future__ import annotations
 
 import contextlib
-import re
 from typing import Final, Self
 
 from qiskit.primitives import BasePrimitiveJob, PubResult
@@ -13,7 +12,6 @@ from quantumjob import errors, models, progress
 from quantumjob.client import Client
 from quantumjob.results.from_service import Finished, primitive_result, pub_results, stored_results
 
-UID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PHASES: Final = {
     "Pending": JobStatus.QUEUED,
     "Suspended": JobStatus.QUEUED,
@@ -28,23 +26,25 @@ FINAL: Final = frozenset({JobStatus.DONE, JobStatus.ERROR, JobStatus.CANCELLED})
 
 
 class Job(BasePrimitiveJob[Finished, JobStatus]):  # type: ignore[misc]  # Qiskit has no annotations
-    """Made by `run()` of a primitive, or by `from_id`."""
+    """A job, returned by `run()` of a primitive or by `from_id`."""
 
     def __init__(self, client: Client, name: str, uid: str) -> None:
         super().__init__(f"{client.namespace}/{name}/{uid}")
         self._client = client
         self._result: Finished | None = None
         self.name = name
-        """Of the QuantumJob."""
+        """Name of the QuantumJob."""
         self.uid = uid
 
     @classmethod
     def from_id(cls, job_id: str, client: Client | None = None) -> Self:
-        """`job_id` is what `job_id()` gave, the QuantumJob's name, or its UID. Raises NotFound."""
+        """Opens a job by its `job_id()`, or by the name or UID of its QuantumJob. Raises NotFound."""
         namespace, name, uid = _parts(job_id)
         client = client or Client(namespace=namespace)
         if namespace not in {None, client.namespace}:
-            raise errors.NotConfigured(f"The job is in namespace {namespace}, the client's is {client.namespace}.")
+            raise errors.NotConfigured(
+                f"The job is in namespace {namespace}, and the client's is {client.namespace}: give another client."
+            )
         if uid is None:
             uid = client.status(name).uid
         elif not name:
@@ -52,14 +52,16 @@ class Job(BasePrimitiveJob[Finished, JobStatus]):  # type: ignore[misc]  # Qiski
         return cls(client, name, uid)
 
     def details(self) -> models.Status:
-        """All that the service tells of it. Raises NotFound where the QuantumJob is gone."""
+        """Returns phase, progress, reason and message. Raises NotFound where the QuantumJob is deleted."""
         found = self._client.status(self.name)
         if found.uid != self.uid:
-            raise errors.NotFound(404, "NotFound", f"{self.name} is another job by now.")
+            raise errors.NotFound(
+                404, "NotFound", f"The job was deleted; {self.name} is another job with the same name."
+            )
         return found
 
     def status(self) -> JobStatus:
-        """Where it is; that of a job whose QuantumJob is gone is taken from its stored result."""
+        """Returns Qiskit's status; after the QuantumJob is deleted, that of its stored result."""
         try:
             return PHASES.get(self.details().phase, JobStatus.RUNNING)
         except errors.NotFound:
@@ -67,18 +69,18 @@ class Job(BasePrimitiveJob[Finished, JobStatus]):  # type: ignore[misc]  # Qiski
             return PHASES["Cancelled" if stored.reason == "Cancelled" else stored.outcome]
 
     def result(self, timeout: float | None = None, *, bar: bool | None = None) -> Finished:
-        """Wait for it, at most for these seconds, and read it. Raises WaitTimeout, JobFailed.
+        """Waits at most `timeout` seconds for the job, and returns its result. Raises WaitTimeout, JobFailed.
 
-        To interrupt it costs nothing: the job goes on. `bar` shows progress; left out, it is shown to people.
+        Ctrl-C interrupts the wait, not the job. `bar` shows a progress bar; by default in terminals and notebooks.
         """
         if self._result is None:
             self._result = primitive_result(self._finished(timeout, bar), self._client.arrays)
         return self._result
 
     def partial_result(self) -> dict[int, PubResult]:
-        """The pubs that have a result, by their index: of a finished job all of them, whichever others failed.
+        """Returns the pubs that have a result, by index, also where other pubs failed.
 
-        While it runs they are those that are done so far, not verified yet, and without the arrays that they save.
+        While the job runs they are not verified, and without their saved arrays.
         """
         found: models.Partial | None = None
         finished = False
@@ -88,12 +90,12 @@ class Job(BasePrimitiveJob[Finished, JobStatus]):  # type: ignore[misc]  # Qiski
         if found is None or found.uid != self.uid:
             return stored_results(self._client.stored(self.uid), self._client.arrays)
         if finished:
-            with contextlib.suppress(errors.NotFound):  # it may have ended without any
+            with contextlib.suppress(errors.NotFound):  # it may have ended without a result
                 return stored_results(self._client.stored(self.uid), self._client.arrays)
         return pub_results(found.pubs)
 
     def cancel(self) -> bool:
-        """Pubs that are done keep their results. False where it had ended. Raises NotFound where nothing is left."""
+        """Cancels the job; finished pubs keep their results. Returns False where it had ended. Raises NotFound."""
         try:
             if self.details().finished:
                 return False
@@ -121,7 +123,7 @@ class Job(BasePrimitiveJob[Finished, JobStatus]):  # type: ignore[misc]  # Qiski
         return f"<quantumjob.Job {self.job_id()}>"
 
     def _finished(self, timeout: float | None, bar: bool | None) -> models.Result:
-        """By the name, as long as it is this job's; else from the history."""
+        """Waits, and reads the result by the job's name, or from the history where another job has the name."""
         ended: models.Status | None = None
         found: models.Result | None = None
         with contextlib.suppress(errors.NotFound, errors.NotFinished):
@@ -139,12 +141,12 @@ class Job(BasePrimitiveJob[Finished, JobStatus]):  # type: ignore[misc]  # Qiski
 
 
 def _parts(job_id: str) -> tuple[str | None, str, str | None]:
-    """Namespace, name and UID, as far as the id has them. Raises ValueError."""
+    """Splits an id into namespace, name and UID. Raises ValueError."""
     match job_id.split("/"):
-        case [namespace, name, uid] if UID.fullmatch(uid):
+        case [namespace, name, uid] if models.UID.fullmatch(uid):
             return namespace, name, uid
-        case [one] if UID.fullmatch(one):
+        case [one] if models.UID.fullmatch(one):
             return None, "", one
         case [one] if one:
             return None, one, None
-    raise ValueError(f"Not the id of a job: {job_id!r}.")
+    raise ValueError(f"{job_id!r} is not the id of a job: give namespace/name/uid, a name or a UID.")

@@ -1,27 +1,30 @@
-"""What the service tells, typed. Fields that this version does not know are left out."""
+"""Responses of the service as structs. Unknown fields are ignored."""
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+import re
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
 T = TypeVar("T")
+UID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""Of a QuantumJob."""
 
 
 class ServiceModel(msgspec.Struct, frozen=True, rename="camel"):
-    """Read from JSON."""
+    """Base class: decoded from JSON with names in camelCase."""
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
-    """A part of a listing."""
+    """A page of a list; `next` continues it."""
 
     items: list[T]
     next: str | None = None
 
 
 class Status(ServiceModel, frozen=True, rename="camel"):
-    """A QuantumJob: the same that `kubectl get quantumjob` shows."""
+    """A QuantumJob, as `kubectl get quantumjob` shows it."""
 
     name: str
     namespace: str
@@ -36,11 +39,11 @@ class Status(ServiceModel, frozen=True, rename="camel"):
     cancel: bool = False
     labels: dict[str, str] = {}
     status: dict[str, Any] = {}
-    """`status` of the QuantumJob as it is."""
+    """`status` of the QuantumJob, unchanged."""
 
 
 class JobRow(ServiceModel, frozen=True, rename="camel"):
-    """A QuantumJob in one line."""
+    """A QuantumJob in a list."""
 
     name: str
     uid: str
@@ -54,7 +57,7 @@ class JobRow(ServiceModel, frozen=True, rename="camel"):
 
 
 class HistoryRow(ServiceModel, frozen=True, rename="camel"):
-    """A finished job in one line; its QuantumJob may be long gone."""
+    """A finished job in the history; its QuantumJob may be deleted."""
 
     uid: str
     name: str
@@ -76,7 +79,7 @@ class CircuitInfo(ServiceModel, frozen=True, rename="camel"):
 
 
 class Partial(ServiceModel, frozen=True, rename="camel"):
-    """Results so far; they are verified when the job ends."""
+    """Results of a running job. They are verified when it ends."""
 
     name: str
     namespace: str
@@ -86,7 +89,7 @@ class Partial(ServiceModel, frozen=True, rename="camel"):
 
 
 class Arrays(ServiceModel, frozen=True, rename="camel"):
-    """A `.npz` of arrays that pubs have saved."""
+    """A `.npz` of saved arrays; `pubs` are the indices of its pubs."""
 
     name: str
     bytes: int
@@ -96,7 +99,7 @@ class Arrays(ServiceModel, frozen=True, rename="camel"):
 
 
 class Result(ServiceModel, frozen=True, rename="camel"):
-    """Every pub's result or error, verified."""
+    """The verified result or error of every pub."""
 
     name: str
     namespace: str

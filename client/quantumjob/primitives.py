@@ -1,4 +1,4 @@
-"""Sampler and Estimator as Qiskit defines them; what they run, runs in the cluster."""
+"""Qiskit's Sampler and Estimator, which run in the cluster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qiskit.primitives.containers.sampler_pub import SamplerPub
 from quantumjob.client import Client
 from quantumjob.job import Job
 from quantumjob.submission import circuits
-from quantumjob.submission.pubs import estimator_pub, made_of_each, program, sampler_pub
+from quantumjob.submission.pubs import convert_each, estimator_pub, program, sampler_pub
 from quantumjob_contract import limits
 from quantumjob_contract.schema.saved_arrays import KINDS, Save, in_order
 
@@ -22,17 +22,17 @@ JSON = dict[str, Any]
 
 
 class _Submitter:
-    """What both have: where their jobs go, and what is the same for each of them."""
+    """Submits jobs to a client. Shared by Sampler and Estimator."""
 
     def __init__(
         self, client: Client | None, seed: int | None, spec: Mapping[str, Any] | None, labels: Mapping[str, str] | None
     ) -> None:
         self._client = client or Client()
         self.seed = seed
-        """Of all random numbers; without one, each job has its own."""
+        """Seed of all random numbers. Without it, each job has another."""
         self._spec = dict(spec or {})
         if "program" in self._spec:
-            raise ValueError("`spec` holds other fields than `program`, which is made of the pubs that are run.")
+            raise ValueError("`spec` cannot have `program`: it is made from the pubs of `run`.")
         self._labels = dict(labels or {})
 
     def _submit(self, primitive: str, made: Sequence[JSON], of: Sequence[QuantumCircuit], name: str | None) -> Job:
@@ -54,7 +54,7 @@ class _Submitter:
 
 
 class Sampler(_Submitter, BaseSamplerV2):  # type: ignore[misc]  # Qiskit has no annotations
-    """Samples of circuits' classical registers."""
+    """Samples the classical registers of circuits."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Sampler(_Submitter, BaseSamplerV2):  # type: ignore[misc]  # Qiskit has no
         spec: Mapping[str, Any] | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> None:
-        """`spec` holds more fields of the QuantumJobs, for example `{"backend": {"method": "statevector"}}`."""
+        """`spec` holds further fields of the QuantumJobs, for example `{"backend": {"method": "statevector"}}`."""
         super().__init__(client, seed, spec, labels)
         self.default_shots = default_shots
 
@@ -77,16 +77,19 @@ class Sampler(_Submitter, BaseSamplerV2):  # type: ignore[misc]  # Qiskit has no
         name: str | None = None,
         save: Save | Iterable[Save] = (),
     ) -> Job:
-        """One QuantumJob for all pubs; `name` is its name. `save` names arrays that each pub's data has besides."""
+        """Submits all pubs as one QuantumJob. `save` requests arrays of the state in each pub's data.
+
+        Raises ValueError for an invalid pub, and QuantumJobError.
+        """
         default = self.default_shots if shots is None else shots
-        coerced = made_of_each(pubs, lambda pub: SamplerPub.coerce(pub, default))
+        coerced = convert_each(pubs, lambda pub: SamplerPub.coerce(pub, default))
         wanted = _kinds(save)
-        made = [pub | ({"save": wanted} if wanted else {}) for pub in made_of_each(coerced, sampler_pub)]
+        made = [pub | ({"save": wanted} if wanted else {}) for pub in convert_each(coerced, sampler_pub)]
         return self._submit("Sampler", made, [pub.circuit for pub in coerced], name)
 
 
 def _kinds(save: Save | Iterable[Save]) -> list[Save]:
-    """Raises ValueError."""
+    """Checks and sorts the kinds of arrays. Raises ValueError."""
     wanted: list[Any] = [save] if isinstance(save, str) else list(save)
     for each in wanted:
         if each not in KINDS:
@@ -95,7 +98,7 @@ def _kinds(save: Save | Iterable[Save]) -> list[Save]:
 
 
 class Estimator(_Submitter, BaseEstimatorV2):  # type: ignore[misc]
-    """Expectation values of observables. Without a precision they are exact."""
+    """Computes expectation values of observables, exact without a precision."""
 
     def __init__(
         self,
@@ -106,12 +109,12 @@ class Estimator(_Submitter, BaseEstimatorV2):  # type: ignore[misc]
         spec: Mapping[str, Any] | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> None:
-        """`spec` holds more fields of the QuantumJobs, for example `{"backend": {"method": "statevector"}}`."""
+        """`spec` holds further fields of the QuantumJobs, for example `{"backend": {"method": "statevector"}}`."""
         super().__init__(client, seed, spec, labels)
         self.default_precision = default_precision
 
     def run(self, pubs: Iterable[EstimatorPubLike], *, precision: float | None = None, name: str | None = None) -> Job:
-        """One QuantumJob for all pubs; `name` is its name."""
+        """Submits all pubs as one QuantumJob. Raises ValueError for an invalid pub, and QuantumJobError."""
         default = self.default_precision if precision is None else precision
-        coerced = made_of_each(pubs, lambda pub: EstimatorPub.coerce(pub, default))
-        return self._submit("Estimator", made_of_each(coerced, estimator_pub), [pub.circuit for pub in coerced], name)
+        coerced = convert_each(pubs, lambda pub: EstimatorPub.coerce(pub, default))
+        return self._submit("Estimator", convert_each(coerced, estimator_pub), [pub.circuit for pub in coerced], name)

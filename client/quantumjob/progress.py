@@ -1,4 +1,4 @@
-"""Waiting for a job where somebody looks on: a bar of the pubs that are done."""
+"""Waits for a job with a progress bar of finished pubs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from quantumjob.client import Client
 from quantumjob.rest import calls
 
 QUICK_SECONDS: Final = 1.0
-"""A job that takes less shows no bar."""
+"""A shorter job shows no bar."""
 
 
 def wait(client: Client, name: str, timeout: float | None = None, bar: bool | None = None) -> models.Status:
-    """Until the job is finished. Raises WaitTimeout."""
+    """Waits until the job is finished. `bar` forces or suppresses the bar. Raises WaitTimeout."""
     console = Console(stderr=True)
     if not (watched(console) if bar is None else bar):
         return client.wait(name, timeout)
@@ -41,19 +41,19 @@ def _shown(client: Client, name: str, until: float | None, console: Console) -> 
             bar.update(task, description=f"{name} {found.phase}", completed=done, total=total)
             left = float(calls.MAX_WAIT) if until is None else until - time.monotonic()
             if left <= 0:
-                raise errors.WaitTimeout(f"{name} is not finished yet; it goes on.")
+                raise errors.WaitTimeout(f"{name} is not finished yet; it continues.")
             found = client.run(calls.change(name, found.version, left)) or found
         return found
 
 
 def watched(console: Console) -> bool:
-    """Whether a person sees it: a terminal, or a notebook that has widgets."""
+    """Whether the console is a terminal, or a notebook with widgets."""
     if console.is_jupyter:
         return importlib.util.find_spec("ipywidgets") is not None
     return console.is_terminal
 
 
 def counted(progress: str) -> tuple[int, int | None]:
-    """Done and all of `12/16`; all is None before the job is accepted."""
+    """Parses `12/16` into the finished pubs and all pubs, which are unknown before the job is accepted."""
     done, slash, total = progress.partition("/")
     return (int(done), int(total)) if slash and done.isdecimal() and total.isdecimal() else (0, None)

@@ -1,4 +1,4 @@
-"""The command line: `quantumjob`, or `kubectl quantumjob`."""
+"""The command line `quantumjob` and `kubectl quantumjob`. No Qiskit and no NumPy, so that it starts fast."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import sys
 
 
 def main() -> None:
-    """The process."""
+    """Runs the process."""
     try:
         from quantumjob.cli.commands import run  # noqa: PLC0415  # not in every installation
     except ModuleNotFoundError as missing:
-        sys.stderr.write(
-            f"{missing.name} is not installed: the command line needs the extra `client` of this package\n"
-        )
-        sys.exit(70)  # exits.Exit.DEFECT, which may be what is missing
+        sys.stderr.write(f"{missing.name} is not installed: install this package with the extra `client`\n")
+        sys.exit(70)  # CommandExit.DEFECT, whose module may be what is missing
     sys.exit(run())

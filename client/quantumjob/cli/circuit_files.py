@@ -1,4 +1,4 @@
-"""A circuit's file as a submission has it."""
+"""Reads circuit files for a submission."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from quantumjob_contract.schema.program import Format
 JSON = dict[str, Any]
 _VERSION: Final = re.compile(r"(?:\s|//[^\n]*\n|/\*.*?\*/)*OPENQASM\s+(\d+)", re.DOTALL)
 PUB: Final = "circuit"
-"""As the service calls the pub of a submission that has a circuit inside."""
+"""The name that the service gives the pub of a submission with an inline circuit."""
 
 
 class NotACircuit(ValueError):
-    """Neither OpenQASM nor QPY."""
+    """The file is not a circuit in OpenQASM or QPY."""
 
 
 class CircuitSource(NamedTuple):
-    """A file, and the same as text inside a submission."""
+    """Bytes of a file, and the text of an inline circuit."""
 
     data: bytes
     text: str
@@ -31,7 +31,7 @@ class CircuitSource(NamedTuple):
 
 
 def circuit(path: Path) -> CircuitSource:
-    """By the file's suffix and, for OpenQASM, its header. Raises NotACircuit, OSError."""
+    """Reads a file; its suffix and, for OpenQASM, its header give the format. Raises NotACircuit, OSError."""
     data = path.read_bytes()
     if len(data) > limits.MAX_CIRCUIT_BYTES:
         raise NotACircuit(f"{path} has {len(data)} bytes; the limit of a circuit is {limits.MAX_CIRCUIT_BYTES}.")
@@ -47,7 +47,7 @@ def circuit(path: Path) -> CircuitSource:
 
 
 def submission(given: CircuitSource, asked: JSON, upload: Callable[[bytes], str]) -> JSON:
-    """The circuit with shots and seed; what is too large to be inside is uploaded, which gives its key."""
+    """Returns the submission. A circuit too large for it is uploaded by `upload`, which returns its key."""
     if len(given.text) <= limits.MAX_INLINE_CHARS:
         return {"circuit": given.text, "format": given.format} | asked
     where = {"key": upload(given.data), "sha256": hashlib.sha256(given.data).hexdigest()}
@@ -56,6 +56,6 @@ def submission(given: CircuitSource, asked: JSON, upload: Callable[[bytes], str]
 
 
 def language(text: str) -> Format:
-    """OpenQASM 3 where a header does not say 2: it may be left out there."""
+    """Returns the version of OpenQASM: 3 unless a header says 2. OpenQASM 3 allows no header."""
     header = _VERSION.match(text)
     return "OpenQASM2" if header and header[1] == "2" else "OpenQASM3"

@@ -1,4 +1,4 @@
-"""Exit codes, which scripts go by. Click's own are among them: 2 for a command that cannot be read."""
+"""Exit codes of the command line, for scripts. 2 is Click's own for a usage error."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from quantumjob import errors, models
 
 
 class CommandExit(IntEnum):
-    """How a command has ended."""
+    """Exit code of a command."""
 
     DONE = 0
     JOB_FAILED = 1
-    """The job has ended, and not every pub has a result. The command itself did its work."""
+    """The command succeeded; the job has ended, and a pub has no result."""
     USAGE = 2
-    """The command, or a file that it names, cannot be read."""
+    """The command is invalid, or a file that it names cannot be read."""
     NOT_FOUND = 3
     NOT_ALLOWED = 4
-    """No token, none that is valid, or one without the right; no URL, a bad one, or a CA file that cannot be read."""
+    """The token is missing, invalid or lacks the right; or the URL or CA file is missing or invalid."""
     REFUSED = 5
-    """What was sent is not accepted, or the job is not in a state for it."""
+    """The submission is invalid, or the job's state does not allow the request."""
     UNAVAILABLE = 6
-    """The service, Kubernetes or the store does not serve: try again later."""
+    """The service, Kubernetes or the store is unavailable: try again later."""
     NOT_FINISHED = 7
-    """The time is over, the job goes on."""
+    """The timeout has passed; the job continues."""
     DEFECT = 70
-    """Something that no code here expected. It says nothing of the job."""
+    """A defect of the command line. It says nothing about the job."""
     INTERRUPTED = 130
 
 
 def of_error(error: errors.QuantumJobError) -> CommandExit:
+    """Returns the exit code of an exception."""
     match error:
         case errors.NotFinished() | errors.WaitTimeout():
             return CommandExit.NOT_FINISHED
@@ -46,5 +47,5 @@ def of_error(error: errors.QuantumJobError) -> CommandExit:
 
 
 def of_job(job: models.Status) -> CommandExit:
-    """Of one that is finished."""
+    """Returns the exit code of a finished job."""
     return CommandExit.DONE if job.phase == "Succeeded" else CommandExit.JOB_FAILED

@@ -1,4 +1,4 @@
-"""The client that a command uses."""
+"""Options that precede the command, and the client that they configure."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import httpx
 from quantumjob.client import Client
 
 PATIENCE_SECONDS: Final = 5.0
-"""A person looks on."""
+"""Shorter than a program's: a person waits."""
 
 
 class ConnectionOptions(NamedTuple):
-    """What was given before the command's name."""
+    """Options of the connection."""
 
     url: str | None = None
     ca: str | None = None
     transport: httpx.BaseTransport | None = None
 
     def client(self, namespace: str | None) -> Client:
-        """Raises NotConfigured."""
+        """Returns a client. Raises NotConfigured."""
         return Client(self.url, ca=self.ca, namespace=namespace, transport=self.transport, patience=PATIENCE_SECONDS)

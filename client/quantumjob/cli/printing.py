@@ -1,8 +1,7 @@
-"""Answers of the service, in the form that was asked for."""
+"""Prints responses of the service as a table, as JSON or as names."""
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from typing import Any, Final
@@ -14,19 +13,18 @@ from quantumjob.cli import terminal
 from quantumjob.cli.terminal import Output
 from quantumjob.client import Client
 
-UID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 STATUS: Final = ("NAME", "PHASE", "PROGRESS", "REASON", "AGE")
 
 
 def status(job: models.Status, output: Output) -> None:
-    """A job; a person is told why it has failed, too."""
+    """Prints a job; the table includes the message of a failed or suspended one."""
     listed(output, job, STATUS, [(job.name, job.phase, job.progress, job.reason, terminal.age(job.created))])
     if output is Output.TABLE and job.phase in {"Failed", "PartlyFailed", "Suspended"} and job.message:
         terminal.line(job.message)
 
 
 def watched(job: models.Status, output: Output) -> None:
-    """A state of a job, in one line."""
+    """Prints a job in one line."""
     if output is Output.JSON:
         sys.stdout.write(msgspec.json.encode(job).decode() + "\n")
     elif output is Output.NAME:
@@ -37,7 +35,7 @@ def watched(job: models.Status, output: Output) -> None:
 
 
 def listed(output: Output, found: Any, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """`found` as JSON, the names alone, or the rows."""
+    """Prints `found` as JSON, the first column, or the table."""
     match output:
         case Output.JSON:
             terminal.json(found)
@@ -49,8 +47,8 @@ def listed(output: Output, found: Any, heads: Sequence[str], rows: Sequence[Sequ
 
 
 def result(client: Client, name: str, *, partial: bool) -> models.Result | models.Partial:
-    """Of a job, or by its UID from the history. Raises QuantumJobError."""
-    if UID.fullmatch(name):
+    """Returns a result by the job's name, or from the history by its UID. Raises QuantumJobError."""
+    if models.UID.fullmatch(name):
         return client.stored(name)
     if partial:
         return client.partial_result(name)
@@ -63,5 +61,5 @@ def result(client: Client, name: str, *, partial: bool) -> models.Result | model
         raise errors.NotFound(
             404,
             missing.reason,
-            f"{missing.detail} If it is deleted, `quantumjob history` has its UID, which result takes.",
+            f"{missing.detail} If the job was deleted, pass its UID from `quantumjob history`.",
         ) from None

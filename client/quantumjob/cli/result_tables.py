@@ -1,4 +1,4 @@
-"""Results for people: counts, expectation values and bars."""
+"""Prints results: counts, expectation values, histograms; writes saved arrays to files."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from quantumjob_contract.schema.results import Register
 JSON = dict[str, Any]
 Row = tuple[str, str, str, str]
 MOST: Final = 16
-"""Outcomes of a register that are shown; JSON has all."""
+"""Largest number of outcomes shown for a register; JSON has all."""
 BAR: Final = 40
 EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 
 
 def table(pubs: list[JSON]) -> None:
-    """A line for each outcome, value or error."""
+    """Prints a row for each outcome, value or error."""
     rows = list(itertools.chain.from_iterable(map(_rows, pubs)))
     terminal.table(
         ("PUB", "OF", "OUTCOME", "VALUE"), rows, right=(3,) if not any(pub.get("error") for pub in pubs) else ()
@@ -32,7 +32,7 @@ def table(pubs: list[JSON]) -> None:
 
 
 def histogram(pubs: list[JSON]) -> None:
-    """Bars; values of an Estimator have none."""
+    """Prints counts as bars, and pubs without counts as a table."""
     for pub in pubs:
         for name, register in (pub.get("data") or {}).items():
             found = tally(register)
@@ -47,30 +47,31 @@ def histogram(pubs: list[JSON]) -> None:
 
 
 def keep_arrays(found: models.Result | models.Partial, read: Callable[[models.Arrays], bytes], folder: Path) -> None:
-    """Each `.npz` as a file of its own; of results so far there are none yet."""
+    """Writes each `.npz` to a file. Partial results have none."""
     folder.mkdir(parents=True, exist_ok=True)
     for stored in found.arrays if isinstance(found, models.Result) else ():
         (folder / stored.name.replace("/", "-")).write_bytes(read(stored))
 
 
 def bar(part: float) -> str:
-    """A bar of this part of the width, to an eighth of a letter."""
+    """Returns a bar of this fraction of the width, to an eighth of a character."""
     full, rest = divmod(round(part * BAR * 8), 8)
     return ("█" * full + EIGHTHS[rest]).rstrip()
 
 
 def tally(register: JSON) -> dict[str, int]:
+    """Returns the counts of a register."""
     return counts(msgspec.convert(register, Register))
 
 
 def named(register: str, found: JSON) -> str:
-    """And of how many points the counts are: a sweep's are those of all of them."""
+    """Returns the register's name and, for a sweep, the number of points that its counts are summed over."""
     points = math.prod(found.get("shape") or ())
     return register if points == 1 else f"{register} ({points} points)"
 
 
 def common(found: dict[str, int]) -> tuple[list[tuple[str, int]], str]:
-    """The most frequent outcomes, most frequent first, and what is said of the rest."""
+    """Returns the most frequent outcomes in descending order, and a note on the others."""
     ordered = sorted(found.items(), key=lambda each: (-each[1], each[0]))
     rest = len(ordered) - MOST
     return ordered[:MOST], f"and {rest} other outcomes: -o json" if rest > 0 else ""

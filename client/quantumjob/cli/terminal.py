@@ -1,4 +1,4 @@
-"""What a person reads, and what a script does."""
+"""Writes tables, JSON and lines to standard output."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 PIPE_COLUMNS: Final = 10_000
-"""What no person reads is not cut."""
+"""Width without a terminal, so that no line is cut."""
 
 
 class Output(StrEnum):
-    """The forms of an answer."""
+    """Formats of the output."""
 
     TABLE = "table"
     JSON = "json"
@@ -26,23 +26,24 @@ class Output(StrEnum):
 
 
 def console() -> Console:
-    """Standard output, as it is now."""
+    """Returns a console on the present standard output."""
     width = None if sys.stdout.isatty() else PIPE_COLUMNS
     return Console(width=width, markup=False, highlight=False, emoji=False)
 
 
 def json(value: Any) -> None:
-    """Indented, the names as the service has them."""
+    """Writes indented JSON with the names of the service."""
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
     sys.stdout.write(text + "\n")
 
 
 def line(text: str) -> None:
+    """Writes a line."""
     sys.stdout.write(plain(text) + "\n")
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[int] = ()) -> None:
-    """In columns, as kubectl has them."""
+    """Writes columns in kubectl's style."""
     found = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
     numbers = set(right)
     for place, head in enumerate(heads):
@@ -53,12 +54,12 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iter
 
 
 def plain(text: str) -> str:
-    """Without what would steer the terminal."""
+    """Replaces control characters by spaces."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def age(created: str, now: datetime | None = None) -> str:
-    """As kubectl: 5s, 3m, 2h, 4d."""
+    """Returns the age in kubectl's form: 5s, 3m, 2h, 4d."""
     seconds = int(((now or datetime.now(UTC)) - datetime.fromisoformat(created)).total_seconds())
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds >= 2 * size:

@@ -1,7 +1,7 @@
-"""Where the service is and whose token goes with it: found as people expect, and told where nothing is found.
+"""Finds the service, the token, the namespace and the certificate authority.
 
-Each of these comes from the first place that has it: an argument, the environment, the pod's service account, the
-current context of kubeconfig.
+Each comes from the first place that has it: an argument, the environment, the pod's service account, the current
+context of kubeconfig.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ URL, TOKEN, TOKEN_FILE, NAMESPACE, CA = (
     f"QUANTUMJOB_{name}" for name in ("URL", "TOKEN", "TOKEN_FILE", "NAMESPACE", "CA")
 )
 CHARACTERS: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-"""Of a bearer token, by RFC 6750."""
+"""Characters of a bearer token (RFC 6750)."""
 LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Connection(NamedTuple):
-    """One namespace of one service, and how to prove who asks."""
+    """URL, namespace and credentials of a client."""
 
     url: str
     namespace: str
     token: Callable[[], str]
-    """Read anew each time: tokens of pods change every hour."""
+    """Called for each request: kubelet renews the tokens of pods."""
     authority: str | None = None
-    """Certificates beside those that the system trusts."""
+    """PEM of an authority that is trusted in addition to those of the system."""
 
 
 def find(
@@ -47,13 +47,13 @@ def find(
     environment: Mapping[str, str] = os.environ,
     account: Path = service_account.ACCOUNT,
 ) -> Connection:
-    """Raises NotConfigured."""
+    """Returns the connection. Raises NotConfigured."""
     pod = service_account.ServiceAccount(account) if (account / "token").exists() else None
     context = functools.cache(lambda: kubeconfig.current(environment))
     where = url or environment.get(URL) or (service_account.SERVICE if pod else None)
     if not where:
         raise NotConfigured(
-            f"No service found. Looked at: the argument url (--url), {URL}, and whether this is a pod ({account}). "
+            f"No service found in the argument url (--url), in {URL}, or as the pod's own ({account}). "
             f"Set {URL}, for example to https://localhost:8443 with "
             "`kubectl -n quantumjob-system port-forward service/quantumjob-api 8443:443`."
         )
@@ -65,7 +65,7 @@ def find(
     ):
         given = pod.authority()
     space = namespace or environment.get(NAMESPACE) or (pod.namespace if pod else None) or context().namespace
-    return Connection(_checked(where), space, _sound(*_token(token, environment, pod, context)), given)
+    return Connection(_checked(where), space, _checked_token(*_token(token, environment, pod, context)), given)
 
 
 def _token(
@@ -74,7 +74,7 @@ def _token(
     pod: service_account.ServiceAccount | None,
     context: Callable[[], kubeconfig.Context],
 ) -> tuple[TokenSource, str]:
-    """And what to call it."""
+    """Returns the token and the name of its source. Raises NotConfigured."""
     if token:
         return token, "the argument"
     if given := environment.get(TOKEN):
@@ -86,14 +86,14 @@ def _token(
     if found := context().token():
         return found, "kubeconfig"
     raise NotConfigured(
-        f"No token found. Looked at: the argument token, {TOKEN}, {TOKEN_FILE}, the pod's service account "
-        f"({service_account.ACCOUNT}), and kubeconfig ({context().told}). Set {TOKEN}, for example to the output of "
+        f"No token found in the argument token, {TOKEN}, {TOKEN_FILE}, the pod's service account "
+        f"({service_account.ACCOUNT}), or kubeconfig ({context().found}). Set {TOKEN}, for example to the output of "
         "`kubectl create token ACCOUNT`."
     )
 
 
-def _sound(source: TokenSource, what: str) -> Callable[[], str]:
-    """Gives the token, stripped. Text is checked now, what a function gives each time. Raises NotConfigured."""
+def _checked_token(source: TokenSource, what: str) -> Callable[[], str]:
+    """Returns a function that checks and returns the token. Text is checked at once. Raises NotConfigured."""
     if callable(source):
         return lambda: _stripped(source(), what)
     found = _stripped(source, what)
@@ -101,17 +101,17 @@ def _sound(source: TokenSource, what: str) -> Callable[[], str]:
 
 
 def _stripped(token: str, what: str) -> str:
-    """Raises NotConfigured, whose text ends in logs: it is without the token."""
+    """Strips and checks a token. Raises NotConfigured, whose text has no token: it may be logged."""
     found = token.strip()
     if not found:
         raise NotConfigured(f"The token from {what} is empty.")
     if not CHARACTERS.fullmatch(found):
-        raise NotConfigured(f"The token from {what} has characters that no token has.")
+        raise NotConfigured(f"The token from {what} has characters that are not allowed in a token.")
     return found
 
 
 def read(path: Path, what: str) -> str:
-    """Raises NotConfigured."""
+    """Reads a file that `what` names. Raises NotConfigured."""
     try:
         return path.read_text().strip()
     except OSError as error:
@@ -129,7 +129,7 @@ def _authority(given: str | None) -> str | None:
 
 
 def _checked(url: str) -> str:
-    """A token goes with every request, so plain HTTP is for this machine only. Raises NotConfigured."""
+    """Refuses plain HTTP but for this machine: each request carries a token. Raises NotConfigured."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL):
         return url.rstrip("/")

@@ -1,4 +1,4 @@
-"""The current context of kubeconfig: its namespace, and its user's token, also where a plug-in gives that."""
+"""Reads namespace and token of kubeconfig's current context, the token also from a credential plug-in."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ PLUGIN_SECONDS: Final = 60
 
 
 class Context(NamedTuple):
-    """What is of use here; empty where there is no kubeconfig."""
+    """Namespace and user of a context; empty where there is no kubeconfig."""
 
     namespace: str
     user: JSON
-    told: str
-    """What was found, in words."""
+    found: str
+    """What was found, for a message."""
     folder: Path = Path()
-    """Against which the file's paths are."""
+    """Folder that the file's paths are relative to."""
 
     def token(self) -> str | Callable[[], str] | None:
-        """The user's token, or how to get it; None where the user has none."""
+        """Returns the user's token, or a function that reads it; None where the user has none."""
         if found := self.user.get("token"):
             return str(found)
         if path := self.user.get("tokenFile"):
@@ -41,7 +41,7 @@ class Context(NamedTuple):
 
 
 def current(environment: Mapping[str, str] = os.environ) -> Context:
-    """The first file of KUBECONFIG that names a current context; entries may be in any of them, as for kubectl."""
+    """Returns the current context; as in kubectl, its entries may be in any file. Raises NotConfigured."""
     named = environment.get("KUBECONFIG")
     paths = [Path(part) for part in named.split(os.pathsep) if part] if named else [Path.home() / ".kube" / "config"]
     files = [(path, _read(path)) for path in paths if path.is_file()]
@@ -50,19 +50,19 @@ def current(environment: Mapping[str, str] = os.environ) -> Context:
     name = next((found["current-context"] for _, found in files if found.get("current-context")), None)
     _, context = _named(files, "contexts", "context", name)
     path, user = _named(files, "users", "user", context.get("user"))
-    told = f"context {name}" if context else "no current context"
+    words = f"context {name}" if context else "no current context"
     if user.get("client-certificate-data") or user.get("client-certificate"):
-        told += ", whose user has a client certificate and no token"
+        words += ", whose user has a client certificate and no token"
     elif context:
-        told += ", whose user has no token"
-    return Context(context.get("namespace") or "default", user, told, path.parent)
+        words += ", whose user has no token"
+    return Context(context.get("namespace") or "default", user, words, path.parent)
 
 
 def _read(path: Path) -> JSON:
     try:
         found = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        raise NotConfigured(f"kubeconfig {path} cannot be read.") from None
+        raise NotConfigured(f"The kubeconfig {path} cannot be read.") from None
     return found if isinstance(found, dict) else {}
 
 
@@ -75,7 +75,7 @@ def _named(files: list[tuple[Path, JSON]], group: str, kind: str, name: object) 
 
 
 class ExecPlugin:
-    """A credential plug-in (client.authentication.k8s.io), asked again when its token is about to expire."""
+    """A credential plug-in (client.authentication.k8s.io). Runs again when its token is about to expire."""
 
     def __init__(self, given: JSON, folder: Path) -> None:
         self._given = given
@@ -84,17 +84,19 @@ class ExecPlugin:
         self._until: datetime | None = None
 
     def __call__(self) -> str:
-        """Raises NotConfigured."""
+        """Returns the token. Raises NotConfigured."""
         if not self._token or (self._until is not None and datetime.now(UTC) > self._until - MARGIN):
-            status = self._asked()
+            status = self._run()
             self._token = str(status.get("token") or "")
             expires = status.get("expirationTimestamp")
             self._until = datetime.fromisoformat(expires) if expires else None
         if not self._token:
-            raise NotConfigured(f"The plug-in {self._given['command']} of kubeconfig gives no token.")
+            raise NotConfigured(
+                f"The plug-in {self._given['command']} of kubeconfig returned no token: run it to see why."
+            )
         return self._token
 
-    def _asked(self) -> JSON:
+    def _run(self) -> JSON:
         command = str(self._given["command"])
         program = str(self._folder / command) if os.sep in command else command
         info = {"apiVersion": self._given["apiVersion"], "kind": "ExecCredential", "spec": {"interactive": False}}
@@ -110,6 +112,6 @@ class ExecPlugin:
             found = json.loads(done.stdout)["status"]
         except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
             raise NotConfigured(
-                f"The plug-in {command} of kubeconfig does not give a credential ({type(error).__name__})."
+                f"The plug-in {command} of kubeconfig failed ({type(error).__name__}): run it to see why."
             ) from None
         return found if isinstance(found, dict) else {}

@@ -1,4 +1,4 @@
-"""A body that is read on where its connection was cut. What to ask for next; whoever asks does the I/O."""
+"""Keeps the state of a download that continues after its connection was cut. No I/O."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 class ResumableBody:
-    """What has come so far, over as many connections as it takes."""
+    """The bytes received so far, over several connections."""
 
     def __init__(self, *, resumes: bool) -> None:
         self.data = bytearray()
@@ -15,11 +15,11 @@ class ResumableBody:
         self._most = 0
 
     def headers(self) -> Mapping[str, str]:
-        """Of the next request, for what is missing."""
+        """Returns the headers of the next request: a Range from the missing bytes on."""
         return {"Range": f"bytes={self._start}-"} if self._begun else {}
 
     def takes(self, status: int) -> bool:
-        """Whether the body of an answer with this status belongs to it; then the place to add it is made."""
+        """Whether a response of this status continues the download. Removes the bytes that it sends again."""
         if not self._resumes or status not in {200, 206}:
             return False
         del self.data[self._start if status == 206 else 0 :]
@@ -27,11 +27,11 @@ class ResumableBody:
         return True
 
     def grew(self) -> bool:
-        """Whether more has come than when this was last asked: then the service is there, however slow."""
+        """Whether bytes have arrived since the last call: then the service is slow, not away."""
         before, self._most = self._most, max(self._most, len(self.data))
         return self._most > before
 
     @property
     def _start(self) -> int:
-        """The last byte that came: no range begins at the end of an object, should that be reached."""
+        """Index of the last received byte. A range from the end of an object on would be refused."""
         return max(0, len(self.data) - 1)

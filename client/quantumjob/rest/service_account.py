@@ -1,4 +1,4 @@
-"""A pod's own service account, as Kubernetes mounts it."""
+"""Reads the service account that Kubernetes mounts into a pod."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 SYSTEM: Final = "quantumjob-system"
 SERVICE: Final = f"https://quantumjob-api.{SYSTEM}.svc"
 PUBLISHED: Final = f"/api/v1/namespaces/{SYSTEM}/configmaps/quantumjob-api-ca"
-"""Whoever is known to the cluster may read it."""
+"""Readable by every authenticated user of the cluster."""
 
 
 class ServiceAccount:
-    """The mounted files; the token is read on each use, for it is renewed."""
+    """The mounted files. kubelet renews the token, so it is read on each use."""
 
     def __init__(self, mounted: Path = ACCOUNT) -> None:
         self._mounted = mounted
@@ -30,8 +30,8 @@ class ServiceAccount:
         return (self._mounted / "token").read_text().strip()
 
     def authority(self) -> str | None:
-        """Who has signed the service's certificate: as the installation publishes it or, on OpenShift, as every pod has
-        it. None where neither is."""
+        """Returns the authority of the service's certificate: that which the installation publishes, else OpenShift's,
+        else None."""
         return self._published() or self._mounted_authority()
 
     def _mounted_authority(self) -> str | None:

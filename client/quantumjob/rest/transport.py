@@ -1,6 +1,7 @@
-"""Sends requests: with a token that is read anew each time, and again where that is safe.
+"""Sends requests over httpx, and repeats those that are safe to repeat.
 
-A try that brings more of a body than the last ones had begins the patience anew.
+stamina repeats: it is one policy for both clients, bounded in time and with jitter, as thousands of notebooks may wait
+for one service. A download that makes progress resets the time.
 """
 
 from __future__ import annotations
@@ -25,33 +26,34 @@ T = TypeVar("T")
 TIMEOUT_SECONDS: Final = 30.0
 CONNECT_SECONDS: Final = 10.0
 PATIENCE_SECONDS: Final = 30.0
-"""For how long a request is repeated."""
+"""Seconds for which a request is repeated."""
 WAIT_PATIENCE_SECONDS: Final = 600.0
-"""The same of one that waits for a job: the service may be installed anew meanwhile."""
+"""Seconds for which a long poll is repeated: long enough for a reinstallation of the service."""
 UNSENT: Final = (httpx.LocalProtocolError, httpx.UnsupportedProtocol)
-"""Of a request that is none of HTTP: no other try mends that."""
+"""Errors of a request that is not valid HTTP. A repeat cannot succeed."""
 
-# It tells of each repeat; whoever wants to see that configures logging.
+# stamina logs each repeat. Without this handler, Python would print them where logging is not configured.
 logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 
-def again(error: Exception) -> bool | float:
-    """Whether a safe request is sent again, and after how long where the service says so."""
+def retry_on(error: Exception) -> bool | float:
+    """Whether to repeat a request; a number is the Retry-After of the service, in seconds."""
     if isinstance(error, errors.Busy):
         return True if error.retry_after is None else min(error.retry_after, 30.0)
     return isinstance(error, httpx.TransportError) and not isinstance(error, UNSENT) and not distrusted(error)
 
 
 def distrusted(error: BaseException | None) -> bool:
-    """Whether the certificate is what is wrong: no other try mends that."""
+    """Whether the certificate is not trusted. A repeat cannot succeed."""
     while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
         error = error.__cause__ or error.__context__
     return error is not None
 
 
 def retries(request: Request, patience: float) -> Any:
+    """Returns the attempts at a request."""
     seconds = WAIT_PATIENCE_SECONDS if request.waits else patience
-    return stamina.retry_context(on=again, attempts=None if request.safe else 1, timeout=seconds)
+    return stamina.retry_context(on=retry_on, attempts=None if request.safe else 1, timeout=seconds)
 
 
 def _built(
@@ -68,18 +70,20 @@ def _built(
 
 
 def _answer(response: httpx.Response) -> Response:
-    """Raises Problem, NotTheService."""
+    """Converts a response. Raises Problem, NotTheService."""
     if response.status_code >= 400:
         raise errors.problem(response.status_code, response.headers, response.content)
     if response.has_redirect_location:
-        raise errors.NotTheService(f"{response.url.host} answers with a redirection: is it the quantumjob service?")
+        raise errors.NotTheService(
+            f"{response.url.host} answered with a redirect, as a login page does: check the URL."
+        )
     return Response(response.status_code, response.headers, response.content)
 
 
 def _unreachable(where: Connection, error: Exception) -> errors.Unreachable:
     if distrusted(error):
-        return errors.Unreachable(f"The certificate of {where.url} is not trusted: QUANTUMJOB_CA names its authority.")
-    if isinstance(error, UNSENT):  # its text may repeat a header, which may be the token
+        return errors.Unreachable(f"The certificate of {where.url} is not trusted: set QUANTUMJOB_CA to its authority.")
+    if isinstance(error, UNSENT):  # its text may contain the token
         return errors.Unreachable(f"The request to {where.url} cannot be sent ({type(error).__name__}).")
     return errors.Unreachable(f"{where.url} does not answer ({type(error).__name__}: {error}).")
 
@@ -89,7 +93,7 @@ def _cause(error: Exception) -> Exception | None:
 
 
 class BlockingTransport:
-    """Runs calls, one after the other. It may be shared between threads."""
+    """Runs calls and blocks. Safe to share between threads."""
 
     def __init__(
         self,
@@ -103,7 +107,7 @@ class BlockingTransport:
         weakref.finalize(self, self._http.close)
 
     def run(self, call: Call[T]) -> T:
-        """Raises QuantumJobError."""
+        """Runs a call and returns its value. Raises QuantumJobError."""
         try:
             request = next(call)
             while True:
@@ -146,7 +150,7 @@ class BlockingTransport:
 
 
 class AsyncTransport:
-    """Runs calls in an event loop."""
+    """Runs calls in an event loop, several at a time."""
 
     def __init__(
         self,
@@ -159,7 +163,7 @@ class AsyncTransport:
         self._http = httpx.AsyncClient(verify=_trust(where), transport=transport)
 
     async def run(self, call: Call[T]) -> T:
-        """Raises QuantumJobError."""
+        """Runs a call and returns its value. Raises QuantumJobError."""
         try:
             request = next(call)
             while True:
@@ -202,11 +206,11 @@ class AsyncTransport:
 
 
 def _trust(where: Connection) -> ssl.SSLContext:
-    """What the system trusts, and the authority that was given."""
+    """Returns the trust of the system and of the given authority. Raises NotConfigured."""
     context = ssl.create_default_context()
     if where.authority:
         try:
             context.load_verify_locations(cadata=where.authority)
         except ssl.SSLError:
-            raise errors.NotConfigured(f"{CA} has no certificate that can be read.") from None
+            raise errors.NotConfigured(f"{CA} holds no valid certificate: give a file in PEM.") from None
     return context

@@ -1,4 +1,4 @@
-"""A job's results as Qiskit's own primitives return them."""
+"""Converts results to the containers of Qiskit's primitives."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.results import Expectations, PubError, PubMetadata, Register
 from quantumjob_contract.schema.results import PubResult as Stored
 
-if TYPE_CHECKING:  # it brings the store's client, which the REST service makes needless
+if TYPE_CHECKING:  # it imports the store's client, which users of the REST service do not need
     from quantumjob_contract.reader import Results
 
 
 class PubsFailed(Exception):
-    """Some pubs have an error instead of a result."""
+    """At least one pub has an error instead of a result."""
 
     def __init__(self, errors: dict[str, PubError]) -> None:
         self.errors = errors
-        """By the pub's name."""
-        told = "; ".join(f"{name}: {error.reason}: {error.message}" for name, error in list(errors.items())[:5])
+        """Errors by the pub's name."""
+        shown = "; ".join(f"{name}: {error.reason}: {error.message}" for name, error in list(errors.items())[:5])
         rest = f"; and {len(errors) - 5} more" if len(errors) > 5 else ""
-        super().__init__(f"{told}{rest}. With partial=True the others are returned")
+        super().__init__(f"{shown}{rest}. With partial=True the other pubs are returned")
 
 
 def primitive_result(results: Results, *, partial: bool = False) -> PrimitiveResult[Any]:
-    """All pubs, in the job's order.
+    """Returns all pubs in the job's order.
 
     A Sampler's pub has a BitArray for each classical register, of shape (*shape, shots, bytes) and dtype uint8; an
-    Estimator's has `evs` and `stds`, float64 arrays of the pub's shape. What a pub has saved is there under
+    Estimator's has `evs` and `stds`, float64 arrays of the pub's shape. Saved arrays are in
     `statevector`, `density_matrix` and `probabilities`. Raises PubsFailed where a pub has an error;
-    with `partial` such a pub has no data, and its error is in `metadata["error"]`. Raises the errors of `Results`.
+    with `partial` such a pub has no data, and its error is in `metadata["error"]`. Raises StoreError.
     """
     stored = {pub.index: pub for pub in results.pubs()}
     errors = {pub.name: pub.error for pub in stored.values() if pub.error is not None}
@@ -60,7 +60,7 @@ def primitive_result(results: Results, *, partial: bool = False) -> PrimitiveRes
 
 
 def pub_result(pub: Stored, saved: Mapping[str, NDArray[Any]] | None = None) -> PubResult:
-    """One pub, with the values of the arrays that it has saved. Where it has an error, there is no data."""
+    """Converts one pub; `saved` holds the values of its saved arrays. A pub with an error has no data."""
     if pub.error is not None:
         return _failed(pub.error)
     if pub.expectations is not None:
@@ -74,7 +74,7 @@ def pub_result(pub: Stored, saved: Mapping[str, NDArray[Any]] | None = None) -> 
 
 
 def bit_array(register: Register, shots: int) -> BitArray:
-    """What was measured into a register: bit 0 is the lowest of the last byte."""
+    """Returns the samples of a register, uint8 of shape (*shape, shots, bytes); bit 0 is the last byte's lowest."""
     size = -(-register.num_bits // 8)
     packed = np.frombuffer(base64.b64decode(register.samples), np.uint8)
     return BitArray(packed.reshape(*register.shape, shots, size), register.num_bits)
@@ -87,7 +87,7 @@ def _values(found: Expectations) -> DataBin:
 
 
 def _metadata(made: PubMetadata) -> dict[str, Any]:
-    """The keys that Qiskit's primitives have, and how the result was made."""
+    """Returns the metadata of Qiskit's primitives, and how the result was computed."""
     wanted = {"shots": made.shots} if made.target_precision is None else {"target_precision": made.target_precision}
     kept = ("seed", "engine", "method", "why", "precision", "qubits", "operations", "input_sha256")
     about = {name: getattr(made, name) for name in kept}

@@ -1,4 +1,4 @@
-"""What the service gives, as Qiskit's own containers."""
+"""Converts the service's JSON to Qiskit's containers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Finished: TypeAlias = PrimitiveResult[PubResult]
 
 
 def primitive_result(found: Result, read: Callable[[Arrays], bytes]) -> Finished:
-    """`read` gives a `.npz` of its arrays. Raises JobFailed where a pub has no result."""
+    """Converts a result; `read` downloads a `.npz`. Raises JobFailed where a pub has no result."""
     pubs = _read(found.pubs)
     errors = {
         pub.index: f"Pub {pub.index} ({pub.name}): {pub.error.reason}: {pub.error.message}" for pub in pubs if pub.error
@@ -30,12 +30,12 @@ def primitive_result(found: Result, read: Callable[[Arrays], bytes]) -> Finished
 
 
 def stored_results(found: Result, read: Callable[[Arrays], bytes]) -> dict[int, PubResult]:
-    """The pubs of a finished job that have a result, by their index; `read` as above."""
+    """Returns the pubs of a finished job that have a result, by index; `read` downloads a `.npz`."""
     return _with_arrays(_read(found.pubs), found.arrays, read)
 
 
 def pub_results(pubs: Iterable[JSON]) -> dict[int, PubResult]:
-    """Those that have a result, by their index, without the arrays that they have saved."""
+    """Returns the pubs that have a result, by index, without their saved arrays."""
     return {pub.index: pub_result(pub) for pub in _read(pubs) if pub.error is None}
 
 

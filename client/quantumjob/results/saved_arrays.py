@@ -1,4 +1,4 @@
-"""Arrays that pubs have saved, from their `.npz`. Nothing in it is unpickled."""
+"""Reads saved arrays from their `.npz`, without unpickling."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from quantumjob_contract.schema.results import PubResult
 from quantumjob_contract.schema.saved_arrays import KINDS, SavedArray, member
 
 Values: TypeAlias = dict[int, dict[str, NDArray[Any]]]
-"""By the pub's index, and by the array's name."""
+"""Arrays by the pub's index and the array's name."""
 
 
 def saved_arrays(data: bytes, pubs: Collection[int]) -> Values:
-    """Those of these pubs. Raises ValueError where it is no `.npz`, or holds objects."""
+    """Reads the arrays of these pubs. Raises ValueError where the data is no `.npz`, or holds Python objects."""
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         return {
             index: {
@@ -28,15 +28,17 @@ def saved_arrays(data: bytes, pubs: Collection[int]) -> Values:
 
 
 def checked(pub: PubResult, values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """The arrays that its result names. Raises ValueError where one is missing, or another than it says."""
+    """Returns the arrays that a result describes. Raises ValueError where one is missing or differs."""
     for name, about in pub.arrays.items():
         found = values.get(name)
         if found is None or (list(found.shape), found.dtype.str) != (about.shape, about.dtype):
-            raise ValueError(f"The array {name} of pub {pub.index} ({pub.name}) is not what its result says.")
+            raise ValueError(
+                f"The array {name} of pub {pub.index} ({pub.name}) is missing, or differs from its description."
+            )
     return {name: values[name] for name in pub.arrays}
 
 
 def points(arrays: Mapping[str, SavedArray]) -> tuple[int, ...]:
-    """The shape of the parameter values, of a pub that has arrays alone; () where it has none."""
+    """Returns the shape of the parameter values by the shape of an array; () where there are no arrays."""
     axes = {kind.name: kind.axes for kind in KINDS.values()}
     return next((tuple(about.shape[: -axes[name]]) for name, about in arrays.items()), ())

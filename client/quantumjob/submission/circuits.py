@@ -1,4 +1,4 @@
-"""A circuit as a pub names it: QPY inside the job where it is small, else by its sha256 in the circuits bucket."""
+"""Converts circuits to `circuit` of a pub: inline QPY, or above a size an object in the circuits bucket."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from quantumjob_contract import limits
 
 JSON = dict[str, Any]
 MAX_INLINE_TOTAL: Final = limits.MIB
-"""Characters of all inline circuits of a QuantumJob, as its schema has it."""
+"""Largest number of characters of all inline circuits of a QuantumJob; the schema has the same."""
 
 
 def packed(circuit: QuantumCircuit) -> bytes:
-    """QPY of the oldest version that can hold the circuit, so that an older Qiskit in the worker reads it."""
+    """Returns QPY of the oldest version that can hold the circuit, for a worker with an older Qiskit."""
     for version in range(qpy.QPY_COMPATIBILITY_VERSION, qpy.QPY_VERSION + 1):
         buffer = io.BytesIO()
         try:
@@ -33,7 +33,7 @@ def packed(circuit: QuantumCircuit) -> bytes:
 
 
 def has_timed_delays(circuit: QuantumCircuit) -> bool:
-    """Whether it waits for a time in another unit than `dt`, inside control flow too."""
+    """Whether a delay has another unit than `dt`, in control flow, too."""
     return any(
         (instruction.name == "delay" and instruction.operation.unit != "dt")
         or any(map(has_timed_delays, getattr(instruction.operation, "blocks", ())))
@@ -42,7 +42,7 @@ def has_timed_delays(circuit: QuantumCircuit) -> bool:
 
 
 def placed(files: Sequence[bytes], upload: Callable[[bytes], str]) -> list[JSON]:
-    """`circuit` of each pub; `upload` gives the key of what is too large to be inside, the largest first."""
+    """Returns `circuit` of each pub. The largest are uploaded until the others fit inline; `upload` returns a key."""
     sizes = [4 * -(-len(data) // 3) for data in files]
     found: list[JSON] = [{} for _ in files]
     left = sum(sizes)
@@ -57,10 +57,10 @@ def placed(files: Sequence[bytes], upload: Callable[[bytes], str]) -> list[JSON]
 
 
 def inline(data: bytes) -> JSON:
-    """`circuit` of a pub, with QPY inside."""
+    """Returns `circuit` of a pub with inline QPY."""
     return {"format": "QPY", "inline": base64.b64encode(data).decode()}
 
 
 def reference(data: bytes, upload: Callable[[bytes], str]) -> JSON:
-    """An object in the circuits bucket, uploaded."""
+    """Uploads bytes and returns a reference to the object."""
     return {"key": upload(data), "sha256": hashlib.sha256(data).hexdigest()}

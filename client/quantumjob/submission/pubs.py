@@ -1,4 +1,4 @@
-"""Qiskit's pubs as `spec.program` has them."""
+"""Converts Qiskit's pubs to `spec.program`."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from quantumjob_contract.schema.program import default_name
 
 JSON = dict[str, Any]
 MAX_ARRAYS: Final = 256 * limits.KIB
-"""Bytes of all parameter values and observables in a QuantumJob: all of it has to fit 1.5 MiB."""
+"""Largest size of all parameter values and observables in a QuantumJob, which etcd limits to 1.5 MiB."""
 RESERVED: Final = frozenset({"shape", "ndim", "size", "items", "keys", "values", "self"})
-"""Names that a DataBin has for itself."""
+"""Attributes of DataBin, which no register can be named by."""
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 _PAULIS: Final = re.compile(r"[IXYZ]+")
 _MEANT: Final = re.compile(r"\s.*|.*\s|.*,.*|.*\[\d*:\d+\]", re.DOTALL)
-"""Names of parameters that would be read as several, or without their spaces."""
+"""Names of parameters that would be parsed as several names, or stripped."""
 
 
 def program(
     primitive: str, pubs: Sequence[JSON], files: Sequence[bytes], seed: int | None, upload: Callable[[bytes], str]
 ) -> JSON:
-    """`spec.program` of these pubs and their circuits' QPY; `upload` stores what is too much, and gives its key."""
+    """Returns `spec.program`; `upload` stores what exceeds a QuantumJob and returns its key."""
     listed: JSON
     if len(pubs) > limits.MAX_PUBS or len(encoded(pubs)) > MAX_ARRAYS:
         lines = [{"circuit": circuits.inline(data)} | pub for pub, data in zip(pubs, files, strict=True)]
@@ -42,12 +42,12 @@ def program(
         placed = enumerate(zip(pubs, circuits.placed(files, upload), strict=True))
         listed = {"pubs": [{"name": default_name(i), "circuit": circuit} | pub for i, (pub, circuit) in placed]}
     shots = {pub.get("shots") for pub in pubs}
-    common = {"shots": shots.pop()} if len(shots) == 1 and None not in shots else {}  # kubectl shows them
+    common = {"shots": shots.pop()} if len(shots) == 1 and None not in shots else {}  # shown by kubectl
     return {"primitive": primitive} | common | listed | ({} if seed is None else {"seed": seed})
 
 
-def made_of_each(given: Iterable[Given], make: Callable[[Given], Made]) -> list[Made]:
-    """What is made of each pub; an error of Qiskit's or ours tells of which it is."""
+def convert_each(given: Iterable[Given], make: Callable[[Given], Made]) -> list[Made]:
+    """Converts each pub. Adds the pub's index to an exception."""
     made = []
     for index, pub in enumerate(given):
         try:
@@ -58,7 +58,7 @@ def made_of_each(given: Iterable[Given], make: Callable[[Given], Made]) -> list[
 
 
 def sampler_pub(pub: SamplerPub) -> JSON:
-    """All but its circuit. Raises ValueError."""
+    """Returns all fields but the circuit. Raises ValueError."""
     for register in pub.circuit.cregs:
         if register.name in RESERVED:
             raise ValueError(f"Rename the register {register.name!r}: Qiskit's results cannot hold one of that name.")
@@ -66,7 +66,7 @@ def sampler_pub(pub: SamplerPub) -> JSON:
 
 
 def estimator_pub(pub: EstimatorPub) -> JSON:
-    """All but its circuit."""
+    """Returns all fields but the circuit. Raises ValueError."""
     return {"precision": pub.precision, "observables": observables(pub.observables)} | _values(pub.parameter_values)
 
 
@@ -76,14 +76,16 @@ def _values(given: BindingsArray) -> JSON:
 
 
 def parameter_values(given: BindingsArray) -> JSON:
-    """By the names of the parameters, the last axis of each array over these. Raises ValueError."""
+    """Returns `parameterValues`: nested lists by parameter names, whose axis is the last. Raises ValueError."""
     if given.num_parameters == 0 and given.shape:
-        raise ValueError(f"The circuit has no parameters, and values for points of shape {given.shape}.")
+        raise ValueError(f"The circuit has no parameters, but values of shape {given.shape}: leave them out.")
     for name in (name for names in given.data for name in names):
         if _MEANT.fullmatch(name):
-            raise ValueError(f"Rename the parameter {name!r}: no comma, slice, or space at an end can be in its name.")
+            raise ValueError(
+                f"Rename the parameter {name!r}: a name cannot hold a comma or slice, or begin or end with a space."
+            )
     if 0 in given.shape:
-        raise ValueError(f"Parameter values of shape {given.shape} are of no point at all: leave the pub out.")
+        raise ValueError(f"Parameter values of shape {given.shape} have no point: leave the pub out.")
     for names, values in given.data.items():
         if not np.isfinite(values).all():
             raise ValueError(f"A value of {', '.join(names)} is NaN or infinite. Give a finite one.")
@@ -91,7 +93,7 @@ def parameter_values(given: BindingsArray) -> JSON:
 
 
 def observables(given: ObservablesArray) -> Any:
-    """Nested as they are, in Pauli strings."""
+    """Returns nested observables as Pauli strings and weights."""
     return _paulis(given.tolist())
 
 
@@ -102,6 +104,6 @@ def _paulis(nested: Any) -> Any:
 
 
 def _expanded(terms: Iterable[tuple[str, float]]) -> dict[str, float]:
-    """Projectors (letters 0, 1, +, -, r, l) as sums of Pauli strings."""
+    """Expands projectors (letters 0, 1, +, -, r, l) to sums of Pauli strings."""
     operator = SparsePauliOp.from_sparse_observable(SparseObservable.from_list(list(terms)).as_paulis()).simplify()
     return {pauli: float(weight.real) for pauli, weight in operator.to_list()}

@@ -222,7 +222,7 @@ def test_a_package_that_is_missing_does_not_say_that_the_job_failed() -> None:
 def test_an_interruption_says_that_the_job_goes_on(cli: Cli, service: Running) -> None:
     service.wire.instead = [KeyboardInterrupt()]
     code, _, err = cli("list")
-    assert (code, "goes on" in err) == (CommandExit.INTERRUPTED, True)
+    assert (code, "continues" in err) == (CommandExit.INTERRUPTED, True)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["submit", "--help"]])

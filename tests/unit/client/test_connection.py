@@ -143,7 +143,7 @@ def test_a_plugin_that_gives_no_token(place: Place, text: str) -> None:
 def test_nothing_found_says_where_was_looked(place: Place) -> None:
     with pytest.raises(NotConfigured) as caught:
         place.find()
-    assert all(word in str(caught.value) for word in ("--url", "QUANTUMJOB_URL", "a pod", "port-forward"))
+    assert all(word in str(caught.value) for word in ("--url", "QUANTUMJOB_URL", "the pod's own", "port-forward"))
     with pytest.raises(NotConfigured) as caught:
         place.find(url=HERE)
     words = ("QUANTUMJOB_TOKEN", "QUANTUMJOB_TOKEN_FILE", "service account", "no file", "kubectl create token")
@@ -223,11 +223,11 @@ def test_a_token_that_can_be_none_is_told_of_without_it(place: Place, odd: str) 
     for what, arguments, environment in given:
         with pytest.raises(NotConfigured) as caught:
             find(environment=place.environment | environment, account=place.account, **arguments)
-        assert str(caught.value) == f"The token from {what} has characters that no token has."
+        assert str(caught.value) == f"The token from {what} has characters that are not allowed in a token."
     # What gives another each time is asked when a request is made.
     place.environment["QUANTUMJOB_TOKEN_FILE"] = str(place.folder / "file")
     for read in (place.find().token, place.find(token=lambda: odd).token):
-        with pytest.raises(NotConfigured, match="has characters that no token has") as caught:
+        with pytest.raises(NotConfigured, match="has characters that are not allowed in a token") as caught:
             read()
         assert "SECR" not in str(caught.value)
 

@@ -88,5 +88,5 @@ def test_a_check_that_fails_while_it_comes_is_told_as_such(
     bucket = service.cluster.store.completed
     (key,) = (key for key in bucket.objects if key.endswith(".npz"))
     bucket.objects[key] = b"x" * size
-    with pytest.raises(errors.NotVerified, match="is not what was committed"):
+    with pytest.raises(errors.NotVerified, match="differs from the sha256 that was committed"):
         client.arrays(stored)
