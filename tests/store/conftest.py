@@ -22,7 +22,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     started.kill()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def store(server: Server) -> Store:
     opened = server.store()
     for bucket in (opened.circuits, opened.pending, opened.completed):
@@ -32,11 +32,11 @@ def store(server: Server) -> Store:
 
 @pytest.fixture
 async def opened(store: Store) -> AsyncIterator[AsyncStore]:
-    """The same, as the operator uses it."""
+    """The same store by the client of operator and REST service."""
     found = AsyncStore(store)
     yield found
     await found.close()
-    # A connection on which the store has refused an upload before its end is closed once the store has closed it, too.
+    # aiohttp closes a connection on which an upload was refused early after the store has closed it.
     transports = asyncio.get_running_loop()._transports  # type: ignore[attr-defined]
     while any(each._sock is not None for each in transports.values()):
         await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""What the project relies on of an S3 server, and of its client."""
+"""What the project requires of an S3 server, and its two clients."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import urllib3
 
 from quantumjob_contract import transfer
-from quantumjob_contract.store import Bucket, Store
+from quantumjob_contract.store import Bucket, Store, aio
 from quantumjob_contract.store.aio import AsyncBucket, AsyncStore
 from quantumjob_contract.store_errors import AccessDenied, ObjectNotFound, ObjectTooLarge, StoreUnavailable
 from quantumjob_contract.transfer import Put
@@ -61,8 +61,9 @@ async def test_the_operators_client_says_the_same(store: Store, opened: AsyncSto
     ("change", "error"), [({"secret_key": "wrong"}, AccessDenied), ({"endpoint": NOWHERE}, StoreUnavailable)]
 )
 async def test_the_operators_client_tells_a_refusal_from_an_absence(
-    store: Store, change: dict[str, str], error: type[Exception]
+    store: Store, change: dict[str, str], error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(aio, "RETRIES", aio.ONCE)
     bucket = AsyncBucket(Bucket(dataclasses.replace(store.pending.config, **change)))
     with pytest.raises(error):
         await bucket.get("any", 10)

@@ -7,6 +7,7 @@ policy are those of `bucket` and `transfer`.
 from __future__ import annotations
 
 import contextlib
+import functools
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -56,10 +57,8 @@ class AsyncBucket:
         self.config = bucket.config
         self.presign = bucket.presign
         self.uri = bucket.uri
-        context = ssl.create_default_context()
-        if self.config.ca_pem:
-            context.load_verify_locations(cadata=self.config.ca_pem)
-        session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context), timeout=TIMEOUT)
+        connector = aiohttp.TCPConnector(ssl=_trust(self.config.ca_pem))
+        session = aiohttp.ClientSession(connector=connector, timeout=TIMEOUT)
         self._http = RetryClient(session, retry_options=RETRIES)
 
     async def close(self) -> None:
@@ -178,3 +177,12 @@ class Stores:
     async def close(self) -> None:
         for store in self._opened:
             await store.close()
+
+
+@functools.lru_cache(maxsize=4)
+def _trust(ca_pem: str) -> ssl.SSLContext:
+    """Returns the system's authorities and those of `ca_pem`. Loading the system's takes longer than a request."""
+    context = ssl.create_default_context()
+    if ca_pem:
+        context.load_verify_locations(cadata=ca_pem)
+    return context
