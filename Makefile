@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 CACHE := $(or $(QUANTUMJOB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/quantumjob)
-VENV := $(CACHE)/venv-$(shell python3 hack/requirements operator worker api client dev qsim | sha256sum | cut -c1-12)
+VENV := $(CACHE)/venv-$(shell cat requirements/dev.txt requirements/qsim.txt | sha256sum | cut -c1-12)
 BIN := $(VENV)/bin
 SOURCES := contract operator worker api client hack tests benchmarks examples
 COVERED := quantumjob quantumjob_api quantumjob_contract quantumjob_operator quantumjob_worker
@@ -17,12 +17,7 @@ help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/.ready:
-	@echo "Installing the Python packages into $(VENV) (about two minutes, once)"
-	@rm -rf $(VENV) && python3 -m venv $(VENV)
-	@$(BIN)/python hack/requirements operator worker api client dev > $(VENV)/requirements.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r <($(BIN)/python hack/requirements qsim)
-	@touch $@
+	@hack/venv $(VENV)
 
 venv: $(BIN)/.ready ## Print the folder of the Python environment
 	@echo $(VENV)
@@ -35,7 +30,7 @@ test: check unit store cluster ## Every behaviour once: linters, unit, store and
 check: $(BIN)/.ready ## Types, style, layers
 	ruff check $(SOURCES)
 	ruff format --check $(SOURCES)
-	mypy contract operator worker api client hack/localnode hack/cluster.py hack/api_client.py tests/fuzz
+	mypy contract operator worker api client hack/localnode hack/cluster.py hack/api_client.py hack/locks.py tests/fuzz
 	lint-imports
 
 unit: $(BIN)/.ready ## Unit tests: no services; prints the coverage
@@ -59,7 +54,7 @@ test-long: $(BIN)/.ready ## The long tests of all tiers, the corpus, and the fuz
 	$(MAKE) fuzz SECONDS=$(or $(SECONDS),60)
 
 corpus: $(BIN)/.ready ## MQT Bench through the worker, against exact distributions; writes docs/corpus.md
-	@$(BIN)/pip install --quiet --disable-pip-version-check $$(python hack/requirements corpus)
+	@pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/corpus.txt
 	python tests/corpus/run.py
 
 pictures: $(BIN)/.ready ## Run examples/notebooks in a pod; writes docs/pictures
@@ -73,6 +68,9 @@ bench: $(BIN)/.ready ## Measure, and write docs/benchmarks.md anew
 	hack/quickstart
 	python -m benchmarks
 
+lock: $(BIN)/.ready ## Resolve the packages of setup.cfg to requirements/, with hashes
+	python hack/locks.py
+
 images: $(BIN)/.ready ## Build the images
 	hack/images build
 
@@ -80,4 +78,4 @@ clean-node: ## Take the local node away, with all that it installed and cached
 	hack/node purge
 	rm -rf $(CACHE)
 
-.PHONY: help venv demo test check unit store cluster quickstart test-long corpus pictures fuzz bench images clean-node
+.PHONY: help venv demo test check unit store cluster quickstart test-long corpus pictures fuzz bench lock images clean-node

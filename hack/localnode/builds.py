@@ -17,8 +17,8 @@ from localnode.shell import run, step
 TARGETS = ("operator", "worker", "api", "seaweedfs")
 """What an installation needs. The Dockerfile has more."""
 # A build sees these and nothing else, so the key cannot miss what an image is made of.
-INPUTS = ("Dockerfile", "LICENSE", "README.md", "setup.cfg", "pyproject.toml")
-FOLDERS = ("contract", "operator", "worker", "api", "client")
+INPUTS = ("Dockerfile", "LICENSE", "setup.cfg", "pyproject.toml")
+FOLDERS = ("contract", "operator", "worker", "api", "client", "requirements")
 
 
 def build(root: Path, targets: Iterable[str] = TARGETS, base_image: str | None = None) -> list[str]:

@@ -1,4 +1,4 @@
-"""The commands `hack/node`, `hack/images` and `hack/minio`."""
+"""The commands `hack/node`, `hack/images`, `hack/venv` and `hack/minio`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from localnode import builds, golang, health, images, kubectl, lifecycle
+from localnode import builds, golang, health, images, kubectl, lifecycle, venv
 from localnode.settings import KUBECONFIG
 from localnode.shell import Failure
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def node() -> int:
@@ -63,14 +65,13 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def product_images() -> int:
     """`hack/images build|load [TARGET...]`; returns its exit status."""
-    root = Path(__file__).resolve().parents[2]
     parser = argparse.ArgumentParser(prog="hack/images", description="The product's images.")
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="build what has changed; prints each NAME")
     load = commands.add_parser("load", help="load to the local node; prints each NAME@DIGEST")
     build.add_argument("--base", help="base image, instead of one made by debootstrap")
     for command in (build, load):
-        command.add_argument("--root", type=Path, default=root, help="folder of the Dockerfile")
+        command.add_argument("--root", type=Path, default=ROOT, help="folder of the Dockerfile")
         command.add_argument(
             "targets", nargs="*", metavar="TARGET", help=f"of the Dockerfile's; else {', '.join(builds.TARGETS)}"
         )
@@ -82,6 +83,18 @@ def product_images() -> int:
         else:
             done = builds.load(arguments.root, targets)
         print("\n".join(done))
+        return 0
+
+    return guarded(act, parser.parse_args())
+
+
+def environment() -> int:
+    """Runs `hack/venv FOLDER`; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="hack/venv", description="The Python environment of development and tests.")
+    parser.add_argument("folder", type=Path, help="where it is, or is to be created")
+
+    def act(arguments: argparse.Namespace) -> int:
+        venv.ensure(ROOT, arguments.folder)
         return 0
 
     return guarded(act, parser.parse_args())
