@@ -14,7 +14,8 @@ from quantumjob_contract.store_errors import ObjectNotFound, StoreError
 from quantumjob_operator import clock
 from quantumjob_operator.kubernetes.client import JOBS, PODS, QUANTUMJOBS, ApiError, KubernetesClient
 from quantumjob_operator.model import status
-from quantumjob_operator.reconcile.controller import MISSES, Controller
+from quantumjob_operator.reconcile.controller import Controller
+from quantumjob_operator.reconcile.steps import MISSES
 from quantumjob_operator.results.collect import NotEnded
 from quantumjob_operator.results.garbage_collection import orphans
 from quantumjob_operator.settings import Settings

@@ -18,7 +18,7 @@ FIRST_RETRY_SECONDS: Final = 0.2
 LONGEST_RETRY_SECONDS: Final = 30.0
 
 
-class Report(NamedTuple, Generic[K]):
+class RetryLog(NamedTuple, Generic[K]):
     """How the log tells of a key whose work has failed."""
 
     logger: logging.Logger
@@ -96,7 +96,7 @@ class WorkQueue(Generic[K]):
             self._push(key)
 
     async def serve(
-        self, work: Callable[[K], Awaitable[None]], temporary: tuple[type[Exception], ...], report: Report[K]
+        self, work: Callable[[K], Awaitable[None]], temporary: tuple[type[Exception], ...], report: RetryLog[K]
     ) -> None:
         """Work on one key after the other until cancelled. What fails is told and tried again, a defect too."""
         while True:

@@ -54,7 +54,8 @@ def _check_pairs(parameters: ObjectDigest, circuits: int) -> None:
     """Raises Bad."""
     if parameters.lines != circuits:
         raise InvalidObject(
-            f"has {parameters.lines} lines for {circuits} circuits: write one line per circuit, {{}} for a circuit without parameters"
+            f"has {parameters.lines} lines for {circuits} circuits: write one line per circuit, "
+            "{} for a circuit without parameters"
         )
 
 

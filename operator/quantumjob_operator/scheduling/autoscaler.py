@@ -16,7 +16,7 @@ from quantumjob_contract.reasons import Reason
 from quantumjob_contract.schema.program import Program
 from quantumjob_operator import clock, metrics
 from quantumjob_operator.kubernetes.client import JOBS, ApiError, KubernetesClient
-from quantumjob_operator.kubernetes.workqueue import Report, WorkQueue
+from quantumjob_operator.kubernetes.workqueue import RetryLog, WorkQueue
 from quantumjob_operator.model import cost_estimate
 from quantumjob_operator.model.job_template import SHARED_PREFIX, template_of
 from quantumjob_operator.model.placement import SHARED, placement
@@ -29,7 +29,9 @@ from quantumjob_operator.scheduling.worker_pool import NO_POD_SECONDS, WorkerPoo
 JSON = dict[str, Any]
 logger = logging.getLogger(__name__)
 
-REPORT: Final = Report[str](logger, "A shared worker could not be started", lambda namespace: {"namespace": namespace})
+RETRY_LOG: Final = RetryLog[str](
+    logger, "A shared worker could not be started", lambda namespace: {"namespace": namespace}
+)
 TICK_SECONDS: Final = 1.0
 NOT_COUNTED: Final = (Exit.DONE, Exit.TEMPORARY)
 """Exit codes of a worker that was told to go: no fault of the order that it had."""
@@ -83,7 +85,7 @@ class Autoscaler:
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.work_queue.serve(self.reconcile, (ApiError,), REPORT))
+            group.create_task(self.work_queue.serve(self.reconcile, (ApiError,), RETRY_LOG))
             group.create_task(self._tick())
 
     async def _tick(self) -> None:

@@ -13,7 +13,8 @@ from quantumjob_operator.kubernetes.client import ApiError
 from quantumjob_operator.model import status
 from quantumjob_operator.model.placement import DEDICATED
 from quantumjob_operator.model.worker_state import ABSENT
-from quantumjob_operator.reconcile.controller import MISSES, Controller
+from quantumjob_operator.reconcile.controller import Controller
+from quantumjob_operator.reconcile.steps import MISSES
 from quantumjob_operator.results.collect import NotEnded
 from support.jobs import only, result, write_job
 from support.kube import EVENTS, JOBS, QUANTUMJOBS, FakeKube, job, pod, program_of, quantumjob, terminated

@@ -18,7 +18,8 @@ from quantumjob_operator.model import status
 from quantumjob_operator.model.placement import DEDICATED, SHARED
 from quantumjob_operator.model.worker_state import WorkerState
 from quantumjob_operator.reconcile import plan
-from quantumjob_operator.reconcile.controller import MISSES, Controller
+from quantumjob_operator.reconcile.controller import Controller
+from quantumjob_operator.reconcile.steps import MISSES
 from quantumjob_operator.results.collect import NotEnded
 from quantumjob_operator.scheduling.assignment import ABSENT, SILENT_SECONDS, Pod
 from quantumjob_operator.scheduling.queue import PAUSE_SECONDS
