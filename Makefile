@@ -47,7 +47,8 @@ cluster: quickstart ## Cluster tests: a real Kubernetes
 	$(PYTEST) -m "not long and disruptive" tests/cluster
 
 test-long: $(BIN)/.ready ## The long tests of all tiers, the corpus, and the fuzzer for a minute each; see docs/testing.md
-	$(PYTEST) -m long tests/unit tests/store
+	$(PYTEST) --numprocesses auto --hypothesis-profile=long -m "long or hypothesis" tests/unit
+	$(PYTEST) -m long tests/store
 	$(MAKE) quickstart
 	$(PYTEST) -m long tests/cluster
 	$(MAKE) corpus
