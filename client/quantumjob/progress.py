@@ -28,10 +28,10 @@ def wait(client: Client, name: str, timeout: float | None = None, bar: bool | No
     except errors.WaitTimeout:
         if timeout is not None and timeout <= QUICK_SECONDS:
             raise
-    return _shown(client, name, None if timeout is None else began + timeout, console)
+    return _wait_with_bar(client, name, None if timeout is None else began + timeout, console)
 
 
-def _shown(client: Client, name: str, until: float | None, console: Console) -> models.Status:
+def _wait_with_bar(client: Client, name: str, until: float | None, console: Console) -> models.Status:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(name, total=None)

@@ -79,7 +79,7 @@ def arrays(shard: Shard, name: str) -> str:
     return f"{prefix(shard.owner)}{shard.number}/{name}.npz"
 
 
-def beside(shard: Shard, name: str) -> str:
+def named_object(shard: Shard, name: str) -> str:
     """Returns the key of a segment or of its arrays by its REST name: `last`, `000000` or `000000.npz`."""
     number = name.removesuffix(".npz")
     return segment(shard, name) if number == name else arrays(shard, number)

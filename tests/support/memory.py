@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from quantumjob_contract import transfer
 from quantumjob_contract.store import BucketConfig, Entry
-from quantumjob_contract.store.aio import ObjectStream
+from quantumjob_contract.store.aio import ObjectResponse
 from quantumjob_contract.store_errors import ObjectNotFound, ObjectTooLarge, StoreUnavailable
 from quantumjob_contract.transfer import Put
 
@@ -94,7 +94,7 @@ class OpenedBucket:
         return self._bucket.put_once(key, data)
 
     @contextlib.asynccontextmanager
-    async def open(self, key: str, byte_range: str | None = None) -> AsyncIterator[ObjectStream]:
+    async def open(self, key: str, byte_range: str | None = None) -> AsyncIterator[ObjectResponse]:
         """In chunks; of ranges, those that go to the end."""
 
         async def chunks() -> AsyncIterator[bytes]:
@@ -104,11 +104,11 @@ class OpenedBucket:
         data = self._bucket.get(key, sys.maxsize)
         start = int(byte_range.removeprefix("bytes=").removesuffix("-")) if byte_range else 0
         if start and start >= len(data):
-            yield ObjectStream(416, 0, f"bytes */{len(data)}", chunks())
+            yield ObjectResponse(416, 0, f"bytes */{len(data)}", chunks())
         elif byte_range:
-            yield ObjectStream(206, len(data) - start, f"bytes {start}-{len(data) - 1}/{len(data)}", chunks())
+            yield ObjectResponse(206, len(data) - start, f"bytes {start}-{len(data) - 1}/{len(data)}", chunks())
         else:
-            yield ObjectStream(200, len(data), None, chunks())
+            yield ObjectResponse(200, len(data), None, chunks())
 
 
 class OpenedStore:

@@ -153,7 +153,7 @@ async def object_response(
 ) -> Response:
     """The response with one object of a result; `name` is that of a segment or of its arrays. Raises ApiProblem."""
     manifest = result.manifest
-    key = keys.beside(Shard(Owner(manifest.namespace, manifest.uid), shard), name)
+    key = keys.named_object(Shard(Owner(manifest.namespace, manifest.uid), shard), name)
     found = next((each for each in (*manifest.segments, *manifest.arrays) if each.key == key), None)
     if found is None:
         raise ApiProblem(ApiReason.NOT_FOUND, "The result has no object of this name: see `segments` and `arrays`.")

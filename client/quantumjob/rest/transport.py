@@ -29,7 +29,7 @@ PATIENCE_SECONDS: Final = 30.0
 """Seconds for which a request is repeated."""
 WAIT_PATIENCE_SECONDS: Final = 600.0
 """Seconds for which a long poll is repeated: long enough for a reinstallation of the service."""
-UNSENT: Final = (httpx.LocalProtocolError, httpx.UnsupportedProtocol)
+INVALID_REQUEST: Final = (httpx.LocalProtocolError, httpx.UnsupportedProtocol)
 """Errors of a request that is not valid HTTP. A repeat cannot succeed."""
 
 # stamina logs each repeat. Without this handler, Python would print them where logging is not configured.
@@ -40,10 +40,12 @@ def retry_on(error: Exception) -> bool | float:
     """Whether to repeat a request; a number is the Retry-After of the service, in seconds."""
     if isinstance(error, errors.Busy):
         return True if error.retry_after is None else min(error.retry_after, 30.0)
-    return isinstance(error, httpx.TransportError) and not isinstance(error, UNSENT) and not distrusted(error)
+    return (
+        isinstance(error, httpx.TransportError) and not isinstance(error, INVALID_REQUEST) and not is_untrusted(error)
+    )
 
 
-def distrusted(error: BaseException | None) -> bool:
+def is_untrusted(error: BaseException | None) -> bool:
     """Whether the certificate is not trusted. A repeat cannot succeed."""
     while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
         error = error.__cause__ or error.__context__
@@ -56,7 +58,7 @@ def retries(request: Request, patience: float) -> Any:
     return stamina.retry_context(on=retry_on, attempts=None if request.safe else 1, timeout=seconds)
 
 
-def _built(
+def _build_request(
     client: httpx.Client | httpx.AsyncClient, where: Connection, request: Request, body: ResumableBody
 ) -> httpx.Request:
     return client.build_request(
@@ -69,7 +71,7 @@ def _built(
     )
 
 
-def _answer(response: httpx.Response) -> Response:
+def _to_response(response: httpx.Response) -> Response:
     """Converts a response. Raises Problem, NotTheService."""
     if response.status_code >= 400:
         raise errors.problem(response.status_code, response.headers, response.content)
@@ -81,15 +83,15 @@ def _answer(response: httpx.Response) -> Response:
 
 
 def _unreachable(where: Connection, error: Exception) -> errors.Unreachable:
-    if distrusted(error):
+    if is_untrusted(error):
         return errors.Unreachable(f"The certificate of {where.url} is not trusted: set QUANTUMJOB_CA to its authority.")
-    if isinstance(error, UNSENT):  # its text may contain the token
+    if isinstance(error, INVALID_REQUEST):  # its text may contain the token
         return errors.Unreachable(f"The request to {where.url} cannot be sent ({type(error).__name__}).")
     return errors.Unreachable(f"{where.url} does not answer ({type(error).__name__}: {error}).")
 
 
 def _cause(error: Exception) -> Exception | None:
-    return None if isinstance(error, UNSENT) else error
+    return None if isinstance(error, INVALID_REQUEST) else error
 
 
 class BlockingTransport:
@@ -124,15 +126,15 @@ class BlockingTransport:
                     with attempt:
                         return self._once(request, body)
             except httpx.TransportError as error:
-                if not body.grew():
+                if not body.has_progress():
                     raise _unreachable(self.where, error) from _cause(error)
 
     def _once(self, request: Request, body: ResumableBody) -> Response:
-        sent = self._http.send(_built(self._http, self.where, request, body), stream=True)
+        sent = self._http.send(_build_request(self._http, self.where, request, body), stream=True)
         with contextlib.closing(sent) as response:
             if not body.takes(response.status_code):
                 response.read()
-                return _answer(response)
+                return _to_response(response)
             for chunk in response.iter_bytes():
                 body.data += chunk
             return Response(response.status_code, response.headers, bytes(body.data))
@@ -180,15 +182,15 @@ class AsyncTransport:
                     with attempt:
                         return await self._once(request, body)
             except httpx.TransportError as error:
-                if not body.grew():
+                if not body.has_progress():
                     raise _unreachable(self.where, error) from _cause(error)
 
     async def _once(self, request: Request, body: ResumableBody) -> Response:
-        sent = await self._http.send(_built(self._http, self.where, request, body), stream=True)
+        sent = await self._http.send(_build_request(self._http, self.where, request, body), stream=True)
         async with contextlib.aclosing(sent) as response:
             if not body.takes(response.status_code):
                 await response.aread()
-                return _answer(response)
+                return _to_response(response)
             async for chunk in response.aiter_bytes():
                 body.data += chunk
             return Response(response.status_code, response.headers, bytes(body.data))

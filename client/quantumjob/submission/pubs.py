@@ -26,7 +26,7 @@ RESERVED: Final = frozenset({"shape", "ndim", "size", "items", "keys", "values",
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 _PAULIS: Final = re.compile(r"[IXYZ]+")
-_MEANT: Final = re.compile(r"\s.*|.*\s|.*,.*|.*\[\d*:\d+\]", re.DOTALL)
+_AMBIGUOUS: Final = re.compile(r"\s.*|.*\s|.*,.*|.*\[\d*:\d+\]", re.DOTALL)
 """Names of parameters that would be parsed as several names, or stripped."""
 
 
@@ -80,7 +80,7 @@ def parameter_values(given: BindingsArray) -> JSON:
     if given.num_parameters == 0 and given.shape:
         raise ValueError(f"The circuit has no parameters, but values of shape {given.shape}: leave them out.")
     for name in (name for names in given.data for name in names):
-        if _MEANT.fullmatch(name):
+        if _AMBIGUOUS.fullmatch(name):
             raise ValueError(
                 f"Rename the parameter {name!r}: a name cannot hold a comma or slice, or begin or end with a space."
             )

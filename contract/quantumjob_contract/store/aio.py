@@ -31,7 +31,7 @@ RETRIES: Final = ExponentialRetry(
     methods={"GET", "PUT"},
     exceptions={aiohttp.ClientError, TimeoutError},
 )
-AS_IT_IS_READ: Final = aiohttp.ClientTimeout(total=None, sock_connect=5.0, sock_read=30.0)
+STREAM_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5.0, sock_read=30.0)
 """For an object that is streamed to a client, at the speed of that client."""
 ONCE: Final = ExponentialRetry(attempts=1)
 """For a stream, which cannot be sent twice."""
@@ -39,7 +39,7 @@ CHUNK: Final = 1 << 18
 
 
 @dataclass(frozen=True)
-class ObjectStream:
+class ObjectResponse:
     """The response to a GET: an object, or a range of it, as a stream."""
 
     status: int
@@ -127,15 +127,15 @@ class AsyncBucket:
         return transfer.outcome(response.status, url)
 
     @contextlib.asynccontextmanager
-    async def open(self, key: str, byte_range: str | None = None) -> AsyncIterator[ObjectStream]:
+    async def open(self, key: str, byte_range: str | None = None) -> AsyncIterator[ObjectResponse]:
         """Opens an object as a stream. `byte_range` is the value of a Range header. Raises StoreError."""
         url = self.presign("GET", key, OWN_USE_SECONDS)
         headers = {"Accept-Encoding": "identity"} | ({"Range": byte_range} if byte_range else {})
         try:
-            async with self._http.get(URL(url, encoded=True), headers=headers, timeout=AS_IT_IS_READ) as response:
+            async with self._http.get(URL(url, encoded=True), headers=headers, timeout=STREAM_TIMEOUT) as response:
                 if response.status != 416:
                     transfer.check(response.status, url)
-                yield ObjectStream(
+                yield ObjectResponse(
                     response.status,
                     response.content_length or 0,
                     response.headers.get("Content-Range"),
