@@ -9,7 +9,7 @@ import urllib.request
 from typing import Any
 
 from localnode.settings import API_PORT, NODE_IP, PKI
-from localnode.shell import Failure
+from localnode.shell import CommandError
 
 # No proxy of the environment stands between the machine and itself.
 _DIRECT = urllib.request.ProxyHandler({})
@@ -36,7 +36,7 @@ def apply(path: str, content: dict[str, Any]) -> None:
     try:
         _request("PATCH", f"{path}?fieldManager=localnode&force=true", json.dumps(content).encode())
     except urllib.error.HTTPError as error:
-        raise Failure(f"the API server refused {path}: {error.read().decode()[:500]}") from error
+        raise CommandError(f"the API server refused {path}: {error.read().decode()[:500]}") from error
 
 
 def plain(url: str) -> str:

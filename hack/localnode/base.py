@@ -10,7 +10,7 @@ from pathlib import Path
 
 from localnode import cached
 from localnode.settings import cache
-from localnode.shell import Failure, run
+from localnode.shell import CommandError, run
 
 PACKAGES = "python3,python3-venv,ca-certificates"
 _RECIPE = "2"
@@ -44,7 +44,7 @@ def mirror(targets: str, codename: str) -> str:
         name, _, site = row.partition(" ")
         if name == codename:
             return site
-    raise Failure(f"apt knows no mirror for {codename}: run apt-get update")
+    raise CommandError(f"apt knows no mirror for {codename}: run apt-get update")
 
 
 def _make(codename: str, target: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from localnode import builds, golang, health, images, kubectl, lifecycle, venv
 from localnode.settings import KUBECONFIG
-from localnode.shell import Failure
+from localnode.shell import CommandError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,8 +33,8 @@ def guarded(function: Callable[..., int], *arguments: object) -> int:
     """Call it; a failure is a sentence on stderr, not a trace."""
     try:
         return function(*arguments)
-    except Failure as failure:
-        print(f"error: {failure}", file=sys.stderr)
+    except CommandError as error:
+        print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -56,7 +56,7 @@ def _run(arguments: argparse.Namespace) -> int:
             print(images.load(arguments.image))
         case "kubeconfig":
             if not KUBECONFIG.exists():
-                raise Failure("the node is not up: hack/node up")
+                raise CommandError("the node is not up: hack/node up")
             print(KUBECONFIG)
         case "kubectl":
             print(kubectl.ensure())

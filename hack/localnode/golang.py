@@ -13,7 +13,7 @@ from pathlib import Path
 
 from localnode import cached
 from localnode.settings import COREDNS, KUBERNETES, MINIO, cache
-from localnode.shell import Failure, run
+from localnode.shell import CommandError, run
 
 KUBERNETES_PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
 
@@ -88,7 +88,7 @@ def _module(module: str, version: str, long: str) -> Path:
 def _go_environment(target: Path) -> Iterator[dict[str, str]]:
     """Go with module and build caches of its own, gone afterwards: only what is built stays."""
     if shutil.which("go") is None:
-        raise Failure("building needs Go on the PATH; or set KUBECONFIG to use another cluster")
+        raise CommandError("building needs Go on the PATH; or set KUBECONFIG to use another cluster")
     with tempfile.TemporaryDirectory(prefix=".go-", dir=target) as folder:
         yield os.environ | {
             "GOPATH": folder,

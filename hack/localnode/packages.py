@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from localnode.settings import cache
-from localnode.shell import Failure, run, step
+from localnode.shell import CommandError, run, step
 
 CNI_PLUGINS = Path("/usr/lib/cni")
 
@@ -45,7 +45,7 @@ def ensure(needed: dict[str, str]) -> None:
     if not names:
         return
     if shutil.which("apt-get") is None:
-        raise Failure("this needs Debian or Ubuntu; elsewhere, set KUBECONFIG to use another cluster")
+        raise CommandError("this needs Debian or Ubuntu; elsewhere, set KUBECONFIG to use another cluster")
     log = cache() / "logs/apt.log"
     with step(f"installing {' '.join(names)}"), _no_services():
         before = _installed()

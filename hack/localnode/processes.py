@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from localnode.settings import CGROUP, LOGS, NODE_IP, POD_CIDR, RUN, SERVICE_CIDR
-from localnode.shell import Failure, tail
+from localnode.shell import CommandError, tail
 
 _CGROUPS = Path("/sys/fs/cgroup")
 
@@ -120,7 +120,7 @@ def kill_members() -> None:
         return not pids
 
     if not _wait(gone, 20):
-        raise Failure(f"processes of the node that do not end: {members()}")
+        raise CommandError(f"processes of the node that do not end: {members()}")
 
 
 def remove_cgroups() -> None:

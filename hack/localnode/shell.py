@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 
-class Failure(Exception):
+class CommandError(Exception):
     """Something that the user must read: one sentence, and where to look further."""
 
 
@@ -51,10 +51,10 @@ def run(
                     argv, env=env, cwd=cwd, input=stdin, text=True, stdout=sink, stderr=subprocess.STDOUT, check=False
                 )
     except FileNotFoundError as missing:
-        raise Failure(f"the command {argv[0]} is missing on this machine") from missing
+        raise CommandError(f"the command {argv[0]} is missing on this machine") from missing
     if check and done.returncode:
         where = f"see {log}:\n{tail(log)}" if log else _last(done.stderr or done.stdout)
-        raise Failure(f"`{_short(argv)}` ended with {done.returncode}; {where}")
+        raise CommandError(f"`{_short(argv)}` ended with {done.returncode}; {where}")
     return done.stdout or ""
 
 
@@ -93,5 +93,5 @@ def wait(condition: Callable[[], bool], seconds: float, otherwise: Callable[[], 
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise Failure(otherwise())
+            raise CommandError(otherwise())
         time.sleep(0.1)
