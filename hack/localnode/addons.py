@@ -1,4 +1,4 @@
-"""Objects of the cluster itself: what kube-proxy and CoreDNS may do, and the DNS service."""
+"""Objects of the cluster itself: roles of kube-proxy and CoreDNS, and the DNS Service."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _RBAC = "rbac.authorization.k8s.io"
 
 
 def apply() -> None:
-    """Apply them all; again and again is fine."""
+    """Applies all objects. Idempotent."""
     for path, content in objects().items():
         api.apply(path, content)
 
 
 def objects() -> dict[str, dict[str, Any]]:
-    """Every object by its path in the API."""
+    """Returns each object by its API path."""
     system = "/api/v1/namespaces/kube-system"
     name = {"name": "kube-dns", "namespace": "kube-system"}
     protocols = [("dns", "UDP"), ("dns-tcp", "TCP")]
-    # CoreDNS is a process of the machine: the service has no selector, and its one endpoint is the node.
+    # CoreDNS is a process of the machine: the Service has no selector, and its only endpoint is the node.
     service = {
         "clusterIP": DNS_SERVICE_IP,
         "ports": [{"name": port, "protocol": kind, "port": 53, "targetPort": DNS_PORT} for port, kind in protocols],

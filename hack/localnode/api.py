@@ -1,4 +1,4 @@
-"""The few requests that bringing up a node needs, with the standard library."""
+"""Sends the requests that starting a node needs, with the standard library only."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from localnode.settings import API_PORT, NODE_IP, PKI
 from localnode.shell import CommandError
 
-# No proxy of the environment stands between the machine and itself.
+# Requests to the node do not go through a proxy of the environment.
 _DIRECT = urllib.request.ProxyHandler({})
 
 
 def get(path: str) -> Any:
-    """The object at a path of the API server; None where it isn't there or the server isn't."""
+    """Returns the object at an API path, or None if it does not exist or the server does not answer."""
     try:
         return json.loads(_request("GET", path))
     except (OSError, ValueError):
@@ -24,7 +24,7 @@ def get(path: str) -> Any:
 
 
 def ready() -> bool:
-    """Whether the API server says so."""
+    """Returns True if the API server is ready."""
     try:
         return _request("GET", "/readyz") == b"ok"
     except (OSError, ssl.SSLError):
@@ -32,15 +32,15 @@ def ready() -> bool:
 
 
 def apply(path: str, content: dict[str, Any]) -> None:
-    """Server-side apply."""
+    """Applies an object (server-side apply). Raises CommandError if the API server rejects it."""
     try:
         _request("PATCH", f"{path}?fieldManager=localnode&force=true", json.dumps(content).encode())
     except urllib.error.HTTPError as error:
-        raise CommandError(f"the API server refused {path}: {error.read().decode()[:500]}") from error
+        raise CommandError(f"the API server rejected {path}: {error.read().decode()[:500]}") from error
 
 
 def plain(url: str) -> str:
-    """The body at a plain HTTP address of the node; empty where nothing answers with success."""
+    """Returns the body of a plain HTTP response from the node, or "" without a successful one."""
     try:
         with urllib.request.build_opener(_DIRECT).open(url, timeout=2) as response:
             return str(response.read().decode())

@@ -1,4 +1,4 @@
-"""A cache of folders: each is built once, whole or not at all."""
+"""Caches folders. Each is built once, and is complete or absent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from localnode.shell import step
 
 
 def folder(key: str, what: str, build: Callable[[Path], None]) -> Path:
-    """The cached folder `key`; where it is missing, `build` fills a new one, which is then renamed into place."""
+    """Returns the cached folder `key`. If it is missing, `build` fills a new folder, which is then renamed to it."""
     target = cache() / key
     if target.is_dir():
         return target

@@ -1,4 +1,4 @@
-"""The cluster's certificate authority, its certificates, and the kubeconfigs made of them."""
+"""Creates the cluster's certificate authority, its certificates, and the kubeconfigs that use them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DAYS = "3650"
 
 @dataclass(frozen=True)
 class Certificate:
-    """Who it is for: a user (name, group) as a client, or addresses as a server."""
+    """A certificate to issue: for a client (user name and group), and for a server if it has addresses."""
 
     file: str
     name: str
@@ -24,12 +24,12 @@ class Certificate:
 
     @property
     def subject(self) -> str:
-        """As openssl reads it."""
+        """Returns the subject in the syntax of openssl."""
         return (f"/O={self.group}" if self.group else "") + f"/CN={self.name}"
 
     @property
     def extensions(self) -> str:
-        """As an extension file of openssl."""
+        """Returns the content of an openssl extension file."""
         usage = "serverAuth,clientAuth" if self.addresses else "clientAuth"
         lines = ["basicConstraints=CA:FALSE", f"extendedKeyUsage={usage}"]
         if self.addresses:
@@ -55,7 +55,7 @@ _CLIENTS = ("kubelet", "controller-manager", "scheduler", "proxy", "coredns")
 
 
 def ensure() -> None:
-    """Make what is missing. The kubeconfig for people comes last: where it is, all is."""
+    """Creates everything, unless it exists. The admin kubeconfig is written last and shows that all is complete."""
     if KUBECONFIG.exists():
         return
     PKI.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def ensure() -> None:
 
 
 def kubeconfig(client: str) -> str:
-    """A kubeconfig (JSON is YAML) that reads its key from the PKI folder."""
+    """Returns a kubeconfig (in JSON) of a client, which refers to its key in the PKI folder."""
     cluster = {"server": f"https://{NODE_IP}:{API_PORT}", "certificate-authority": str(PKI / "ca.crt")}
     user = {"client-certificate": str(PKI / f"{client}.crt"), "client-key": str(PKI / f"{client}.key")}
     content = {

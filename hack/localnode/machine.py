@@ -1,4 +1,4 @@
-"""What the machine was like before, what the node leaves on it, and taking that away."""
+"""Records the state of the machine before the node, and restores it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from localnode import network, processes
 from localnode.settings import LOCK, RUN, STATE
 from localnode.shell import run
 
-# Folders whose paths are fixed in the programs themselves.
+# Folders whose paths are compiled into the programs.
 _FIXED = tuple(
     Path(path)
     for path in (
@@ -34,12 +34,12 @@ _BOOT_NOW = Path("/proc/sys/kernel/random/boot_id")
 
 
 def recorded() -> bool:
-    """Whether a node was here before, whatever is left of it."""
+    """Returns True if a node has been started since the last `restore`."""
     return _BEFORE.exists()
 
 
 def record() -> None:
-    """Write down, once, what `restore` must not touch."""
+    """Records, once, what `restore` must keep or write back."""
     if _BEFORE.exists():
         return
     STATE.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def record() -> None:
 
 
 def same_boot() -> bool:
-    """Whether the machine has not been restarted since the node was started."""
+    """Returns True if the machine has not been restarted since the node was started."""
     try:
         return _BOOT.read_text() == _BOOT_NOW.read_text()
     except OSError:
@@ -60,14 +60,14 @@ def same_boot() -> bool:
 
 
 def mark_boot() -> None:
-    """Remember this boot."""
+    """Records the id of this boot."""
     RUN.mkdir(parents=True, exist_ok=True)
     _BOOT.write_text(_BOOT_NOW.read_text())
 
 
 def sweep() -> None:
-    """End every process of the node and remove what it holds in the kernel; what is on disk stays."""
-    # By cgroup, never by pid file: after a restart of the machine those may name anybody.
+    """Kills every process of the node and removes its mounts, links, chains and cgroups. Its files stay."""
+    # By cgroup, not by pid file: after a restart of the machine a pid may be that of another process.
     processes.kill_members()
     for mount in mounts_below(Path("/proc/self/mounts").read_text(), STATE, RUN):
         run("umount", mount, check=False)
@@ -79,14 +79,14 @@ def sweep() -> None:
 
 
 def wipe() -> None:
-    """Forget the cluster, but not what the machine was like before it."""
+    """Deletes the state of the cluster, but not the record of the machine before it."""
     for path in STATE.iterdir() if STATE.exists() else ():
         if path != _BEFORE:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def restore() -> None:
-    """Make the machine what it was; after `sweep`."""
+    """Restores sysctls and folders, and deletes the node's files. Call `sweep` before."""
     before = _before()
     network.restore_sysctls(before.get("sysctls", {}))
     if before:
@@ -98,7 +98,7 @@ def restore() -> None:
 
 
 def mounts_below(mounts: str, *folders: Path) -> list[str]:
-    """From the text of /proc/mounts, the mount points in these folders, the last mounted first."""
+    """Returns the mount points in these folders, from the text of /proc/mounts, the last mounted first."""
     points = [_unescape(row.split()[1]) for row in mounts.splitlines()]
     return [point for point in reversed(points) if any(Path(point).is_relative_to(folder) for folder in folders)]
 

@@ -1,4 +1,4 @@
-"""The node's address, the sysctls that a node changes, and the iptables chains that it leaves."""
+"""Sets up the node's address, and restores the sysctls and iptables chains that a node changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from localnode.settings import NODE_BRIDGE, NODE_IP, POD_BRIDGE
 from localnode.shell import run
 
-# What the kubelet, kube-proxy and the CNI plugins write.
+# The sysctls that the kubelet, kube-proxy and the CNI plugins write.
 SYSCTLS = (
     "net/ipv4/ip_forward",
     "net/ipv4/conf/all/route_localnet",
@@ -26,29 +26,29 @@ SYSCTLS = (
     "kernel/keys/root_maxbytes",
 )
 FAMILIES = ("iptables", "ip6tables")
-_OURS = re.compile(r"^(KUBE|CNI)-")
+_NODE_CHAIN = re.compile(r"^(KUBE|CNI)-")
 _PROC = Path("/proc/sys")
 
 
 def sysctls() -> dict[str, str]:
-    """Their values now."""
+    """Returns the current values of SYSCTLS."""
     return {name: (_PROC / name).read_text().strip() for name in SYSCTLS if (_PROC / name).exists()}
 
 
 def restore_sysctls(values: dict[str, str]) -> None:
-    """Write back what differs."""
+    """Writes back the values that differ."""
     for name, value in sysctls().items():
         if name in values and values[name] != value:
             (_PROC / name).write_text(values[name])
 
 
 def links() -> set[str]:
-    """The names of all network links."""
+    """Returns the names of all network links."""
     return {path.name for path in Path("/sys/class/net").iterdir()}
 
 
 def up() -> None:
-    """Give the node an address: an empty bridge, since not every kernel has a dummy device."""
+    """Creates the node's address on an empty bridge, since not every kernel has a dummy device."""
     if NODE_BRIDGE not in links():
         run("ip", "link", "add", NODE_BRIDGE, "type", "bridge")
     run("ip", "address", "replace", f"{NODE_IP}/32", "dev", NODE_BRIDGE)
@@ -59,8 +59,8 @@ def up() -> None:
 
 
 def down(chains_before: dict[str, list[str]] | None) -> None:
-    """Take away bridges, what hangs on them, and the chains that were not there before (where that is known)."""
-    # A pod's end of a veth goes with its network namespace; ours goes with the bridge's ports.
+    """Removes the bridges with their ports, and, if the chains before the node are known, all newer ones."""
+    # A Pod's end of a veth is deleted with its network namespace, the other end here as a port of the bridge.
     for link in _ports(POD_BRIDGE) + [name for name in (POD_BRIDGE, NODE_BRIDGE) if name in links()]:
         run("ip", "link", "delete", link, check=False)
     if chains_before is None:
@@ -72,24 +72,24 @@ def down(chains_before: dict[str, list[str]] | None) -> None:
 
 
 def chains() -> dict[str, list[str]]:
-    """The chains of each family with names like ours, as `table/chain`, that are there now."""
+    """Returns the existing chains of each family with names of Kubernetes or CNI, as `table/chain`."""
     return {family: _chains(run(f"{family}-save", check=False)) for family in filter(shutil.which, FAMILIES)}
 
 
 def removal_of_chains(saved: str, before: Iterable[str]) -> str:
-    """From the output of iptables-save, input for iptables-restore --noflush: it removes our chains and jumps to them.
+    """Returns input for iptables-restore --noflush that removes the node's chains and the jumps to them.
 
-    `before` holds, as `table/chain`, those that belong to somebody else.
+    `saved` is the output of iptables-save; `before` has the chains to keep, as `table/chain`.
     """
     keep = set(before)
     output: list[str] = []
     for table, lines in _tables(saved):
         names = [line[1:].split()[0] for line in lines if line.startswith(":")]
-        ours = {name for name in names if _OURS.match(name) and f"{table}/{name}" not in keep}
+        ours = {name for name in names if _NODE_CHAIN.match(name) and f"{table}/{name}" not in keep}
         if ours:
             rules = [line for line in lines if line.startswith("-A ") and line.split()[1] not in ours]
             jumps = [f"-D {line[3:]}" for line in rules if ours & set(re.findall(r"(?:-j|-g) (\S+)", line))]
-            # Declaring a chain flushes it, so that no chain refers to another when it is deleted.
+            # A declaration flushes the chain, so that no chain refers to another when it is deleted.
             flushed = [f":{name} - [0:0]" for name in sorted(ours)]
             output += [f"*{table}", *flushed, *jumps, *(f"-X {name}" for name in sorted(ours)), "COMMIT"]
     return "".join(f"{line}\n" for line in output)
@@ -103,7 +103,7 @@ def _tables(saved: str) -> Iterable[tuple[str, list[str]]]:
 
 def _chains(saved: str) -> list[str]:
     names = ((table, line[1:].split()[0]) for table, lines in _tables(saved) for line in lines if line.startswith(":"))
-    return sorted(f"{table}/{name}" for table, name in names if _OURS.match(name))
+    return sorted(f"{table}/{name}" for table, name in names if _NODE_CHAIN.match(name))
 
 
 def _ports(bridge: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""pip inside a build: as on the machine, by mounts that no image keeps."""
+"""Gives pip in an image build the settings of the machine, by mounts that are not part of the image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from localnode.shell import run
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 CACHE = "/var/cache/pip"
-# Where packages come from. Not where they go: that is the image's affair.
+# The settings that say where packages come from. Where they are installed is up to the Dockerfile.
 _SOURCES = (
     "default-timeout",
     "disable-pip-version-check",
@@ -31,7 +31,7 @@ _SOURCES = (
 
 @dataclass(frozen=True)
 class Mount:
-    """A file or folder of the machine, seen by a build."""
+    """A file or folder of the machine that is mounted in a build."""
 
     source: Path
     target: str
@@ -39,12 +39,12 @@ class Mount:
 
     @property
     def option(self) -> str:
-        """For `buildah bud`."""
+        """Returns the option of `buildah bud`."""
         return f"--volume={self.source}:{self.target}" + ("" if self.writable else ":ro")
 
 
 def mounts() -> list[Mount]:
-    """The machine's certificates, its pip settings, and a cache that outlives builds."""
+    """Returns the mounts: the machine's certificates and pip settings, and a cache that builds share."""
     settings = settings_of(run(sys.executable, "-m", "pip", "config", "list", check=False))
     folder = cache() / "pip"
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,9 +60,9 @@ def mounts() -> list[Mount]:
 
 
 def settings_of(listed: str) -> dict[str, str]:
-    """From the output of `pip config list`, the settings that say where packages come from.
+    """Returns the settings that say where packages come from, from the output of `pip config list`.
 
-    The environment's come last in it and win, as they do in pip.
+    Those of the environment come last and take precedence, as in pip.
     """
     found: dict[str, str] = {}
     for row in listed.splitlines():
@@ -74,7 +74,7 @@ def settings_of(listed: str) -> dict[str, str]:
 
 
 def pip_conf(settings: Mapping[str, str]) -> str:
-    """The settings as a pip.conf for the inside of a build."""
+    """Returns the pip.conf for a build."""
     rows = {**settings, "cert": BUNDLE, "cache-dir": CACHE}
     indented = {name: value.replace("\n", "\n    ") for name, value in rows.items()}
     return "[global]\n" + "".join(f"{name} = {value}\n" for name, value in sorted(indented.items()))

@@ -1,4 +1,4 @@
-"""Daemons with pid files, and the cgroup that tells every process of the node from all others."""
+"""Starts daemons with pid files, in a cgroup that identifies every process of the node."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ _CGROUPS = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class Daemon:
-    """A program of the node and its arguments."""
+    """A program of the node with its arguments."""
 
     name: str
     command: tuple[str, ...]
 
     @property
     def log(self) -> Path:
-        """Where it writes."""
+        """Returns the path of its log."""
         return LOGS / f"{self.name}.log"
 
     def alive(self) -> bool:
-        """Whether the process of the pid file still is the one that was started."""
+        """Returns True if the process of the pid file runs and is the one that was started."""
         return alive(self.name)
 
     def start(self) -> None:
-        """Start it, detached, in the node's cgroup."""
+        """Starts the program, detached, in the node's cgroup."""
         LOGS.mkdir(parents=True, exist_ok=True)
         _pid_file(self.name).parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            # Before exec, so that whatever it starts (shims, containers) is in the cgroup as well.
+            # Joined before exec, so that all its children (shims, containers) are in the cgroup too.
             process = subprocess.Popen(
                 ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$@"', _daemons_cgroup() / "cgroup.procs", *self.command],
                 stdin=subprocess.DEVNULL,
@@ -52,13 +52,13 @@ class Daemon:
         _pid_file(self.name).write_text(f"{process.pid} {start_time(process.pid)}\n")
 
     def failure(self, what: str) -> str:
-        """What to tell the user when it does not do what it should."""
-        state = "runs" if self.alive() else "has ended"
+        """Returns an error message with the end of the log."""
+        state = "runs" if self.alive() else "has exited"
         return f"{what}: {self.name} {state}; its log is {self.log}\n{tail(self.log)}"
 
 
 def environment(inherited: Mapping[str, str]) -> dict[str, str]:
-    """What a daemon inherits; no proxy may stand between the parts of the node."""
+    """Returns the environment of a daemon: the inherited one, but without a proxy between the node's components."""
     own = f"127.0.0.1,{NODE_IP},{SERVICE_CIDR},{POD_CIDR}"
     before = inherited.get("NO_PROXY") or inherited.get("no_proxy")
     without = f"{before},{own}" if before else own
@@ -66,12 +66,12 @@ def environment(inherited: Mapping[str, str]) -> dict[str, str]:
 
 
 def alive(name: str) -> bool:
-    """Whether a daemon of this name, started by us, runs."""
+    """Returns True if the daemon of this name runs."""
     return _recorded(name) is not None
 
 
 def start_time(pid: int) -> str:
-    """The start time of a process in clock ticks since boot; empty where there is none, or it is a zombie."""
+    """Returns the start time of a process in clock ticks since boot, or "" if it does not exist or is a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -81,18 +81,18 @@ def start_time(pid: int) -> str:
 
 
 def hierarchies() -> list[Path]:
-    """The mount points of cgroups: one on v2, one for each controller on v1."""
+    """Returns the mount points of cgroups: one on v2, one for each controller on v1."""
     rows = (row.split() for row in Path("/proc/mounts").read_text().splitlines())
     found = [Path(row[1]) for row in rows if row[2] in ("cgroup", "cgroup2")]
     return sorted(path for path in found if path.is_relative_to(_CGROUPS))
 
 
 def make_cgroups() -> None:
-    """The kubelet wants its root cgroup to be there, in every hierarchy."""
+    """Creates the node's cgroup in every hierarchy, as the kubelet requires."""
     for hierarchy in hierarchies():
         root = hierarchy / CGROUP
         root.mkdir(exist_ok=True)
-        # A new cpuset of v1 is empty, and nothing can run in it.
+        # A new cpuset of v1 is empty, and no process can join it.
         for name in ("cpuset.cpus", "cpuset.mems"):
             with contextlib.suppress(FileNotFoundError):
                 if not (root / name).read_text().strip():
@@ -101,7 +101,7 @@ def make_cgroups() -> None:
 
 
 def members() -> list[int]:
-    """Every process of the node: daemons, shims, and what runs in pods."""
+    """Returns the pids of the node: daemons, shims, and the processes of Pods."""
     pids: set[int] = set()
     for hierarchy in hierarchies():
         for procs in (hierarchy / CGROUP).rglob("cgroup.procs"):
@@ -111,7 +111,7 @@ def members() -> list[int]:
 
 
 def kill_members() -> None:
-    """End every process of the node at once."""
+    """Kills every process of the node. Raises CommandError if one is left after 20 seconds."""
 
     def gone() -> bool:
         pids = members()
@@ -120,11 +120,11 @@ def kill_members() -> None:
         return not pids
 
     if not _wait(gone, 20):
-        raise CommandError(f"processes of the node that do not end: {members()}")
+        raise CommandError(f"processes of the node cannot be killed: {members()}")
 
 
 def remove_cgroups() -> None:
-    """Remove the node's cgroups, the deepest first; only empty ones can be removed."""
+    """Removes the node's cgroups, the deepest first, since only empty ones can be removed."""
     for hierarchy in hierarchies():
         root = hierarchy / CGROUP
         for folder, _, _ in os.walk(root, topdown=False):
@@ -132,7 +132,7 @@ def remove_cgroups() -> None:
 
 
 def _daemons_cgroup() -> Path:
-    # The freezer is the one hierarchy of v1 that neither systemd nor a container runtime moves daemons in.
+    # The freezer is the only hierarchy of v1 in which neither systemd nor a container runtime moves daemons.
     known = hierarchies()
     base = next((path for path in known if path.name == "freezer"), known[0])
     return base / CGROUP / "daemons"

@@ -1,4 +1,4 @@
-"""Versions, addresses and paths: everything that the rest is a function of."""
+"""Versions, addresses and paths of the node."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ COREDNS = "v1.14.5"
 MINIO = "v0.0.0-20260212201848-7aac2a2c5b7c"
 KUBECTL = "1.36.3"  # the oldest on PyPI
 
-# 198.18.0.0/15 is reserved for benchmarks: it collides with nothing that a machine routes.
+# 198.18.0.0/15 is reserved for benchmarks, so no machine routes it.
 POD_CIDR = "198.18.0.0/16"
 SERVICE_CIDR = "198.19.0.0/17"
 API_SERVICE_IP = "198.19.0.1"
@@ -41,6 +41,6 @@ CONTAINERD_SOCKET = RUN / "containerd.sock"
 
 
 def cache() -> Path:
-    """Where everything built is kept, outside any checkout."""
+    """Returns the folder of everything that is built, outside of any checkout."""
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(os.environ.get("QUANTUMJOB_CACHE") or f"{home}/quantumjob")

@@ -1,4 +1,4 @@
-"""containerd, the kubelet, kube-proxy and CoreDNS: their configuration and command lines."""
+"""The configuration and command lines of containerd, the kubelet, kube-proxy and CoreDNS."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PROXY_HEALTH = f"http://{NODE_IP}:10256/healthz"
 
 
 def configs() -> dict[Path, str]:
-    """Every configuration file of the node, by path."""
+    """Returns the content of every configuration file of the node, by path."""
     return {
         CONFIG / "containerd.toml": _containerd(),
         CONFIG / "cni/10-pods.conflist": json.dumps(_cni(), indent=2),
@@ -41,12 +41,12 @@ def configs() -> dict[Path, str]:
 
 
 def containerd() -> Daemon:
-    """A containerd with a socket, root and state of its own, so that it disturbs no other."""
+    """Returns containerd, with its own socket, root and state, so that it does not disturb another one."""
     return Daemon("containerd", ("containerd", "--config", str(CONFIG / "containerd.toml")))
 
 
 def kubelet(programs: Path) -> Daemon:
-    """The kubelet."""
+    """Returns the kubelet."""
     options = {
         "config": CONFIG / "kubelet.json",
         "kubeconfig": CONFIG / "kubelet.kubeconfig",
@@ -59,7 +59,7 @@ def kubelet(programs: Path) -> Daemon:
 
 
 def proxy(programs: Path) -> Daemon:
-    """kube-proxy."""
+    """Returns kube-proxy."""
     config = f"--config={CONFIG / 'kube-proxy.json'}"
     return Daemon("kube-proxy", (str(programs / "kube-proxy"), config, f"--hostname-override={NODE_NAME}"))
 
@@ -84,7 +84,7 @@ state = "{RUN}/containerd"
 [{cri}]
   sandbox_image = "{PAUSE_IMAGE}"
   netns_mounts_under_state_dir = true
-  # Without CAP_SYS_RESOURCE no process may lower its own score, and every sandbox would die.
+  # Without CAP_SYS_RESOURCE no process may lower its score, and no sandbox would start.
   restrict_oom_score_adj = true
   [{cri}.cni]
     bin_dir = "{CNI_PLUGINS}"
@@ -125,13 +125,13 @@ def _kubelet() -> dict[str, object]:
         "volumePluginDir": f"{STATE}/kubelet/plugins",
         "maxPods": 250,
         "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
-        # Images are loaded, not pulled: what is collected is gone.
+        # Images are loaded, not pulled: a collected image could not be pulled again.
         "imageGCHighThresholdPercent": 100,
     }
 
 
 def _proxy() -> dict[str, object]:
-    # Zero leaves the machine's own conntrack limits alone.
+    # Zero keeps the machine's conntrack limits.
     untouched = {"maxPerCore": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"}
     return {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
@@ -144,7 +144,7 @@ def _proxy() -> dict[str, object]:
         "metricsBindAddress": f"{NODE_IP}:10249",
         "oomScoreAdj": 0,
         "conntrack": untouched,
-        # Node ports on loopback would need a sysctl that opens it to other machines.
+        # Node ports on loopback would need a sysctl that opens loopback to other machines.
         "iptables": {"localhostNodePorts": False},
         "nodePortAddresses": [f"{NODE_IP}/32"],
     }
