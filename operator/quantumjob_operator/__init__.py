@@ -1,1 +1,1 @@
-"""The controller of QuantumJobs, and the reconciler that can do the end of its work without it."""
+"""The operator of QuantumJobs, and the reconciler, which finishes jobs without it."""

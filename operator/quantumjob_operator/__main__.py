@@ -1,4 +1,4 @@
-"""The operator's process: kopf as the informer, the controller, the order endpoint, the health answers."""
+"""Runs the operator: informer, controller, autoscaler, resync, order endpoint and health endpoint in one event loop."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ from quantumjob_operator.watch import informer
 from quantumjob_operator.watch.event_router import EventRouter
 from quantumjob_operator.watch.resync import Resync
 
-logger = logging.getLogger(f"{__package__}.main")  # its __name__ is another
+logger = logging.getLogger(f"{__package__}.main")  # __name__ is "__main__"
 
 JSON = dict[str, Any]
 NEEDED: Final = ("worker_image", "orders_url")
 
 
 async def run(settings: Settings) -> None:
-    """Run every part until one of them ends: then all end, and Kubernetes starts the operator anew."""
+    """Runs all parts until one ends, then cancels the others; Kubernetes restarts the container."""
     kube = await KubernetesClient.connect()
     stores = Stores(StoreDirectory(settings.store_dir))
     gate = store_probe.StoreGate(stores.open)
 
     def authority() -> str:
-        """Read each time: it may be renewed."""
+        """Returns the CA certificate. Read for each Job, since it may be renewed."""
         file = settings.tls_dir / "ca.crt"
         return file.read_text() if file.exists() else ""
 
@@ -87,14 +87,14 @@ async def run(settings: Settings) -> None:
 
 
 def unready(resync: Resync, gate: store_probe.StoreGate) -> str:
-    """Why workers cannot be served yet; empty if they can."""
+    """Returns why the operator is not ready; empty where it is."""
     if not resync.synced:
         return "the first resync has not finished"
     return "" if gate.trusted else "the store has not been probed yet"
 
 
 async def first_to_end(*parts: Awaitable[Any]) -> None:
-    """Wait until one part ends, cancel the others, and raise what it raised."""
+    """Waits until one part ends, cancels the others, and raises its exception."""
     tasks = [asyncio.ensure_future(part) for part in parts]
     done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in rest:

@@ -1,4 +1,4 @@
-"""What the watches have told, trimmed to what decisions need, by the QuantumJob or the namespace that it concerns."""
+"""Holds what the informer has seen: unfinished QuantumJobs, and the Jobs and pods of all workers."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from quantumjob_operator.scheduling.worker_pool import WorkerPool
 
 JSON = dict[str, Any]
 Concern = Owner | str | None
-"""Whom an object concerns: a QuantumJob, a namespace (a shared worker's), or nobody here."""
+"""What an object concerns: a QuantumJob, the namespace of a shared worker, or nothing that this operator manages."""
 
 DRAFT: Final = "draft"
 REMEMBERED: Final = 10_000
-"""UIDs of finished QuantumJobs of which the watch may still bring an older version."""
+"""UIDs of finished QuantumJobs, for which the watch may still deliver older versions."""
 
 
 class Cache:
-    """Unfinished QuantumJobs and all workers in their newest known version. A watch's late echo changes nothing."""
+    """The newest known version of each object, reduced to the fields that decisions read. Ignores older versions."""
 
     def __init__(self) -> None:
         self.quantumjobs: dict[Owner, JSON] = {}
@@ -46,15 +46,15 @@ class Cache:
         return owner
 
     def draft(self, owner: Owner, wanted: JSON) -> None:
-        """Take this status for a job's until one is known that somebody has written."""
+        """Sets a status that is not written yet; the next version with a status replaces it."""
         self.quantumjobs[owner] = self.quantumjobs[owner] | {"status": wanted, DRAFT: True}
 
     def is_draft(self, quantumjob: JSON) -> bool:
-        """Whether its status is this process's alone."""
+        """Whether the status is a draft, known to this process only."""
         return DRAFT in quantumjob
 
     def drop_quantumjob(self, raw: JSON) -> Owner:
-        """It is finished, or gone: its UID never comes back."""
+        """Removes a QuantumJob that is finished or deleted. Its UID is never added again."""
         owner = owner_of_quantumjob(raw)
         self.quantumjobs.pop(owner, None)
         self._finished[owner.uid] = None
@@ -66,7 +66,7 @@ class Cache:
         return owner
 
     def is_finished(self, uid: str) -> bool:
-        """Whether this is a QuantumJob that has ended or is gone; of those of long ago this is forgotten."""
+        """Whether the QuantumJob of this UID is finished or deleted, among the last REMEMBERED ones."""
         return uid in self._finished
 
     def put_job(self, raw: JSON) -> Concern:
@@ -84,7 +84,7 @@ class Cache:
         if owner is None or ((known := self._jobs.get(owner)) and uid_of(known) != uid_of(raw)):
             return owner
         if has_ended(raw) and owner in self.quantumjobs:
-            # Nobody has heard yet how it ended.
+            # The controller has not seen yet how the Job ended.
             self._jobs[owner] = trim(raw)
             self._kept.add(owner)
         else:
@@ -119,7 +119,7 @@ class Cache:
         return self._jobs.get(owner)
 
     def pods(self, owner: Owner) -> list[JSON]:
-        """The pods of the QuantumJob's Job, oldest first; none that only carries its label."""
+        """Returns the pods that the QuantumJob's Job controls, oldest first."""
         job = self._jobs.get(owner)
         if job is None:
             return []
@@ -127,15 +127,15 @@ class Cache:
         return sorted(pods, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))
 
     def owner_of_pod(self, pod_uid: str) -> Owner | None:
-        """The QuantumJob that a pod may belong to, by its label."""
+        """Returns the QuantumJob that the pod's label names."""
         return self._owner_of_pod.get(pod_uid)
 
     def versions(self, plural: str) -> dict[str, int]:
-        """The known versions of all objects of a kind that the watch has not told to be deleted, by UID."""
+        """Returns the resource versions of all objects of a kind, by UID, without those that were deleted."""
         return {uid_of(item): version(item) for item in self._of_kind(plural)}
 
     def find(self, plural: str, uids: set[str]) -> list[JSON]:
-        """The objects of a kind with these UIDs."""
+        """Returns the objects of a kind with these UIDs."""
         return [item for item in self._of_kind(plural) if uid_of(item) in uids]
 
     def _of_kind(self, plural: str) -> list[JSON]:
@@ -153,13 +153,13 @@ def owner_of_quantumjob(raw: JSON) -> Owner:
 
 
 def owner_of(raw: JSON) -> Owner | None:
-    """The QuantumJob that the label of a dedicated worker's object names."""
+    """Returns the QuantumJob that the label of a dedicated worker's object names."""
     uid = raw["metadata"].get("labels", {}).get(names.LABEL_UID)
     return Owner(raw["metadata"]["namespace"], uid) if uid else None
 
 
 def owner_of_job(raw: JSON) -> Owner | None:
-    """The QuantumJob whose own Job this is: by name, label and controller at once."""
+    """Returns the QuantumJob whose Job this is. Name, label and controller must agree."""
     owner = owner_of(raw)
     if owner is None or raw["metadata"]["name"] != job_name(owner.uid) or controller_uid(raw) != owner.uid:
         return None
@@ -167,5 +167,5 @@ def owner_of_job(raw: JSON) -> Owner | None:
 
 
 def is_known_kind(raw: JSON) -> bool:
-    """Whether a Job would be taken: anyone can put our label on anything."""
+    """Whether the cache takes this Job. Any user can put the label on a Job."""
     return worker_pool.is_shared_job(raw) if worker_pool.is_shared(raw) else owner_of_job(raw) is not None

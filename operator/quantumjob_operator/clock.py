@@ -1,4 +1,4 @@
-"""Times as Kubernetes and people write them."""
+"""The current time, and times as RFC 3339."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ def now() -> datetime:
 
 
 def rfc3339(time: datetime) -> str:
-    """To the microsecond: for the stages of a job."""
+    """Formats a time to the microsecond, for `status.times`."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def seconds(time: datetime) -> str:
-    """To the second: for conditions, as Kubernetes writes them."""
+    """Formats a time to the second, for conditions."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parse(text: str) -> datetime:
-    """Raises ValueError for anything that is not RFC 3339, as the resource's schema has it."""
+    """Parses RFC 3339, in the form that the resource's schema allows. Raises ValueError."""
     if _RFC3339.fullmatch(text) is None:
         raise ValueError("not a time by RFC 3339")
     return datetime.fromisoformat(text)

@@ -1,4 +1,4 @@
-"""What the operator counts, for Prometheus: GET /metrics on the health port."""
+"""The operator's Prometheus metrics: GET /metrics on the health port."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The CronJob's process: promotes what the operator has not, and sweeps. It needs the operator for neither."""
+"""Runs the reconciler's CronJob: promotes results that the operator has not, and deletes orphaned pending objects."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from quantumjob_operator.results.garbage_collection import orphans
 from quantumjob_operator.settings import Settings
 
 JSON = dict[str, Any]
-logger = logging.getLogger(f"{__package__}.reconciler")  # run as a module, its __name__ is another
+logger = logging.getLogger(f"{__package__}.reconciler")  # __name__ is "__main__"
 
 LOOK_AGAIN_SECONDS: Final = 0.5
 
 
 async def reconcile(kube: KubernetesClient, settings: Settings) -> int:
-    """One run over everything; gives the number of QuantumJobs that could not be served."""
+    """Reconciles all unfinished QuantumJobs once; returns the number of failures."""
     store = StoreDirectory(settings.store_dir)
     stores = Stores(store)
     controller = Controller(kube, stores.open, build_job=dict)
@@ -63,7 +63,7 @@ async def reconcile(kube: KubernetesClient, settings: Settings) -> int:
 
 
 async def finish(controller: Controller, owner: Owner) -> None:
-    """Reconcile one QuantumJob; an absence in the store is believed only after some looks, as in the operator."""
+    """Reconciles one QuantumJob. Retries MISSES times where an object is missing, as the operator does."""
     for _ in range(MISSES):
         try:
             return await controller.reconcile(owner)
@@ -73,12 +73,12 @@ async def finish(controller: Controller, owner: Owner) -> None:
 
 
 def needs_pending(quantumjob: JSON) -> bool:
-    """Until its results are verified in the completed bucket, nothing of a QuantumJob is deleted."""
+    """Whether the QuantumJob's results are not yet verified in the completed bucket."""
     return not status.is_true(quantumjob.get("status", {}), "ResultsStored")
 
 
 async def collect_garbage(store: StoreDirectory, entries: list[Entry], needed: set[Owner], settings: Settings) -> int:
-    """Delete orphaned pending objects; gives their number."""
+    """Deletes orphaned pending objects; returns their number."""
     served = set(settings.namespace_list)
     found = orphans(entries, needed, served, clock.now(), settings.sweep_grace_seconds)
     if found:

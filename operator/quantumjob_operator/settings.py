@@ -1,4 +1,4 @@
-"""Settings of operator and reconciler: environment variables that begin with QUANTUMJOB_."""
+"""Settings of operator and reconciler, from environment variables with the prefix QUANTUMJOB_."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """What an installation may set. Everything has a default but the worker's image and the order endpoint's URL."""
+    """The settings of an installation. Only the worker's image and the URL of the order endpoint have no default."""
 
     model_config = SettingsConfigDict(env_prefix="QUANTUMJOB_")
 
@@ -21,17 +21,17 @@ class Settings(BaseSettings):
     orders_port: int = 8443
     health_port: int = 8080
     tls_dir: Path = Path("/etc/quantumjob/tls")
-    """Holds tls.crt and tls.key of the order endpoint and ca.crt, which travels to the workers."""
+    """Directory of tls.crt and tls.key of the order endpoint, and of ca.crt, which workers get."""
     store_dir: Path = Path("/etc/quantumjob/store")
     resync_seconds: float = 120.0
-    """Between two comparisons of the watched state with a fresh list."""
+    """Between two comparisons of the cache with a fresh list."""
     sweep_grace_seconds: float = 3600.0
-    """Age from which pending objects of finished or deleted QuantumJobs are removed."""
+    """Pending objects of finished or deleted QuantumJobs are deleted at this age."""
 
     workers_max_per_namespace: int = Field(default=4, ge=1)
-    """Shared workers that one namespace may have at a time."""
+    """Maximum of shared workers in a namespace."""
     workers_linger_seconds: float = Field(default=30.0, ge=0)
-    """How long a shared worker without an order stays. 0: every QuantumJob gets a Job of its own."""
+    """How long a shared worker without an order stays. 0: every QuantumJob gets a dedicated Job."""
 
     @property
     def namespace_list(self) -> list[str]:

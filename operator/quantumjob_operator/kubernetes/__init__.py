@@ -1,1 +1,1 @@
-"""Speaks to the API server: client, object helpers, work queue. Knows nothing of quantum jobs."""
+"""Speaks to the API server: client, object helpers, work queue. Nothing here knows what a QuantumJob contains."""

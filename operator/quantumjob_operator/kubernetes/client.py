@@ -1,7 +1,10 @@
-"""The Kubernetes API as plain JSON.
+"""Calls the Kubernetes API with plain JSON over one pooled aiohttp session.
 
-kubernetes.aio finds the server, its certificate and the token; its way from a call to a request, and its models, would
-cost more than the call.
+kubernetes.aio loads the configuration and makes the TLS context. Its API classes are not used: they serialize and
+validate by models, and the operator reads a few fields. CPU per call, measured against a server on loopback
+(kubernetes 37.0.2): apply of a status 0.4 ms here and 1.6 ms by CustomObjectsApi; get of a Job 0.25 and 1.5 ms by
+BatchV1Api; list of 500 Jobs 27 and 300 ms. With 1,000 jobs at once this decides how long the event loop is busy. kopf
+has no public client.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ REQUEST_SECONDS: Final = 30
 
 
 class ResourceKind(NamedTuple):
-    """A kind of object by its place in the API."""
+    """A resource type, by its API group and plural name."""
 
     root: str
     plural: str
@@ -43,7 +46,7 @@ EVENTS: Final = ResourceKind("/apis/events.k8s.io/v1", "events")
 
 
 class ApiError(Exception):
-    """The API server answered with an error."""
+    """The API server answered with an error status."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(f"{status}: {message}")
@@ -52,14 +55,14 @@ class ApiError(Exception):
 
 
 class ApiUnreachable(ApiError):
-    """The API server gave no answer."""
+    """The API server did not answer. The status is 0."""
 
     def __init__(self, cause: str) -> None:
         super().__init__(0, cause)
 
 
 class KubernetesClient:
-    """The calls that operator and reconciler make. Raises ApiError."""
+    """The requests of operator and reconciler. Each method raises ApiError."""
 
     def __init__(self, configuration: Configuration, session: aiohttp.ClientSession) -> None:
         self._configuration = configuration
@@ -67,7 +70,7 @@ class KubernetesClient:
 
     @classmethod
     async def connect(cls) -> Self:
-        """By the pod's service account, or by the kubeconfig outside a cluster."""
+        """Connects by the pod's service account, or outside of a cluster by the kubeconfig."""
         configuration = Configuration()
         if "KUBERNETES_SERVICE_HOST" in os.environ:
             config.load_incluster_config(configuration)
@@ -104,7 +107,7 @@ class KubernetesClient:
         return decoded
 
     async def get(self, kind: ResourceKind, namespace: str, name: str) -> JSON | None:
-        """The object, or None if there is none."""
+        """Returns the object; None where it does not exist."""
         try:
             return await self.request("GET", kind.path(namespace, name))
         except ApiError as error:
@@ -121,7 +124,7 @@ class KubernetesClient:
         fields: str = "",
         metadata_only: bool = False,
     ) -> AsyncIterator[JSON]:
-        """All objects of a kind that these selectors take, page by page."""
+        """Yields all objects of a kind that match the selectors, page by page."""
         query = {"limit": str(PAGE), "labelSelector": labels, "fieldSelector": fields}
         query = {name: value for name, value in query.items() if value}
         headers = {"Accept": METADATA_ONLY} if metadata_only else None
@@ -135,7 +138,7 @@ class KubernetesClient:
             query["continue"] = token
 
     async def create(self, kind: ResourceKind, namespace: str, body: JSON) -> JSON | None:
-        """The created object, or None if one of this name exists."""
+        """Returns the created object; None where an object of this name exists."""
         try:
             return await self.request("POST", kind.path(namespace), body, {"fieldManager": FIELD_MANAGER})
         except ApiError as error:
@@ -144,7 +147,7 @@ class KubernetesClient:
             raise
 
     async def delete(self, kind: ResourceKind, namespace: str, name: str, uid: str) -> None:
-        """Delete this very object, after everything that it owns; one that is gone already is no error."""
+        """Deletes the object of this UID after its dependents. Does nothing where it does not exist."""
         body = {"propagationPolicy": "Foreground", "preconditions": {"uid": uid}}
         try:
             await self.request("DELETE", kind.path(namespace, name), body)
@@ -153,7 +156,7 @@ class KubernetesClient:
                 raise
 
     async def apply_status(self, quantumjob: JSON, status: JSON) -> JSON:
-        """Server-side apply of the whole status, against the very version of the resource that it was made from."""
+        """Applies the whole status (server-side apply) to the resource version from which it was computed."""
         meta = quantumjob["metadata"]
         body = {
             "apiVersion": names.API_VERSION,
@@ -171,7 +174,7 @@ class KubernetesClient:
 
 
 def _message(data: bytes) -> str:
-    """The API server's own sentence."""
+    """Returns the message of a Status object; else the beginning of the body."""
     try:
         return str(msgspec.json.decode(data)["message"])
     except (msgspec.DecodeError, KeyError, TypeError):

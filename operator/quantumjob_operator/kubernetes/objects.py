@@ -1,4 +1,4 @@
-"""Kubernetes objects as JSON: what every part of the operator reads from their metadata. Pure."""
+"""Reads the metadata of Kubernetes objects. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def uid_of(raw: JSON) -> str:
 
 
 def version(raw: JSON) -> int:
-    """The resource version as a number: etcd's revision."""
+    """Returns the resource version as a number, which is etcd's revision."""
     return int(raw["metadata"]["resourceVersion"])
 
 
@@ -22,12 +22,12 @@ def is_newer(raw: JSON, known: JSON | None) -> bool:
 
 
 def controller_uid(raw: JSON) -> str | None:
-    """UID of the object that controls this one."""
+    """Returns the UID of the controlling owner."""
     return _controller(raw).get("uid")
 
 
 def controller_of(raw: JSON) -> str | None:
-    """Name of the object that controls this one."""
+    """Returns the name of the controlling owner."""
     return _controller(raw).get("name")
 
 
@@ -37,6 +37,6 @@ def _controller(raw: JSON) -> JSON:
 
 
 def trim(raw: JSON, *keep: str) -> JSON:
-    """Metadata without what no decision needs, status, and the parts to keep."""
+    """Returns metadata without managed fields and annotations, status, and these other fields."""
     metadata = {key: value for key, value in raw["metadata"].items() if key not in {"managedFields", "annotations"}}
     return {"metadata": metadata, "status": raw.get("status", {})} | {key: raw[key] for key in keep}

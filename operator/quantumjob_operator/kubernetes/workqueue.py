@@ -1,7 +1,6 @@
-"""A keyed queue: a key waits in it once however often it is added, and is never worked on twice at a time.
+"""A work queue of keys with retries, as in client-go: a key is in it once, and is processed by one task at a time.
 
-It is fair: lanes (namespaces) have their turn one after the other, however many keys of one of them wait. In its lane,
-what is urgent goes first.
+It is fair: flows (namespaces) are served round robin. Within a flow, urgent keys are served first.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ LONGEST_RETRY_SECONDS: Final = 30.0
 
 
 class RetryLog(NamedTuple, Generic[K]):
-    """How the log tells of a key whose work has failed."""
+    """The log message for a key whose processing has failed."""
 
     logger: logging.Logger
     failed: str
@@ -27,22 +26,22 @@ class RetryLog(NamedTuple, Generic[K]):
 
 
 class WorkQueue(Generic[K]):
-    """Add keys from anywhere in the event loop; take them with `get`, and give each back with `done`."""
+    """Keys are added from anywhere in the event loop, taken by `get` and returned by `done`."""
 
     def __init__(self, flow: Callable[[K], Hashable] = lambda _: None) -> None:
         self._flow = flow
-        """Whose turn a key takes; keys of one lane come in their order."""
+        """The flow of a key. Keys of one flow are served in the order of `add`."""
         self._flows: OrderedDict[Hashable, tuple[deque[K], deque[K]]] = OrderedDict()
-        """Urgent keys and the others."""
+        """Urgent keys and others, by flow."""
         self._waiting: dict[K, bool] = {}
-        """Whether each is urgent."""
+        """Whether each waiting key is urgent."""
         self._taken: set[K] = set()
         self._failures: Counter[K] = Counter()
         self._later: dict[K, asyncio.TimerHandle] = {}
         self._wake = asyncio.Event()
 
     def add(self, key: K, *, urgent: bool = False) -> None:
-        """Work on this key soon; if it is being worked on, once more after that."""
+        """Enqueues a key. A key that is being processed is processed again after that."""
         if handle := self._later.pop(key, None):
             handle.cancel()
         before = self._waiting.get(key)
@@ -51,7 +50,7 @@ class WorkQueue(Generic[K]):
             self._push(key)
 
     def add_after(self, key: K, seconds: float) -> None:
-        """Work on this key after some time, or earlier if something else adds it."""
+        """Enqueues a key after a delay, unless it is added earlier."""
         loop = asyncio.get_running_loop()
         due = loop.time() + seconds
         before = self._later.get(key)
@@ -62,28 +61,28 @@ class WorkQueue(Generic[K]):
         self._later[key] = loop.call_later(seconds, self.add, key)
 
     def retry(self, key: K) -> float:
-        """Work on this key again after a time that doubles with each failure in a row; gives that time in seconds."""
+        """Enqueues a key after a delay that doubles with each failure in a row; returns the delay in seconds."""
         seconds: float = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(self._failures[key], 10))
         self._failures[key] += 1
         self.add_after(key, seconds)
         return seconds
 
     def is_failing(self, key: K) -> bool:
-        """Whether the key's work has failed and waits to be tried again."""
+        """Whether the key has failed and waits for its retry."""
         return key in self._failures and key in self._later
 
     def drop(self, key: K) -> None:
-        """There is nothing to do about this key."""
+        """Removes a key."""
         self._waiting.pop(key, None)
 
     def forget(self, key: K) -> None:
-        """The key's work succeeded: its next failure is a first one."""
+        """Resets the failures of a key."""
         self._failures.pop(key, None)
 
     async def get(self) -> K:
         while True:
             while (key := self._pop()) is not None:
-                if key in self._waiting and key not in self._taken:  # else a place that it had before it became urgent
+                if key in self._waiting and key not in self._taken:  # else an entry from before the key became urgent
                     del self._waiting[key]
                     self._taken.add(key)
                     return key
@@ -98,7 +97,7 @@ class WorkQueue(Generic[K]):
     async def serve(
         self, work: Callable[[K], Awaitable[None]], temporary: tuple[type[Exception], ...], report: RetryLog[K]
     ) -> None:
-        """Work on one key after the other until cancelled. What fails is told and tried again, a defect too."""
+        """Processes keys until cancelled. Logs and retries after an exception, also an unexpected one."""
         while True:
             key = await self.get()
             try:

@@ -1,7 +1,7 @@
-"""How long a program will take, from its text alone: enough to tell a short job from a long one. Pure.
+"""Estimates the run time of a program from its text, to tell short jobs from long ones. Pure.
 
-The operator has no Qiskit and parses nothing. What it cannot judge (QPY, an object in the bucket, a loop without an
-end) counts as long, which costs such a job at most a wait, and the short ones nothing.
+The operator has no Qiskit and parses no circuit. A program that cannot be estimated (QPY, an object in the bucket, a
+while loop) counts as long: it may wait longer, and never delays short jobs.
 """
 
 from __future__ import annotations
@@ -14,36 +14,36 @@ from quantumjob_contract.pubs import arrays
 from quantumjob_contract.schema.program import Program, Pub
 
 SHORT_SECONDS: Final = 2.0
-"""What is expected to take longer, or has taken longer, is long."""
+"""A job with a longer estimate or a longer run time is long."""
 UNKNOWN_SECONDS: Final = 2 * SHORT_SECONDS
 
 PUB_SECONDS: Final = 0.03
-"""A process, the parser, the way to the store: measured for a Bell pub."""
+"""Process, parser and store requests, measured with a Bell pub."""
 LISTED_SECONDS: Final = 0.004
-"""A small one of very many."""
+"""For a pub of `pubsFrom`, measured with small pubs."""
 GATE_SECONDS: Final = 1e-4
-"""To parse one gate and make it ready; the OpenQASM 3 parser takes most of it."""
+"""To parse and prepare one gate, mostly by the OpenQASM 3 parser."""
 POINT_SECONDS: Final = 3e-4
-"""Another point of a sweep."""
+"""For each further point of a sweep."""
 SHOT_SECONDS: Final = 2e-6
 AMPLITUDE_SECONDS: Final = 2e-9
 """For one gate on one amplitude of a statevector."""
 HEAD_CHARS: Final = 8192
-"""Where registers are declared."""
+"""Register declarations are searched in this many characters."""
 WIDEST: Final = 26
-"""A statevector beyond this many qubits is not what runs; what does cannot be told from here."""
+"""Wider circuits do not run as statevectors; their time cannot be estimated here."""
 
-# Hostile text is read here, too: each of these takes time in proportion to the text, and figures are cut short.
+# The text is untrusted: each expression takes linear time, and numbers are truncated.
 _REGISTER: Final = re.compile(r"\b(?:qreg\s+\w+\s*\[\s*(\d+)\s*\]|qubit\s*\[\s*(\d+)\s*\])")
 _LOOP: Final = re.compile(r"\bin\s*\[\s*(-?\d+)\s*:(?:\s*(-?\d+)\s*:)?\s*(-?\d+)\s*\]")
 _DIGITS: Final = 12
 _MOST_REPEATS: Final = 10**15
 _EACH_SHOT: Final = ("if", "switch", "reset")
-"""Words for which a circuit is run anew for each shot. To search for a word in a name is wrong at times, and quick."""
+"""With one of these words each shot is a run. A word inside of a name is a false match, which is acceptable."""
 
 
 def shard_seconds(program: Program) -> list[float]:
-    """Seconds that a worker will need for each shard of the program."""
+    """Returns the estimated seconds of each shard."""
     if program.listed is not None:
         each = max(UNKNOWN_SECONDS, program.total * LISTED_SECONDS) / program.shards
         return [each] * program.shards
@@ -54,7 +54,7 @@ def shard_seconds(program: Program) -> list[float]:
 
 
 def seconds_left(expected: float, done: int, total: int, elapsed: float) -> float:
-    """Seconds until the end: by the estimate at first, and the more pubs are done, by the time that those took."""
+    """Returns the remaining seconds: by the estimate at first, increasingly by the measured time per pub."""
     part = done / total if total else 0.0
     measured = elapsed / part if part else 0.0
     whole = part * measured + (1.0 - part) * max(expected, elapsed)
@@ -78,7 +78,7 @@ def _pub(pub: Pub, *, noisy: bool) -> float:
 
 
 def _repeats(text: str) -> int:
-    """How often the body of all loops together runs at most: as if each were inside the one before."""
+    """Returns an upper bound of loop iterations, as if all loops were nested."""
     if "for" not in text:
         return 1
     found, known = 1, _LOOP.findall(text)
@@ -90,5 +90,5 @@ def _repeats(text: str) -> int:
 
 
 def _number(digits: str) -> int:
-    """Of a figure too long to be meant, its beginning: Python takes quadratic time for such, and then refuses."""
+    """Parses the first digits: Python's int() takes quadratic time for long numbers."""
     return int(digits[:_DIGITS])

@@ -1,4 +1,4 @@
-"""Kubernetes Events: what a person wants to know who types `kubectl describe`."""
+"""Builds Kubernetes Events for changes of a QuantumJob's status. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WARNINGS: Final = frozenset(
 
 
 class Event(NamedTuple):
-    """What happened."""
+    """Type, reason and note of an Event."""
 
     type: str
     reason: str
@@ -29,7 +29,7 @@ class Event(NamedTuple):
 
 
 def of_change(before: JSON, after: JSON) -> Event | None:
-    """The Event that a change of the status is worth, if any."""
+    """Returns the Event for a change of the status; None for changes without one."""
     if failed := _became_true(before, after, "Failed"):
         return Event("Warning", failed["reason"], failed["message"])
     if complete := _became_true(before, after, "Complete"):
@@ -43,7 +43,7 @@ def of_change(before: JSON, after: JSON) -> Event | None:
 
 
 def build(quantumjob: JSON, event: Event, now: datetime) -> JSON:
-    """The Event object. Its name follows from what it says, so that saying it again is a 409."""
+    """Builds the Event object. Its name is a hash of its content, so a repeated create is a conflict (409)."""
     meta = quantumjob["metadata"]
     said = hashlib.sha256("\0".join((meta["uid"], *event)).encode()).hexdigest()[:16]
     return {

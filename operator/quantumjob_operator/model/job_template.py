@@ -1,4 +1,7 @@
-"""The Jobs of workers, built by pure functions. A QuantumJob's own is named by its UID, so a repeat is a 409."""
+"""Builds the batch/v1 Jobs of workers. Pure.
+
+A dedicated Job is named by the UID, so a repeated create is a conflict.
+"""
 
 from __future__ import annotations
 
@@ -15,23 +18,23 @@ JSON = dict[str, Any]
 
 TOKEN_DIR: Final = "/var/run/secrets/quantumjobs.io"
 TOKEN_SECONDS: Final = 3600
-"""Kubelet renews the token when four fifths of this have passed."""
+"""Kubelet renews the token after 80 % of this time."""
 GRACE_SECONDS: Final = 20
-"""From SIGTERM to SIGKILL: enough to store the pubs that are done."""
+"""From SIGTERM to SIGKILL: enough to store completed pubs."""
 TMP_SIZE: Final = "256Mi"
 CONTAINER: Final = "worker"
 SHARED_PREFIX: Final = "qj-shared-"
 SHARED_TTL_SECONDS: Final = 60
-"""In which the log of a shared worker that has ended can be read."""
+"""The log of an ended shared worker can be read for this time."""
 
 
 def job_name(uid: str) -> str:
-    """Unique in the cluster, since the UID is; short enough for a pod's name and label."""
+    """The name is unique in the cluster and fits into a pod's name and a label."""
     return f"qj-{uid}"
 
 
 def build_job(quantumjob: JSON, image: str, orders_url: str, ca_pem: str) -> JSON:
-    """The batch/v1 Job that runs a QuantumJob. It asks for its order and holds no secret but the token for asking."""
+    """Builds the dedicated Job of a QuantumJob. Its only secret is the token for the order endpoint."""
     meta, spec = quantumjob["metadata"], quantumjob["spec"]
     labels = {
         names.LABEL_WORKER: names.DEDICATED,
@@ -69,16 +72,13 @@ def build_job(quantumjob: JSON, image: str, orders_url: str, ca_pem: str) -> JSO
 
 
 def _parallel(shards: int) -> JSON:
-    """A pod for each shard: the pod's index is the shard's number, so a retry is of the same shard."""
+    """Returns one pod per shard. The completion index is the shard's number, so a retry runs the same shard."""
     alone: JSON = {"completions": shards, "parallelism": shards}
     return alone if shards == 1 else alone | {"completionMode": "Indexed"}
 
 
 def build_shared(name: str, image: str, orders_url: str, ca_pem: str) -> JSON:
-    """The batch/v1 Job of a worker that a namespace's QuantumJobs share.
-
-    It belongs to none of them, ends by itself, and is not retried: whether another is needed, the queue says then.
-    """
+    """Builds the Job of a shared worker. It has no owner, and is not retried: the autoscaler starts another."""
     labels = {names.LABEL_WORKER: names.SHARED}
     pod = _pod(DEFAULT_RESOURCES, image, orders_url, ca_pem)
     template = hashlib.sha256(msgspec.json.encode(pod, order="deterministic")).hexdigest()[:16]
@@ -98,7 +98,7 @@ def build_shared(name: str, image: str, orders_url: str, ca_pem: str) -> JSON:
 
 
 def template_of(job: JSON) -> str | None:
-    """The label by which workers of another image or another setting are told from those that are started now."""
+    """Returns the hash of the pod template, by which workers with another image or setting are recognized."""
     label: str | None = job["metadata"].get("labels", {}).get(names.LABEL_TEMPLATE)
     return label
 

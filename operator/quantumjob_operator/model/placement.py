@@ -1,4 +1,4 @@
-"""Which QuantumJobs take their turn at a shared worker, and which get a Job of their own. Pure."""
+"""Decides which QuantumJobs use shared workers, and which get a dedicated Job. Pure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ DEFAULT_RESOURCES: Final[JSON] = {
     "requests": {"cpu": "250m", "memory": "256Mi"},
     "limits": {"cpu": "1", "memory": "1Gi"},
 }
-"""What the schema fills in, and what a shared worker has; a unit test holds the two together."""
+"""The defaults of the schema, and the resources of shared workers. A unit test compares the two."""
 
 
 def placement(quantumjob: JSON) -> str:
-    """SHARED where the job asks for nothing of its own. Told in the status at acceptance, since a label may change."""
+    """Returns SHARED for a job without special requirements. Decided once, at acceptance, since labels may change."""
     meta, spec = quantumjob["metadata"], quantumjob["spec"]
     shared = (
         not spec.get("dedicated", False)
@@ -30,5 +30,5 @@ def placement(quantumjob: JSON) -> str:
 
 
 def _as_text(resources: JSON) -> JSON:
-    """A quantity may be a number in the resource, such as 1 for "1"."""
+    """Converts quantities to text: the resource may contain a number, such as 1 for "1"."""
     return {part: {name: str(quantity) for name, quantity in each.items()} for part, each in resources.items()}

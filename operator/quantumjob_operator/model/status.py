@@ -1,6 +1,6 @@
-"""The status of a QuantumJob as pure functions: conditions, the phase derived from them, and the whole of it.
+"""Computes the status of a QuantumJob: conditions, the phase derived from them, and all other fields. Pure.
 
-Every function takes the status as it is and gives the status as it shall be; who writes it, writes all of it.
+Every function takes the current status and returns the whole new status.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ JSON = dict[str, Any]
 
 MESSAGE_CHARS: Final = 2048
 OBJECT_BYTES: Final = 1200 * KIB
-"""Of spec and summaries together: etcd takes 1.5 MiB, with what Kubernetes adds of its own."""
+"""The limit of spec and summaries together: etcd takes 1.5 MiB, and Kubernetes adds metadata."""
 SUMMARIES_BYTES: Final = 256 * KIB
 FEW_PUBS: Final = 32
-"""So few summaries are never too much."""
+"""This many summaries always fit."""
 TERMINAL: Final = ("Complete", "Failed")
 TERMINAL_PHASES: Final = ("Succeeded", "PartlyFailed", "Failed", "Cancelled")
 UNFINISHED: Final = ",".join(f"status.phase!={phase}" for phase in TERMINAL_PHASES)
-"""The field selector by which the API server keeps finished jobs to itself: what is finished costs nothing here."""
+"""The field selector of the watch: the API server does not send finished jobs."""
 FAILED: Final = "status.phase=Failed"
-"""The selector of finished jobs whose results may not be stored: of all others they are."""
+"""Selects the finished jobs whose results may not be stored yet."""
 
 
 def condition(status: JSON, kind: str) -> JSON | None:
-    """The condition of this type, if it is there."""
+    """Returns the condition of a type; None where there is none."""
     return next((c for c in status.get("conditions", []) if c["type"] == kind), None)
 
 
@@ -46,12 +46,12 @@ def is_true(status: JSON, kind: str) -> bool:
 
 
 def is_terminal(status: JSON) -> bool:
-    """Complete or Failed: nothing about this job changes any more."""
+    """Whether the job is Complete or Failed, which is final."""
     return any(is_true(status, kind) for kind in TERMINAL)
 
 
 def phase(status: JSON) -> str:
-    """One word for people, derived from the conditions and from nothing else."""
+    """Returns the phase, which is derived from the conditions alone."""
     if is_true(status, "Failed"):
         failed = condition(status, "Failed") or {}
         return "Cancelled" if failed.get("reason") == Reason.CANCELLED else "Failed"
@@ -70,7 +70,7 @@ def phase(status: JSON) -> str:
 
 
 def accepted(quantumjob: JSON, program: Program, placement: str, worker: WorkerState, now: datetime) -> JSON:
-    """The first status: seen, accepted, and work is under way."""
+    """Returns the first status of a valid job."""
     doing = (worker.reason, worker.message)
     told = quantumjob.get("status", {})
     status = {
@@ -91,20 +91,20 @@ def accepted(quantumjob: JSON, program: Program, placement: str, worker: WorkerS
 
 
 def refused(quantumjob: JSON, message: str, now: datetime) -> JSON:
-    """The spec can never run."""
+    """Returns the status of an invalid spec."""
     bad = (Reason.INVALID_SPEC, message)
     return _with({}, quantumjob, now, Accepted=("False", *bad), **_given_up(*bad))
 
 
 def working(quantumjob: JSON, worker: WorkerState, now: datetime, carried: JSON | None = None) -> JSON:
-    """On the way: what the worker does, or what it waits for. `carried` are fields of the status that say who it is."""
+    """Returns the status while the job waits or runs. `carried` holds the fields about its workers."""
     status = quantumjob.get("status", {}) | (carried or {})
     now_doing = (worker.reason, worker.message)
     return _with(status, quantumjob, now, Reconciling=("True", *now_doing), Ready=("False", *now_doing))
 
 
 def finished(quantumjob: JSON, promoted: Promoted, now: datetime) -> JSON:
-    """The end: what the manifest in the completed bucket says, in the resource's words."""
+    """Returns the final status, from the manifest in the completed bucket."""
     manifest = promoted.manifest
     end = (manifest.reason, manifest.message)
     where = f"Verified in the completed bucket: {promoted.uri}"
@@ -131,7 +131,7 @@ def finished(quantumjob: JSON, promoted: Promoted, now: datetime) -> JSON:
 
 
 def _fitting(pubs: list[PubSummary], spec: JSON) -> list[JSON]:
-    """The first of them, as many as the resource has room for: etcd would refuse a larger one for ever."""
+    """Returns as many summaries as fit into the resource; etcd refuses larger objects."""
     found: list[JSON] = to_json(pubs)
     if len(pubs) <= FEW_PUBS:
         return found
@@ -141,24 +141,24 @@ def _fitting(pubs: list[PubSummary], spec: JSON) -> list[JSON]:
 
 
 def _times(found: JSON) -> JSON:
-    """Of a job that has ended: without what the resource says elsewhere, and what was expected."""
+    """Returns the times of an ended job, without those that are estimates or are stored elsewhere."""
     return {name: time for name, time in found.items() if name not in {"created", "expected"}}
 
 
 def lost(quantumjob: JSON, reason: str, message: str, now: datetime) -> JSON:
-    """The end without results: what is in the store cannot be used. Nothing there was deleted."""
+    """Returns the final status of a job whose stored results are unusable. They are not deleted."""
     end = (reason, message)
     return _with(quantumjob["status"], quantumjob, now, ResultsStored=("False", *end), **_given_up(*end))
 
 
 def _given_up(reason: str, message: str) -> dict[str, tuple[str, str, str]]:
-    """The conditions of a job that has failed, for people and for kstatus."""
+    """Returns the conditions of a failed job, those for kstatus included."""
     true, false = ("True", reason, message), ("False", reason, message)
     return {"Failed": true, "Stalled": true, "Reconciling": false, "Ready": false}
 
 
 def _with(status: JSON, quantumjob: JSON, now: datetime, **changes: tuple[str, str, str]) -> JSON:
-    """`status` with these conditions changed and everything derived from them anew."""
+    """Returns the status with changed conditions, and with generation and phase updated."""
     generation = quantumjob["metadata"]["generation"]
     conditions = {c["type"]: c for c in status.get("conditions", [])}
     for kind, (value, reason, message) in changes.items():

@@ -1,6 +1,6 @@
-"""Acceptance: from a resource to the program that will run, or to the reason why it never can.
+"""Validates a QuantumJob: returns its program, or why it can never run. Pure.
 
-The schema and its CEL rules have refused most bad input at apply; here is what they cannot see.
+The schema and its CEL rules refuse most invalid specs at apply. Here is what they cannot express.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ JSON = dict[str, Any]
 
 
 class Rejection(NamedTuple):
-    """Why a spec cannot be accepted, and what to do."""
+    """Why a spec is invalid, and what to do."""
 
     message: str
 
@@ -31,14 +31,14 @@ def owner(quantumjob: JSON) -> keys.Owner:
 
 
 def is_unseen(quantumjob: JSON) -> bool:
-    """Whether an object lists its pubs that nobody has looked at yet."""
+    """Whether the object of `pubsFrom` is still to be inspected."""
     return "pubsFrom" in quantumjob["spec"]["program"] and "pubsFrom" not in quantumjob.get("status", {})
 
 
 def accept(quantumjob: JSON) -> Program | Rejection:
-    """The program with every default filled in and the seed fixed: a function of the resource alone.
+    """Returns the program with all defaults filled in and the seed fixed. Depends on the resource alone.
 
-    Where an object lists the pubs, its status must tell what `listing` has found there.
+    With `pubsFrom`, the status must hold the result of `pubs_object.inspect`.
     """
     meta, spec = quantumjob["metadata"], quantumjob["spec"]["program"]
     shots = spec.get("shots", limits.DEFAULT_SHOTS)
@@ -81,7 +81,7 @@ def accept(quantumjob: JSON) -> Program | Rejection:
 
 
 def _listed(quantumjob: JSON, shots: int) -> PubsReference:
-    """By what was found when the object was looked at."""
+    """Builds the reference to the pubs from `status.pubsFrom`."""
     found = quantumjob["status"]["pubsFrom"]
     given = quantumjob["spec"]["program"]["pubsFrom"]
     beside = given.get("parameters")

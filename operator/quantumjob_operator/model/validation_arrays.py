@@ -1,4 +1,4 @@
-"""What acceptance says to parameter values and observables, which the schema cannot check. Pure."""
+"""Validates parameter values and observables, which the schema cannot check. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from quantumjob_contract.schema.program import Primitive, Pub
 
 
 def problem(primitive: Primitive, pubs: Sequence[Pub]) -> str:
-    """What is wrong with them, and what to do; empty where nothing is."""
+    """Returns what is wrong, and what to do; empty where the pubs are valid."""
     values = terms = 0
     for index, pub in enumerate(pubs):
         try:

@@ -1,7 +1,6 @@
-"""What a child Job and its pods tell about the worker: one pure function.
+"""Derives the state of a dedicated worker from its Job and pods. Pure.
 
-Pods are read before the Job, because the Job is late: a container that has ended is seen in its pod's status two
-seconds before the Job is Complete.
+Pods are read before the Job: a pod's status shows an ended container two seconds before the Job is Complete.
 """
 
 from __future__ import annotations
@@ -22,21 +21,21 @@ JSON = dict[str, Any]
 IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 OOM_KILLED = "OOMKilled"
-"""Kubernetes' reason when the kernel has killed for want of memory; with exit code 0 it was only a child."""
+"""The reason in a container's status. With exit code 0 only a child process was killed."""
 
 
 @dataclass(frozen=True)
 class WorkerState:
-    """The state of a job's worker.
+    """The state of a job's workers.
 
-    `ended` means that a worker left with exit code 0, `failed` that Kubernetes will start no other.
+    `ended`: a worker exited with 0. `failed`: Kubernetes starts no other.
     """
 
     state: Literal["absent", "waiting", "running", "ended", "failed"]
     reason: Reason
     message: str
     since: str = ""
-    """When a quiet state began: waiting for its pod, or running; RFC 3339."""
+    """Since when the job waits for its pod, or runs; RFC 3339."""
 
 
 ABSENT = WorkerState("absent", Reason.WAITING_FOR_WORKER, "The program is valid; its worker is about to be created.")
@@ -70,13 +69,13 @@ def observe(job: JSON | None, pods: list[JSON], shards: int = 1) -> WorkerState:
 
 
 def index_of(pod: JSON) -> int:
-    """The shard of a dedicated worker's pod."""
+    """Returns the shard of a dedicated worker's pod."""
     index: str = pod["metadata"].get("labels", {}).get(INDEX_LABEL, "0")
     return int(index) if index.isdecimal() else 0
 
 
 def _container(pod: JSON) -> JSON:
-    """The worker's container; a sidecar that the cluster has put beside it tells nothing."""
+    """Returns the status of the worker's container; injected sidecars are ignored."""
     statuses = pod.get("status", {}).get("containerStatuses", [])
     return next((each for each in statuses if each.get("name") == CONTAINER), {})
 
@@ -98,12 +97,12 @@ def suspended(name: str) -> WorkerState:
 
 
 def is_out_of_memory(end: JSON) -> bool:
-    """Whether the container itself was killed for memory, not only a child in it."""
+    """Whether the container itself was killed for memory, not only a child process."""
     return end.get("reason") == OOM_KILLED and bool(end["exitCode"])
 
 
 def is_disrupted(pod: JSON) -> bool:
-    """Whether the cluster has taken the pod away: a drain, a preemption."""
+    """Whether the cluster evicted the pod, by a drain or a preemption."""
     conditions = pod.get("status", {}).get("conditions", [])
     return any(c["type"] == "DisruptionTarget" and c["status"] == "True" for c in conditions)
 
@@ -114,7 +113,7 @@ def running_since(pod: JSON) -> str | None:
 
 
 def obstacle(pod: JSON) -> WorkerState | None:
-    """What keeps a pod from starting, in Kubernetes' own words."""
+    """Returns what keeps a pod from starting, from its status; None where nothing does."""
     waiting = _container(pod).get("state", {}).get("waiting") or {}
     if waiting.get("reason") in IMAGE_REASONS:
         return WorkerState(
@@ -148,7 +147,7 @@ def _failed(condition: JSON, endings: list[JSON]) -> WorkerState:
 
 
 def explain(end: JSON) -> str:
-    """One sentence on how a container ended. The worker's own word first, if it left any."""
+    """Returns a sentence on how a container ended: the worker's own message where it left one."""
     if is_out_of_memory(end):
         return "The worker was killed because it exceeded its memory limit. Raise spec.resources.limits.memory."
     try:
@@ -159,6 +158,6 @@ def explain(end: JSON) -> str:
 
 
 def has_ended(job: JSON) -> bool:
-    """Complete or Failed, as the Job itself says."""
+    """Whether the Job is Complete or Failed."""
     conditions = job.get("status", {}).get("conditions", [])
     return any(c["type"] in {"Complete", "Failed"} and c["status"] == "True" for c in conditions)

@@ -1,1 +1,1 @@
-"""Serves workers over HTTP: authenticates a pod, hands out orders with presigned URLs. Knows no watch."""
+"""Serves workers over HTTPS: authenticates pods, and hands out orders with presigned URLs. Imports no watch."""

@@ -1,4 +1,4 @@
-"""Makes an order: presigned URLs of just the objects of its job."""
+"""Builds an order with presigned URLs of the objects of its job only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from quantumjob_operator.results import arrays
 from quantumjob_operator.results.ports import ObjectBucket, ObjectStore
 
 SPARE_SECONDS: Final = 300.0
-"""Life of URLs beyond the job's deadline."""
+"""URLs stay valid for this time after the job's deadline."""
 
 
 def order(
@@ -26,14 +26,14 @@ def order(
     left: float,
     expected: float | None = None,
 ) -> Order:
-    """The order of a shard, given the program and its bytes in the store.
+    """Builds the order of a shard from the program and its stored bytes.
 
-    `found` names segments that exist. `expected` are the seconds that a shared worker will need; None for a dedicated.
+    `found` names the existing segments. `expected` is the estimate in seconds, for a shared worker only.
     """
     program, data = what
     life, owner = url_life(left), shard.owner
     last = keys.segment(shard, keys.LAST)
-    # A short order has one segment, its last, unless there are arrays, which are beside the numbered ones.
+    # A short order has one segment, its last, unless it saves arrays, which are stored with numbered segments.
     saves = arrays.wanted(program)
     short = expected is not None and expected < limits.SEGMENT_SECONDS / 2 and not saves
     ahead = 0 if short else limits.SEGMENT_URLS
@@ -54,7 +54,7 @@ def order(
 
 
 async def written(pending: ObjectBucket, shard: Shard) -> list[str]:
-    """Names of the segments that earlier attempts have written. Raises the errors of `transfer`."""
+    """Returns the names of the segments that earlier attempts have stored. Raises StoreError."""
     names: list[str] = []
     while await pending.exists(keys.segment(shard, keys.segment_name(len(names)))):
         names.append(keys.segment_name(len(names)))
@@ -62,7 +62,7 @@ async def written(pending: ObjectBucket, shard: Shard) -> list[str]:
 
 
 def circuit_urls(circuits: ObjectBucket, owner: Owner, program: Program, life: float) -> dict[str, str]:
-    """A GET for each object that the program references."""
+    """Returns a URL to GET each object that the program references."""
     wanted = {pub.circuit.object.key for pub in program.pubs if pub.circuit.object is not None}
     if program.listed is not None:
         wanted.add(program.listed.key)
@@ -82,7 +82,7 @@ def segment_urls(
     *,
     saves: bool = False,
 ) -> list[SegmentUrl]:
-    """A PUT for each of the next segments from number `start` on, and where the program saves any, for its arrays."""
+    """Returns URLs to PUT the next segments, from number `start` on, and their arrays where the program saves any."""
     names = [keys.segment_name(number) for number in range(start, start + count)]
     life = url_life(left)
     return [
@@ -96,5 +96,5 @@ def segment_urls(
 
 
 def url_life(left: float) -> float:
-    """Seconds that a URL lives: as long as the job may."""
+    """Returns the seconds for which a URL is valid: as long as the job may run."""
     return min(max(left, 0.0) + SPARE_SECONDS, limits.URL_SECONDS)

@@ -1,4 +1,4 @@
-"""The HTTPS side of the order endpoint: routes, the caller's check, and errors as short JSON."""
+"""Routes of the order endpoint, authentication of the caller, and errors as short JSON."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass
 class OrderServer:
-    """Serves a desk to callers that a verifier knows."""
+    """The HTTP application over an order service."""
 
     order_service: OrderService
     verifier: TokenVerifier
@@ -47,7 +47,7 @@ class OrderServer:
 
     @web.middleware
     async def authenticate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """401 for a token that proves nothing, 403 for a pod that is no worker, or not of the job it speaks of."""
+        """Answers 401 for an invalid token, 403 for a pod that is no worker or has not this order."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme != "Bearer" or not token:
             return _problem(request, 401, "a bearer token is required")
@@ -91,7 +91,7 @@ class OrderServer:
 
 
 def _named(request: web.Request) -> tuple[str, int]:
-    """The job's UID and the shard that a worker speaks of."""
+    """Returns the job's UID and the shard's number of the path."""
     return request.match_info["uid"], int(request.match_info["shard"])
 
 
@@ -100,15 +100,15 @@ def _json(value: object) -> web.Response:
 
 
 def _problem(request: web.Request, status: int, cause: str) -> web.Response:
-    """The caller learns the status, the log the cause."""
+    """Answers with the status alone. The cause is logged."""
     metrics.ORDERS_REFUSED.labels(status).inc()
     logger.warning("Order refused", extra={"status": status, "path": request.path, "cause": cause})
     return web.json_response({"status": status}, status=status)
 
 
 async def serve(app: web.Application, port: int, context: ssl.SSLContext | None) -> web.AppRunner:
-    """Listen on all addresses. The caller cleans the runner up."""
-    # A question whose asker is gone must take no order.
+    """Listens on all addresses. The caller cleans up the runner."""
+    # A request whose client has disconnected must take no order.
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, port=port, ssl_context=context).start()

@@ -1,4 +1,4 @@
-"""Whose worker asks: a pod that a token proves, and that a Job of this operator owns."""
+"""Identifies the worker of an authenticated pod, by the Job that owns the pod."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from quantumjob_operator.orders.tokens import Caller, Denied
 from quantumjob_operator.scheduling.assignment import Pod
 
 KNOWN_SECONDS: Final = 5.0
-"""How long a caller's pod may be unknown: the watch brings it long before its container runs."""
+"""A pod may be unknown for this time: the watch delivers it well before its container runs."""
 KNOWN_POLL_SECONDS: Final = 0.5
 
 Identity = Shard | Pod
-"""The shard of a dedicated worker, or a shared worker."""
+"""The shard of a dedicated worker, or the pod of a shared worker."""
 
 
 @dataclass
 class WorkerRegistry:
-    """All workers."""
+    """The pods of all workers, from the cache, else from the API server."""
 
     kube: KubernetesClient
     cache: Cache
 
     async def identify(self, caller: Caller) -> Identity:
-        """The worker that is this pod, of a Job of ours that has not ended. Raises Denied, or kube.ApiError."""
+        """Returns the worker of this pod, if its Job has not ended. Raises Denied or ApiError."""
         deadline = asyncio.get_running_loop().time() + KNOWN_SECONDS
         while True:
             if found := self._find(caller):
@@ -57,7 +57,7 @@ class WorkerRegistry:
         return None
 
     async def _look_up(self, caller: Caller) -> None:
-        """Ask the API server for a pod, and its Job, that the watch has not brought. Raises kube.ApiError."""
+        """Gets a pod and its Job from the API server, where the watch has not delivered them. Raises ApiError."""
         pod = await self.kube.get(PODS, caller.namespace, caller.pod)
         if pod is None or pod["metadata"]["uid"] != caller.pod_uid:
             return

@@ -1,4 +1,4 @@
-"""Who asks for an order, and what becomes of the question: the next order, or that there will be none."""
+"""Serves workers: hands out the next order, answers heartbeats, or tells a worker to exit."""
 
 from __future__ import annotations
 
@@ -36,33 +36,33 @@ from quantumjob_operator.scheduling.assignment import Pod, failed
 from quantumjob_operator.scheduling.autoscaler import Autoscaler
 
 FORGET_SECONDS: Final = 600.0
-"""Beyond its time of waiting, no worker asks any more."""
+"""A worker that has not requested an order for this time beyond its linger time is gone."""
 CODES: Final = frozenset(map(int, Exit))
-"""Any other is a tenant's invention, and must not fill this process's memory with figures."""
+"""Other exit codes are untrusted input; they would create unbounded metric labels."""
 
 
 class NoMoreOrders(Exception):
-    """There will be no other order for this worker."""
+    """The worker is to exit."""
 
 
 class NotAssigned(Exception):
-    """The order is not this worker's."""
+    """The order is not assigned to this worker."""
 
 
 @dataclass
 class OrderService:
-    """The orders of all shards of all QuantumJobs."""
+    """Orders of all shards of all QuantumJobs. All that workers report is untrusted."""
 
     controller: Controller
     autoscaler: Autoscaler
     open_store: Callable[[], ObjectStore]
     _idle_since: dict[str, float] = field(default_factory=dict)
-    """By the UID of a shared worker's pod: when it had its last order, or first asked."""
+    """When a shared worker ended its last order, or made its first request; by the pod's UID."""
     _requests: dict[str, asyncio.Task[object]] = field(default_factory=dict)
-    """By the same: the question that is held."""
+    """The pending request of each shared worker, by the pod's UID."""
 
     async def next(self, identity: Identity, message: OrderRequest) -> Order | None:
-        """The next order; None where there is none yet. Raises Gone, or what keeps an order from being made."""
+        """Returns the next order; None where there is none yet. Raises NoMoreOrders, or what prevents the order."""
         if message.ended is not None:
             self.ended(identity, message.ended)
         if isinstance(identity, Shard):
@@ -70,12 +70,12 @@ class OrderService:
                 raise NoMoreOrders
             return await self._dedicated_order(identity)
         self.autoscaler.pool.record_heartbeat(identity, clock.now())
-        if message.leaving or self.autoscaler.pool.is_draining(identity):  # that the answer was lost changes nothing
+        if message.leaving or self.autoscaler.pool.is_draining(identity):  # also where the worker has lost that answer
             self._dismiss(identity)
         return await self._shared_order(identity)
 
     def ended(self, identity: Identity, message: EndedOrder) -> None:
-        """A worker says how its order ended: a hint, for the store alone is believed."""
+        """Records that an order has ended. Only a hint: promotion reads the store."""
         shard = self._named(identity, message.uid, message.shard)
         owner, queue = shard.owner, self.autoscaler.queue
         metrics.ORDERS_ENDED.labels(message.code if message.code in CODES else "other").inc()
@@ -98,7 +98,7 @@ class OrderService:
         self.controller.work_queue.add(owner, urgent=True)
 
     def alive(self, identity: Identity, uid: str, number: int, message: HeartbeatRequest) -> HeartbeatResponse:
-        """A worker carries an order out: it is told whether that is still wanted."""
+        """Records a heartbeat; answers whether the order is still wanted."""
         shard = self._named(identity, uid, number)
         if isinstance(identity, Pod):
             self.autoscaler.pool.record_heartbeat(identity, clock.now())
@@ -109,7 +109,7 @@ class OrderService:
         return HeartbeatResponse(stop=self.autoscaler.ready() and not self._is_wanted(shard.owner))
 
     async def urls(self, identity: Identity, uid: str, number: int, message: UrlsRequest) -> list[SegmentUrl]:
-        """URLs of the next segments of an order that this worker has."""
+        """Returns URLs of the next segments of an order that is assigned to this worker."""
         shard = self._named(identity, uid, number)
         if isinstance(identity, Pod):
             self.autoscaler.queue.record_heartbeat(identity, shard, clock.now())
@@ -119,7 +119,7 @@ class OrderService:
         return builder.segment_urls(self.open_store().pending, shard, message.start, left, saves=message.arrays)
 
     async def _dedicated_order(self, shard: Shard) -> Order:
-        """The order of a dedicated worker."""
+        """Returns the order of a dedicated worker."""
         memory = self.controller.memory_of(shard.owner)
         untouched = memory.accepted_here and shard.number not in memory.ordered
         memory.ordered.add(shard.number)
@@ -130,11 +130,11 @@ class OrderService:
         return builder.order(store, shard, (program, found.data), found=there, left=left)
 
     async def _shared_order(self, pod: Pod) -> Order | None:
-        """The next order of a shared worker, as soon as there is one."""
+        """Waits for the next order of a shared worker."""
         self._replace_request(pod)
         loop = asyncio.get_running_loop()
         answer_by = loop.time() + POLL_SECONDS
-        oldest = loop.time() - self.autoscaler.linger_seconds - FORGET_SECONDS  # of one that died
+        oldest = loop.time() - self.autoscaler.linger_seconds - FORGET_SECONDS  # of pods that are gone
         self._idle_since = {uid: since for uid, since in self._idle_since.items() if since > oldest}
         idle_since = self._idle_since.setdefault(pod.uid, loop.time())
         leave_at = idle_since + self.autoscaler.linger_seconds
@@ -159,7 +159,7 @@ class OrderService:
                 pass
 
     def _replace_request(self, pod: Pod) -> None:
-        """A worker has one question: an older one of it that is still held is that of a broken connection."""
+        """Cancels an earlier request of the same worker, whose connection must be broken."""
         request = asyncio.current_task()
         earlier = self._requests.get(pod.uid)
         if request is None or earlier is request:
@@ -172,7 +172,7 @@ class OrderService:
         )
 
     async def _order_of(self, shard: Shard, pod: Pod) -> Order | None:
-        """The order that a worker has just taken; None where it turns out to be done, or not to be wanted any more."""
+        """Builds the order of an assigned shard; None where it has ended or is no longer wanted."""
         owner, queue = shard.owner, self.autoscaler.queue
         quantumjob = self.controller.cache.quantumjobs.get(owner)
         program = accept(quantumjob) if quantumjob is not None and self._is_wanted(owner) else None
@@ -187,7 +187,7 @@ class OrderService:
             store = self.open_store()
             found = [] if untouched else await builder.written(store.pending, shard)
         except BaseException:
-            if self._requests.get(pod.uid) is asyncio.current_task():  # else a newer question may have it by now
+            if self._requests.get(pod.uid) is asyncio.current_task():  # else a newer request may have it by now
                 queue.release(pod)
             raise
         self.controller.work_queue.add(owner)
@@ -200,7 +200,7 @@ class OrderService:
         return builder.order(store, shard, (program, encode(program)), found=found, left=left, expected=expected)
 
     def _dismiss(self, pod: Pod) -> None:
-        """A worker leaves: from now on it is not counted. Raises Gone."""
+        """Releases the worker's order, and no longer counts the worker. Raises NoMoreOrders."""
         self.autoscaler.pool.drain(pod)
         self._idle_since.pop(pod.uid, None)
         self.autoscaler.queue.release(pod)
@@ -208,7 +208,7 @@ class OrderService:
         raise NoMoreOrders
 
     def _named(self, identity: Identity, uid: str, number: int) -> Shard:
-        """The shard that a worker speaks of, in its namespace. Raises Unknown where a dedicated one means another."""
+        """Returns the shard that a worker names. Raises NotAssigned for another shard than a dedicated worker's."""
         if isinstance(identity, Pod):
             return Shard(Owner(identity.namespace, uid), number)
         if (identity.owner.uid, identity.number) != (uid, number):
@@ -216,25 +216,25 @@ class OrderService:
         return identity
 
     def _exists(self, shard: Shard) -> bool:
-        """Whether there is such a shard of a job that has not ended: what is remembered of it has a bound."""
+        """Whether the shard exists in an unfinished job. Bounds what is remembered of workers' reports."""
         quantumjob = self.controller.cache.quantumjobs.get(shard.owner)
         return quantumjob is not None and 0 <= shard.number < shards(quantumjob)
 
     def _count_all_pubs(self, shard: Shard) -> None:
-        """All pubs of one of several shards have a result, and its worker may never have said how many."""
+        """Counts all pubs of an ended shard as done: its worker may not have reported the last ones."""
         quantumjob = self.controller.cache.quantumjobs.get(shard.owner)
         if quantumjob is not None and 0 <= shard.number < shards(quantumjob) > 1:
             self.controller.progress(shard, pubs_of(quantumjob, shard.number))
 
     def _is_wanted(self, owner: Owner) -> bool:
-        """Whether a job is neither finished, nor going, nor cancelled, and none of its shards has failed for good."""
+        """Whether a job is neither finished, deleted, cancelled, nor failed in one of its shards."""
         quantumjob = self.controller.cache.quantumjobs.get(owner)
         if quantumjob is None or "deletionTimestamp" in quantumjob["metadata"]:
             return False
         return not plan.is_cancelled(quantumjob) and failed(self.autoscaler.queue.assignments(owner)) is None
 
     def _seconds_left(self, shard: Shard) -> float:
-        """Until the job's deadline."""
+        """Returns the seconds until the job's deadline."""
         if (assignment := self.autoscaler.queue.assignment(shard)) is not None:
             return assignment.left(clock.now())
         quantumjob = self.controller.cache.quantumjobs.get(shard.owner)

@@ -1,4 +1,4 @@
-"""Who asks? A projected service-account token, checked against the cluster's published keys."""
+"""Verifies projected service account tokens by the cluster's published keys."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ DISCOVERY: Final = "/.well-known/openid-configuration"
 KEYS: Final = "/openid/v1/jwks"
 ALGORITHMS: Final = ["RS256", "ES256", "ES384"]
 REMEMBERED: Final = 10_000
-"""Tokens that need not be checked again."""
+"""Verified tokens that are cached."""
 REFRESH_SECONDS: Final = 10.0
-"""Between two fetches of the keys, however many unknown key ids arrive."""
+"""Between two fetches of the keys, however many unknown key IDs arrive."""
 
 
 class Denied(Exception):
-    """The token proves nothing; the message says why, for the log only."""
+    """The caller is not a worker. The message is for the log only."""
 
 
 class Caller(NamedTuple):
-    """The pod that a token was made for, as its claims say."""
+    """The pod that a token is bound to, by its claims."""
 
     namespace: str
     pod: str
@@ -33,14 +33,14 @@ class Caller(NamedTuple):
 
 
 class _Verified(NamedTuple):
-    """A token whose signature was checked; until it expires that need not be done again."""
+    """A verified token, until it expires."""
 
     caller: Caller
     until: float
 
 
 class TokenVerifier:
-    """Holds the cluster's public keys, and fetches them anew when a token names one that it has not."""
+    """Holds the cluster's public keys, and fetches them again for an unknown key ID."""
 
     def __init__(self, kube: KubernetesClient) -> None:
         self._kube = kube
@@ -51,7 +51,7 @@ class TokenVerifier:
         self._verified: dict[str, _Verified] = {}
 
     async def verify(self, token: str) -> Caller:
-        """The caller that this token proves. Raises Denied, or kube.ApiError where the keys cannot be had."""
+        """Returns the caller that this token proves. Raises Denied, or ApiError where the keys cannot be fetched."""
         known = self._verified.get(token)
         if known is not None and known.until > time.time():
             return known.caller
@@ -91,7 +91,7 @@ class TokenVerifier:
 
 
 def caller(claims: dict[str, Any]) -> Caller:
-    """The pod in a token's claims. Raises Denied for a token that is not bound to a pod."""
+    """Returns the pod of the claims. Raises Denied for a token that is not bound to a pod."""
     bound = claims.get("kubernetes.io", {})
     pod = bound.get("pod", {})
     if not (bound.get("namespace") and pod.get("name") and pod.get("uid")):

@@ -1,1 +1,1 @@
-"""Reconciles one QuantumJob: plan decides, controller performs. Knows neither kopf nor the workers' HTTP."""
+"""Reconciles QuantumJobs: plan decides, steps perform, controller loops. Imports neither watch nor orders."""

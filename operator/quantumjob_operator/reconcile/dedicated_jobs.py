@@ -1,4 +1,4 @@
-"""The batch/v1 Jobs of dedicated QuantumJobs, at the API server."""
+"""Creates, adopts and deletes the batch/v1 Jobs of dedicated workers."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ JSON = dict[str, Any]
 
 @dataclass(frozen=True)
 class DedicatedJobs:
-    """Creates and deletes them, and knows what the API server makes of that."""
+    """The dedicated Jobs at the API server. Updates the cache with what it returns."""
 
     kube: KubernetesClient
     cache: Cache
     build: Callable[[JSON], JSON]
 
     async def create(self, owner: Owner, quantumjob: JSON) -> str | None:
-        """Its name; None where it was there already, and is adopted. Raises ApiError."""
+        """Creates the Job; returns its name, or None where an existing Job was adopted. Raises ApiError."""
         body = self.build(quantumjob)
         created = await self.kube.create(JOBS, owner.namespace, body)
         if created is None:
@@ -33,7 +33,7 @@ class DedicatedJobs:
         return name
 
     async def _adopt(self, owner: Owner, name: str) -> None:
-        """A Job of this name exists: it is ours, or it is in the way."""
+        """Adopts the existing Job of this name. Raises ApiError where it has another owner or is being deleted."""
         existing = await self.kube.get(JOBS, owner.namespace, name)
         if existing is not None and self.cache.put_job(existing) != owner:
             raise ApiError(409, f"Job {name} exists and does not belong to this QuantumJob")

@@ -1,4 +1,4 @@
-"""What the controller remembers of a QuantumJob between two looks at it."""
+"""Holds the soft state of a QuantumJob between two reconciliations."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from dataclasses import dataclass, field
 
 @dataclass
 class JobMemory:
-    """Soft state of one QuantumJob: whatever is lost with it is found again."""
+    """Soft state of one QuantumJob. It is rebuilt from API server, store and workers' reports."""
 
     accepted_here: bool = False
-    """This process has accepted it, so that before its first order nothing of a worker can be in pending."""
+    """This process accepted the job, so the store holds no data of an earlier attempt."""
     program_sha256: str = ""
-    """SHA-256 of the program, where this process was the first to store it."""
+    """SHA-256 of the program, where this process has stored it."""
     ordered: set[int] = field(default_factory=set)
-    """Shards of which an order was made here: something of them may be in pending."""
+    """Shards for which this process has built an order: they may have stored segments."""
     reported_ended: set[int] = field(default_factory=set)
-    """Shards of which a dedicated worker has said that their last segment is stored."""
+    """Shards whose dedicated worker has reported the end of its order."""
     store_checked: bool = False
     misses: int = 0
     refused: str = ""
-    """Why the object that lists its pubs cannot be taken."""
+    """Why the object of `pubsFrom` is invalid."""
     done: dict[int, int] = field(default_factory=dict)
-    """Pubs of each shard that have a result, as its worker has said."""
+    """Pubs of each shard that have a result, by the worker's report."""
     expected: float = 0.0
-    """Seconds that the job will take, by its program alone; 0 where that was not asked yet."""
+    """The estimated seconds of the longest shard; 0 where not yet estimated."""
     reported_done: int = 0
-    """How many of all shards are told of."""
+    """Pubs of all shards in the last progress update."""
     reported_at: float = 0.0
-    """When that was told last, by the loop's clock."""
+    """When progress was last updated, by the event loop's clock."""

@@ -1,4 +1,4 @@
-"""What people are told on the side: Events, and which jobs only wait. Nothing holds up for it."""
+"""Posts Kubernetes Events and rate-limits status updates of queued jobs. Best effort; never blocks reconciliation."""
 
 from __future__ import annotations
 
@@ -18,54 +18,55 @@ JSON = dict[str, Any]
 logger = logging.getLogger(__name__)
 
 WAITING_PER_SECOND: Final = 5.0
-"""Status writes that only say that a job waits. Each costs the API server a tenth of what a small job costs in all, and
-where a thousand wait, most have ended before anybody looks."""
+"""Status updates that only report that a job is queued. Each costs a tenth of the requests of a small job, and of a
+thousand queued jobs most have ended before anybody reads their status.
+"""
 
 
 @dataclass
 class Notifier:
-    """Tells at its own pace."""
+    """Events and rate-limited status updates."""
 
     kube: KubernetesClient
     requeue: Callable[[Owner], None]
-    """Have the controller look at a QuantumJob again."""
+    """Enqueues a QuantumJob for reconciliation."""
     waiting: WorkQueue[Owner] = field(default_factory=lambda: WorkQueue(flow=lambda owner: owner.namespace))
-    """Those that nobody was told of yet."""
+    """Queued jobs whose status is not yet updated."""
     _due: set[Owner] = field(default_factory=set)
     _posting: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self) -> None:
-        """Let one job after the other be told of, until cancelled."""
+        """Allows one status update after the other until cancelled."""
         while True:
             await self.allow_next()
             await asyncio.sleep(1 / WAITING_PER_SECOND)
 
     async def allow_next(self) -> None:
-        """Let the next job be told of, as soon as there is one."""
+        """Allows the status update of the next queued job, once there is one."""
         owner = await self.waiting.get()
         self.waiting.done(owner)
         self._due.add(owner)
         self.requeue(owner)
 
     def may_report(self, owner: Owner) -> bool:
-        """Whether it may be told now that this job waits; if not, it will be, and looked at then."""
+        """Whether the status of this queued job may be updated now; if not, it is enqueued for later."""
         if owner not in self._due:
             self.waiting.add(owner)
         return owner in self._due
 
     def forget(self, owner: Owner) -> None:
-        """This job is told of, or gone."""
+        """Drops a job whose status is updated, or that is deleted."""
         self._due.discard(owner)
         self.waiting.drop(owner)
 
     def post(self, quantumjob: JSON, event: events.Event) -> None:
-        """Post an Event: nothing waits for it, and its loss is no harm."""
+        """Posts an Event in a task. A failure is logged only."""
         task = asyncio.create_task(self._post(quantumjob, event))
         self._posting.add(task)
         task.add_done_callback(self._posting.discard)
 
     async def flush(self) -> None:
-        """Wait until all Events are posted."""
+        """Waits until all Events are posted."""
         await asyncio.gather(*self._posting)
 
     async def _post(self, quantumjob: JSON, event: events.Event) -> None:

@@ -1,7 +1,6 @@
-"""The decision: from what is known of a QuantumJob to what shall be done. Pure, and read like a checklist.
+"""Decides the next step for a QuantumJob, from what is known of it. Pure.
 
-A pass of the controller asks `decide` what to do, does it, and writes the status once; then it asks again, until
-there is nothing to do.
+The controller performs the step and asks again, until there is nothing to do.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ JSON = dict[str, Any]
 
 CANCELLED: Final = Failure(Reason.CANCELLED, "The job was cancelled by spec.cancel.")
 QUIET_SECONDS: Final = {Reason.WAITING_FOR_WORKER: 10.0, Reason.RUNNING: 1.0}
-"""How long a state must last to be told: a pod that starts, and a small job that runs, are gone before."""
+"""A state must last this long before it is reported: most pods start, and most small jobs end, sooner."""
 VARYING_MESSAGES: Final = frozenset({Reason.POD_REFUSED, Reason.UNSCHEDULABLE})
-"""What the cluster says with a name or a number that is another each time it is tried: told once."""
+"""Messages of these reasons contain names or numbers that differ at each attempt; only the first is written."""
 DRAFT_SECONDS: Final = 1.0
-"""How long a draft may wait for the change that it is written with: a small job has ended by then."""
+"""A draft is written after this time, unless another change comes first: most small jobs have ended by then."""
 
 
 @dataclass(frozen=True)
@@ -41,35 +40,35 @@ class View:
     quantumjob: JSON
     job: JSON | None = None
     pods: Sequence[JSON] = ()
-    """Of a dedicated worker."""
+    """Of the dedicated worker."""
     shared: bool = False
-    """It takes its turn at a worker that its namespace shares."""
+    """The job uses shared workers."""
     assignments: Sequence[Assignment] = ()
-    """Of its shards, there."""
+    """Of its shards, in the queue."""
     obstacle: WorkerState | None = None
-    """What keeps shared workers of its namespace from starting."""
+    """What keeps shared workers of the namespace from starting."""
     accepted_here: bool = False
-    """This process has accepted it, so that nothing in the store can be older."""
+    """This process accepted the job, so the store holds no data of an earlier attempt."""
     reported_ended: bool = False
-    """Whoever has a shard of it has said that its last segment is stored."""
+    """All its dedicated workers have reported the end of their orders."""
     store_checked: bool = False
-    """The store was asked already, and lacks a last segment."""
+    """The store was read since the last report, and lacks a last segment."""
     workers_known: bool = True
-    """Whoever may carry it out would have been seen, or heard, by now."""
+    """True once the informer has synced and the heartbeats of all running workers have had time to arrive."""
     done: int = 0
-    """Pubs that have a result, as the worker says."""
+    """Pubs that have a result, by the workers' reports."""
     expected: float = 0.0
-    """Seconds that the job will take, by its program alone; 0 where it has not run for long."""
+    """The estimated seconds of the longest shard; 0 before progress is reported."""
     draft: bool = False
-    """The status is this process's alone: nobody was told yet that the job is accepted."""
+    """The status is a draft: not yet written."""
     refused: str = ""
-    """Why the object that lists its pubs cannot be taken."""
+    """Why the object of `pubsFrom` is invalid."""
     finishing: bool = False
-    """This process only finishes what has begun: it sees no turns."""
+    """This process is the reconciler: it only finishes jobs, and has no queue."""
 
     @property
     def worker(self) -> WorkerState:
-        """The state of whoever carries it out."""
+        """The state of the job's workers."""
         return (
             observe_assignments(self.assignments, self.obstacle, shards(self.quantumjob))
             if self.shared
@@ -83,33 +82,33 @@ class View:
 
 @dataclass(frozen=True)
 class InspectPubs:
-    """Look at the object that lists the pubs: how many they are, and its sha256."""
+    """Read the object of `pubsFrom`: its sha256 and the number of its pubs."""
 
 
 @dataclass(frozen=True)
 class CreateJob:
-    """Store the program, then create its own worker's Job."""
+    """Store the program, then create the dedicated Job."""
 
     program: Program
 
 
 @dataclass(frozen=True)
 class EnqueueShards:
-    """Store the program, then let it wait for its turn at a shared worker."""
+    """Store the program, then enqueue the shards for shared workers."""
 
     program: Program
 
 
 @dataclass(frozen=True)
 class DeleteJob:
-    """Delete its own worker's Job, whose pod then stores what is done and ends."""
+    """Delete the dedicated Job. Its worker stores what is done, and ends."""
 
 
 @dataclass(frozen=True)
 class Promote:
-    """Promote what is in pending; `failure` where there will be no other attempt.
+    """Promote the results. With a `failure` there will be no other attempt, and missing pubs fail.
 
-    `required` where the worker's exit code promised a last segment; `program` where nobody may have stored it yet.
+    `required`: the worker's exit code says that the last segment exists. `program`: to be stored first.
     """
 
     failure: Failure | None = None
@@ -126,7 +125,7 @@ class WriteStatus:
 
 @dataclass(frozen=True)
 class DraftStatus:
-    """Go on from this status; it is written with the next change, or soon."""
+    """Use this status without writing it; it is written with the next change, or after DRAFT_SECONDS."""
 
     status: JSON
 
@@ -135,7 +134,7 @@ Step = InspectPubs | DraftStatus | CreateJob | EnqueueShards | DeleteJob | Promo
 
 
 def decide(view: View, now: datetime) -> Step | None:
-    """The next step for a QuantumJob, or None if there is nothing to do until something changes."""
+    """Returns the next step for a QuantumJob; None if there is nothing to do until something changes."""
     quantumjob = view.quantumjob
     current = quantumjob.get("status", {})
     if "deletionTimestamp" in quantumjob["metadata"] or status.is_terminal(current):
@@ -157,7 +156,7 @@ def decide(view: View, now: datetime) -> Step | None:
 
 
 def _accept(view: View, now: datetime) -> Step:
-    """Accept the program, or say why it never can be."""
+    """Validates the job that is not yet accepted."""
     quantumjob = view.quantumjob
     if not view.refused and is_unseen(quantumjob):
         return InspectPubs()
@@ -167,7 +166,7 @@ def _accept(view: View, now: datetime) -> Step:
     if not view.shared:
         return WriteStatus(status.accepted(quantumjob, program, DEDICATED, ABSENT, now))
     current = status.accepted(quantumjob, program, SHARED, NOT_ENQUEUED, now)
-    # What is lost with a draft is found again, but for an object that may be another by then.
+    # A lost draft is derived again, but for `pubsFrom`, whose object may change.
     return DraftStatus(current) if program.listed is None else WriteStatus(current)
 
 
@@ -177,13 +176,13 @@ def is_cancelled(quantumjob: JSON) -> bool:
 
 
 def _cancel(view: View, now: datetime) -> Step | None:
-    """Stop the worker, if there is one; what it has stored by then is kept."""
+    """Ends the workers of a cancelled job, then promotes what they have stored."""
     if view.job is not None:
         return None if "deletionTimestamp" in view.job["metadata"] else DeleteJob()
     if view.finishing:
-        return None if view.store_checked else Promote()  # a shared worker may have it
+        return None if view.store_checked else Promote()  # a shared worker may run it
     if view.shared and is_assigned(view.assignments):
-        return None  # its workers are told with their next sign of life
+        return None  # the answer to the next heartbeat ends its workers
     program = accept(view.quantumjob)
     if isinstance(program, Rejection):
         return _reject_accepted(view, program, now)
@@ -191,7 +190,7 @@ def _cancel(view: View, now: datetime) -> Step | None:
 
 
 def _start_worker(view: View, now: datetime) -> Step | None:
-    """No worker. One may have ended and be gone while nobody looked: then its results are there."""
+    """Starts the worker of an accepted job, unless one has ended before and left results."""
     if ("job" in view.quantumjob["status"] or not view.accepted_here) and not view.store_checked:
         return Promote()
     program = accept(view.quantumjob)
@@ -201,9 +200,9 @@ def _start_worker(view: View, now: datetime) -> Step | None:
 
 
 def _reject_accepted(view: View, rejection: Rejection, now: datetime) -> Step | None:
-    """An operator of another version had accepted it. What it has stored by then is kept."""
+    """Fails a job that an operator of another version had accepted. Keeps what is stored."""
     if not view.workers_known or view.finishing:
-        return None  # a worker may have it
+        return None  # a worker may run it
     current = view.quantumjob["status"]
     if {"job", "worker", "attempts"}.isdisjoint(current):
         return WriteStatus(status.refused(view.quantumjob, rejection.message, now))
@@ -211,7 +210,7 @@ def _reject_accepted(view: View, rejection: Rejection, now: datetime) -> Step | 
 
 
 def _progress(view: View, worker: WorkerState, now: datetime) -> Step | None:
-    """A status write, if it tells a person something new."""
+    """Returns a status write, if a visible field changes."""
     wanted = status.working(view.quantumjob, worker, now, execution_fields(view) | _expected(view, worker, now))
     if _visible_fields(wanted) == _visible_fields(view.quantumjob["status"]) and not view.draft:
         return None
@@ -219,7 +218,7 @@ def _progress(view: View, worker: WorkerState, now: datetime) -> Step | None:
 
 
 def _expected(view: View, worker: WorkerState, now: datetime) -> JSON:
-    """When a job that runs will end, told along with how far it is."""
+    """Returns the expected end of a running job, written along with its progress."""
     current = view.quantumjob["status"]
     if not (view.expected and view.done and worker.since):
         return {}
@@ -231,12 +230,14 @@ def _expected(view: View, worker: WorkerState, now: datetime) -> JSON:
 
 
 def execution_fields(view: View) -> JSON:
-    """Who carries it out, since when, how often that has failed, and how far it is."""
+    """Returns the status fields about workers: names, attempts, start and progress."""
     current = view.quantumjob["status"]
     found: JSON = {}
     if view.done and "progress" in current:
         all_pubs, before = total(view.quantumjob), int(current["progress"].partition("/")[0])
-        found["progress"] = f"{min(max(view.done, before), all_pubs)}/{all_pubs}"  # after a restart not all speak again
+        found["progress"] = (
+            f"{min(max(view.done, before), all_pubs)}/{all_pubs}"  # after a restart not all shards have reported
+        )
     if view.job is not None:
         found["job"] = view.job["metadata"]["name"]
     if workers := sorted({assignment.worker for assignment in view.assignments if assignment.worker}):
@@ -256,23 +257,25 @@ def _visible_fields(current: JSON) -> tuple[Any, ...]:
 
 
 def finishes(step: Step) -> bool:
-    """Whether a step is part of finishing what has begun."""
+    """Whether a step may be performed by the reconciler."""
     return isinstance(step, Promote)
 
 
 def needs_known_workers(view: View) -> bool:
-    """Whether the next step is known only when all workers at work have spoken."""
+    """Whether the next step depends on which workers run."""
     return is_cancelled(view.quantumjob) or view.worker.state == "absent"
 
 
 def is_only_queued(view: View) -> bool:
-    """Whether all there is to tell of an accepted job is that it waits. It may be told of an obstacle that a restarted
-    operator is yet to meet again: then there is nothing to tell."""
+    """Whether the only news of an accepted job is that it is queued.
+
+    After a restart its status may still report an obstacle that is not yet observed again.
+    """
     return view.worker.reason is Reason.QUEUED and status.is_true(view.quantumjob.get("status", {}), "Accepted")
 
 
 def write_delay(view: View, step: WriteStatus, now: datetime) -> float:
-    """How long a status may wait: what passes in a moment is not worth a write of its own."""
+    """Returns the seconds for which a status write should wait, since the state may change at once."""
     worker = view.worker
     doing = status.condition(step.status, "Reconciling")
     waits = [0.0]
@@ -285,5 +288,5 @@ def write_delay(view: View, step: WriteStatus, now: datetime) -> float:
 
 
 def _remaining(seconds: float, since: str, now: datetime) -> float:
-    """What is left of these seconds, whatever the clocks of two machines say."""
+    """Returns the rest of these seconds, never more: the clocks of two machines may differ."""
     return min(seconds, seconds - (now - clock.parse(since)).total_seconds())

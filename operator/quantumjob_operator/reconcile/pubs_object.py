@@ -1,6 +1,6 @@
-"""The object of pubsFrom, looked at once, when its job is accepted: how many pubs it lists, and its sha256.
+"""Inspects the object of `pubsFrom` once, at acceptance: counts its pubs and hashes it.
 
-What a line or a circuit says is the worker's to read: one that cannot be taken costs its pub and no other.
+Lines and circuits are parsed by the worker: an invalid one fails its pub only.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ PLACE = "spec.program.pubsFrom"
 
 
 class InvalidObject(Exception):
-    """It cannot be taken; the message completes the field's name and the object's key."""
+    """The object is invalid. The message follows the field's name and the object's key."""
 
 
 class ObjectDigest(NamedTuple):
-    """An object that was read once and not kept."""
+    """What is kept of an object that was read once."""
 
     head: bytes
     bytes: int
@@ -33,7 +33,7 @@ class ObjectDigest(NamedTuple):
 
 
 async def inspect(circuits: ObjectBucket, quantumjob: JSON) -> JSON | Rejection:
-    """What `status.pubsFrom` shall say, or why the job cannot be accepted. Raises the errors of `transfer`."""
+    """Returns `status.pubsFrom`, or why the job is invalid. Raises StoreError."""
     namespace, given = quantumjob["metadata"]["namespace"], quantumjob["spec"]["program"]["pubsFrom"]
     place, wanted = f"{PLACE}.object", given["object"]
     try:
@@ -51,7 +51,7 @@ async def inspect(circuits: ObjectBucket, quantumjob: JSON) -> JSON | Rejection:
 
 
 def _check_pairs(parameters: ObjectDigest, circuits: int) -> None:
-    """Raises Bad."""
+    """Raises InvalidObject where parameters and circuits differ in number."""
     if parameters.lines != circuits:
         raise InvalidObject(
             f"has {parameters.lines} lines for {circuits} circuits: write one line per circuit, "
@@ -60,7 +60,7 @@ def _check_pairs(parameters: ObjectDigest, circuits: int) -> None:
 
 
 def _count(digest: ObjectDigest, form: str) -> int:
-    """How many pubs it lists. Raises Bad."""
+    """Returns the number of pubs. Raises InvalidObject."""
     try:
         pubs = digest.lines if form == "JSONLines" else qpy_file.count(digest.head)
     except qpy_file.NotQpy as error:
@@ -73,7 +73,7 @@ def _count(digest: ObjectDigest, form: str) -> int:
 
 
 async def _digest(circuits: ObjectBucket, namespace: str, wanted: JSON) -> ObjectDigest:
-    """Raises Bad."""
+    """Reads the object. Raises InvalidObject or StoreError."""
     if not keys.stays_inside(wanted["key"]):
         raise InvalidObject(keys.INSIDE.rstrip("."))
     counter, sha256, size, head = LineCounter(), hashlib.sha256(), 0, b""

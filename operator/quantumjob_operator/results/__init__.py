@@ -1,1 +1,1 @@
-"""Promotes results from the pending to the completed bucket, and collects garbage. Knows no Kubernetes object."""
+"""Promotes results from the pending to the completed bucket, and finds garbage. Knows no Kubernetes object."""

@@ -1,4 +1,4 @@
-"""Arrays that pubs have saved, on their way from pending to completed: as streams, for they may be large."""
+"""Promotes saved arrays from pending to completed. Streams them, since they may be large."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from quantumjob_operator.results.ports import ObjectBucket, ObjectStore
 
 
 def wanted(program: Program) -> bool:
-    """Whether any pub saves any."""
+    """Whether any pub saves arrays."""
     return any(pub.save for pub in program.pubs)
 
 
 async def promote(store: ObjectStore, stored: StoredObject) -> None:
-    """Copy, then read back, unless it is there already. Raises Corrupt, or an error of transfer."""
+    """Copies the arrays and reads them back, unless they are promoted already. Raises Corrupt or StoreError."""
     try:
         await _check(store.completed, stored)
     except ObjectNotFound:
@@ -36,7 +36,7 @@ async def _check(bucket: ObjectBucket, stored: StoredObject) -> None:
 
 
 async def _verified(chunks: AsyncIterator[bytes], stored: StoredObject) -> AsyncIterator[bytes]:
-    """The chunks, the last of them only where all of them are what they must be. Raises Corrupt."""
+    """Yields the chunks. The last one only after size and sha256 are verified. Raises Corrupt."""
     digest, size, held = hashlib.sha256(), 0, b""
     async for chunk in chunks:
         digest.update(chunk)

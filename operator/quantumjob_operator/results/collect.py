@@ -1,4 +1,4 @@
-"""The first half of promotion: read what a job's workers have left in pending, and believe none of it unchecked."""
+"""Reads and checks what a job's workers have stored in the pending bucket. All of it is untrusted."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ MAX_VERSION_CHARS: Final = 64
 
 
 class NotEnded(Exception):
-    """The shard's last segment is not there: its worker has not ended, or never will."""
+    """The last segment of a shard does not exist: its worker has not ended, or was killed."""
 
 
 class Corrupt(Exception):
-    """An object is not what it must be; the message names it. Nothing is deleted, and no attempt will mend it."""
+    """A stored object is invalid. The message names it. Nothing is deleted, and retries do not help."""
 
 
 class FetchedObject(NamedTuple):
@@ -46,20 +46,20 @@ class FetchedObject(NamedTuple):
 
 @dataclass
 class CollectedResults:
-    """What a job has in pending, checked. Bytes are kept only while all of them fit into a manifest."""
+    """The checked results of a job. Their bytes are kept while they fit into a manifest."""
 
     program: Program
     program_object: StoredObject
     segments: list[StoredObject] = field(default_factory=list)
-    """Shard by shard; of each the last segment is the last of them."""
+    """In the order of shards; of each shard the last segment comes last."""
     arrays: list[StoredArrays] = field(default_factory=list)
     pubs: dict[int, PubSummary] = field(default_factory=dict)
     made: Provenance | None = None
-    """Of the newest segment, by its own word."""
+    """Of the newest segment."""
     inline: dict[str, bytes] | None = field(default_factory=dict)
 
     def keep(self, found: FetchedObject) -> None:
-        """Remember the bytes of a small object; of a job that is not small, none."""
+        """Keeps the bytes of an object; drops all bytes once they exceed INLINE_RESULT_BYTES."""
         if self.inline is not None:
             self.inline[found.stored.key] = found.data
             if sum(map(len, self.inline.values())) > limits.INLINE_RESULT_BYTES:
@@ -67,7 +67,7 @@ class CollectedResults:
 
 
 async def read_program(pending: ObjectBucket, owner: keys.Owner) -> tuple[Program, FetchedObject]:
-    """The accepted program. Raises ObjectNotFound or Corrupt."""
+    """Returns the stored program. Raises ObjectNotFound or Corrupt."""
     found = await read(pending, keys.program(owner), limits.MAX_PROGRAM_BYTES)
     try:
         program = decode_program(found.data)
@@ -79,7 +79,7 @@ async def read_program(pending: ObjectBucket, owner: keys.Owner) -> tuple[Progra
 
 
 def known_program(owner: keys.Owner, program: Program) -> tuple[Program, FetchedObject]:
-    """The same of a program that this process was the first to store, so that its bytes there are known."""
+    """Returns the same without a request, for a program that this process has stored."""
     data = encode(program)
     return program, FetchedObject(StoredObject(keys.program(owner), len(data), sha256(data)), data)
 
@@ -87,10 +87,10 @@ def known_program(owner: keys.Owner, program: Program) -> tuple[Program, Fetched
 async def collect(
     pending: ObjectBucket, owner: keys.Owner, *, partial: bool, program: tuple[Program, FetchedObject] | None = None
 ) -> CollectedResults:
-    """Everything a job has in pending; the program only where it is not known.
+    """Collects the results of a job. Reads the program only where it is not given.
 
-    With `partial` no shard will get another worker, and what there is counts; without it a missing last segment of any
-    is NotEnded. Segments are read by their numbers, not from a listing, whose absences prove nothing.
+    With `partial`, missing segments are accepted. Otherwise a missing last segment raises NotEnded. Segments are read
+    by number, since a listing may be stale.
     """
     first = await _last(pending, keys.Shard(owner, 0), partial=partial)
     what, program_object = program or await read_program(pending, owner)
@@ -105,7 +105,7 @@ async def collect(
 
 
 async def _last(pending: ObjectBucket, shard: keys.Shard, *, partial: bool) -> FetchedObject | None:
-    """The last segment of a shard. Raises NotEnded where it is not there and must be."""
+    """Returns the last segment of a shard; with `partial` None where it does not exist, otherwise raises NotEnded."""
     key = keys.segment(shard, keys.LAST)
     try:
         return await read(pending, key, limits.MAX_SEGMENT_BYTES)
@@ -118,7 +118,7 @@ async def _last(pending: ObjectBucket, shard: keys.Shard, *, partial: bool) -> F
 async def _collect_shard(
     collected: CollectedResults, pending: ObjectBucket, shard: keys.Shard, last: FetchedObject | None
 ) -> None:
-    """What one shard has, by what its last segment says, or by number where there is none."""
+    """Collects one shard: the segments that its last one names, or all numbered ones."""
     if last is None:
         async for found in numbered_segments(pending, shard):
             await _add(collected, shard, found)
@@ -129,7 +129,7 @@ async def _collect_shard(
 
 
 async def numbered_segments(pending: ObjectBucket, shard: keys.Shard) -> AsyncIterator[FetchedObject]:
-    """The numbered segments: a worker writes them in order, so the first that is missing ends them."""
+    """Yields the numbered segments up to the first that does not exist: a worker writes them in order."""
     number = 0
     while True:
         key = keys.segment(shard, keys.segment_name(number))
@@ -141,7 +141,7 @@ async def numbered_segments(pending: ObjectBucket, shard: keys.Shard) -> AsyncIt
 
 
 async def read(bucket: ObjectBucket, key: str, limit: int) -> FetchedObject:
-    """An object with its size and checksum. Raises ObjectNotFound, or Corrupt if it is too large for its kind."""
+    """Returns an object with its checksum. Raises ObjectNotFound, or Corrupt where it is too large."""
     try:
         data = await bucket.get(key, limit)
     except ObjectTooLarge as error:
@@ -150,7 +150,7 @@ async def read(bucket: ObjectBucket, key: str, limit: int) -> FetchedObject:
 
 
 async def _expect(bucket: ObjectBucket, shard: keys.Shard, named: StoredObject) -> FetchedObject:
-    """The object that the last segment names, if unchanged and of this shard. Raises ObjectNotFound or Corrupt."""
+    """Returns a segment that the last one names, if unchanged and of this shard. Raises ObjectNotFound or Corrupt."""
     where = keys.segment_of(named.key)
     if keys.owner_of(named.key) != shard.owner or where is None or where[0] != shard.number:
         raise Corrupt(f"the last segment of {shard.owner.uid} names {named.key}, which is not a segment of its shard")
@@ -175,7 +175,7 @@ async def _decode(found: FetchedObject, shard: keys.Shard) -> Segment:
 
 
 def _is_sound(made: Provenance) -> bool:
-    """Whether the resource's schema will take what goes from here into its status."""
+    """Whether the provenance fits the schema of the status."""
     texts = [*made.versions, *made.versions.values()]
     if len(made.versions) > MAX_VERSIONS or any(len(text) > MAX_VERSION_CHARS for text in texts):
         return False
@@ -186,7 +186,7 @@ def _is_sound(made: Provenance) -> bool:
 
 
 def _is_named(program: Program, result: PubResult) -> bool:
-    """Whether a result bears its pub's name; what an object lists has a name that only its reader knows."""
+    """Whether a result has the name of its pub. Names of `pubsFrom` are known to the worker only."""
     if program.listed is None:
         return program.pubs[result.index].name == result.name
     return names.PUB_NAME.fullmatch(result.name) is not None
@@ -209,7 +209,7 @@ async def _add(collected: CollectedResults, shard: keys.Shard, found: FetchedObj
 
 
 def _note_arrays(collected: CollectedResults, shard: keys.Shard, segment: Segment) -> None:
-    """The arrays of those of its pubs that no segment before has. Their bytes are checked when they are copied."""
+    """Records the arrays of pubs that no earlier segment has. Their bytes are verified when they are copied."""
     pubs = [result.index for result in segment.pubs if result.arrays and result.index not in collected.pubs]
     if not pubs:
         return

@@ -1,4 +1,4 @@
-"""Sweeping: pending objects go when their QuantumJob is finished or gone, and a grace period has passed."""
+"""Finds orphaned pending objects: their QuantumJob is finished or deleted, and a grace period has passed. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from quantumjob_contract.store import Entry
 
 
 def orphans(entries: Iterable[Entry], needed: set[Owner], served: set[str], now: datetime, grace: float) -> list[str]:
-    """Keys to delete, of a listing of the pending bucket.
+    """Returns the keys to delete, of a listing of the pending bucket.
 
-    `needed` are the unfinished QuantumJobs, listed after the objects were: one that is created meanwhile has none
-    among them. `served` are the namespaces that this installation serves; empty for all. A key of another form than
-    ours is left alone.
+    `needed` are the unfinished QuantumJobs, listed after the objects: a job created meanwhile has none among them.
+    `served` are the namespaces of this installation; empty for all. Keys of another form are ignored.
     """
     old = now - timedelta(seconds=grace)
     return [

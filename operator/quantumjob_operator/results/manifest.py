@@ -1,4 +1,4 @@
-"""The manifest of a job's results, as a pure function of what was gathered."""
+"""Builds the manifest of a job from its collected results. Pure."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from quantumjob_operator.results.summary import SUMMARY_CHARS
 
 NAMED_FAILURES = 5
 SHORT_CHARS = 96
-"""Of a summary, where there are so many that the manifest would grow too large."""
+"""Summaries are shortened to this where a job has very many."""
 
 Outcome = Literal["Succeeded", "PartlyFailed", "Failed"]
 
 
 class Failure(NamedTuple):
-    """Why a job's worker will do no more: the reason of the job, where its worker failed."""
+    """Why a job failed as a whole: its reason and message."""
 
     reason: str
     message: str
@@ -33,13 +33,13 @@ def shortened(summary: str) -> str:
 
 
 def build(collected: CollectedResults, failure: Failure | None, times: dict[str, str]) -> Manifest:
-    """The manifest: every pub of the program with its result or its error. `failure` explains missing pubs."""
+    """Builds the manifest, with every pub's result or error. `failure` explains missing pubs."""
     program = collected.program
     pubs = [collected.pubs.get(index) or _not_run(program.pub_name(index), failure) for index in range(program.total)]
     if len(pubs) > MAX_PUBS:
         pubs = [msgspec.structs.replace(pub, summary=shortened(pub.summary)) for pub in pubs]
     if len(collected.pubs) == len(pubs):
-        failure = None  # it came too late to cost anything
+        failure = None  # all pubs were done before it
     succeeded = sum(pub.outcome == "Succeeded" for pub in pubs)
     outcome, reason, message = conclude(pubs, failure)
     return Manifest(
@@ -65,14 +65,14 @@ def build(collected: CollectedResults, failure: Failure | None, times: dict[str,
 
 
 def _not_run(name: str, failure: Failure | None) -> PubSummary:
-    """A pub that no segment holds."""
+    """Returns the summary of a pub without a result."""
     why = failure.message if failure else "The worker ended without its result."
     text = f"The job ended before this pub ran. {why}"
     return PubSummary(name, "Failed", text[:SUMMARY_CHARS], PubReason.NOT_RUN)
 
 
 def conclude(summaries: list[PubSummary], failure: Failure | None) -> tuple[Outcome, str, str]:
-    """Outcome, reason and message of the whole job."""
+    """Returns outcome, reason and message of the job."""
     total = len(summaries)
     failed = [summary for summary in summaries if summary.outcome == "Failed"]
     score = f"{total - len(failed)}/{total} pubs succeeded."
@@ -91,5 +91,5 @@ def conclude(summaries: list[PubSummary], failure: Failure | None) -> tuple[Outc
 
 
 def _worker_times(made: Provenance | None) -> dict[str, str]:
-    """The stages that the worker has timed, of the newest attempt."""
+    """Returns the worker's timestamps, of the newest attempt."""
     return {"started": made.started, "imported": made.imported, "simulated": made.simulated} if made else {}

@@ -1,4 +1,4 @@
-"""What promotion and orders need of an object store. `store.aio` has it of a real one."""
+"""The interface of the object store that promotion and orders need. `store.aio` implements it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from quantumjob_contract.transfer import Put
 T = TypeVar("T")
 
 LARGE_BYTES: Final = 1 << 18
-"""More than this is not parsed or hashed in the event loop, where everything else would wait for it."""
+"""Larger objects are parsed and hashed in a thread, since they would block the event loop."""
 
 
 class ObjectStream(Protocol):
-    """An object as it comes."""
+    """An object that is being downloaded."""
 
     @property
     def length(self) -> int: ...
@@ -26,7 +26,7 @@ class ObjectStream(Protocol):
 
 
 class ObjectBucket(Protocol):
-    """One bucket. Methods raise errors of `transfer`."""
+    """One bucket. Methods raise StoreError."""
 
     config: BucketConfig
 
@@ -51,5 +51,5 @@ class ObjectStore(Protocol):
 
 
 async def to_thread_if_large(data: bytes, function: Callable[[bytes], T]) -> T:
-    """`function(data)`, in a thread where that takes long."""
+    """Returns `function(data)`, computed in a thread where the data is large."""
     return function(data) if len(data) <= LARGE_BYTES else await asyncio.to_thread(function, data)

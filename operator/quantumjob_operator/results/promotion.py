@@ -1,7 +1,7 @@
-"""Promotion: a finished job's data moves from pending to completed. One idempotent function.
+"""Promotes a job's results from the pending to the completed bucket, in one idempotent function.
 
-It can be killed between any two steps and run twice at once: every key is written once, every object is read back and
-compared before it counts, and the manifest, written last by conditional PUT, is the commit. It deletes nothing.
+It may be killed between any two steps, and may run twice at once: keys are written once, copies are read back and
+compared, and the manifest, written last by conditional PUT, is the commit. It deletes nothing.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from quantumjob_operator.results.ports import ObjectBucket, ObjectStore, to_thre
 
 @dataclass(frozen=True)
 class Promoted:
-    """A job's results are in the completed bucket, verified."""
+    """The verified results of a job in the completed bucket."""
 
     manifest: Manifest
     stored: StoredObject
-    """The manifest itself."""
+    """Of the manifest itself."""
     uri: str
 
 
@@ -38,11 +38,11 @@ async def promote(
     failure: Failure | None = None,
     program: tuple[Program, FetchedObject] | None = None,
 ) -> Promoted:
-    """Promote one job. `failure` says that its worker failed for good: then what there is is promoted.
+    """Promotes one job. With a `failure`, what exists is promoted, and missing pubs fail.
 
-    `program` where the caller knows what is stored as such.
+    `program` is the stored program, where the caller knows it.
 
-    Raises gather.NotEnded, gather.Corrupt, or an error of transfer; after each of them it can be called again.
+    Raises NotEnded, Corrupt or StoreError; it can be called again after each of them.
     """
     stored = clock.rfc3339(clock.now())
     collected = await collect(store.pending, owner, partial=failure is not None, program=program)
@@ -59,14 +59,14 @@ async def promote(
         await arrays.promote(store, stored_arrays)
     manifest = msgspec.structs.replace(manifest, times=manifest.times | {"promoted": clock.rfc3339(clock.now())})
     data = encode(manifest)
-    if len(data) > limits.MAX_MANIFEST_BYTES:  # nobody would read it
+    if len(data) > limits.MAX_MANIFEST_BYTES:  # no reader accepts a larger one
         data = encode(msgspec.structs.replace(manifest, pubs=[_short(pub) for pub in manifest.pubs]))
     await store.completed.put_once(keys.manifest(owner), data)
     return await committed(store.completed, owner)
 
 
 async def committed(completed: ObjectBucket, owner: keys.Owner) -> Promoted:
-    """The commit as it stands in the completed bucket, whoever wrote it. Raises ObjectNotFound or Corrupt."""
+    """Returns the committed manifest. Raises ObjectNotFound or Corrupt."""
     key = keys.manifest(owner)
     data = await completed.get(key, limits.MAX_MANIFEST_BYTES)
     try:
@@ -79,18 +79,18 @@ async def committed(completed: ObjectBucket, owner: keys.Owner) -> Promoted:
 
 
 def _short(pub: PubSummary) -> PubSummary:
-    """Without its words, which are a tenant's, and the only part that can be long."""
+    """Returns the summary without its text, the only part without a bound."""
     return msgspec.structs.replace(pub, summary="")
 
 
 def _survives(manifest: Manifest) -> bool:
-    """Whether the objects inside a manifest are still the same bytes after they were written and read."""
+    """Whether the inline objects have the same bytes after encoding and decoding."""
     inside = decode_manifest(encode(manifest)).inline
     return all(sha256(bytes(inside[each.key])) == each.sha256 for each in (manifest.program, *manifest.segments))
 
 
 async def _copy(store: ObjectStore, wanted: StoredObject) -> None:
-    """Copy an object, then read it back: the store's own word that it was written is not enough."""
+    """Copies an object and reads it back: that the store reports success is not enough."""
     found = await read(store.pending, wanted.key, wanted.bytes)
     if found.stored != wanted:
         raise Corrupt(f"{wanted.key} changed while it was promoted")

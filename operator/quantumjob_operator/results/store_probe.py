@@ -1,4 +1,4 @@
-"""Does the store honour a conditional PUT? Everything rests on it, so it is asked before anything is written."""
+"""Probes whether the store honours conditional PUT, before anything is written: the commit depends on it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ RETRY_SECONDS: Final = 2.0
 
 
 class NotConditional(Exception):
-    """A store that overwrites where it should refuse."""
+    """The store overwrites an object although If-None-Match forbids it."""
 
 
 async def probe(bucket: ObjectBucket) -> None:
-    """Write an object twice. Raises NotConditional if the second write is not refused."""
+    """Writes an object twice. Raises NotConditional if the second write is accepted."""
     if await bucket.put_once(KEY, b"first") is Put.WRITTEN and await bucket.put_once(KEY, b"second") is Put.WRITTEN:
         raise NotConditional(
             f"{bucket.uri('')} ignores If-None-Match: results could be overwritten. Use a store that honours it "
@@ -31,21 +31,21 @@ async def probe(bucket: ObjectBucket) -> None:
 
 
 class StoreGate:
-    """Opens the store once it has shown that it can be trusted; until then it says that the store does not serve."""
+    """Opens the store after the probe has passed; before that raises StoreUnavailable."""
 
     def __init__(self, open_store: Callable[[], ObjectStore]) -> None:
         self._open = open_store
         self.trusted = False
 
     def open(self) -> ObjectStore:
-        """The store. Raises StoreMisconfigured, or StoreUnavailable before the probe has passed."""
+        """Returns the store. Raises StoreMisconfigured, or StoreUnavailable before the probe has passed."""
         store = self._open()
         if not self.trusted:
             raise StoreUnavailable("the store has not been probed yet")
         return store
 
     async def watch(self) -> None:
-        """Probe pending and completed as soon as the store answers. Raises NotConditional; else it never ends."""
+        """Probes pending and completed, with retries, then waits forever. Raises NotConditional."""
         while not self.trusted:
             try:
                 store = self._open()

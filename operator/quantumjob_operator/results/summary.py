@@ -1,4 +1,4 @@
-"""A pub's result in one line, for the manifest and for people who read the resource's status."""
+"""Summarizes a pub's result in one line, for the manifest and the status. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SUMMARY_CHARS: Final = 256
 
 
 def summarize(result: PubResult) -> PubSummary:
-    """The most frequent outcomes of each register, the first expectation values, or the error and its place."""
+    """Returns the most frequent outcomes, the first expectation values, or the error and its position."""
     if result.error is not None:
         place = f" (line {result.error.line}, column {result.error.column})" if result.error.line else ""
         return PubSummary(result.name, "Failed", f"{result.error.message}{place}"[:SUMMARY_CHARS], result.error.reason)

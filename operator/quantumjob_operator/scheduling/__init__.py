@@ -1,1 +1,1 @@
-"""Assigns shards to shared workers and scales the workers of each namespace. No API calls but the autoscaler's."""
+"""Assigns shards to shared workers and scales the workers of each namespace. Pure but for the autoscaler."""

@@ -1,4 +1,4 @@
-"""An order's way through the queue of its namespace, and what a person is told of a job's orders. Pure."""
+"""The state of an order in the queue of its namespace, and what the status reports of a job's orders. Pure."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from quantumjob_operator.model.worker_state import WorkerState
 from quantumjob_operator.results.manifest import Failure
 
 SILENT_SECONDS: Final = 4 * ALIVE_SECONDS
-"""A worker that says nothing for so long is lost, or cut off: its order is given again."""
+"""Without a heartbeat for this time a worker counts as lost, and its order is assigned again."""
 OVERTIME_SECONDS: Final = 10.0
-"""Beyond the deadline, in which a worker ends by itself and stores what is done."""
+"""After the deadline a worker has this time to store what is done and end by itself."""
 PATIENCE_SECONDS: Final = 60.0
 PATIENCE: Final = 10.0
-"""With one worker, a long order waits for short ones this many times as long as it takes, at least a minute."""
+"""With one worker, a long order lets short ones pass for this many times its estimate, at least a minute."""
 
 ABSENT: Final = WorkerState(
     "absent", Reason.QUEUED, "The program is valid; it waits for a shared worker of its namespace."
@@ -28,7 +28,7 @@ QUEUED: Final = WorkerState("waiting", ABSENT.reason, ABSENT.message)
 
 
 class Pod(NamedTuple):
-    """A shared worker's pod."""
+    """The pod of a shared worker."""
 
     namespace: str
     name: str
@@ -37,68 +37,68 @@ class Pod(NamedTuple):
 
 @dataclass
 class Assignment:
-    """One order."""
+    """The state of one order."""
 
     expected: float
-    """Seconds that it will take."""
+    """The estimate, in seconds."""
     deadline: float
-    """spec.activeDeadlineSeconds, from the moment when it was first given."""
+    """spec.activeDeadlineSeconds, from the first assignment."""
     retries: int
-    """spec.backoffLimit; each shard has so many."""
+    """spec.backoffLimit, for each shard."""
     not_before: datetime
     attempts: int = 0
-    """How often a worker has failed at it."""
+    """Failed attempts."""
     first_assigned: datetime | None = None
-    """When it, or another shard of its job, was given for the first time."""
+    """When the first shard of its job was assigned."""
     pod: Pod | None = None
-    """The worker that has it."""
+    """The worker to which it is assigned."""
     worker: str = ""
-    """Name of the pod that had it last."""
+    """Name of the pod to which it was assigned last."""
     assigned_at: datetime | None = None
     last_heartbeat: datetime | None = None
     last_failure: str = ""
-    """How the last attempt ended, where it failed."""
+    """How the last attempt failed."""
     ended: bool = False
-    """Its worker says that its last segment is stored."""
+    """Its worker has reported the end of the order."""
     failure: Failure | None = None
-    """There will be no other attempt."""
+    """Why there will be no other attempt."""
 
     def left(self, now: datetime) -> float:
-        """Seconds until the deadline."""
+        """Returns the seconds until the deadline."""
         return self.deadline - ((now - self.first_assigned).total_seconds() if self.first_assigned else 0.0)
 
     def is_over(self, now: datetime) -> bool:
-        """Whether its worker should have ended by itself."""
+        """Whether the deadline is over, the time in which its worker ends by itself included."""
         return self.first_assigned is not None and self.left(now) < (-OVERTIME_SECONDS if self.pod else 0.0)
 
     def weight(self, now: datetime, max_workers: int) -> float:
-        """What it is expected to take; nothing where it has waited long enough for the only worker to be long."""
+        """Returns the estimate; 0 for an order that has waited long enough for the only worker."""
         waited = (now - self.not_before).total_seconds()
         return 0.0 if max_workers <= 1 and waited > max(PATIENCE_SECONDS, PATIENCE * self.expected) else self.expected
 
     def running_seconds(self, now: datetime) -> float:
-        """Seconds since it was given."""
+        """Returns the seconds since the assignment."""
         return (now - self.assigned_at).total_seconds() if self.assigned_at else 0.0
 
 
 def is_silent(heard: datetime | None, now: datetime) -> bool:
-    """Whether a worker that was last heard then is lost."""
+    """Whether a worker with this last heartbeat counts as lost."""
     return heard is not None and (now - heard).total_seconds() > SILENT_SECONDS
 
 
 def observe_assignments(
     assignments: Sequence[Assignment], obstacle: WorkerState | None, shards: int = 1
 ) -> WorkerState:
-    """The state of a job's workers. `obstacle` keeps the workers of its namespace from starting.
+    """Returns the state of a job's shared workers. `obstacle` keeps the workers of the namespace from starting.
 
-    A shard that has failed for good fails the job, once the workers of the others have stored what they have.
+    A shard that has failed permanently fails the job, once the workers of other shards have ended.
     """
     if not assignments:
         return ABSENT
     failure = failed(assignments)
     if failure is not None and not is_assigned(assignments):
         return WorkerState("failed", Reason(failure.reason), failure.message)
-    if len(assignments) == shards and all(assignment.ended for assignment in assignments):  # else one was withdrawn
+    if len(assignments) == shards and all(assignment.ended for assignment in assignments):  # else a shard was withdrawn
         return WorkerState("ended", Reason.STORING, "The worker has ended; its results are being verified.")
     trouble = next(
         (assignment.last_failure for assignment in assignments if assignment.last_failure and not assignment.ended), ""
@@ -109,18 +109,18 @@ def observe_assignments(
         if trouble:
             return WorkerState("waiting", Reason.RETRYING, f"{trouble} Another attempt follows.")
     if given := [assignment.assigned_at for assignment in assignments if assignment.assigned_at is not None]:
-        # Of several shards none is named, nor a moment in which all wait that are not done: each change would be worth
-        # a status write.
+        # The message of several shards names no worker and no single wait: each change would cost a status write.
+
         message = f"Worker {assignments[0].worker} runs it." if len(assignments) == 1 else "Workers run its shards."
         return WorkerState("running", Reason.RUNNING, message, clock.rfc3339(min(given)))
     return QUEUED
 
 
 def failed(assignments: Sequence[Assignment]) -> Failure | None:
-    """Why there is no other attempt at one of a job's shards."""
+    """Returns why one of the shards gets no other attempt."""
     return next((assignment.failure for assignment in assignments if assignment.failure is not None), None)
 
 
 def is_assigned(assignments: Sequence[Assignment]) -> bool:
-    """Whether a worker has one of a job's shards."""
+    """Whether one of the shards is assigned to a worker."""
     return any(assignment.pod is not None for assignment in assignments)

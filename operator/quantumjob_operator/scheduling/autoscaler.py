@@ -1,4 +1,4 @@
-"""Starts shared workers, as many as a namespace's queue is worth, and says what keeps them from starting."""
+"""Starts and deletes shared workers by demand of each namespace's queue; reports what keeps them from starting."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RETRY_LOG: Final = RetryLog[str](
 )
 TICK_SECONDS: Final = 1.0
 NOT_COUNTED: Final = (Exit.DONE, Exit.TEMPORARY)
-"""Exit codes of a worker that was told to go: no fault of the order that it had."""
+"""With these exit codes a worker was asked to end: no failed attempt of its order."""
 
 
 @dataclass
@@ -45,20 +45,20 @@ class Autoscaler:
     queue: Queue
     pool: WorkerPool
     build_job: Callable[[str], JSON]
-    """The Job of a shared worker by its name."""
+    """Builds the Job of a shared worker of this name."""
     requeue: Callable[[Owner], None]
-    """Have the controller look at a QuantumJob again."""
+    """Enqueues a QuantumJob for reconciliation."""
     ready: Callable[[], bool]
-    """Whether the watches have told of all workers that there are: before that none is started."""
+    """Whether the informer has synced: before that no worker is started."""
     linger_seconds: float
-    """How long a worker without an order stays; 0 where none is shared."""
+    """How long a worker without an order stays; 0 where all workers are dedicated."""
     work_queue: WorkQueue[str] = field(default_factory=WorkQueue)
     _template: str | None = None
     _names: dict[str, str] = field(default_factory=dict)
-    """Of the next worker of a namespace: the same while it is refused, for the refusal names it, and is told once."""
+    """The name of the next worker of a namespace, kept while its creation is refused: the error message names it."""
 
     def uses_shared(self, quantumjob: JSON) -> bool:
-        """Whether this QuantumJob takes its turn at a shared worker; not where it has a Job of its own already."""
+        """Whether this QuantumJob uses shared workers. One that has a dedicated Job keeps it."""
         told = quantumjob.get("status", {})
         if "job" in told or not self.linger_seconds:
             return False
@@ -70,7 +70,7 @@ class Autoscaler:
         self.trigger(owner.namespace)
 
     def observe_pod(self, pod: JSON, *, gone: bool = False) -> None:
-        """A shared worker's pod has changed: where its container has ended, so has the attempt at its order."""
+        """Ends the attempt of an order whose worker's container has ended, or whose pod is deleted."""
         meta, end = pod["metadata"], terminated(pod)
         shard = self.queue.shard_of(meta["uid"])
         if shard is None or not (gone or end):
@@ -83,19 +83,19 @@ class Autoscaler:
         self.requeue(shard.owner)
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Reconciles namespaces until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.work_queue.serve(self.reconcile, (ApiError,), RETRY_LOG))
             group.create_task(self._tick())
 
     async def _tick(self) -> None:
-        """Time alone changes things: a worker is silent, a deadline passes, a pause ends, an order turns out long."""
+        """Handles what time alone changes: silent workers, deadlines, pauses, orders that run long."""
         loop = asyncio.get_running_loop()
         while True:
-            self._template = None  # made anew when it is asked for: certificates are renewed
+            self._template = None  # computed again when needed: certificates are renewed
             due = loop.time() + TICK_SECONDS
             await asyncio.sleep(TICK_SECONDS)
-            if loop.time() - due < TICK_SECONDS:  # else it was this process that heard nobody
+            if loop.time() - due < TICK_SECONDS:  # else this process was suspended, and could receive no heartbeat
                 for owner in self.queue.expire(clock.now()):
                     self.requeue(owner)
             self.queue.prune(keep=self.pool.namespaces())
@@ -104,12 +104,12 @@ class Autoscaler:
                 self.trigger(namespace)
 
     def trigger(self, namespace: str) -> None:
-        """Reconcile this namespace soon; where the cluster has just refused a worker, not before its time."""
+        """Enqueues the namespace, unless the API server has just refused a worker and the retry is pending."""
         if not self.work_queue.is_failing(namespace):
             self.work_queue.add(namespace)
 
     async def reconcile(self, namespace: str) -> None:
-        """Start the workers that are lacking, and take back those that cannot start. Raises ApiError."""
+        """Starts missing workers, and deletes silent and superfluous ones. Raises ApiError."""
         if not self.ready():
             return
         now = clock.now()
@@ -125,7 +125,7 @@ class Autoscaler:
             raise
         self._publish_obstacle(namespace, self.pool.find_obstacle(namespace, now))
         await self._delete_jobs(self.pool.silent_jobs(namespace, now))
-        if not wanted:  # one that has not started by now would stay for ever, or come for nothing
+        if not wanted:  # a pending worker without demand would wait forever, or start for nothing
             await self._delete_jobs(self.pool.unstarted_jobs(namespace, now))
 
     async def _delete_jobs(self, jobs: list[JSON]) -> None:
@@ -145,17 +145,17 @@ class Autoscaler:
             self.work_queue.add_after(namespace, NO_POD_SECONDS + TICK_SECONDS)
 
     def should_yield(self, namespace: str) -> bool:
-        """Whether a worker of this namespace should make room for the first one of another."""
+        """Whether a worker of this namespace should make room for the first worker of another."""
         now = clock.now()
         return self.queue.others_need_room(namespace, now) and self.pool.count(namespace, now) > 1
 
     def is_outdated(self, pod: Pod) -> bool:
-        """Whether a worker is of another image or another setting than one that is started now."""
+        """Whether a worker has another image or setting than one that is started now."""
         self._template = self._template or template_of(self.build_job(""))
         return self.pool.template_of(pod) != self._template
 
     def _publish_obstacle(self, namespace: str, obstacle: WorkerState | None) -> None:
-        """Where one worker runs, work goes on, and nobody needs to know that there could be more."""
+        """Records an obstacle in the queue. Not where a worker runs: orders are processed then."""
         running = self.pool.count_running(namespace)
         max_workers = max(1, running) if obstacle else None
         for owner in self.queue.set_obstacle(namespace, None if running else obstacle, max_workers, clock.now()):
@@ -167,9 +167,9 @@ def _refused(error: ApiError) -> str:
 
 
 def new_assignments(quantumjob: JSON, program: Program, since: datetime) -> list[Assignment]:
-    """The turns of a job that waits, one for each shard.
+    """Returns the assignments of a job, one for each shard.
 
-    Not before `since`: it may be in the hands of workers that are yet to be heard.
+    None is assigned before `since`: a running worker may still report the shard.
     """
     status, spec = quantumjob["status"], quantumjob["spec"]
     ordered = status.get("times", {}).get("ordered")

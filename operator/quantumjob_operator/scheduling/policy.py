@@ -12,16 +12,16 @@ from typing import Final
 from quantumjob_operator.model.cost_estimate import SHORT_SECONDS
 
 WORTH_SECONDS: Final = 2.0
-"""Of short work for each worker: a pod costs more than a second to start."""
+"""Seconds of short orders for each worker: a pod takes more than a second to start."""
 
 
 def is_long(expected: float, taken: float = 0.0) -> bool:
-    """Whether a job of this estimate, that has run for that long, may keep others waiting."""
+    """Whether an order with this estimate and run time is long."""
     return max(expected, taken) > SHORT_SECONDS
 
 
 def next_in(waiting: Iterable[float], long_running: int, max_workers: int) -> int | None:
-    """The index of the one whose turn it is, of the expected seconds of those that wait, oldest first."""
+    """Returns the index of the next order, of the estimates of waiting orders, oldest first; None if none may start."""
     first = None
     for index, expected in enumerate(waiting):
         if not is_long(expected) or long_running < max_workers - 1:
@@ -31,7 +31,7 @@ def next_in(waiting: Iterable[float], long_running: int, max_workers: int) -> in
 
 
 def wanted(waiting: Iterable[float], long_running: int, max_workers: int) -> int:
-    """How many workers there should be for those that wait and for the long that run."""
+    """Returns how many workers a namespace should have."""
     for_long, short = long_running, 0.0
     for expected in waiting:
         if is_long(expected):

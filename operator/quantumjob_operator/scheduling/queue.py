@@ -1,7 +1,7 @@
-"""Whose turn it is: the orders of the shared workers, in this process's memory alone.
+"""The queue of orders for shared workers, by namespace. In memory only; pure, as the caller passes the time.
 
-Nothing here must survive. A restarted operator offers every unfinished job again, after a pause in which workers that
-still carry one out say so; and an order given twice does no harm, since keys are written once and seeds are fixed.
+It may be lost: a restarted operator enqueues every unfinished job again, after a pause in which workers report what
+they run. An order that is run twice does no harm, since keys are written once and seeds are fixed.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from quantumjob_operator.scheduling import policy
 from quantumjob_operator.scheduling.assignment import Assignment, Pod, is_silent
 
 PAUSE_SECONDS: Final = 2 * ALIVE_SECONDS
-"""After a start, in which a worker is heard that got its order from an operator that is gone."""
+"""After a start, in which running workers report the orders of the previous operator."""
 YIELD_SECONDS: Final = 60.0
-"""How long the others make room for a namespace's first worker; what keeps it from starting then is not they."""
+"""For this time other namespaces make room for the first worker of one that has none; longer does not help."""
 FIRST_RETRY_SECONDS: Final = 1.0
 DEADLINE_MESSAGE: Final = (
     "The job did not finish within spec.activeDeadlineSeconds of its start. Raise it, or split the job."
@@ -33,34 +33,34 @@ DEADLINE_MESSAGE: Final = (
 
 @dataclass
 class NamespaceQueue:
-    """One namespace. Each turn is in one of the three, oldest first."""
+    """The orders of one namespace. Each is in one of the first three, oldest first."""
 
     waiting: dict[Shard, Assignment] = field(default_factory=dict)
     assigned: dict[Shard, Assignment] = field(default_factory=dict)
     finished: dict[Shard, Assignment] = field(default_factory=dict)
-    """Ended or given up, and not yet told."""
+    """Ended or failed, and not yet in the status."""
     jobs: dict[Owner, list[Shard]] = field(default_factory=dict)
-    """The shards of each job, in the order of their numbers."""
+    """The shards of each job, by number."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when somebody may have a turn who had none before; whoever waits for it clears it."""
+    """Set when an order may have become available. A worker's request clears it before it waits."""
     max_workers: int | None = None
-    """How many workers can be had, where the cluster gives fewer than allowed."""
+    """The number of workers that the cluster has room for, where it is less than allowed."""
     obstacle: WorkerState | None = None
-    """What keeps its workers from starting, where none runs."""
+    """What keeps workers from starting, where none runs."""
 
 
 class Queue:
-    """The turns of all namespaces. Times are given by the caller, so that a test has no clock to wait for."""
+    """The orders of all namespaces."""
 
     def __init__(self, max_workers: int) -> None:
         self.max_workers = max_workers
         self._by_namespace: dict[str, NamespaceQueue] = {}
         self._shards_by_pod: dict[str, Shard] = {}
-        """What each pod carries out, by the pod's UID."""
+        """The shard that is assigned to each pod, by the pod's UID."""
         self._claims: dict[str, tuple[Shard, Pod, datetime]] = {}
-        """What pods have said that they carry out, and nobody here has offered yet; by the pod's UID."""
+        """Shards that workers have reported, and that are not enqueued yet; by the pod's UID."""
         self._unschedulable_since: dict[str, datetime] = {}
-        """Since when no node has had room for even the first worker of a namespace."""
+        """Since when a namespace without a worker has had an unschedulable one."""
 
     def of_namespace(self, namespace: str) -> NamespaceQueue:
         return self._by_namespace.setdefault(namespace, NamespaceQueue())
@@ -76,13 +76,13 @@ class Queue:
         )
 
     def assignments(self, owner: Owner) -> list[Assignment]:
-        """The turns of all shards of a job; empty where it was not offered."""
+        """Returns the assignments of a job's shards; empty where it is not enqueued."""
         namespace_queue = self._by_namespace.get(owner.namespace)
         shards = [] if namespace_queue is None else namespace_queue.jobs.get(owner, [])
         return [assignment for shard in shards if (assignment := self.assignment(shard)) is not None]
 
     def enqueue(self, owner: Owner, assignments: Sequence[Assignment], now: datetime) -> None:
-        """The shards of a job wait for their turns from now on, or are with the workers that have said so."""
+        """Enqueues a job's shards; shards that a worker has already claimed are assigned to it."""
         namespace_queue = self.of_namespace(owner.namespace)
         if owner in namespace_queue.jobs:
             return
@@ -94,7 +94,7 @@ class Queue:
                 self.record_heartbeat(pod, claimed, now)
 
     def drop(self, owner: Owner) -> None:
-        """A job is finished or gone."""
+        """Removes a job that is finished or deleted."""
         namespace_queue = self._by_namespace.get(owner.namespace)
         if namespace_queue is None:
             return
@@ -102,11 +102,11 @@ class Queue:
             self._take_out(shard)
 
     def withdraw(self, shard: Shard) -> None:
-        """Nobody needs this order any more; those of the job's other shards that are carried out go on to their end."""
+        """Removes an order that is no longer wanted. Other shards of its job are not affected."""
         self._take_out(shard)
 
     def _take_out(self, shard: Shard) -> Assignment | None:
-        """Out of whichever of the three it is in, and out of its worker's hands."""
+        """Removes an order from the three, and from the worker to which it is assigned."""
         namespace_queue = self.of_namespace(shard.owner.namespace)
         for assignments in (namespace_queue.waiting, namespace_queue.assigned, namespace_queue.finished):
             if (assignment := assignments.pop(shard, None)) is not None:
@@ -116,7 +116,7 @@ class Queue:
         return None
 
     def take(self, pod: Pod, now: datetime) -> Shard | None:
-        """Give a worker the next order. Whatever it had before is no longer in its hands."""
+        """Assigns the next order to a worker. Releases what was assigned to it before."""
         self.release(pod)
         namespace_queue = self.of_namespace(pod.namespace)
         ready = (
@@ -136,7 +136,7 @@ class Queue:
         return shard
 
     def record_heartbeat(self, pod: Pod, shard: Shard, now: datetime) -> None:
-        """A worker says that it carries this order out: that is where it is."""
+        """Records a heartbeat. A waiting order that the worker reports is assigned to it now."""
         namespace_queue = self.of_namespace(shard.owner.namespace)
         if shard in namespace_queue.waiting:
             self.release(pod)
@@ -147,7 +147,7 @@ class Queue:
             self._claims[pod.uid] = (shard, pod, now)
 
     def release(self, pod: Pod) -> Shard | None:
-        """A worker has nothing in its hands: an order that was there, and did not end, waits again. Gives that."""
+        """Releases a worker's order, which waits again unless it has ended. Returns its shard."""
         self._claims.pop(pod.uid, None)
         shard = self._shards_by_pod.pop(pod.uid, None)
         if shard is None:
@@ -158,19 +158,19 @@ class Queue:
             return None
         del namespace_queue.assigned[shard]
         assignment.pod = assignment.assigned_at = assignment.last_heartbeat = None
-        namespace_queue.waiting = {shard: assignment} | namespace_queue.waiting  # it has waited already
+        namespace_queue.waiting = {shard: assignment} | namespace_queue.waiting  # it keeps its place
         namespace_queue.changed.set()
         return shard
 
     def is_claimed(self, owner: Owner, now: datetime) -> bool:
-        """Whether a worker says that it carries out what nobody here has offered."""
+        """Whether a worker has reported an order of this job before it is enqueued."""
         return any(claimed.owner == owner and not is_silent(heard, now) for claimed, _, heard in self._claims.values())
 
     def shard_of(self, pod_uid: str) -> Shard | None:
         return self._shards_by_pod.get(pod_uid)
 
     def end(self, shard: Shard) -> bool:
-        """A worker says that its last segment is stored. False where nobody here has this order."""
+        """Records that a worker has reported the end of its order. Returns False for an unknown order."""
         assignment = self._take_out(shard)
         if assignment is None:
             return False
@@ -179,7 +179,7 @@ class Queue:
         return True
 
     def fail(self, shard: Shard, why: Failure, now: datetime, *, final: bool = False) -> None:
-        """An attempt has failed, and no other would do better where this is `final`."""
+        """Records a failed attempt. With `final` there is no other one."""
         assignment = self.assignment(shard)
         if assignment is None:
             return
@@ -194,7 +194,7 @@ class Queue:
             self._abandon(shard, Failure(why.reason, f"{why.message} No attempt is left (spec.backoffLimit)."))
 
     def expire(self, now: datetime) -> list[Owner]:
-        """Take orders from silent workers, give up those whose deadline is over; gives the jobs of all of these."""
+        """Releases the orders of silent workers, and fails orders after their deadline. Returns their jobs."""
         late: list[Shard] = []
         self._claims = {uid: claim for uid, claim in self._claims.items() if not is_silent(claim[2], now)}
         for namespace_queue in self._by_namespace.values():
@@ -217,7 +217,7 @@ class Queue:
         return list(dict.fromkeys(shard.owner for shard in late))
 
     def demand(self, namespace: str, now: datetime) -> int:
-        """How many workers a namespace should have."""
+        """Returns how many workers the namespace should have."""
         namespace_queue = self.of_namespace(namespace)
         return policy.wanted(
             (assignment.expected for assignment in namespace_queue.waiting.values()),
@@ -228,7 +228,7 @@ class Queue:
     def set_obstacle(
         self, namespace: str, obstacle: WorkerState | None, max_workers: int | None, now: datetime
     ) -> list[Owner]:
-        """Note what keeps a namespace's workers from starting; gives the jobs to which that is news."""
+        """Records what keeps a namespace's workers from starting. Returns the jobs whose status changes."""
         namespace_queue = self.of_namespace(namespace)
         namespace_queue.max_workers = max_workers
         if obstacle is not None and obstacle.reason is Reason.UNSCHEDULABLE:
@@ -236,26 +236,26 @@ class Queue:
         else:
             self._unschedulable_since.pop(namespace, None)
         if (namespace_queue.obstacle and namespace_queue.obstacle.reason) == (obstacle and obstacle.reason):
-            return []  # the words may change each time; they are told once
+            return []  # messages may differ each time; only the first is reported
         namespace_queue.obstacle = obstacle
         return list(dict.fromkeys(shard.owner for shard in namespace_queue.waiting))
 
     def others_need_room(self, namespace: str, now: datetime) -> bool:
-        """Whether another namespace needs room for its first worker, and may still get it by ours going."""
+        """Whether another namespace needs room for its first worker, and may still get it."""
         return any(
             other != namespace and (now - since).total_seconds() < YIELD_SECONDS and self.of_namespace(other).waiting
             for other, since in self._unschedulable_since.items()
         )
 
     def prune(self, keep: Container[str]) -> None:
-        """Forget namespaces in which nobody waits and nobody works."""
+        """Removes namespaces without jobs and workers."""
         for namespace, namespace_queue in list(self._by_namespace.items()):
             if namespace not in keep and not namespace_queue.jobs:
                 del self._by_namespace[namespace]
                 self._unschedulable_since.pop(namespace, None)
 
     def namespaces(self) -> list[str]:
-        """Those in which somebody waits."""
+        """Returns the namespaces with waiting orders."""
         return [namespace for namespace, namespace_queue in self._by_namespace.items() if namespace_queue.waiting]
 
     def _assign(self, namespace_queue: NamespaceQueue, shard: Shard, pod: Pod, now: datetime) -> None:
@@ -264,7 +264,7 @@ class Queue:
         assignment.worker = pod.name
         namespace_queue.assigned[shard] = assignment
         self._shards_by_pod[pod.uid] = shard
-        for each in self.assignments(shard.owner):  # the deadline is the job's
+        for each in self.assignments(shard.owner):  # the deadline is that of the job
             each.first_assigned = each.first_assigned or now
 
     def _abandon(self, shard: Shard, failure: Failure) -> None:
@@ -275,7 +275,7 @@ class Queue:
 
 
 def _count_long(namespace_queue: NamespaceQueue, now: datetime) -> int:
-    """How many long orders are being carried out."""
+    """Returns how many long orders are running."""
     return sum(
         policy.is_long(assignment.expected, assignment.running_seconds(now))
         for assignment in namespace_queue.assigned.values()

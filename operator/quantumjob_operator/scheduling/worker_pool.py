@@ -1,4 +1,4 @@
-"""The shared workers as the watches tell of them, by namespace. No I/O."""
+"""The shared workers of each namespace, by what the informer has seen. No I/O."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ from quantumjob_operator.scheduling.assignment import Pod
 JSON = dict[str, Any]
 
 NO_POD_SECONDS: Final = 5.0
-"""Kubernetes makes a Job's pod within a second; one that has none for so long was refused it."""
+"""Kubernetes creates a Job's pod within a second. A Job without one for this time was refused it."""
 SILENT_WORKER_SECONDS: Final = POLL_SECONDS + 20.0
-"""A worker speaks at least every POLL_SECONDS; one that does not is not counted, so that another can be started."""
+"""A worker sends a request at least every POLL_SECONDS. Without one for this time it is not counted."""
 DELETE_SILENT_SECONDS: Final = 300.0
-"""After so long its Job is deleted."""
+"""The Job of a worker that is silent for this time is deleted."""
 UNSTARTED_SECONDS: Final = 30.0
-"""Long enough to pull an image that is near."""
+"""Long enough to pull an image from a nearby registry."""
 
 
 @dataclass
 class PooledWorker:
-    """A worker: its Job, and its pods by UID (one, but for a moment at most)."""
+    """A shared worker: its Job and its pods by UID. For a short time there may be two pods."""
 
     job: JSON | None = None
     pods: dict[str, JSON] = field(default_factory=dict)
 
     @property
     def present(self) -> bool:
-        """Whether it runs, or will."""
+        """Whether the worker runs or will start."""
         if self.job is None or has_ended(self.job) or "deletionTimestamp" in self.job["metadata"]:
             return False
         return not self.pods or not all(_has_terminated(pod) for pod in self.pods.values())
@@ -62,12 +62,12 @@ class WorkerPool:
         self._workers: dict[str, dict[str, PooledWorker]] = defaultdict(lambda: defaultdict(PooledWorker))
         """By namespace and the Job's UID."""
         self._draining: set[str] = set()
-        """UIDs of pods that were told to end, or said that they would."""
+        """UIDs of pods that take no other order."""
         self._last_heartbeat: dict[str, datetime] = {}
-        """When each pod was heard last, by its UID."""
+        """The time of the last request, by the pod's UID."""
 
     def put_job(self, raw: JSON) -> str:
-        """Gives the namespace."""
+        """Returns the namespace."""
         namespace: str = raw["metadata"]["namespace"]
         worker = self._workers[namespace][raw["metadata"]["uid"]]
         if is_newer(raw, worker.job):
@@ -105,12 +105,12 @@ class WorkerPool:
             del self._workers[namespace]
 
     def record_heartbeat(self, pod: Pod, now: datetime) -> None:
-        """A worker has spoken."""
+        """Records a request of a worker."""
         if self.find(*pod):
             self._last_heartbeat[pod.uid] = now
 
     def drain(self, pod: Pod) -> None:
-        """A worker takes no other order: from now on it is not counted."""
+        """Excludes a worker that takes no other order from the count."""
         if self.find(*pod):
             self._draining.add(pod.uid)
 
@@ -118,7 +118,7 @@ class WorkerPool:
         return pod.uid in self._draining
 
     def count(self, namespace: str, now: datetime) -> int:
-        """How many workers there are or will soon be, without those that leave, or are not heard any more."""
+        """Returns how many workers run or will start, without draining and silent ones."""
         return sum(
             worker.present and not (worker.pods and all(map(self._draining.__contains__, worker.pods)))
             for worker in self._of(namespace)
@@ -126,28 +126,28 @@ class WorkerPool:
         )
 
     def silent_jobs(self, namespace: str, now: datetime) -> list[JSON]:
-        """Jobs of workers that run, by what Kubernetes says, and have not been heard for long."""
+        """Returns the Jobs of running workers that have been silent for long."""
         workers = [worker for worker in self._of(namespace) if worker.present]
         return [
             worker.job for worker in workers if worker.job and self._silent_seconds(worker, now) > DELETE_SILENT_SECONDS
         ]
 
     def _silent_seconds(self, worker: PooledWorker, now: datetime) -> float:
-        """Seconds since a worker that runs was heard, or should have been for the first time."""
+        """Returns the seconds since the last request of a running worker, or since it was first seen running."""
         if not worker.running:
             return 0.0
         heard = [self._last_heartbeat.setdefault(uid, now) for uid in worker.pods]
         return (now - max(heard)).total_seconds()
 
     def namespaces(self) -> set[str]:
-        """Those that have a worker."""
+        """Returns the namespaces with a worker."""
         return set(self._workers)
 
     def count_running(self, namespace: str) -> int:
         return sum(worker.running for worker in self._of(namespace))
 
     def find(self, namespace: str, name: str, uid: str) -> Pod | None:
-        """The pod, if it is that of a worker of ours that has not ended; one that is told to end has last words."""
+        """Returns the pod of a shared worker that has not ended. A terminating one is accepted, so that it can report."""
         for worker in self._of(namespace):
             pod = worker.pods.get(uid)
             if pod is None or worker.job is None or has_ended(worker.job) or terminated(pod):
@@ -157,12 +157,12 @@ class WorkerPool:
         return None
 
     def template_of(self, pod: Pod) -> str | None:
-        """What a worker was made from, by its Job."""
+        """Returns the hash of the pod template of a worker's Job."""
         job = next((worker.job for worker in self._of(pod.namespace) if pod.uid in worker.pods), None)
         return template_of(job) if job is not None else None
 
     def find_obstacle(self, namespace: str, now: datetime) -> WorkerState | None:
-        """What keeps a worker from starting; None where none is kept."""
+        """Returns what keeps a worker from starting; None where nothing does."""
         for worker in self._of(namespace):
             if not worker.present or worker.running or worker.job is None:
                 continue
@@ -175,13 +175,13 @@ class WorkerPool:
         return None
 
     def unstarted_jobs(self, namespace: str, now: datetime) -> list[JSON]:
-        """Jobs whose worker should run by now, and does not."""
+        """Returns the Jobs of workers that have not started in time."""
         workers = [worker for worker in self._of(namespace) if worker.present and not worker.running]
         silent = [worker for worker in workers if not any(map(self._last_heartbeat.__contains__, worker.pods))]
         return [worker.job for worker in silent if worker.job and _age(worker.job, now) > UNSTARTED_SECONDS]
 
     def objects(self, plural: str) -> list[JSON]:
-        """All Jobs, or all pods."""
+        """Returns all Jobs or all pods."""
         workers = [worker for of_namespace in self._workers.values() for worker in of_namespace.values()]
         if plural == "jobs":
             return [worker.job for worker in workers if worker.job is not None]
@@ -195,13 +195,13 @@ class WorkerPool:
 
 
 def is_shared(raw: JSON) -> bool:
-    """Whether a Job or pod is a shared worker's, by its label."""
+    """Whether the label of a Job or pod is that of shared workers."""
     label: bool = raw["metadata"].get("labels", {}).get(names.LABEL_WORKER) == names.SHARED
     return label
 
 
 def is_shared_job(job: JSON) -> bool:
-    """Whether a Job with our label is one that the operator makes: it belongs to nobody and has a name of our form."""
+    """Whether the Job has the form of a shared worker's: no owner, and the prefix. Any user can set the label."""
     meta = job["metadata"]
     return meta["name"].startswith(SHARED_PREFIX) and not meta.get("ownerReferences")
 
@@ -218,5 +218,5 @@ def _age(job: JSON, now: datetime) -> float:
 
 
 def _has_terminated(pod: JSON) -> bool:
-    """Its container has ended, or it is told to."""
+    """Whether the container has ended, or the pod is being deleted."""
     return terminated(pod) is not None or "deletionTimestamp" in pod["metadata"]

@@ -1,1 +1,1 @@
-"""Watches the API server: kopf's informer, the routing of its events, and the resync. kopf is imported here only."""
+"""Watches the API server: informer, event router and resync. Only the informer imports kopf. Imports no orders."""

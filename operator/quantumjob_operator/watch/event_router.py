@@ -1,4 +1,4 @@
-"""From what is seen of the cluster to the cache, and to the queue of whoever must look again."""
+"""Routes watch events to the cache, then to the work queue of the controller or the autoscaler."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ JSON = dict[str, Any]
 
 @dataclass
 class EventRouter:
-    """Takes objects of the three kinds, from the watches and from a comparison with a list."""
+    """Handles objects of the three kinds, from the watches and from a resync."""
 
     controller: Controller
     autoscaler: Autoscaler
 
     def handler_of(self, kind: ResourceKind) -> Callable[[JSON, bool], None]:
-        """The method that takes an object of this kind, and whether it is gone."""
+        """Returns the handler of a kind. Its arguments are the object and whether it is gone."""
         return {QUANTUMJOBS: self.quantumjob, JOBS: self.job, PODS: self.pod}[kind]
 
     def quantumjob(self, raw: JSON, gone: bool) -> None:
-        """`gone` where it is deleted, or finished: the watch selects by the phase."""
+        """A QuantumJob is `gone` where it is deleted or finished: the watch selects by phase."""
         cache = self.controller.cache
         if gone:
             self.controller.forget(cache.drop_quantumjob(raw))

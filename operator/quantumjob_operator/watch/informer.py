@@ -1,6 +1,6 @@
-"""kopf as the informer: every event goes into the cache, and its QuantumJob's key into the queue. Nothing else here.
+"""Watches QuantumJobs, Jobs and pods by kopf, and passes the events to the event router. Nothing else uses kopf.
 
-No handler of kopf's that would put a finalizer or an annotation on a user's object is used.
+Only event handlers are registered: kopf's other handlers put finalizers and annotations on users' objects.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CONNECT_TIMEOUT_SECONDS: Final = 10
 
 
 class NoDiffBase(kopf.DiffBaseStorage):
-    """kopf compares each object with its last handled state; nobody here asks for the difference."""
+    """Stores nothing: event handlers need no difference to an earlier state."""
 
     def build(self, **_: Any) -> Any:
         return {}
@@ -29,33 +29,33 @@ class NoDiffBase(kopf.DiffBaseStorage):
         return None
 
     def store(self, **_: Any) -> None:
-        """Nothing."""
+        """Stores nothing."""
 
 
 class NoProgress(kopf.ProgressStorage):
-    """kopf keeps its handlers' progress in annotations; an event's handler has none."""
+    """Stores nothing: event handlers have no progress."""
 
     def fetch(self, **_: Any) -> Any:
         return None
 
     def store(self, **_: Any) -> None:
-        """Nothing."""
+        """Stores nothing."""
 
     def purge(self, **_: Any) -> None:
-        """Nothing."""
+        """Removes nothing."""
 
     def touch(self, **_: Any) -> None:
-        """Nothing."""
+        """Changes nothing."""
 
     def clear(self, *, essence: Any) -> Any:
         return essence
 
 
 def settings() -> kopf.OperatorSettings:
-    """What is known to be needed of kopf 1.45: see docs/decisions."""
+    """Returns kopf's settings, for kopf 1.45; docs/decisions gives the reasons."""
     chosen = kopf.OperatorSettings()
     chosen.posting.enabled = False
-    # The kinds are known and the namespaces are given: kopf needs no right to look for others.
+    # Kinds and namespaces are given, so kopf needs no permission to list them.
     chosen.scanning.disabled = True
     chosen.persistence.diffbase_storage = NoDiffBase()
     chosen.persistence.progress_storage = NoProgress()
@@ -63,17 +63,17 @@ def settings() -> kopf.OperatorSettings:
     chosen.watching.server_timeout = SERVER_TIMEOUT_SECONDS
     chosen.watching.client_timeout = SERVER_TIMEOUT_SECONDS + 30
     chosen.watching.connect_timeout = CONNECT_TIMEOUT_SECONDS
-    # The server selects, so that finished QuantumJobs and the cluster's other Jobs and pods never reach this process.
+    # The API server selects, so that finished QuantumJobs and other Jobs and pods are not sent.
     chosen.watching.field_selectors[names.GROUP, names.VERSION, names.PLURAL] = status.UNFINISHED
     chosen.watching.label_selectors["batch", "v1", "jobs"] = names.LABEL_WORKER
     chosen.watching.label_selectors["", "v1", "pods"] = names.LABEL_WORKER
-    # A kopf worker lives this long after an object's last event; the default of 5 s keeps 5 s of objects in memory.
+    # A kopf worker lives this long after an object's last event; the default holds 5 s of objects in memory.
     chosen.queueing.idle_timeout = 1.0
     return chosen
 
 
 def register(registry: kopf.OperatorRegistry, router: EventRouter) -> None:
-    """Feed the cache from the watches of unfinished QuantumJobs, and of the Jobs and pods of all workers."""
+    """Registers the event handlers."""
 
     @kopf.on.login(registry=registry)
     def login(**kwargs: Any) -> Any:
@@ -93,13 +93,13 @@ def register(registry: kopf.OperatorRegistry, router: EventRouter) -> None:
 
 
 async def run(router: EventRouter, namespaces: list[str]) -> None:
-    """Watch until cancelled, or until kopf gives up."""
+    """Watches until cancelled, or until kopf ends."""
     registry = kopf.OperatorRegistry()
     register(registry, router)
     await kopf.operator(
         registry=registry,
         settings=settings(),
-        # kopf would look for the user's name, and a random UID has none.
+        # kopf would look up the user's name, which a random UID does not have.
         identity=IDENTITY,  # type: ignore[arg-type]
         standalone=True,
         clusterwide=not namespaces,

@@ -1,7 +1,7 @@
-"""Is the watch alive? Now and then the cache is compared with a fresh list.
+"""Compares the cache with a fresh list, and applies what the watch has missed.
 
-What the watch has missed is told from the list, so that a dead watch delays work and never loses it; a watch that stays
-behind makes the liveness answer red, and Kubernetes starts the operator anew.
+A failed watch therefore delays work, and loses none. While the watch misses changes, the liveness probe fails, and
+Kubernetes restarts the operator.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ logger = logging.getLogger(__name__)
 
 KINDS: Final = (QUANTUMJOBS, JOBS, PODS)
 GRACE_SECONDS: Final = 10.0
-"""A healthy watch brings a change within this time of its being listed."""
+"""A working watch delivers a change within this time of the list."""
 POLL_SECONDS: Final = 0.2
 
 
 def outdated(listed: dict[str, int], known: dict[str, int]) -> set[str]:
-    """UIDs of listed objects that the cache has not, or has in an older version."""
+    """Returns the UIDs of listed objects that the cache does not have, or has in an older version."""
     return {uid for uid, version in listed.items() if known.get(uid, -1) < version}
 
 
 def is_relevant(kind: ResourceKind, item: JSON) -> bool:
-    """Whether the cache would take this object: anyone can put our label on anything."""
+    """Whether the cache takes this object. Any user can set the labels."""
     if kind is PODS:
         return controller_uid(item) is not None if worker_pool.is_shared(item) else owner_of(item) is not None
     return kind is not JOBS or is_known_kind(item)
@@ -43,18 +43,18 @@ def is_relevant(kind: ResourceKind, item: JSON) -> bool:
 
 @dataclass
 class Resync:
-    """Compares, tells, and remembers what it found."""
+    """Resyncs periodically, and knows whether the watch works."""
 
     router: EventRouter
     namespaces: list[str]
     seconds: float
     failure: str = ""
-    """Why the watch is held for dead; empty while it is not."""
+    """Why the watch counts as failed; empty while it works."""
     synced: bool = field(default=False)
-    """Everything that a first list has named is in the cache."""
+    """The cache holds everything of the first list."""
 
     async def run(self) -> None:
-        """Compare now and then until cancelled. An API server that does not answer proves nothing about the watch."""
+        """Resyncs until cancelled. An error of the API server says nothing about the watch."""
         while True:
             try:
                 await self.compare()
@@ -65,7 +65,7 @@ class Resync:
             await asyncio.sleep(self.seconds if self.synced and not self.failure else GRACE_SECONDS)
 
     async def compare(self) -> None:
-        """One comparison of all kinds."""
+        """Compares all kinds once."""
         cache = self.router.controller.cache
         before = {kind: set(cache.versions(kind.plural)) for kind in KINDS}
         listed = {kind: {item["metadata"]["uid"]: item async for item in self._list(kind)} for kind in KINDS}
@@ -86,7 +86,7 @@ class Resync:
     async def _let_catch_up(
         self, listed: dict[ResourceKind, dict[str, JSON]], before: dict[ResourceKind, set[str]]
     ) -> None:
-        """Give the watch its time."""
+        """Waits until the watch has delivered the listed versions, at most GRACE_SECONDS."""
         deadline = asyncio.get_running_loop().time() + GRACE_SECONDS
         while any(self._differing(kind, listed[kind], before[kind]) for kind in KINDS):
             if asyncio.get_running_loop().time() > deadline:
@@ -94,7 +94,7 @@ class Resync:
             await asyncio.sleep(POLL_SECONDS)
 
     def _differing(self, kind: ResourceKind, listed: dict[str, JSON], before: set[str]) -> list[JSON]:
-        """Objects that the list has newer than the cache, or has not though the cache had them before the list."""
+        """Returns the objects that are newer in the list, or that the list lacks though the cache had them before."""
         cache = self.router.controller.cache
         known = cache.versions(kind.plural)
         unfinished = {uid: version(item) for uid, item in listed.items() if not cache.is_finished(uid)}
@@ -103,7 +103,7 @@ class Resync:
         return [listed[uid] for uid in late] + cache.find(kind.plural, gone)
 
     async def _apply_missed(self, kind: ResourceKind, differing: list[JSON]) -> int:
-        """Bring the cache to what the API server says now; gives how many objects the watch has really missed."""
+        """Applies the current version of each object. Returns how many changes the watch has missed."""
         cache, kube, missed = self.router.controller.cache, self.router.controller.kube, 0
         for item in differing:
             meta = item["metadata"]
