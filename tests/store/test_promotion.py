@@ -214,7 +214,7 @@ def _corruptions(of: Owner, store: Store) -> dict[str, tuple[str, bytes]]:
         "too many versions": ("provenance", encode(of_versions)),
         "not json": ("not a segment", b"{"),
         "of another job": ("another segment", encode(foreign)),
-        "a pub that is not there": ("does not have", encode(segment(of, keys.LAST, [result(5)], []))),
+        "a pub that is not there": ("not in its shard", encode(segment(of, keys.LAST, [result(5)], []))),
         "a pub is missing": ("not every pub", encode(segment(of, keys.LAST, [result(0)], []))),
         "names a foreign key": (
             "not a segment of its shard",

@@ -126,7 +126,7 @@ async def test_arrays_that_are_not_the_worker_s_are_never_committed(
     bucket = store.pending if where == "pending" else store.completed
     bucket.delete([key])
     put(bucket, key, bytes(data))
-    with pytest.raises(Corrupt, match="not what its worker wrote"):
+    with pytest.raises(Corrupt, match="differs from what its worker wrote"):
         await promote(opened, of, TIME)
     assert keys.manifest(of) not in everything(store.completed, of)
 
@@ -164,7 +164,7 @@ async def test_a_segment_that_does_not_name_its_arrays(
     store.pending.delete([key, last])
     named = put(store.pending, key, encode(msgspec.structs.replace(segment, **change)))
     put(store.pending, last, encode(msgspec.structs.replace(end, segments=[named])))
-    with pytest.raises(Corrupt, match="does not name them"):
+    with pytest.raises(Corrupt, match="reference to them is missing, wrong or too large"):
         await promote(opened, of, TIME)
 
 

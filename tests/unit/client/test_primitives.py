@@ -305,7 +305,7 @@ def test_a_bar_follows_a_job_to_its_end(
     service.cluster.held = True
     job = Sampler(client).run([bell(), bell()])
     with pytest.raises(WaitTimeout):
-        progress._shown(client, job.name, 0.0, Console(stderr=True))
+        progress._wait_with_bar(client, job.name, 0.0, Console(stderr=True))
     service.portal.start_task_soon(service.cluster.work, job.name)
     assert len(job.result(30, bar=True)) == 2
     assert capsys.readouterr().out == ""

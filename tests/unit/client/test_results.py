@@ -148,7 +148,7 @@ def test_saved_arrays_are_what_the_result_says() -> None:
     [{}, {"statevector": STATE.real}, {"statevector": np.zeros(4, complex)}, {"density_matrix": STATE}],
 )
 def test_arrays_of_another_kind_are_refused(arrays: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="statevector of pub 0 \\(p0\\) is not what its result says"):
+    with pytest.raises(ValueError, match="statevector of pub 0 \\(p0\\) is missing, or differs from its description"):
         pub_result(SAVED, saved_arrays(npz(**arrays), [0])[0])
 
 
