@@ -20,7 +20,7 @@ from quantumjob_worker.agent.heartbeat import Heartbeat
 from quantumjob_worker.agent.segments import SegmentWriter
 from quantumjob_worker.agent.shard_run import STORE_SECONDS, ShardRun
 from quantumjob_worker.agent.time_budget import TimeBudget, run_seconds
-from quantumjob_worker.clients.object_store import FETCH_SECONDS, patiently
+from quantumjob_worker.clients.object_store import FETCH_SECONDS, retry_until_available
 from quantumjob_worker.clients.orders import OrdersClient
 from quantumjob_worker.errors import OrderFailed, Stopped
 from quantumjob_worker.inputs.pub_list import pubs_of
@@ -96,7 +96,7 @@ class OrderRun:
     def _program(self) -> Program:
         data = bytes(self._order.program)
         if data in (b"", b"null"):
-            data = patiently(
+            data = retry_until_available(
                 lambda: transfer.get(self._http, self._order.program_url, limits.MAX_PROGRAM_BYTES),
                 time.monotonic() + FETCH_SECONDS,
                 self._heartbeat.wait,

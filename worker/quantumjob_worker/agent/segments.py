@@ -25,7 +25,7 @@ from quantumjob_contract.schema.results import (
 )
 from quantumjob_contract.store_errors import StoreUnavailable
 from quantumjob_worker.agent import npz
-from quantumjob_worker.clients.object_store import patiently
+from quantumjob_worker.clients.object_store import retry_until_available
 from quantumjob_worker.clients.orders import OrdersClient, OrdersUnreachable
 from quantumjob_worker.clock import now
 
@@ -84,7 +84,9 @@ class SegmentWriter:
         for found in self._order.found:
             if found.name == keys.LAST:
                 continue
-            data = patiently(partial(transfer.get, self._http, found.url, limits.MAX_SEGMENT_BYTES), until, wait)
+            data = retry_until_available(
+                partial(transfer.get, self._http, found.url, limits.MAX_SEGMENT_BYTES), until, wait
+            )
             try:
                 segment = decode_segment(data)
             except msgspec.MsgspecError:
@@ -148,9 +150,9 @@ class SegmentWriter:
 
     def finish(self, *, until: float, wait: Callable[[float], None]) -> None:
         """Writes the last segment, with retries until then. Raises StoreUnavailable after it, or AccessDenied."""
-        patiently(self._flush_arrays, until, wait)
+        retry_until_available(self._flush_arrays, until, wait)
         data = self._encoded(keys.LAST, self._unstored, segments=self._stored)
-        patiently(lambda: transfer.put_once(self._http, self._order.last, data), until, wait)
+        retry_until_available(lambda: transfer.put_once(self._http, self._order.last, data), until, wait)
         self.complete = True
 
     def _flush_arrays(self) -> None:

@@ -8,7 +8,7 @@ import urllib3
 
 from quantumjob_contract import transfer
 from quantumjob_contract.schema.object_ref import ObjectRef
-from quantumjob_worker.clients.object_store import patiently
+from quantumjob_worker.clients.object_store import retry_until_available
 
 
 class NoUrl(Exception):
@@ -36,7 +36,7 @@ def fetch(
     url = urls.get(reference.key)
     if url is None:
         raise NoUrl
-    data = patiently(lambda: transfer.get(http, url, limit), until, wait)
+    data = retry_until_available(lambda: transfer.get(http, url, limit), until, wait)
     if reference.sha256 is not None and (found := transfer.sha256(data)) != reference.sha256.lower():
         raise Mismatch(found)
     return data

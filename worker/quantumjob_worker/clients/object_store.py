@@ -35,7 +35,7 @@ class Pools:
         return self._pools[ca_pem]
 
 
-def patiently(attempt: Callable[[], T], until: float, wait: Callable[[float], None]) -> T:
+def retry_until_available(attempt: Callable[[], T], until: float, wait: Callable[[float], None]) -> T:
     """Calls `attempt` until the store answers. Raises StoreUnavailable after `until`, other errors at once."""
     failures = 0
     while True:
