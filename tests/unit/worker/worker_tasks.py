@@ -90,9 +90,7 @@ class InProcess:
             end = FINE
         return (child.run(task, circuit), end) if end is FINE else (None, end)
 
-    def run_together(
-        self, pubs: Any, seconds: float | None, tick: Callable[[], Any], hear: Callable[[Any], None]
-    ) -> Any:
+    def run_batch(self, pubs: Any, seconds: float | None, tick: Callable[[], Any], hear: Callable[[Any], None]) -> Any:
         """Up to the first that ends otherwise."""
         for task, circuit in pubs:
             report, end = self.run(task, circuit, seconds, tick)

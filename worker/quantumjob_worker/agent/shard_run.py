@@ -41,7 +41,7 @@ class PubRunner(Protocol):
         self, task: ipc.Task, circuit: bytes, seconds: float | None, tick: Tick
     ) -> tuple[ipc.Report | None, ipc.ChildExit]: ...
 
-    def run_together(
+    def run_batch(
         self, pubs: Sequence[tuple[ipc.Task, bytes]], seconds: float | None, tick: Tick, on_report: OnReport
     ) -> ipc.ChildExit: ...
 
@@ -100,7 +100,7 @@ class ShardRun:
         while queue:
             ready = self._take(queue, again, 1 if alone else self._batch_size.pubs)
             if len(ready) > 1:
-                ready = self._run_together(ready, queue)
+                ready = self._run_batch(ready, queue)
             for position, each in enumerate(ready):
                 share = self._budget.share(each.index, len(ready) - position + len(queue))
                 if share == 0 or not self._run_alone(each, share):
@@ -141,7 +141,7 @@ class ShardRun:
             size += ready.bytes
         return found
 
-    def _run_together(self, batch: list[ReadyTask], queue: deque[int]) -> list[ReadyTask]:
+    def _run_batch(self, batch: list[ReadyTask], queue: deque[int]) -> list[ReadyTask]:
         """Runs a batch and keeps its results. Returns the pubs to run alone; the pubs behind them are queued again."""
         quota = self._budget.quota(len(batch) + len(queue))
         timeout = batching.TIMEOUT_SECONDS
@@ -159,7 +159,7 @@ class ShardRun:
             else:
                 alone.append(each)
 
-        self._runner.run_together([(each.task, each.data) for each in batch], seconds, self._tick, on_report)
+        self._runner.run_batch([(each.task, each.data) for each in batch], seconds, self._tick, on_report)
         self._batch_size.record(time.monotonic() - began, received)
         queue.extendleft(each.index for each in reversed(batch[received + 1 :]))
         return alone + batch[received : received + 1]

@@ -74,10 +74,10 @@ class Runner:
     ) -> tuple[ipc.Report | None, ipc.ChildExit]:
         """Runs one pub in a child. Returns its report, None without a readable one, and how the child ended."""
         reports: list[ipc.Report] = []
-        end = self.run_together([(task, circuit)], seconds, tick, reports.append)
+        end = self.run_batch([(task, circuit)], seconds, tick, reports.append)
         return (reports[0] if reports else None), end
 
-    def run_together(
+    def run_batch(
         self, pubs: Sequence[tuple[ipc.Task, bytes]], seconds: float | None, tick: Tick, on_report: OnReport
     ) -> ipc.ChildExit:
         """Runs pubs one after the other in one child. Calls `on_report` for each report as it arrives."""

@@ -59,7 +59,7 @@ class Sweep:
                 self.template, task, None, shots=task.shots, points=self.values.points
             )
             if plan.bond_limit is None:
-                together = _together if plan.engine == aer.Aer.name else _each
+                together = _sample_array if plan.engine == aer.Aer.name else _sample_points
                 parts = list(together(runnable, self.values, plan, run))
                 return sampler.run_metadata(base, self.template, plan, plan.method), concatenate(
                     parts, self.values.shape
@@ -97,14 +97,14 @@ def ranges(points: int, size: int) -> Iterator[range]:
     return (range(start, min(start + size, points)) for start in range(0, points, size))
 
 
-def _each(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run) -> Iterator[dict[str, Register]]:
+def _sample_points(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run) -> Iterator[dict[str, Register]]:
     """Runs point by point, with one engine for all points, since the result names one."""
     for point in range(values.points):
         seeded = run._replace(seed=seeds.point_seed(run.seed, point))
         yield registers(circuit, engines()[plan.engine].sample(bound(circuit, values, point), plan, seeded).bits)
 
 
-def _together(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run) -> Iterator[dict[str, Register]]:
+def _sample_array(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run) -> Iterator[dict[str, Register]]:
     point_bytes = run.shots * (sampler.SHOT_BYTES + circuit.num_clbits)
     translated = normalize.for_method(circuit, plan.method)
     if (steps := aer.gate_calls(translated, plan, run)) is not None:

@@ -25,7 +25,7 @@ from quantumjob_worker.engines.base import Run
 from quantumjob_worker.passes import instruction_sets
 from quantumjob_worker.passes.bind_parameters import Values
 from quantumjob_worker.passes.insert_noise import NoiseChannels
-from quantumjob_worker.primitives.sweep import _together
+from quantumjob_worker.primitives.sweep import _sample_array
 from quantumjob_worker.routing.router import Plan
 
 PLAN = Plan("aer", "statevector", Why.SMALL)
@@ -140,7 +140,7 @@ def test_a_sweep_is_one_call_of_the_simulator(memory: int, seed: int) -> None:
     circuit.measure([2, 1, 0], [0, 1, 2])
     columns = {a: np.linspace(0.1, 3, 7), b: np.linspace(2, -1, 7)}
     run = Run(shots=50, seed=seed, threads=1, memory=memory)
-    found = [part["c"] for part in _together(circuit, Values((7,), columns), PLAN, run)]
+    found = [part["c"] for part in _sample_array(circuit, Values((7,), columns), PLAN, run)]
     assert len(found) == {1 << 10: 7, 1 << 17: 3, 1 << 30: 1}[memory]
     whole = b"".join(base64.b64decode(register.samples) for register in found)
     binds = {name: column.tolist() for name, column in columns.items()}

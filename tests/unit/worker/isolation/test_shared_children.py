@@ -27,7 +27,7 @@ NO_CIRCUIT = "OPENQASM 2.0; qreg"
 def together(runner: Runner, *circuits: bytes, seconds: float = 60.0) -> tuple[list[ipc.Report], ipc.ChildExit]:
     heard: list[ipc.Report] = []
     pubs = [(msgspec.structs.replace(task(memory=runner.memory), index=i), data) for i, data in enumerate(circuits)]
-    end = runner.run_together(pubs, seconds, lambda: None, heard.append)
+    end = runner.run_batch(pubs, seconds, lambda: None, heard.append)
     return heard, end
 
 
@@ -72,7 +72,7 @@ def test_an_error_while_a_report_is_heard_ends_the_child(hostile: Runner) -> Non
 
     pubs = [(task(memory=hostile.memory), data) for data in (b"answer = 1", b"import time; time.sleep(60)")]
     with pytest.raises(OrderFailed):
-        hostile.run_together(pubs, 60, lambda: None, hear)
+        hostile.run_batch(pubs, 60, lambda: None, hear)
     heard, end = together(hostile, b"answer = 1")
     assert ([report.trace for report in heard], end.signal) == (["1"], 0)
 
@@ -83,24 +83,24 @@ def test_cpu_time_is_counted_from_pub_to_pub(hostile: Runner) -> None:
     first = b"import time; start = time.process_time()\n" + busy
     tight = msgspec.structs.replace(task(memory=hostile.memory), parse_seconds=1.0)
     heard: list[ipc.Report] = []
-    end = hostile.run_together([(tight, first)] * 3, 60, lambda: None, heard.append)
+    end = hostile.run_batch([(tight, first)] * 3, 60, lambda: None, heard.append)
     assert (len(heard), end.signal) == (3, 0)
 
 
 def children(runner: Runner, carry_out: Any) -> list[list[int]]:
     """The pubs of each child that the order takes, in turn."""
     sent: list[list[int]] = []
-    real = runner.run_together
+    real = runner.run_batch
 
     def noted(pubs: Any, *rest: Any) -> Any:
         sent.append([task.index for task, _ in pubs])
         return real(pubs, *rest)
 
-    runner.run_together = noted  # type: ignore[method-assign]
+    runner.run_batch = noted  # type: ignore[method-assign]
     try:
         carry_out(runner)
     finally:
-        runner.run_together = real  # type: ignore[method-assign]
+        runner.run_batch = real  # type: ignore[method-assign]
     return sent
 
 
