@@ -41,7 +41,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     fork_server.stop(server, control)
     log.info("worker exits", extra={"exit": int(code), "reason": message.reason, "detail": message.message})
-    _leave(message)
+    _write_termination_message(message)
     return int(code)
 
 
@@ -74,7 +74,7 @@ def _reap(_number: int, _frame: object) -> None:
             pass
 
 
-def _leave(message: Termination) -> None:
+def _write_termination_message(message: Termination) -> None:
     import msgspec  # noqa: PLC0415
 
     with contextlib.suppress(OSError):  # the kubelet creates the file; outside a pod it does not exist

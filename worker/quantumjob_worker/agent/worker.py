@@ -51,7 +51,7 @@ class Worker:
             try:
                 order = self._next(ended)
             except Stopped:
-                self._client.leave(ended)
+                self._client.report_end(ended)
                 order = None
         return Termination("Done", f"This worker ran {orders} orders.")
 
@@ -64,7 +64,7 @@ class Worker:
         return self._client.next_order(ended, leaving=bool(reason))
 
     def _end_as(self, ended: EndedOrder, message: str) -> Termination:
-        self._client.leave(ended)
+        self._client.report_end(ended)
         if ended.code != Exit.DONE:
             raise WorkerExit(Exit(ended.code), ended.message)
         return Termination("Done", message)
@@ -89,10 +89,10 @@ class Worker:
             log.warning("order failed", extra={**which, "exit": int(failed.code), "detail": failed.message})
             return ended(failed.code, failed.message), failed.message, order.only or run.stopped
         except WorkerExit as end:
-            self._client.leave(ended(end.code, end.message))
+            self._client.report_end(ended(end.code, end.message))
             raise
         except Exception:
-            self._client.leave(ended(Exit.INTERNAL, INTERNAL_ERROR))
+            self._client.report_end(ended(Exit.INTERNAL, INTERNAL_ERROR))
             raise
         log.info("order done", extra={**which, "pubs": run.computed})
         return ended(Exit.DONE), message, order.only or run.stopped

@@ -27,7 +27,7 @@ MAX_BACKOFF_SECONDS: Final = 2.0
 MAX_REFUSALS: Final = 3
 """The operator's informer may not have seen the worker's pod at the first request."""
 REFUSAL_PAUSE: Final = 4.0
-LEAVE_SECONDS: Final = 2.0
+REPORT_END_SECONDS: Final = 2.0
 ALIVE_TIMEOUT: Final = 1.0
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class OrdersClient:
         while True:
             asked = time.monotonic()
             try:
-                status, body = self._ask(question, LONG_POLL_SECONDS)
+                status, body = self._request_order(question, LONG_POLL_SECONDS)
             except OrdersUnreachable:
                 if time.monotonic() - answered > UNREACHABLE_SECONDS:
                     raise WorkerExit(code, "The operator was unreachable for two minutes.") from None
@@ -82,10 +82,10 @@ class OrdersClient:
             if time.monotonic() - asked < 1:
                 self._sleep(backoff(0))  # the service did not hold the request
 
-    def leave(self, ended: orders.EndedOrder | None) -> None:
+    def report_end(self, ended: orders.EndedOrder | None) -> None:
         """Reports how the last order ended, and that the worker exits. Best effort: the results are stored already."""
         with contextlib.suppress(OrdersUnreachable, Stopped):
-            self._ask(orders.OrderRequest(ended=ended, leaving=True), LEAVE_SECONDS)
+            self._request_order(orders.OrderRequest(ended=ended, leaving=True), REPORT_END_SECONDS)
 
     def alive(self, order: orders.Order, message: orders.HeartbeatRequest) -> orders.HeartbeatResponse:
         """Sends a heartbeat. Errors are ignored: the next heartbeat may reach the operator."""
@@ -110,7 +110,7 @@ class OrdersClient:
             raise OrdersUnreachable
         return _decode(answer, list[orders.SegmentUrl])
 
-    def _ask(self, question: orders.OrderRequest, seconds: float) -> tuple[int, bytes]:
+    def _request_order(self, question: orders.OrderRequest, seconds: float) -> tuple[int, bytes]:
         return self._post(orders.PATH_ORDERS, msgspec.json.encode(question), seconds)
 
     def _post(self, path: str, body: bytes, seconds: float) -> tuple[int, bytes]:
