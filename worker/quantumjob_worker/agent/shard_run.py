@@ -64,7 +64,7 @@ class ShardRun:
         self._budget = budget
         self._heartbeat = heartbeat
         self._batch_size = batching.BatchSize()
-        self._late: set[int] = set()
+        self._deferred: set[int] = set()
         """Pubs that were moved behind the others."""
         self._left = 0
         """Number of pubs without a result."""
@@ -133,8 +133,8 @@ class ShardRun:
                 times = PubTimes(load=time.monotonic() - began, run=0.0)
                 self._keep(self._source.failed(index, failed.error), times)
                 continue
-            if queue and index not in self._late and any(mark in ready.data for mark in UNBOUNDED):
-                self._late.add(index)
+            if queue and index not in self._deferred and any(mark in ready.data for mark in UNBOUNDED):
+                self._deferred.add(index)
                 queue.append(index)
                 continue
             found.append(ready)
@@ -154,7 +154,7 @@ class ShardRun:
             nonlocal received
             each = batch[received]
             received += 1
-            if report.result.error is None and report_stream.is_sound(report, each.task):
+            if report.result.error is None and report_stream.is_valid(report, each.task):
                 self._keep_report(each, report)
             else:
                 alone.append(each)
@@ -170,7 +170,7 @@ class ShardRun:
         report, end = self._runner.run(ready.task, ready.data, seconds, self._tick)
         took = time.monotonic() - began
         self._batch_size.record(took, 1)
-        if report is not None and not end.signal and report_stream.is_sound(report, ready.task):
+        if report is not None and not end.signal and report_stream.is_valid(report, ready.task):
             if report.trace:
                 log.warning("a pub failed in its child", extra={"pub": ready.index, "trace": report.trace})
             self._keep_report(ready, report)

@@ -80,7 +80,7 @@ class ReportParser:
         return True
 
 
-def is_sound(report: ipc.Report, task: ipc.Task) -> bool:
+def is_valid(report: ipc.Report, task: ipc.Task) -> bool:
     """Whether a report has exactly the arrays that its pub saves, of declared type and size; none with an error."""
     wanted = [] if report.result.error is not None else task.save
     found = report.result.arrays

@@ -14,7 +14,7 @@ from quantumjob_contract.schema.program import Format
 from quantumjob_contract.schema.results import PubError
 from quantumjob_contract.schema.saved_arrays import KINDS, Save, SavedArray
 from quantumjob_worker import child, ipc
-from quantumjob_worker.isolation.report_stream import MAX_REPORT_BYTES, ReportParser, is_sound
+from quantumjob_worker.isolation.report_stream import MAX_REPORT_BYTES, ReportParser, is_valid
 
 ALL: tuple[Save, ...] = tuple(KINDS)
 
@@ -83,12 +83,12 @@ def test_only_what_the_pub_saves_is_sound(two: tuple[list[ipc.Report], bytes]) -
     def with_state(**changes: Any) -> dict[str, SavedArray]:
         return whole.result.arrays | {"statevector": msgspec.structs.replace(about, **changes)}
 
-    assert is_sound(whole, asked)
-    assert not is_sound(whole, task("OpenQASM3"))
-    assert not is_sound(of({}, []), asked)
-    assert not is_sound(of(whole.result.arrays, whole.arrays[:2]), asked)
-    assert not is_sound(of(with_state(shape=[1 << 40]), whole.arrays), asked)
-    assert not is_sound(of(with_state(dtype="<f8"), whole.arrays), asked)
-    assert not is_sound(of(with_state(shape=[]), whole.arrays), asked)
+    assert is_valid(whole, asked)
+    assert not is_valid(whole, task("OpenQASM3"))
+    assert not is_valid(of({}, []), asked)
+    assert not is_valid(of(whole.result.arrays, whole.arrays[:2]), asked)
+    assert not is_valid(of(with_state(shape=[1 << 40]), whole.arrays), asked)
+    assert not is_valid(of(with_state(dtype="<f8"), whole.arrays), asked)
+    assert not is_valid(of(with_state(shape=[]), whole.arrays), asked)
     failed = msgspec.structs.replace(whole.result, error=PubError(PubReason.CRASHED, ""))
-    assert not is_sound(msgspec.structs.replace(whole, result=failed), asked)
+    assert not is_valid(msgspec.structs.replace(whole, result=failed), asked)
