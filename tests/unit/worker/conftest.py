@@ -58,7 +58,7 @@ def each_pub_a_segment(monkeypatch: pytest.MonkeyPatch) -> None:
 def nothing_is_quick() -> Iterator[None]:
     """Lets the fastest engine run circuits that Aer would keep because they are quick."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(router, "QUICK_SECONDS", -1.0)
+        patch.setattr(router, "AER_SECONDS", -1.0)
         yield
 
 

@@ -18,11 +18,11 @@ from quantumjob_worker.routing.cost_model import available
 
 METHODS: Final[tuple[Method, ...]] = ("statevector", "density_matrix", "stabilizer", "matrix_product_state")
 """The methods that `automatic` chooses from."""
-SMALL: Final = 10
+SMALL_QUBITS: Final = 10
 """Up to this width no other method of Aer is faster than a statevector."""
-CHEAP_SECONDS: Final = 2.0
+MPS_TRIAL_SECONDS: Final = 2.0
 """Below this estimate no matrix product state is tried."""
-QUICK_SECONDS: Final = 2e-3
+AER_SECONDS: Final = 2e-3
 """A small run below this estimate stays with Aer, so that Aer elsewhere gives the same bits for the same seed."""
 SMALLEST_PROBE: Final = 8
 
@@ -55,7 +55,7 @@ def choose(circuit: Profile, memory: int, method: Method = "automatic", bids: It
     if method != "automatic":
         return _requested(circuit, state_memory, method)
     aer = _automatic(circuit, state_memory)
-    if aer is not None and aer.why == Why.SMALL and aer.seconds <= QUICK_SECONDS:
+    if aer is not None and aer.why == Why.SMALL and aer.seconds <= AER_SECONDS:
         return aer
     found = [plan for plan in (aer, *bids) if plan is not None and plan.needed <= state_memory]
     best = min(found, key=lambda plan: plan.seconds, default=None)
@@ -78,10 +78,10 @@ def size(number: int) -> str:
 def _automatic(circuit: Profile, state_memory: int) -> Plan | None:
     """Returns the plan for Aer; None if no method can hold the state."""
     known = _exact_methods(circuit, state_memory)
-    if "statevector" in known and circuit.qubits <= SMALL and not circuit.errors:
+    if "statevector" in known and circuit.qubits <= SMALL_QUBITS and not circuit.errors:
         return known["statevector"]._replace(why=Why.SMALL)
     best = min(known.values(), key=lambda plan: plan.seconds, default=None)
-    if best is not None and (best.seconds <= CHEAP_SECONDS or circuit.clifford or circuit.errors):
+    if best is not None and (best.seconds <= MPS_TRIAL_SECONDS or circuit.clifford or circuit.errors):
         return best
     if best is None:
         return _limited_mps(circuit, state_memory, Why.ONLY_FIT)
