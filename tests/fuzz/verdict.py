@@ -90,7 +90,7 @@ def _judge_run(runner: Runner, made: Made, data: bytes, began: float) -> Verdict
     return Verdict("result" if error is None else error.reason, seconds, end.peak, wrong, note)
 
 
-def _error(report: ipc.Report | None, end: ipc.ChildExit, task: ipc.Task) -> PubError | None:
+def _error(report: ipc.PubReport | None, end: ipc.ChildExit, task: ipc.Task) -> PubError | None:
     """Returns the error as a shard run reports it."""
     if report is not None:
         return report.result.error

@@ -75,7 +75,7 @@ class Cluster(FakeCallerClient):
             results={"uri": done.uri, "sha256": done.stored.sha256},
         )
 
-    def _write(self, of: keys.Owner, reports: list[ipc.Report]) -> None:
+    def _write(self, of: keys.Owner, reports: list[ipc.PubReport]) -> None:
         """As a worker: arrays beside a numbered segment, the rest in the last."""
         saving = [report for report in reports if report.arrays]
         written = []
@@ -102,7 +102,7 @@ class Cluster(FakeCallerClient):
         data = self.store.circuits.objects[keys.circuit(program.namespace, program.listed.key)]
         return ListedPubs(program.primitive, program.listed, data)
 
-    def _run(self, program: Program, pub: Pub, index: int, seed: int) -> ipc.Report:
+    def _run(self, program: Program, pub: Pub, index: int, seed: int) -> ipc.PubReport:
         task = ipc.Task(
             index=index,
             name=pub.name,

@@ -112,7 +112,7 @@ def main(channel: int, start: ipc.ForkRequest, scratch: ScratchDir) -> None:
             ipc.write_report(reports, run(task, circuit))
 
 
-def run(task: ipc.Task, data: bytes) -> ipc.Report:
+def run(task: ipc.Task, data: bytes) -> ipc.PubReport:
     """Loads and runs a pub. Every exception becomes an error in the report."""
     began = time.perf_counter()
     loaded = None
@@ -144,4 +144,4 @@ def run(task: ipc.Task, data: bytes) -> ipc.Report:
     if result is None:
         result = PubResult(index=task.index, name=task.name, metadata=metadata, error=error)
     loaded = loaded or ended
-    return ipc.Report(result=result, load=loaded - began, run=ended - loaded, trace=trace, arrays=arrays)
+    return ipc.PubReport(result=result, load=loaded - began, run=ended - loaded, trace=trace, arrays=arrays)

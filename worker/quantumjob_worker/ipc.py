@@ -4,7 +4,7 @@
                        or KILL; or WARM_UP
     server -> parent   a packet: `ServerReady` once, then a `ChildExit` for each child; or `ServerFailed` as the last
     parent -> child    for each pub two blocks, a `Task` and the circuit's bytes, until the end of the stream
-    child -> parent    for each pub a `Report`, then a block for each array that the pub saves
+    child -> parent    for each pub a `PubReport`, then a block for each array that the pub saves
 
 A block is its length in eight bytes and its bytes. The fork server receives neither circuits nor results.
 """
@@ -90,7 +90,7 @@ class Task(msgspec.Struct, frozen=True):
     save: list[Save] = []
 
 
-class Report(msgspec.Struct, frozen=True):
+class PubReport(msgspec.Struct, frozen=True):
     """What a child sends for one pub: its result or error, the times, and a trace for the log."""
 
     result: PubResult
@@ -104,7 +104,7 @@ class Report(msgspec.Struct, frozen=True):
     """The saved arrays in the order of `result.arrays`, in NumPy's file format. Sent as blocks after the JSON."""
 
 
-REPORT: Final = msgspec.json.Decoder(Report)
+REPORT: Final = msgspec.json.Decoder(PubReport)
 TASK: Final = msgspec.json.Decoder(Task)
 """Created before the fork: otherwise each child would analyse the type again."""
 
@@ -114,7 +114,7 @@ def pack(*blocks: bytes) -> bytes:
     return b"".join(part for data in blocks for part in (LENGTH.pack(len(data)), data))
 
 
-def write_report(stream: BinaryIO, report: Report) -> None:
+def write_report(stream: BinaryIO, report: PubReport) -> None:
     """Writes a report and its arrays."""
     stream.write(pack(msgspec.json.encode(msgspec.structs.replace(report, arrays=[]))))
     for data in report.arrays:

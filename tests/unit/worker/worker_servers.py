@@ -32,7 +32,7 @@ def run(task, data):
     except BaseException as error:
         trace = f"{type(error).__name__}: {error}"
     result = PubResult(0, "", PubMetadata(0, 0))
-    return ipc.Report(result=result, load=0.0, run=0.0, trace=trace)
+    return ipc.PubReport(result=result, load=0.0, run=0.0, trace=trace)
 child.run = run
 """
 """A child that does what its circuit says in Python, as if a parser had been taken over."""

@@ -27,7 +27,7 @@ def task(
     )
 
 
-def run(source: str | bytes, format_: Format = "OpenQASM2", **options: int) -> ipc.Report:
+def run(source: str | bytes, format_: Format = "OpenQASM2", **options: int) -> ipc.PubReport:
     """In this process: for circuits that do no harm."""
     return child.run(task(format_, **options), source.encode() if isinstance(source, str) else source)
 
@@ -51,7 +51,7 @@ def in_child(
     *,
     seconds: float | None = 60,
     parse: float = 30.0,
-) -> tuple[ipc.Report | None, ipc.ChildExit]:
+) -> tuple[ipc.PubReport | None, ipc.ChildExit]:
     data = source.encode() if isinstance(source, str) else source
     return runner.run(task(format_, parse=parse, memory=runner.memory), data, seconds, lambda: None)
 

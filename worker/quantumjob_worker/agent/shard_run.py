@@ -39,7 +39,7 @@ class PubRunner(Protocol):
 
     def run(
         self, task: ipc.Task, circuit: bytes, seconds: float | None, tick: Tick
-    ) -> tuple[ipc.Report | None, ipc.ChildExit]: ...
+    ) -> tuple[ipc.PubReport | None, ipc.ChildExit]: ...
 
     def run_batch(
         self, pubs: Sequence[tuple[ipc.Task, bytes]], seconds: float | None, tick: Tick, on_report: OnReport
@@ -150,7 +150,7 @@ class ShardRun:
         alone: list[ReadyTask] = []
         received = 0
 
-        def on_report(report: ipc.Report) -> None:
+        def on_report(report: ipc.PubReport) -> None:
             nonlocal received
             each = batch[received]
             received += 1
@@ -183,7 +183,7 @@ class ShardRun:
             self._keep(self._source.failed(ready.index, error, ready), PubTimes(load=0.0, run=took))
         return True
 
-    def _keep_report(self, ready: ReadyTask, report: ipc.Report) -> None:
+    def _keep_report(self, ready: ReadyTask, report: ipc.PubReport) -> None:
         times = PubTimes(load=ready.load + report.load, run=report.run)
         self._keep(self._source.checked(report.result, ready), times, report.arrays)
 

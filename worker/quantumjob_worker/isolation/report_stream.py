@@ -20,7 +20,7 @@ MAX_REPORT_BYTES: Final = max(MAX_SEGMENT_BYTES, MAX_SAVED_BYTES + KIB)
 LARGE_BLOCK_BYTES: Final = 1 << 16
 """A larger block is not copied: the bytes after it are copied instead."""
 
-OnReport = Callable[[ipc.Report], None]
+OnReport = Callable[[ipc.PubReport], None]
 
 
 class ReportParser:
@@ -30,7 +30,7 @@ class ReportParser:
         self._left = pubs
         self._on_report = on_report
         self._data = bytearray()
-        self._report: ipc.Report | None = None
+        self._report: ipc.PubReport | None = None
         """The report whose arrays are received now."""
         self._arrays: list[memoryview] = []
         self._broken = False
@@ -80,7 +80,7 @@ class ReportParser:
         return True
 
 
-def is_valid(report: ipc.Report, task: ipc.Task) -> bool:
+def is_valid(report: ipc.PubReport, task: ipc.Task) -> bool:
     """Whether a report has exactly the arrays that its pub saves, of declared type and size; none with an error."""
     wanted = [] if report.result.error is not None else task.save
     found = report.result.arrays

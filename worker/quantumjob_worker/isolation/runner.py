@@ -71,9 +71,9 @@ class Runner:
 
     def run(
         self, task: ipc.Task, circuit: bytes, seconds: float | None, tick: Tick
-    ) -> tuple[ipc.Report | None, ipc.ChildExit]:
+    ) -> tuple[ipc.PubReport | None, ipc.ChildExit]:
         """Runs one pub in a child. Returns its report, None without a readable one, and how the child ended."""
-        reports: list[ipc.Report] = []
+        reports: list[ipc.PubReport] = []
         end = self.run_batch([(task, circuit)], seconds, tick, reports.append)
         return (reports[0] if reports else None), end
 

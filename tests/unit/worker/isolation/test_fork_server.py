@@ -214,7 +214,7 @@ def test_the_warm_up_does_what_pubs_do_and_no_more(monkeypatch: pytest.MonkeyPat
     done = []
     run = child.run
 
-    def told(task: ipc.Task, data: bytes) -> ipc.Report:
+    def told(task: ipc.Task, data: bytes) -> ipc.PubReport:
         done.append(run(task, data))
         return done[-1]
 

@@ -19,20 +19,20 @@ from quantumjob_worker.isolation.report_stream import MAX_REPORT_BYTES, ReportPa
 ALL: tuple[Save, ...] = tuple(KINDS)
 
 
-def report(text: str, form: Format, save: tuple[Save, ...] = ALL) -> ipc.Report:
+def report(text: str, form: Format, save: tuple[Save, ...] = ALL) -> ipc.PubReport:
     return child.run(msgspec.structs.replace(task(form), save=list(save)), text.encode())
 
 
-def heard(data: bytes, size: int) -> tuple[list[ipc.Report], bool]:
+def heard(data: bytes, size: int) -> tuple[list[ipc.PubReport], bool]:
     """The reports of two pubs, sent in pieces, and whether all of it was understood."""
-    found: list[ipc.Report] = []
+    found: list[ipc.PubReport] = []
     taker = ReportParser(2, found.append)
     understood = [taker.take(data[at : at + size]) for at in range(0, len(data), size)]
     return found, all(understood)
 
 
 @pytest.fixture(scope="module")
-def two() -> tuple[list[ipc.Report], bytes]:
+def two() -> tuple[list[ipc.PubReport], bytes]:
     """Reports of a pub with small arrays and of one with a large one, and how they are sent."""
     made = [
         report(HEAD3 + "qubit[2] q; h q;", "OpenQASM3"),
@@ -45,7 +45,7 @@ def two() -> tuple[list[ipc.Report], bytes]:
 
 
 @pytest.mark.parametrize("size", [1000, 1 << 18])
-def test_reports_with_arrays_are_heard_however_they_come(two: tuple[list[ipc.Report], bytes], size: int) -> None:
+def test_reports_with_arrays_are_heard_however_they_come(two: tuple[list[ipc.PubReport], bytes], size: int) -> None:
     made, data = two
     found, understood = heard(data, size)
     assert found == made
@@ -53,18 +53,18 @@ def test_reports_with_arrays_are_heard_however_they_come(two: tuple[list[ipc.Rep
     assert len(data) - (1 << 17) < 5000
 
 
-def test_a_report_is_heard_when_its_last_array_is_whole(two: tuple[list[ipc.Report], bytes]) -> None:
+def test_a_report_is_heard_when_its_last_array_is_whole(two: tuple[list[ipc.PubReport], bytes]) -> None:
     made, data = two
     assert heard(data[:-1], 1000) == (made[:1], True)
 
 
 @pytest.mark.parametrize("at", [8, 9, 40])
-def test_what_is_no_report_is_not_heard(two: tuple[list[ipc.Report], bytes], at: int) -> None:
+def test_what_is_no_report_is_not_heard(two: tuple[list[ipc.PubReport], bytes], at: int) -> None:
     _, data = two
     assert heard(data[:at] + b"\x00" + data[at + 1 :], 1000) == ([], False)
 
 
-def test_an_array_above_the_limit_is_not_waited_for(two: tuple[list[ipc.Report], bytes]) -> None:
+def test_an_array_above_the_limit_is_not_waited_for(two: tuple[list[ipc.PubReport], bytes]) -> None:
     made, data = two
     assert heard(data + ipc.LENGTH.pack(1 << 40), 1000) == (made, True)  # after the last nothing is read
     begun = data.index(b"\x93NUMPY") - ipc.LENGTH.size
@@ -72,12 +72,12 @@ def test_an_array_above_the_limit_is_not_waited_for(two: tuple[list[ipc.Report],
     assert (found, understood) == ([], False)
 
 
-def test_only_what_the_pub_saves_is_sound(two: tuple[list[ipc.Report], bytes]) -> None:
+def test_only_what_the_pub_saves_is_sound(two: tuple[list[ipc.PubReport], bytes]) -> None:
     asked = msgspec.structs.replace(task("OpenQASM3"), save=list(ALL))
     whole = two[0][0]
     about = whole.result.arrays["statevector"]
 
-    def of(arrays: dict[str, SavedArray], files: list[memoryview]) -> ipc.Report:
+    def of(arrays: dict[str, SavedArray], files: list[memoryview]) -> ipc.PubReport:
         return msgspec.structs.replace(whole, result=msgspec.structs.replace(whole.result, arrays=arrays), arrays=files)
 
     def with_state(**changes: Any) -> dict[str, SavedArray]:

@@ -24,8 +24,8 @@ from quantumjob_worker.isolation.runner import Runner
 NO_CIRCUIT = "OPENQASM 2.0; qreg"
 
 
-def together(runner: Runner, *circuits: bytes, seconds: float = 60.0) -> tuple[list[ipc.Report], ipc.ChildExit]:
-    heard: list[ipc.Report] = []
+def together(runner: Runner, *circuits: bytes, seconds: float = 60.0) -> tuple[list[ipc.PubReport], ipc.ChildExit]:
+    heard: list[ipc.PubReport] = []
     pubs = [(msgspec.structs.replace(task(memory=runner.memory), index=i), data) for i, data in enumerate(circuits)]
     end = runner.run_batch(pubs, seconds, lambda: None, heard.append)
     return heard, end
@@ -58,7 +58,7 @@ def test_more_reports_than_pubs_are_not_heard(hostile: Runner) -> None:
 import msgspec, os
 from quantumjob_contract.schema.results import PubMetadata, PubResult
 from quantumjob_worker import ipc
-report = ipc.Report(result=PubResult(0, "", PubMetadata(0, 0)), load=0.0, run=0.0, trace="forged")
+report = ipc.PubReport(result=PubResult(0, "", PubMetadata(0, 0)), load=0.0, run=0.0, trace="forged")
 for _ in range(5):
     os.write(3, ipc.pack(msgspec.json.encode(report)))
 """
@@ -67,7 +67,7 @@ for _ in range(5):
 
 
 def test_an_error_while_a_report_is_heard_ends_the_child(hostile: Runner) -> None:
-    def hear(_report: ipc.Report) -> None:
+    def hear(_report: ipc.PubReport) -> None:
         raise OrderFailed(Exit.TEMPORARY, "stopped")
 
     pubs = [(task(memory=hostile.memory), data) for data in (b"answer = 1", b"import time; time.sleep(60)")]
@@ -82,7 +82,7 @@ def test_cpu_time_is_counted_from_pub_to_pub(hostile: Runner) -> None:
     busy = b"import time\nwhile time.process_time() < start + 0.8: pass"
     first = b"import time; start = time.process_time()\n" + busy
     tight = msgspec.structs.replace(task(memory=hostile.memory), parse_seconds=1.0)
-    heard: list[ipc.Report] = []
+    heard: list[ipc.PubReport] = []
     end = hostile.run_batch([(tight, first)] * 3, 60, lambda: None, heard.append)
     assert (len(heard), end.signal) == (3, 0)
 

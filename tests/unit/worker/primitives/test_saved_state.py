@@ -44,7 +44,7 @@ GATES = {
 NAMES = tuple(sorted(GATES))
 
 
-def report(data: bytes | str, form: Format = "QPY", save: tuple[Save, ...] = ALL, **more: Any) -> ipc.Report:
+def report(data: bytes | str, form: Format = "QPY", save: tuple[Save, ...] = ALL, **more: Any) -> ipc.PubReport:
     found = msgspec.structs.replace(task(form), save=list(save), **more)
     return child.run(found, data.encode() if isinstance(data, str) else data)
 
