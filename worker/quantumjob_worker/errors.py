@@ -11,7 +11,7 @@ from quantumjob_contract.reasons import PubReason
 from quantumjob_contract.schema.results import PubError
 
 MESSAGE_CHARS: Final = 700
-MAX_SHOWN: Final = 10**12
+MAX_PRINTED: Final = 10**12
 INTERNAL_ERROR: Final = "The worker had an internal error. See the worker's log."
 
 
@@ -55,7 +55,7 @@ class Stopped(BaseException):
 
 def too_large(what: str, figure: int, limit: int) -> PubFailed:
     """Returns the error of a circuit above a limit. A figure from its text may have thousands of digits."""
-    shown = figure if figure < MAX_SHOWN else f"more than {MAX_SHOWN}"
+    shown = figure if figure < MAX_PRINTED else f"more than {MAX_PRINTED}"
     return PubFailed(PubReason.CIRCUIT_TOO_LARGE, f"The circuit has {shown} {what}; the limit is {limit}.")
 
 

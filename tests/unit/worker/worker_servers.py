@@ -14,7 +14,7 @@ SERVER = """
 import importlib, os, socket, sys
 from quantumjob_worker.isolation import fork_server
 control = socket.socket(fileno=int(sys.argv[1]))
-fork_server._become_server(os.getppid(), control)
+fork_server._setup_server(os.getppid(), control)
 {patch}
 fork_server._serve(control, lambda: importlib.import_module("quantumjob_worker.child"))
 """

@@ -21,7 +21,7 @@ from quantumjob_worker.errors import PubFailed
 from quantumjob_worker.inputs.tasks import ReadyTask, TaskSource
 from quantumjob_worker.isolation import report_stream
 from quantumjob_worker.isolation.report_stream import OnReport
-from quantumjob_worker.isolation.runner import Tick, explain
+from quantumjob_worker.isolation.runner import Tick, child_error
 
 STORE_SECONDS: Final = 600.0
 """How long a segment is retried against an unavailable store, for a job without a deadline."""
@@ -83,14 +83,14 @@ class ShardRun:
         first = True
         while waiting:
             again = self._once(deque(waiting), alone=not first)
-            if len(again) == len(waiting) and not any(self._may_run(index, len(again)) for index in again):
+            if len(again) == len(waiting) and not any(self._has_time(index, len(again)) for index in again):
                 break
             waiting, first = again, False
         for index in waiting:
             seconds = self._budget.given(index) or 0.0
             self._keep(self._source.failed(index, self._out_of_time(index)), PubTimes(load=0.0, run=seconds))
 
-    def _may_run(self, index: int, waiting: int) -> bool:
+    def _has_time(self, index: int, waiting: int) -> bool:
         quota = self._budget.quota(waiting)
         return quota is None or self._budget.is_useful(index, quota)
 
@@ -103,7 +103,7 @@ class ShardRun:
                 ready = self._run_batch(ready, queue)
             for position, each in enumerate(ready):
                 share = self._budget.share(each.index, len(ready) - position + len(queue))
-                if share == 0 or not self._run_alone(each, share):
+                if share == 0 or not self._run_single(each, share):
                     again.append(each.index)
         return again
 
@@ -164,7 +164,7 @@ class ShardRun:
         queue.extendleft(each.index for each in reversed(batch[received + 1 :]))
         return alone + batch[received : received + 1]
 
-    def _run_alone(self, ready: ReadyTask, seconds: float | None) -> bool:
+    def _run_single(self, ready: ReadyTask, seconds: float | None) -> bool:
         """Runs a pub in a child of its own. Returns False if it used up its share."""
         began = time.monotonic()
         report, end = self._runner.run(ready.task, ready.data, seconds, self._tick)
@@ -179,7 +179,7 @@ class ShardRun:
             return False
         else:
             log.warning("a pub's child died", extra={"pub": ready.index, "signal": end.signal, "peak": end.peak})
-            error = explain(end, ready.task.memory, ready.task.parse_seconds)
+            error = child_error(end, ready.task.memory, ready.task.parse_seconds)
             self._keep(self._source.failed(ready.index, error, ready), PubTimes(load=0.0, run=took))
         return True
 

@@ -27,13 +27,13 @@ class Worker:
         self,
         client: OrdersClient,
         runner: Runner,
-        about: Mapping[str, str],
+        origin: Mapping[str, str],
         versions: dict[str, str],
         recycling: RecyclingPolicy,
     ) -> None:
         self._client = client
         self._runner = runner
-        self._about = about
+        self._origin = origin
         """Sandbox, pod and start time, for provenance."""
         self._versions = versions
         self._recycling = recycling
@@ -100,11 +100,11 @@ class Worker:
     def _provenance(self, ordered: str, simulated: str) -> Provenance:
         return Provenance(
             versions=self._versions,
-            sandbox=self._about["sandbox"],
+            sandbox=self._origin["sandbox"],
             threads=self._runner.threads,
             memory_bytes=self._runner.memory,
-            pod=self._about["pod"],
-            started=self._about["started"],
+            pod=self._origin["pod"],
+            started=self._origin["started"],
             imported=self._runner.imported,
             ordered=ordered,
             simulated=simulated,

@@ -83,16 +83,16 @@ def _try_mps(circuit: QuantumCircuit, plan: Plan, limit: int, run: Run) -> Sampl
     limits = {"mps_log_data": True, "matrix_product_state_max_bond_dimension": limit}
     for part, shots in ((_first_part(translated, PROBE_PART), 1), (translated, run.shots)):
         bits, log = _run(part, plan.method, run._replace(shots=shots), **limits)
-        if reached_limit(log, limit):
+        if is_truncated(log, limit):
             break
     else:
         return Sampled(bits, plan.method)
-    if plan.otherwise is None:
-        raise PubFailed(PubReason.MEMORY_LIMIT, router.no_method_fits(circuit.num_qubits, run.memory))
-    return Sampled(_run(normalize.for_method(circuit, plan.otherwise), plan.otherwise, run)[0], plan.otherwise)
+    if plan.fallback is None:
+        raise PubFailed(PubReason.MEMORY_LIMIT, router.no_method_message(circuit.num_qubits, run.memory))
+    return Sampled(_run(normalize.for_method(circuit, plan.fallback), plan.fallback, run)[0], plan.fallback)
 
 
-def reached_limit(log: str, limit: int) -> bool:
+def is_truncated(log: str, limit: int) -> bool:
     """Whether a bond in Aer's log reached the limit: then the state may have been truncated."""
     return re.search(rf"[\[ ]{limit}[ \]]", log) is not None
 

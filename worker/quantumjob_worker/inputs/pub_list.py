@@ -115,7 +115,7 @@ class ListedPubs:
         self._shots = listed.shots
         self._circuits = QpyFile(data) if listed.format == "QPY" else None
         self._data = (parameters if listed.format == "QPY" else data).removeprefix(codecs.BOM_UTF8)
-        self._what = "the parameters" if listed.format == "QPY" else "the object"
+        self._source = "the parameters" if listed.format == "QPY" else "the object"
         self._spans = list(spans(self._data))
 
     def __len__(self) -> int:
@@ -157,7 +157,7 @@ class ListedPubs:
         """Returns the place of a pub for messages. Lines count from 1, blank lines included."""
         start = self._spans[index].start if self._spans else 0
         line = self._data.count(b"\n", 0, start) + 1 if self._spans else index + 1
-        return f"Line {line} of {self._what} of pubsFrom"
+        return f"Line {line} of {self._source} of pubsFrom"
 
     def _fields(self, index: int) -> PubFields:
         """Decodes a pub's line. Raises PubFailed."""

@@ -66,7 +66,7 @@ def start(load_child: Callable[[], Child]) -> tuple[int, socket.socket]:
     code = 1
     try:
         ours.close()
-        _become_server(parent, theirs)
+        _setup_server(parent, theirs)
         _serve(theirs, load_child)
         code = 0
     except BaseException:  # noqa: BLE001  this process must never return into the parent's code
@@ -84,7 +84,7 @@ def stop(pid: int, control: socket.socket) -> None:
         os.close(watch)
 
 
-def _become_server(parent: int, control: socket.socket) -> None:
+def _setup_server(parent: int, control: socket.socket) -> None:
     limits.die_with_parent(parent)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # the parent decides, by closing the socket

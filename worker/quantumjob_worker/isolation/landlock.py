@@ -28,7 +28,7 @@ TCP: Final = 0b11
 """Bind and connect (ABI 4)."""
 SCOPES: Final = 0b11
 """Abstract sockets and signals to processes outside the sandbox (ABI 6)."""
-LEAST_FD: Final = 10
+MIN_FD: Final = 10
 """Lowest descriptor of the ruleset, above those that a child gets at fixed numbers."""
 
 
@@ -57,7 +57,7 @@ def ruleset(version: int, readable: Iterable[str], writable: Iterable[str]) -> i
             _allow(made, path, READ)
         for path in writable:
             _allow(made, path, WRITE & rights)
-        return fcntl.fcntl(made, fcntl.F_DUPFD_CLOEXEC, LEAST_FD)
+        return fcntl.fcntl(made, fcntl.F_DUPFD_CLOEXEC, MIN_FD)
     finally:
         os.close(made)
 

@@ -176,7 +176,7 @@ def _later(seconds: float | None) -> float | None:
     return None if seconds is None else time.monotonic() + max(0.0, seconds)
 
 
-def explain(end: ipc.ChildExit, memory: int, parse_seconds: float) -> PubError:
+def child_error(end: ipc.ChildExit, memory: int, parse_seconds: float) -> PubError:
     """Returns the error of a pub whose child ended without a report and before its deadline."""
     mib = memory >> 20
     if end.signal == signal.SIGXCPU:

@@ -40,7 +40,7 @@ def load(text: str) -> QuantumCircuit:
     try:
         return qasm2.loads(rename_user_gates(scanned, _RESERVED), include_path=())
     except qasm2.QASM2ParseError as error:
-        first = _explain(error)
+        first = _pub_error(error)
     except TypeError:  # from a gate's class
         raise PubFailed(PubReason.SYNTAX_ERROR, "A gate is given the wrong number of parameters.") from None
     try:
@@ -61,7 +61,7 @@ def rename_user_gates(scanned: Scanned, names: frozenset[str]) -> str:
     return pattern.sub(lambda found: f"own_{found[1]}_gate" if found[1] else found[0], scanned.text)
 
 
-def _explain(error: qasm2.QASM2ParseError) -> PubFailed:
+def _pub_error(error: qasm2.QASM2ParseError) -> PubFailed:
     found = _PLACE.match(str(error.message))
     if found is None:
         return PubFailed(PubReason.SYNTAX_ERROR, "The text is not valid OpenQASM 2.")

@@ -64,7 +64,7 @@ def load(text: str) -> QuantumCircuit:
     try:
         state = BoundedVisitor().convert(openqasm3.parse(text))
     except (QASM3ParsingError, ConversionError) as error:
-        raise _explain(error) from None
+        raise _pub_error(error) from None
     circuit: QuantumCircuit = state.circuit
     held = {bit for register in circuit.cregs for bit in register}
     taken = {register.name for register in circuit.cregs}
@@ -116,16 +116,16 @@ def _at(reason: PubReason, message: str, text: str, position: int) -> PubFailed:
     return PubFailed(reason, message, error.line, error.column)
 
 
-def _explain(error: Exception) -> PubFailed:
+def _pub_error(error: Exception) -> PubFailed:
     found = _PLACE.match(getattr(error, "message", None) or str(error))
     if found is None:
-        return PubFailed(PubReason.SYNTAX_ERROR, "The text is not valid OpenQASM 3.", *_offending(error))
+        return PubFailed(PubReason.SYNTAX_ERROR, "The text is not valid OpenQASM 3.", *_error_position(error))
     line, column = int(found[1] or found[2]), int(found[3]) + 1
     otherwise = PubFailed(PubReason.SYNTAX_ERROR, "The text is not valid OpenQASM 3 here.", line, column)
     return translate_message(found[4], _MESSAGES, otherwise, line, column)
 
 
-def _offending(error: Exception) -> tuple[int | None, int | None]:
+def _error_position(error: Exception) -> tuple[int | None, int | None]:
     """Returns where ANTLR stopped, from the cause of the exception's cause."""
     cause: Any = error.__cause__
     inner = cause.args[0] if cause is not None and cause.args else cause

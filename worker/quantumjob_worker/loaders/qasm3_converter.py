@@ -39,7 +39,7 @@ class BoundedVisitor(ConvertVisitor):
         try:
             return super().visit(node, context)
         except (TypeError, ArithmeticError, CircuitError) as error:
-            raise _placed(_explain(error), node) from error
+            raise _placed(_pub_error(error), node) from error
 
     def visit_QubitDeclaration(self, node: Any, context: Any) -> Any:  # noqa: N802  a name of the base class
         self._qubits += self._size(node, node.size, context)
@@ -87,7 +87,7 @@ class BoundedVisitor(ConvertVisitor):
         elif not isinstance(kind, types.Sequence):
             raise_from_node(node, "only ranges and discrete integer sets are supported")
         self._count(_length(values), node)
-        if _leaves_loop(node.block):
+        if _exits_loop(node.block):
             with self._repeated(_length(values)):
                 return super().visit_ForInLoop(node, context)
         for position, value in enumerate(values):
@@ -161,16 +161,16 @@ def _length(values: Any) -> int:
     return len(values)
 
 
-def _leaves_loop(statements: list[Any]) -> bool:
+def _exits_loop(statements: list[Any]) -> bool:
     """Whether a `break` or `continue` among these leaves this loop, and not an inner one."""
     for statement in statements:
         if isinstance(statement, ast.BreakStatement | ast.ContinueStatement):
             return True
         if isinstance(statement, ast.BranchingStatement) and (
-            _leaves_loop(statement.if_block) or _leaves_loop(statement.else_block)
+            _exits_loop(statement.if_block) or _exits_loop(statement.else_block)
         ):
             return True
-        if isinstance(statement, ast.Box) and _leaves_loop(statement.body):
+        if isinstance(statement, ast.Box) and _exits_loop(statement.body):
             return True
     return False
 
@@ -220,7 +220,7 @@ _MESSAGES: Final[MessageTable] = (
 """Replacements for messages of Qiskit's circuit."""
 
 
-def _explain(error: Exception) -> PubFailed:
+def _pub_error(error: Exception) -> PubFailed:
     if isinstance(error, ArithmeticError):
         return PubFailed(PubReason.INVALID_CIRCUIT, "An angle has no finite value.")
     otherwise = PubFailed(PubReason.INVALID_CIRCUIT, "Qiskit cannot build this statement.")

@@ -93,7 +93,7 @@ class Angles:
             found[name] = _finite(columns[expression].tolist() if expression in columns else _rows(expression, columns))
         return found
 
-    def each(self, values: Values, points: range) -> Iterator[dict[ParameterExpression, float]]:
+    def iterate(self, values: Values, points: range) -> Iterator[dict[ParameterExpression, float]]:
         """Yields the angles of each point by the expressions of the original circuit. Raises PubFailed."""
         rows = zip(*self.at(values, points).values(), strict=True) if self.differ else ((),) * len(points)
         return (dict(zip(self._expressions, row, strict=True)) for row in rows)

@@ -13,7 +13,7 @@ from quantumjob_worker.passes.instruction_sets import CLASSICAL, CONTROL_FLOW, E
 NoiseKind = Literal["", "readout", "pauli", "general"]
 """No noise, readout errors only, with depolarizing noise, or with relaxation."""
 
-FEW: Final = 4
+MAX_PLAIN_QUBITS: Final = 4
 _ONE_BIT: Final = frozenset(
     {"cx", "cy", "cz", "ch", "cp", "crx", "cry", "crz", "cu", "cu1", "cu3", "csx", "rzz", "rxx"}
 )
@@ -89,7 +89,7 @@ def profile(circuit: QuantumCircuit, shots: int, *, clifford: bool = False, nois
         measurements=measurements,
         errors=errors,
         noise=noise,
-        plain=not (dynamic or flow or errors or noise) and widest <= FEW and "initialize" not in names,
+        plain=not (dynamic or flow or errors or noise) and widest <= MAX_PLAIN_QUBITS and "initialize" not in names,
     )
 
 

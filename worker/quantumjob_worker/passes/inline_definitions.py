@@ -46,7 +46,7 @@ AER_ONLY: Final = {
     "set_": "The circuit has one of Aer's instructions that set the state. Use `initialize` instead.",
 }
 """Messages for Aer's own instructions, by the beginning of their names."""
-UNDEFINED: Final = "The circuit has an instruction without a definition. Transpile the circuit first."
+NO_DEFINITION: Final = "The circuit has an instruction without a definition. Transpile the circuit first."
 
 
 class Flattener:
@@ -56,7 +56,7 @@ class Flattener:
         self._keep_delays = keep_delays
         self._operations = 0
         self._definitions: dict[Hashable, QuantumCircuit] = {}
-        self._kept_alive: list[Any] = []
+        self._references: list[Any] = []
         """Objects whose ids are in keys of `_definitions`, which must not be reused."""
 
     def flatten(self, circuit: QuantumCircuit) -> QuantumCircuit:
@@ -113,7 +113,7 @@ class Flattener:
             self._inline(target, self._block(operation.blocks[0]), qubits, clbits)
         elif not instruction_sets.is_builtin(instruction):
             self._inline(target, self._definition(operation), qubits, clbits)
-        elif isinstance(operation, ForLoopOp) and not leaves_loop(operation.blocks[0]):
+        elif isinstance(operation, ForLoopOp) and not exits_loop(operation.blocks[0]):
             self._unroll(target, operation, qubits, clbits)
         elif instruction.name in instruction_sets.CONTROL_FLOW:
             self._count(1)
@@ -169,7 +169,7 @@ class Flattener:
         flat = self._block(_synthesize(operation) if definition is None else definition)
         if key is not None:
             self._definitions[key] = flat
-            self._kept_alive.append(operation)
+            self._references.append(operation)
         return flat
 
     def _without_modifiers(self, annotated: AnnotatedOperation) -> Gate:
@@ -216,17 +216,17 @@ def _synthesize(operation: Any) -> QuantumCircuit:
     except QiskitError:
         made = whole
     if any(instruction.name == operation.name for instruction in made.data):
-        message = next((text for name, text in AER_ONLY.items() if operation.name.startswith(name)), UNDEFINED)
+        message = next((text for name, text in AER_ONLY.items() if operation.name.startswith(name)), NO_DEFINITION)
         raise PubFailed(PubReason.INVALID_CIRCUIT, message)
     return made
 
 
-def leaves_loop(block: QuantumCircuit) -> bool:
+def exits_loop(block: QuantumCircuit) -> bool:
     """Whether a `break` or `continue` in this body leaves this loop, and not an inner one."""
     for instruction in block.data:
         operation: Any = instruction.operation
         if isinstance(operation, BreakLoopOp | ContinueLoopOp):
             return True
-        if isinstance(operation, IfElseOp | SwitchCaseOp | BoxOp) and any(map(leaves_loop, operation.blocks)):
+        if isinstance(operation, IfElseOp | SwitchCaseOp | BoxOp) and any(map(exits_loop, operation.blocks)):
             return True
     return False

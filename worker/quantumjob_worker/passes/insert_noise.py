@@ -54,7 +54,6 @@ class NoiseChannels:
         self._qubits = {int(key): found for key, found in model.qubits.items()}
         self._pairs = {frozenset(map(int, key.split("-"))): value for key, value in model.pairs.items()}
         self._places: dict[Channel, QuantumErrorLocation | None] = {}
-        self._kept: list[int] = []
         self.aer = AerNoise()
         self.depolarizing: dict[str, float] = {}
         """Depolarizing probabilities by the label of the channel's instruction."""

@@ -74,15 +74,15 @@ def _on(gates: tuple[Gate, ...], *where: int) -> Iterator[tuple[Gate, tuple[int,
     return ((gate, (at,)) for gate in gates for at in where)
 
 
-def _about_z(angle: int) -> Parts:
+def _rz(angle: int) -> Parts:
     return list(_on(_Z[angle], 0))
 
 
-def _about_x(angle: int) -> Parts:
+def _rx(angle: int) -> Parts:
     return list(_on(_X[angle], 0))
 
 
-def _about_y(angle: int) -> Parts:
+def _ry(angle: int) -> Parts:
     return list(_on(_Y[angle], 0))
 
 
@@ -117,11 +117,11 @@ def _controlled_phase(angle: int) -> Parts | None:
 
 
 _ROTATIONS: Final[dict[str, Any]] = {
-    "rz": _about_z,
-    "p": _about_z,
-    "u1": _about_z,
-    "rx": _about_x,
-    "ry": _about_y,
+    "rz": _rz,
+    "p": _rz,
+    "u1": _rz,
+    "rx": _rx,
+    "ry": _ry,
     "u": _u,
     "u3": _u,
     "u2": _u2,

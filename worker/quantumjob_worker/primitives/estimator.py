@@ -46,28 +46,28 @@ class PreparedCircuit:
     def __init__(self, circuit: QuantumCircuit, noise: NoiseModel | None) -> None:
         self.errors = None if noise is None else NoiseChannels(noise)
         whole = normalize.inline(circuit, self.errors)
-        self._kept = {index: place for place, index in enumerate(normalize.kept(whole, self.errors))}
+        self._index = {index: place for place, index in enumerate(normalize.kept(whole, self.errors))}
         """The new index of each qubit that is used."""
-        self.circuit = normalize.compact(whole, list(self._kept))
+        self.circuit = normalize.compact(whole, list(self._index))
 
     def known(self, pauli: str) -> float | None:
         """Returns the value of a Pauli string on unused qubits, which are in state 0; None if it needs a run."""
-        idle = {letter for index, letter in enumerate(reversed(pauli)) if letter != "I" and index not in self._kept}
+        idle = {letter for index, letter in enumerate(reversed(pauli)) if letter != "I" and index not in self._index}
         if idle - {"Z"}:
             return 0.0
-        return None if any(pauli[-1 - index] != "I" for index in self._kept) else 1.0
+        return None if any(pauli[-1 - index] != "I" for index in self._index) else 1.0
 
     def saving(self, circuit: QuantumCircuit, paulis: Iterable[str], method: str) -> QuantumCircuit:
         """Returns the circuit in the method's gates, with instructions that save these expectation values."""
         saving = normalize.for_sweep(circuit, method).copy()
         for pauli in paulis:
             # On all qubits: otherwise Aer drops gates on other qubits, even a cx controlled by a saved one.
-            saving.save_expectation_value(Pauli(self._here(pauli)), list(self._kept.values()), label=pauli)
+            saving.save_expectation_value(Pauli(self._here(pauli)), list(self._index.values()), label=pauli)
         return saving
 
     def _here(self, pauli: str) -> str:
         """Returns the letters of a Pauli string at the qubits that are used."""
-        return "".join(pauli[-1 - index] for index in reversed(self._kept))
+        return "".join(pauli[-1 - index] for index in reversed(self._index))
 
     def measure(self, paulis: list[str], values: Values, task: Task) -> tuple[Table, Plan]:
         """Returns the value of each Pauli string at each point, and the plan of the run. Raises PubFailed."""
@@ -75,8 +75,8 @@ class PreparedCircuit:
         plan, runnable, run = sampler.plan_run(
             self.circuit, task, self.errors, shots=TRAJECTORIES, points=values.points, averaged=True
         )
-        if plan.otherwise is not None:
-            plan = plan._replace(method=plan.otherwise, bond_limit=None)
+        if plan.fallback is not None:
+            plan = plan._replace(method=plan.fallback, bond_limit=None)
         if len(known) == len(paulis):
             return np.tile([known[pauli] for pauli in paulis], (values.points, 1)), plan
         found = self._found(runnable, [pauli for pauli in paulis if pauli not in known], values, plan, run)
@@ -91,7 +91,7 @@ class PreparedCircuit:
             angles = Angles(translated)
             masks = {pauli: PauliMasks.of(self._here(pauli)) for pauli in paulis}
             for points in ranges(values.points, CHUNK):
-                for vector in map(steps.vector, angles.each(values, points)):
+                for vector in map(steps.vector, angles.iterate(values, points)):
                     yield {pauli: mask.value(vector, steps.qubits) for pauli, mask in masks.items()}
             return
         limits: dict[str, Any] = {}
@@ -99,8 +99,8 @@ class PreparedCircuit:
             limits = {"mps_log_data": True, "matrix_product_state_max_bond_dimension": plan.bond_limit}
         saving = self.saving(translated, paulis, plan.method)
         for parts in chunks(saving, values, plan.method, run, len(paulis) * VALUE_BYTES, **limits):
-            if limits and any(aer.reached_limit(aer.mps_log(part), plan.bond_limit or 0) for part in parts):
-                raise PubFailed(PubReason.MEMORY_LIMIT, router.no_method_fits(saving.num_qubits, run.memory))
+            if limits and any(aer.is_truncated(aer.mps_log(part), plan.bond_limit or 0) for part in parts):
+                raise PubFailed(PubReason.MEMORY_LIMIT, router.no_method_message(saving.num_qubits, run.memory))
             yield from (part["data"] for part in parts)
 
     def runs(self, plan: Plan) -> int:

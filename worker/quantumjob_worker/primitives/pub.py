@@ -81,7 +81,7 @@ def _metadata(circuit: QuantumCircuit) -> dict[str, Any]:
         )
     level: list[Any] = [found]
     for _ in range(MAX_METADATA_DEPTH):
-        level = [inner for each in level for inner in _inside(each)]
+        level = [inner for each in level for inner in _nested(each)]
     if level:
         raise PubFailed(
             PubReason.CIRCUIT_TOO_LARGE, f"The circuit's metadata has more than {MAX_METADATA_DEPTH} levels of nesting."
@@ -89,5 +89,5 @@ def _metadata(circuit: QuantumCircuit) -> dict[str, Any]:
     return found
 
 
-def _inside(value: Any) -> Iterable[Any]:
+def _nested(value: Any) -> Iterable[Any]:
     return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

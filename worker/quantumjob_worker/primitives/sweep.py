@@ -81,13 +81,13 @@ def chunks(
     `circuit` is in the method's gates; `point_bytes` is the size of a point's result.
     """
     angles = Angles(circuit)
-    fitting = _fitting(point_bytes + OPERATION_BYTES * len(circuit.data), run)
+    fitting = _chunk_size(point_bytes + OPERATION_BYTES * len(circuit.data), run)
     for points in ranges(values.points, fitting if angles.differ else 1):
         seeded = run._replace(seed=seeds.point_seed(run.seed, points.start))
         yield aer.execute(angles.circuit, angles.at(values, points), method, seeded, **options)
 
 
-def _fitting(point_bytes: int, run: Run) -> int:
+def _chunk_size(point_bytes: int, run: Run) -> int:
     """Returns the largest number of points in one call."""
     return max(1, min(CHUNK, run.memory // CHUNK_PART // point_bytes))
 
@@ -109,8 +109,8 @@ def _sample_array(circuit: QuantumCircuit, values: Values, plan: Plan, run: Run)
     translated = normalize.for_method(circuit, plan.method)
     if (steps := aer.gate_calls(translated, plan, run)) is not None:
         angles = Angles(translated)
-        for points in ranges(values.points, _fitting(point_bytes, run)):
-            at = zip(points, angles.each(values, points), strict=True)
+        for points in ranges(values.points, _chunk_size(point_bytes, run)):
+            at = zip(points, angles.iterate(values, points), strict=True)
             bits = [steps.sample(run.shots, seeds.point_seed(run.seed, point), angle) for point, angle in at]
             yield registers(circuit, np.concatenate(bits))
         return

@@ -38,8 +38,8 @@ class Plan(NamedTuple):
     needed: int = 0
     """Bytes of the state."""
     bond_limit: int | None = None
-    """Largest bond of a first try, which is exact if no bond reaches it. Otherwise the method is `otherwise`."""
-    otherwise: str | None = None
+    """Largest bond of a first try, which is exact if no bond reaches it. Otherwise the method is `fallback`."""
+    fallback: str | None = None
 
 
 class NoPlan(NamedTuple):
@@ -54,15 +54,15 @@ def choose(circuit: Profile, memory: int, method: Method = "automatic", bids: It
     state_memory = available(memory)
     if method != "automatic":
         return _requested(circuit, state_memory, method)
-    aer = _automatic(circuit, state_memory)
+    aer = _choose_method(circuit, state_memory)
     if aer is not None and aer.why == Why.SMALL and aer.seconds <= AER_SECONDS:
         return aer
     found = [plan for plan in (aer, *bids) if plan is not None and plan.needed <= state_memory]
     best = min(found, key=lambda plan: plan.seconds, default=None)
-    return best or NoPlan(PubReason.MEMORY_LIMIT, no_method_fits(circuit.qubits, memory))
+    return best or NoPlan(PubReason.MEMORY_LIMIT, no_method_message(circuit.qubits, memory))
 
 
-def no_method_fits(qubits: int, memory: int) -> str:
+def no_method_message(qubits: int, memory: int) -> str:
     return (
         f"A statevector of {qubits} qubits needs {size(cost_model.statevector_bytes(qubits))}; the pod's memory limit "
         f"leaves {size(available(memory))}, and the circuit is too entangled for a matrix product state. "
@@ -75,7 +75,7 @@ def size(number: int) -> str:
     return f"{mib} MiB" if mib < 2**20 else f"2^{number.bit_length() - 21} MiB"
 
 
-def _automatic(circuit: Profile, state_memory: int) -> Plan | None:
+def _choose_method(circuit: Profile, state_memory: int) -> Plan | None:
     """Returns the plan for Aer; None if no method can hold the state."""
     known = _exact_methods(circuit, state_memory)
     if "statevector" in known and circuit.qubits <= SMALL_QUBITS and not circuit.errors:
@@ -87,7 +87,7 @@ def _automatic(circuit: Profile, state_memory: int) -> Plan | None:
         return _limited_mps(circuit, state_memory, Why.ONLY_FIT)
     bond = cost_model.probe_bond(best.seconds / max(1, circuit.long_gates))
     if _is_logged(circuit) and bond >= SMALLEST_PROBE and best.method != "matrix_product_state":
-        return best._replace(method="matrix_product_state", bond_limit=bond, otherwise=best.method)
+        return best._replace(method="matrix_product_state", bond_limit=bond, fallback=best.method)
     return best
 
 

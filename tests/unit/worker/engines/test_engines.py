@@ -261,7 +261,7 @@ def test_a_trial_that_fails_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
         for pair in zip(order[::2], order[1::2], strict=True):
             circuit.cx(*pair)
     circuit.measure_all()
-    plan = Plan("aer", "matrix_product_state", Why.FASTEST, bond_limit=16, otherwise="statevector")
+    plan = Plan("aer", "matrix_product_state", Why.FASTEST, bond_limit=16, fallback="statevector")
     sampled = engines()["aer"].sample(circuit, plan, Run(shots=100, seed=1, threads=1, memory=1 << 30))
     assert sampled.method == "statevector"
     (trial, beginning), (method, whole) = ran

@@ -23,7 +23,7 @@ from quantumjob_worker import child, ipc
 from quantumjob_worker.errors import OrderFailed, WorkerExit
 from quantumjob_worker.ipc import LENGTH
 from quantumjob_worker.isolation.limits import ADDRESS_SPACE_RESERVE
-from quantumjob_worker.isolation.runner import Runner, explain
+from quantumjob_worker.isolation.runner import Runner, child_error
 
 
 def test_a_result_is_the_same_in_every_child(runner: Runner) -> None:
@@ -49,7 +49,7 @@ def test_parsing_has_a_limit_of_its_own(runner: Runner) -> None:
     report, end = in_child(runner, long, "OpenQASM3", seconds=None, parse=1.0)
     assert report is None
     assert end.signal == signal.SIGXCPU
-    assert explain(end, runner.memory, 1.0).reason == PubReason.DEADLINE_EXCEEDED
+    assert child_error(end, runner.memory, 1.0).reason == PubReason.DEADLINE_EXCEEDED
 
 
 def test_definitions_nested_too_deeply(runner: Runner) -> None:
@@ -79,7 +79,7 @@ def test_mutated_qpy_never_harms_the_next_pub(runner: Runner) -> None:
             data[rng.randrange(len(data))] = rng.randrange(256)
         report, end = in_child(runner, bytes(data), "QPY", seconds=20, parse=5.0)
         if report is None and not end.timed_out:
-            assert explain(end, runner.memory, 5.0).reason
+            assert child_error(end, runner.memory, 5.0).reason
     assert in_child(runner, BELL)[0] is not None
 
 
@@ -107,14 +107,14 @@ def test_no_memory_waits_outside_the_budget(runner: Runner) -> None:
 def test_a_crash_names_its_signal(hostile: Runner) -> None:
     report, end = in_child(hostile, "import ctypes; ctypes.string_at(0)")
     assert report is None
-    error = explain(end, hostile.memory, 1.0)
+    error = child_error(end, hostile.memory, 1.0)
     assert error.reason == PubReason.CRASHED
     assert "SIGSEGV" in error.message
     _, end = in_child(hostile, "import os; os.kill(os.getpid(), 9)")
-    assert explain(end, hostile.memory, 1.0).reason == PubReason.MEMORY_LIMIT
+    assert child_error(end, hostile.memory, 1.0).reason == PubReason.MEMORY_LIMIT
     report, end = in_child(hostile, "import os; os._exit(3)")
     assert report is None
-    assert explain(end, hostile.memory, 1.0).reason == PubReason.CRASHED
+    assert child_error(end, hostile.memory, 1.0).reason == PubReason.CRASHED
 
 
 def test_an_answer_that_is_no_report(hostile: Runner) -> None:

@@ -35,7 +35,7 @@ NOISY = {"errors": 100, "noise": "pauli"}
 
 def short(plan: Plan | NoPlan) -> tuple[Any, ...]:
     assert isinstance(plan, Plan), plan
-    return (plan.engine, plan.method, plan.why, plan.bond_limit, plan.otherwise)
+    return (plan.engine, plan.method, plan.why, plan.bond_limit, plan.fallback)
 
 
 @pytest.mark.parametrize(
