@@ -18,7 +18,7 @@ from quantumjob_contract.schema.results import PubError
 from quantumjob_worker import ipc
 from quantumjob_worker.errors import PubFailed, WorkerExit
 from quantumjob_worker.isolation import limits, report_stream
-from quantumjob_worker.isolation.runner import Runner, explain
+from quantumjob_worker.isolation.runner import Runner, child_error
 
 SHARE_SECONDS: Final = 10.0
 """Run time of a case."""
@@ -72,7 +72,7 @@ def judge(runner: Runner, target: str, data: bytes) -> Verdict:
 def _judge_run(runner: Runner, made: Made, data: bytes, began: float) -> Verdict:
     task = msgspec.structs.replace(made[0], memory=runner.memory, threads=runner.threads, seconds_left=SHARE_SECONDS)
     report, end = runner.run(task, made[1], SHARE_SECONDS, lambda: None)
-    if report is not None and not report_stream.is_sound(report, task):
+    if report is not None and not report_stream.is_valid(report, task):
         report = None
     seconds = time.monotonic() - began
     error = _error(report, end, task)
@@ -96,7 +96,7 @@ def _error(report: ipc.PubReport | None, end: ipc.ChildExit, task: ipc.Task) -> 
         return report.result.error
     if end.timed_out:
         return PubError(PubReason.DEADLINE_EXCEEDED, "")
-    return explain(end, task.memory, task.parse_seconds)
+    return child_error(end, task.memory, task.parse_seconds)
 
 
 def _most(runner: Runner) -> int:
