@@ -20,8 +20,9 @@ from quantumjob_contract import limits, names
 from quantumjob_contract.schema.results import to_json
 
 EDIT, VIEW = "quantumjob-edit", "quantumjob-view"
-EXAMPLES = os.environ.get("QUANTUMJOB_TEST_SCHEMATHESIS_EXAMPLES", "10")
-"""Of each operation, in the long tier."""
+FEW = ("examples,fuzzing", "1")
+ALL = ("examples,coverage,fuzzing,stateful", os.environ.get("QUANTUMJOB_TEST_SCHEMATHESIS_EXAMPLES", "10"))
+"""Phases of schemathesis, and examples of each operation."""
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
@@ -224,9 +225,11 @@ def test_the_service_account_has_no_right_and_no_token(namespace: Namespace) -> 
             assert cluster.kubectl("auth", "can-i", verb, what, who, "-n", where, check=False).startswith("no")
 
 
-@pytest.mark.parametrize("examples", ["1", pytest.param(EXAMPLES, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("phases", "examples"), [("examples,fuzzing", "1"), pytest.param(*ALL, marks=pytest.mark.long)]
+)
 def test_schemathesis_finds_nothing(
-    *, url: str, namespace: Namespace, token: str, rest: httpx.Client, tmp_path: Path, examples: str
+    *, url: str, namespace: Namespace, token: str, rest: httpx.Client, tmp_path: Path, phases: str, examples: str
 ) -> None:
     """All checks of schemathesis on every operation."""
     rest.post("jobs", json={"name": "bell", "circuit": BELL})
@@ -240,7 +243,8 @@ def test_schemathesis_finds_nothing(
         "QUANTUMJOB_TOKEN": token,
         "QUANTUMJOB_CA": str(certificate),
     }
-    command = [schemathesis, "--config-file", CONFIG, "run", schema, "--url", url, "--max-examples", examples]
+    command = [schemathesis, "--config-file", CONFIG, "run", schema, "--url", url]
+    command += ["--phases", phases, "--max-examples", examples]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     print(done.stdout[-600:])  # noqa: T201  # how many cases
     assert done.returncode == 0, done.stdout[-10_000:] + done.stderr[-2000:]

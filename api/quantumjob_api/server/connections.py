@@ -117,8 +117,6 @@ async def _accept(
                 await asyncio.sleep(PAUSE_SECONDS)
             if not server.should_exit:
                 connections.add((host, port), _open(server, stack.pop_all(), accepted, context))
-        # sock_accept returns at once while connections wait: without this, other tasks would not run.
-        await asyncio.sleep(0)
 
 
 def _open(
