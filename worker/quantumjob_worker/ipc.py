@@ -1,4 +1,4 @@
-"""Messages between the parent, the fork server and a child. The only module that both sides import.
+"""Messages between the parent, the fork server and a child. Both sides import it.
 
     parent -> server   a packet for each child: `ForkRequest` with the child's end of a socket pair (SCM_RIGHTS);
                        or KILL; or WARM_UP
