@@ -72,9 +72,9 @@ def phase(status: JSON) -> str:
 def accepted(quantumjob: JSON, program: Program, placement: str, worker: WorkerState, now: datetime) -> JSON:
     """Returns the first status of a valid job."""
     doing = (worker.reason, worker.message)
-    told = quantumjob.get("status", {})
+    current = quantumjob.get("status", {})
     status = {
-        **{name: told[name] for name in ("pubsFrom",) if name in told},
+        **{name: current[name] for name in ("pubsFrom",) if name in current},
         "progress": f"0/{program.total}",
         "placement": placement,
         "seed": program.seed,

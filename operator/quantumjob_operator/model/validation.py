@@ -84,14 +84,14 @@ def _listed(quantumjob: JSON, shots: int) -> PubsReference:
     """Builds the reference to the pubs from `status.pubsFrom`."""
     found = quantumjob["status"]["pubsFrom"]
     given = quantumjob["spec"]["program"]["pubsFrom"]
-    beside = given.get("parameters")
+    parameters = given.get("parameters")
     return PubsReference(
         given["object"]["key"],
         found["sha256"],
         found["pubs"],
         shots,
         given.get("format", "JSONLines"),
-        ObjectRef(beside["key"], found["parametersSha256"]) if beside else None,
+        ObjectRef(parameters["key"], found["parametersSha256"]) if parameters else None,
     )
 
 

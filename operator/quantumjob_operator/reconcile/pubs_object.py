@@ -40,8 +40,8 @@ async def inspect(circuits: ObjectBucket, quantumjob: JSON) -> JSON | Rejection:
         digest = await _digest(circuits, namespace, wanted)
         pubs = _count(digest, given.get("format", "JSONLines"))
         found: JSON = {"sha256": digest.sha256, "bytes": digest.bytes, "pubs": pubs}
-        if beside := given.get("parameters"):
-            place, wanted = f"{PLACE}.parameters", beside
+        if parameters := given.get("parameters"):
+            place, wanted = f"{PLACE}.parameters", parameters
             digest = await _digest(circuits, namespace, wanted)
             _check_pairs(digest, pubs)
             found["parametersSha256"] = digest.sha256

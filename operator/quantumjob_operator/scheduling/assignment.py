@@ -110,7 +110,6 @@ def observe_assignments(
             return WorkerState("waiting", Reason.RETRYING, f"{trouble} Another attempt follows.")
     if given := [assignment.assigned_at for assignment in assignments if assignment.assigned_at is not None]:
         # The message of several shards names no worker and no single wait: each change would cost a status write.
-
         message = f"Worker {assignments[0].worker} runs it." if len(assignments) == 1 else "Workers run its shards."
         return WorkerState("running", Reason.RUNNING, message, clock.rfc3339(min(given)))
     return QUEUED

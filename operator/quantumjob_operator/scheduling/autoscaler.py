@@ -59,10 +59,10 @@ class Autoscaler:
 
     def uses_shared(self, quantumjob: JSON) -> bool:
         """Whether this QuantumJob uses shared workers. One that has a dedicated Job keeps it."""
-        told = quantumjob.get("status", {})
-        if "job" in told or not self.linger_seconds:
+        current = quantumjob.get("status", {})
+        if "job" in current or not self.linger_seconds:
             return False
-        way: str = told.get("placement") or placement(quantumjob)
+        way: str = current.get("placement") or placement(quantumjob)
         return way == SHARED
 
     def enqueue(self, owner: Owner, assignments: Sequence[Assignment]) -> None:

@@ -147,7 +147,7 @@ class WorkerPool:
         return sum(worker.running for worker in self._of(namespace))
 
     def find(self, namespace: str, name: str, uid: str) -> Pod | None:
-        """Returns the pod of a shared worker that has not ended. A terminating one is accepted, so that it can report."""
+        """Returns the pod of a shared worker that has not ended. A terminating pod is accepted: it can still report."""
         for worker in self._of(namespace):
             pod = worker.pods.get(uid)
             if pod is None or worker.job is None or has_ended(worker.job) or terminated(pod):
