@@ -61,7 +61,7 @@ def test_what_is_saved_is_in_one_order() -> None:
         ({"observables": "Z", "save": ["Statevector"]}, "Estimator", "only a Sampler saves"),
         ({"observables": ["Z", "ZZ"]}, "Estimator", "pubs[0].observables must have Pauli strings of one length"),
         ({"observables": ["Z"] * 2, "parameterValues": {"a": [1, 2, 3]}}, "Estimator", "cannot be broadcast"),
-        ({"parameterValues": {"a": ["x"]}}, "Sampler", "pubs[0].parameterValues['a'] holds something"),
+        ({"parameterValues": {"a": ["x"]}}, "Sampler", "pubs[0].parameterValues['a'] holds a value"),
         ({"parameterValues": {"a": [[1, 2], [3]]}}, "Sampler", "pubs[0].parameterValues is ragged"),
         ({"parameterValues": {"a": [0] * (limits.MAX_POINTS + 1)}}, "Sampler", "100001 points"),
         ({"parameterValues": {"t[0:4]": [[0] * 4] * 60_000}}, "Sampler", "240000 parameter values"),

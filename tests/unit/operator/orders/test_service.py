@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from quantumjob_contract import keys, names
-from quantumjob_contract.exit_codes import PERMANENT, Exit
+from quantumjob_contract.exit_codes import Exit
 from quantumjob_contract.keys import Owner
 from quantumjob_contract.reasons import Reason
 from quantumjob_contract.schema.orders import EndedOrder, UrlsRequest
@@ -17,46 +16,16 @@ from quantumjob_contract.schema.program import decode_program
 from quantumjob_contract.store_errors import StoreUnavailable
 from quantumjob_operator import clock
 from quantumjob_operator.model.worker_state import WorkerState
-from quantumjob_operator.orders import builder
 from quantumjob_operator.orders import service as service_module
 from quantumjob_operator.orders.service import NoMoreOrders, NotAssigned
-from quantumjob_operator.reconcile.controller import PROGRESS_SECONDS
-from quantumjob_operator.scheduling.assignment import SILENT_SECONDS, Assignment, Pod
-from quantumjob_operator.scheduling.queue import PAUSE_SECONDS
-from quantumjob_operator.scheduling.worker_pool import SILENT_WORKER_SECONDS
+from quantumjob_operator.scheduling.assignment import SILENT_SECONDS, Assignment
 from support.duplicate_orders import DuplicatingQueue
-from support.jobs import only, result, write_job
-from support.kube import JOBS, QUANTUMJOBS, RUNNING, TIME, FakeKube, another, job, pod
+from support.jobs import only
+from support.kube import JOBS, QUANTUMJOBS, TIME, FakeKube, another
 from support.parts import Parts
+from support.scenarios import assignment_of, small, uid_of
 
 pytestmark = pytest.mark.usefixtures("time", "no_poll")
-
-
-def uid_of(name: str, namespace: str = "team") -> Owner:
-    return Owner(namespace, f"uid-{name}")
-
-
-async def small(*called: str, namespace: str = "team", **spec: Any) -> Parts:
-    """An operator whose small jobs of these names wait for their turn."""
-    parts = Parts(FakeKube(*(another(name, namespace=namespace, **spec) for name in called)))
-    await parts.settle()
-    return parts
-
-
-def dedicated() -> Parts:
-    """An operator with a job that has a worker of its own, which runs."""
-    parts = Parts(FakeKube(another("own", dedicated=True)))
-    of = another("own")
-    write_job(parts.store.pending, uid_of("own"), [[result(0)]], last=False)  # type: ignore[arg-type]
-    parts.router.job(job(of), False)
-    parts.router.pod(pod(of, RUNNING), False)
-    return parts
-
-
-def turn_of(parts: Parts, owner: Owner) -> Any:
-    assignment = parts.queue.assignment(only(owner))
-    assert assignment is not None
-    return assignment
 
 
 async def test_each_worker_gets_another_job_the_oldest_first() -> None:
@@ -92,7 +61,7 @@ async def test_a_shared_worker_gets_jobs_of_its_own_namespace_only() -> None:
             await parts.order_service.urls(pods[space], "uid-one", 0, UrlsRequest(0))
         parts.order_service.ended(pods[space], EndedOrder("uid-one", 0))
         parts.order_service.ended(pods[space], EndedOrder("uid-one", 0, int(Exit.INTERNAL), "A lie."))
-    assert (turn_of(parts, uid_of("one")).pod, turn_of(parts, uid_of("one")).ended) == (pods["team"], False)
+    assert (assignment_of(parts, uid_of("one")).pod, assignment_of(parts, uid_of("one")).ended) == (pods["team"], False)
 
 
 async def test_a_question_is_held_until_there_is_an_order(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +141,7 @@ async def test_all_workers_but_one_make_room_for_another_namespace_s_first() -> 
     order = await parts.ask(second)
     assert order is not None
     assert order.uid == "uid-two"
-    assert turn_of(parts, uid_of("one")).ended, "what it had done is not lost"
+    assert assignment_of(parts, uid_of("one")).ended, "what it had done is not lost"
 
 
 async def test_an_order_that_two_workers_have_is_theirs_until_one_ends_it() -> None:
@@ -183,7 +152,7 @@ async def test_an_order_that_two_workers_have_is_theirs_until_one_ends_it() -> N
     assert [order.uid if order else None for order in orders] == ["uid-one", "uid-two", "uid-two", "uid-three"]
     with pytest.raises(NoMoreOrders):
         await parts.ask(workers[2], EndedOrder("uid-two", 0), leaving=True)
-    assert turn_of(parts, uid_of("two")).pod == workers[1], "the second worker's word ends no order of the first"
+    assert assignment_of(parts, uid_of("two")).pod == workers[1], "the second worker's word ends no order of the first"
 
 
 async def test_a_worker_that_leaves_says_how_its_order_ended_and_is_replaced() -> None:
@@ -192,7 +161,7 @@ async def test_a_worker_that_leaves_says_how_its_order_ended_and_is_replaced() -
     await parts.ask(worker)
     with pytest.raises(NoMoreOrders):
         await parts.ask(worker, EndedOrder("uid-one", 0), leaving=True)
-    assert turn_of(parts, uid_of("one")).ended
+    assert assignment_of(parts, uid_of("one")).ended
     assert parts.autoscaler.pool.count("team", clock.now()) == len(parts.kube.of_kind(JOBS)) - 1
     await parts.autoscaler.reconcile("team")
     assert parts.autoscaler.pool.count("team", clock.now()) >= 1
@@ -207,7 +176,7 @@ async def test_a_worker_that_leaves_in_the_middle_lays_its_order_down() -> None:
     order = await parts.ask(parts.hire("b"))
     assert order is not None
     assert order.uid == "uid-one"
-    assert turn_of(parts, uid_of("one")).attempts == 0
+    assert assignment_of(parts, uid_of("one")).attempts == 0
 
 
 async def test_a_worker_that_asks_again_has_lost_the_answer_and_no_order_is() -> None:
@@ -217,99 +186,6 @@ async def test_a_worker_that_asks_again_has_lost_the_answer_and_no_order_is() ->
     assert first is not None
     assert second is not None
     assert (first.uid, second.uid) == ("uid-one", "uid-one")
-
-
-async def test_ended_makes_the_controller_look() -> None:
-    parts = await small("one")
-    worker = parts.hire()
-    await parts.ask(worker)
-    parts.store_last(uid_of("one"))
-    assert await parts.ask(worker, EndedOrder("uid-one", 0)) is None
-    await parts.settle()
-    assert parts.kube.status("one")["phase"] == "Succeeded"
-
-
-@pytest.mark.parametrize("code", [code for code in Exit if code in PERMANENT])
-async def test_a_permanent_end_is_the_end(code: Exit) -> None:
-    parts = await small("one")
-    worker = parts.hire()
-    await parts.ask(worker)
-    await parts.ask(worker, EndedOrder("uid-one", 0, int(code), "Update the operator."))
-    await parts.settle()
-    found = parts.kube.status("one")
-    assert (found["phase"], found["conditions"][-1]["message"]) == (
-        "Failed",
-        "0/1 pubs succeeded. Update the operator.",
-    )
-    assert {c["reason"] for c in found["conditions"] if c["type"] == "Failed"} == {Reason.WORKER_FAILED}
-
-
-async def test_a_temporary_end_is_followed_by_another_attempt_as_often_as_the_limit_allows(time: Any) -> None:
-    parts = await small("one", backoffLimit=2)
-    worker = parts.hire()
-    ended = EndedOrder("uid-one", 0, int(Exit.TEMPORARY), "The store could not be reached.")
-    for attempt in range(1, 4):
-        order = await parts.ask(worker)
-        assert order is not None
-        assert await parts.ask(worker, ended) is None, "not at once"
-        await parts.settle()
-        assert turn_of(parts, uid_of("one")).attempts == attempt if attempt < 3 else True
-        time.passes(60)
-    found = parts.kube.status("one")
-    assert found["phase"] == "Failed"
-    (failed,) = [c for c in found["conditions"] if c["type"] == "Failed"]
-    assert failed["reason"] == Reason.BACKOFF_LIMIT_EXCEEDED
-    assert "The store could not be reached. No attempt is left (spec.backoffLimit)." in failed["message"]
-
-
-async def test_a_failure_of_an_order_that_the_worker_has_not_counts_nothing() -> None:
-    parts = await small("one")
-    worker, other = parts.hire("a"), parts.hire("b")
-    await parts.ask(worker)
-    parts.order_service.ended(other, EndedOrder("uid-one", 0, int(Exit.INTERNAL), "A lie."))
-    assignment = turn_of(parts, uid_of("one"))
-    assert (assignment.pod, assignment.attempts, assignment.failure) == (worker, 0, None)
-
-
-async def test_what_is_said_of_jobs_that_are_not_there_leaves_nothing() -> None:
-    parts = await small()
-    worker = parts.hire()
-    for said in (EndedOrder("nobody", 0), EndedOrder("nobody", 0, int(Exit.TEMPORARY))):
-        assert await parts.ask(worker, said) is None
-    assert parts.alive(worker, "nobody").stop, "nobody needs it any more"
-    with pytest.raises(NotAssigned):
-        await parts.order_service.urls(worker, "nobody", 0, UrlsRequest(0))
-    await parts.settle()
-    assert parts.controller.memory == {}
-
-
-async def test_a_sign_of_life_ends_the_silence(time: Any) -> None:
-    parts = await small("one")
-    worker = parts.hire()
-    await parts.ask(worker)
-    time.passes(SILENT_SECONDS)
-    assert not parts.alive(worker, "uid-one").stop
-    assert parts.queue.expire(time.passes(SILENT_SECONDS)) == []
-    await parts.order_service.urls(worker, "uid-one", 0, UrlsRequest(16))
-    assert parts.queue.expire(time.passes(SILENT_SECONDS)) == [], "to ask for URLs is one, too"
-    assert parts.queue.expire(time.passes(1)) == [uid_of("one")]
-
-
-async def test_a_cancelled_order_is_stopped_by_its_next_sign_of_life() -> None:
-    parts = await small("one")
-    worker = parts.hire()
-    await parts.ask(worker)
-    parts.edit(uid_of("one"), cancel=True)
-    assert parts.alive(worker, "uid-one").stop
-
-
-async def test_nobody_is_stopped_before_the_watches_have_told_what_there_is() -> None:
-    parts = Parts(FakeKube())
-    parts.ready = False
-    worker = parts.hire()
-    assert not parts.alive(worker, "uid-one").stop
-    parts.ready = True
-    assert parts.alive(worker, "uid-one").stop
 
 
 async def test_a_job_that_was_cancelled_while_it_waited_is_given_to_nobody() -> None:
@@ -336,7 +212,7 @@ async def test_a_job_whose_last_segment_is_there_is_promoted_and_not_given(time:
         uids.append(order.uid)
         parts.store_last(Owner("team", order.uid))
     assert uids == ["uid-two"], "promotion has it, no worker"
-    assert turn_of(parts, uid_of("one")).ended
+    assert assignment_of(parts, uid_of("one")).ended
     await parts.settle()
     assert parts.kube.status("one")["phase"] == "Succeeded"
 
@@ -363,7 +239,7 @@ async def test_an_order_that_the_store_keeps_from_being_made_is_not_lost() -> No
     parts.store.pending.down = False
     order = await parts.ask(parts.hire("b"))
     assert order is not None
-    assert (order.uid, turn_of(parts, uid_of("one")).attempts) == ("uid-one", 0)
+    assert (order.uid, assignment_of(parts, uid_of("one")).attempts) == ("uid-one", 0)
 
 
 async def test_the_deadline_in_an_order_counts_from_the_first_turn(time: Any) -> None:
@@ -376,221 +252,6 @@ async def test_the_deadline_in_an_order_counts_from_the_first_turn(time: Any) ->
     assert first is not None
     assert second is not None
     assert (first.seconds_left, second.seconds_left) == (600.0, 500.0)
-
-
-async def restart(parts: Parts, time: Any) -> Parts:
-    """Another operator, to whom the watches have told everything; it has looked into the store for each job."""
-    time.passes(0.1)
-    again = parts.restarted()
-    await again.settle()
-    return again
-
-
-async def test_after_a_restart_a_worker_that_is_alive_keeps_its_order(time: Any) -> None:
-    parts = await small("one")
-    worker = parts.hire()
-    await parts.ask(worker)
-    parts = await restart(parts, time)
-    assert await parts.ask(parts.hire("b")) is None, "not in the pause"
-    assert not parts.alive(worker, "uid-one").stop
-    assert turn_of(parts, uid_of("one")).pod == worker
-    time.passes(PAUSE_SECONDS)
-    assert await parts.ask(parts.hire("c")) is None
-    assert await parts.order_service.urls(worker, "uid-one", 0, UrlsRequest(16))
-
-
-async def test_after_a_restart_a_worker_may_be_alive_before_its_job_is_known(time: Any) -> None:
-    parts = await small("one")
-    worker = parts.hire()
-    await parts.ask(worker)
-    again = parts.restarted()
-    assert not again.alive(worker, "uid-one").stop
-    await again.settle()
-    again.alive(worker, "uid-one")
-    assert turn_of(again, uid_of("one")).pod == worker
-
-
-@pytest.mark.parametrize("offered", [False, True])
-async def test_after_a_restart_a_worker_s_end_is_heard(time: Any, offered: bool) -> None:
-    parts = await small("one")
-    worker = parts.hire()
-    await parts.ask(worker)
-    again = parts.restarted()
-    if offered:
-        await again.settle()
-    parts.store_last(uid_of("one"))
-    assert await again.ask(worker, EndedOrder("uid-one", 0)) is None
-    await again.settle()
-    assert parts.kube.status("one")["phase"] == "Succeeded"
-
-
-async def test_after_a_restart_an_order_that_nobody_has_is_given_again(time: Any) -> None:
-    parts = await small("one")
-    await parts.ask(parts.hire())
-    parts = await restart(parts, time)
-    time.passes(PAUSE_SECONDS)
-    order = await parts.ask(parts.hire("b"))
-    assert order is not None
-    assert order.uid == "uid-one"
-
-
-async def test_after_a_restart_a_job_that_comes_new_does_not_wait_for_the_pause(time: Any) -> None:
-    parts = await restart(await small("one"), time)
-    parts.router.quantumjob(parts.kube.put(QUANTUMJOBS, another("new")), False)
-    await parts.settle()
-    order = await parts.ask(parts.hire())
-    assert order is not None
-    assert order.uid == "uid-new"
-
-
-async def test_a_dedicated_worker_gets_its_order_and_no_other() -> None:
-    parts = dedicated()
-    own = uid_of("own")
-    order = await parts.ask(only(own))
-    assert order is not None
-    assert (order.uid, order.only) == (own.uid, True)
-    assert [each.name for each in order.found] == ["000000"]
-    for said, leaving in ((EndedOrder(own.uid, 0), False), (EndedOrder(own.uid, 0), True), (None, True)):
-        with pytest.raises(NoMoreOrders):
-            await parts.ask(only(own), said, leaving=leaving)
-    assert parts.controller.memory_of(own).reported_ended
-
-
-async def test_a_dedicated_worker_s_failure_is_its_job_s_to_tell() -> None:
-    parts = dedicated()
-    own = uid_of("own")
-    with pytest.raises(NoMoreOrders):
-        await parts.ask(only(own), EndedOrder(own.uid, 0, int(Exit.INTERNAL), "A defect."))
-    assert not parts.controller.memory_of(own).reported_ended
-    assert parts.queue.assignment(only(own)) is None
-
-
-async def test_a_dedicated_worker_speaks_of_its_own_job_only() -> None:
-    parts = dedicated()
-    own = uid_of("own")
-    with pytest.raises(NotAssigned):
-        parts.alive(only(own), "uid-one")
-    with pytest.raises(NotAssigned):
-        await parts.order_service.urls(only(own), "uid-one", 0, UrlsRequest(0))
-    with pytest.raises(NotAssigned):
-        await parts.ask(only(own), EndedOrder("uid-one", 0))
-    first, *_ = await parts.order_service.urls(only(own), own.uid, 0, UrlsRequest(3))
-    assert first.name == "000003"
-
-
-async def test_a_dedicated_worker_is_told_to_stop_when_its_job_is_cancelled() -> None:
-    parts = dedicated()
-    own = uid_of("own")
-    assert not parts.alive(only(own), own.uid).stop
-    parts.edit(own, cancel=True)
-    assert parts.alive(only(own), own.uid).stop
-
-
-async def test_a_shared_worker_gets_no_dedicated_job() -> None:
-    parts = dedicated()
-    await parts.settle()
-    assert await parts.ask(parts.hire()) is None
-
-
-async def test_a_dedicated_order_ends_with_the_deadline_of_its_job(time: Any) -> None:
-    parts = dedicated()
-    own = uid_of("own")
-    order = await parts.ask(only(own))
-    assert order is not None
-    assert order.seconds_left == 600.0, "it has not started yet"
-    started = job(another("own"), startTime="2026-01-02T03:04:05Z")
-    started["metadata"]["resourceVersion"] = "21"
-    parts.router.job(started, False)
-    time.passes(100)
-    order = await parts.ask(only(own))
-    assert order is not None
-    assert order.seconds_left == 500.0
-
-
-async def test_done_from_a_pod_that_does_not_carry_the_order_is_a_hint_only() -> None:
-    parts = await small("one")
-    worker, other = parts.hire("a"), parts.hire("b")
-    await parts.ask(worker)
-    parts.order_service.ended(other, EndedOrder("uid-one", 0))
-    assignment = turn_of(parts, uid_of("one"))
-    assert (assignment.pod, assignment.ended, parts.queue.shard_of(worker.uid)) == (
-        worker,
-        False,
-        only(uid_of("one")),
-    )
-    assert parts.controller.memory_of(uid_of("one")).reported_ended
-    await parts.settle()
-    assert not parts.kube.status("one").get("results"), "the store has nothing"
-    assert (turn_of(parts, uid_of("one")).pod, assignment.failure) == (worker, None)
-    parts.store_last(uid_of("one"))
-    parts.order_service.ended(other, EndedOrder("uid-one", 0))
-    await parts.settle()
-    assert parts.kube.status("one")["phase"] == "Succeeded", "the store alone is believed"
-
-
-async def ask_twice(parts: Parts, worker: Pod) -> tuple[asyncio.Task[Any], asyncio.Task[Any]]:
-    """Two questions of one worker, of which the first is held when the second comes."""
-    first = asyncio.create_task(parts.ask(worker))
-    await asyncio.sleep(0)
-    second = asyncio.create_task(parts.ask(worker))
-    await asyncio.sleep(0)
-    return first, second
-
-
-async def test_a_worker_has_one_question_and_the_older_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service_module, "POLL_SECONDS", 1000.0)
-    parts = await small()
-    parts.autoscaler.linger_seconds = 1000.0
-    worker = parts.hire()
-    first, second = await ask_twice(parts, worker)
-    with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(first, 30)
-    for name in ("one", "two"):
-        parts.router.quantumjob(parts.kube.put(QUANTUMJOBS, another(name)), False)
-    await parts.settle()
-    order = await asyncio.wait_for(second, 30)
-    assert order.uid == "uid-one"
-    assert list(parts.queue.of_namespace("team").waiting) == [only(uid_of("two"))]
-    await asyncio.sleep(0)
-    assert parts.order_service._requests == {}
-
-
-async def test_a_question_that_is_cancelled_while_its_order_is_made_takes_nothing_from_the_newer(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    parts = await small("one")
-    worker = parts.hire()
-    parts.controller.memory_of(uid_of("one")).ordered.add(0)  # so that the store is asked
-    answer = asyncio.Event()
-
-    async def slow(*_: Any) -> list[str]:
-        await answer.wait()
-        return []
-
-    monkeypatch.setattr(builder, "written", slow)
-    first, second = await ask_twice(parts, worker)
-    with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(first, 30)
-    answer.set()
-    order = await asyncio.wait_for(second, 30)
-    assert order.uid == "uid-one"
-    assert parts.queue.shard_of(worker.uid) == only(uid_of("one"))
-    assert turn_of(parts, uid_of("one")).pod == worker, "no other worker gets it, too"
-
-
-async def test_workers_ask_at_the_same_time_without_harm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service_module, "POLL_SECONDS", 1000.0)
-    parts = await small()
-    parts.autoscaler.linger_seconds = 1000.0
-    questions = [asyncio.create_task(parts.ask(parts.hire(name))) for name in "ab"]
-    await asyncio.sleep(0)
-    assert len(parts.order_service._requests) == 2
-    for question in questions:
-        question.cancel()
-    assert [type(end) for end in await asyncio.gather(*questions, return_exceptions=True)] == [
-        asyncio.CancelledError
-    ] * 2
-    assert parts.order_service._requests == {}
 
 
 async def test_what_is_being_deleted_is_not_given() -> None:
@@ -635,62 +296,3 @@ async def test_a_worker_without_a_template_is_let_go_after_its_order() -> None:
         await parts.ask(worker, EndedOrder("uid-one", 0))
     await parts.settle()
     assert parts.kube.status("one")["phase"] == "Succeeded"
-
-
-async def test_what_a_worker_says_ends_its_silence_as_one_of_the_crew(time: Any) -> None:
-    parts = await small("one")
-    worker, pool = parts.hire(), parts.autoscaler.pool
-    for made in parts.kube.of_kind(JOBS):
-        if made["metadata"]["name"] != "qj-shared-a":
-            parts.router.job(made, True)
-    assert pool.count("team", time.now) == 1
-    assert pool.count("team", time.passes(SILENT_WORKER_SECONDS)) == 0
-    await parts.ask(worker)
-    assert pool.count("team", time.passes(SILENT_WORKER_SECONDS - 1)) == 1
-    parts.alive(worker, "uid-one")
-    assert pool.count("team", time.passes(SILENT_WORKER_SECONDS - 1)) == 1
-
-
-async def test_a_job_is_not_expected_to_end_after_its_deadline(time: Any) -> None:
-    pubs = [{"name": f"p{n}", "circuit": {"format": "OpenQASM3", "inline": "OPENQASM 3.0;"}} for n in range(16)]
-    parts = await small("one", program={"primitive": "Sampler", "shots": 100, "pubs": pubs}, activeDeadlineSeconds=100)
-    worker, given = parts.hire(), time.now
-    await parts.ask(worker)
-    time.passes(60)
-    parts.alive(worker, "uid-one", 2)
-    await parts.settle()
-    assert parts.kube.status("one")["times"]["expected"] == clock.rfc3339(given + timedelta(seconds=100))
-
-
-async def test_progress_moves_now_and_then(monkeypatch: pytest.MonkeyPatch, time: Any) -> None:
-    pubs = [{"name": f"p{n}", "circuit": {"format": "OpenQASM3", "inline": "OPENQASM 3.0;"}} for n in range(16)]
-    parts = await small("one", program={"primitive": "Sampler", "shots": 100, "pubs": pubs})
-    worker, now = parts.hire(), 1000.0
-    await parts.ask(worker)
-    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now, raising=False)
-    time.passes(60)
-
-    async def said(done: int) -> str:
-        parts.alive(worker, "uid-one", done)
-        await parts.settle()
-        progress: str = parts.kube.status("one")["progress"]
-        return progress
-
-    assert await said(2) == "2/16"
-    expected = clock.parse(parts.kube.status("one")["times"]["expected"])
-    assert expected > time.now, "two of sixteen took a minute"
-    now += PROGRESS_SECONDS - 1
-    parts.kube.calls.clear()
-    assert await said(5) == "2/16", "not so often"
-    assert parts.writes() == []
-    now += 1
-    assert await said(6) == "6/16"
-    now += PROGRESS_SECONDS
-    parts.kube.calls.clear()
-    assert await said(6) == "6/16"
-    assert await said(4) == "6/16", "it never goes back"
-    assert parts.writes() == [], "what is no news costs no write"
-    other = parts.hire("b")
-    parts.alive(other, "uid-one", 16)
-    await parts.settle()
-    assert parts.kube.status("one")["progress"] == "6/16", "another's word is none of its worker's"
