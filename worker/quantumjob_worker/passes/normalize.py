@@ -28,7 +28,7 @@ def normalize(circuit: QuantumCircuit, errors: NoiseChannels | None = None) -> Q
     """Inlines definitions, unrolls loops, inserts noise, removes unused qubits and validates. Raises PubFailed."""
     flat = inline(circuit, errors)
     _check_measured(flat)
-    return compact(flat, kept(flat, errors))
+    return compact(flat, used_qubits(flat, errors))
 
 
 def inline(circuit: QuantumCircuit, errors: NoiseChannels | None = None) -> QuantumCircuit:
@@ -57,7 +57,7 @@ def with_noise(flat: QuantumCircuit, errors: NoiseChannels | None) -> QuantumCir
     return flat if errors is None else errors.insert(flat)
 
 
-def kept(circuit: QuantumCircuit, errors: NoiseChannels | None = None) -> list[int]:
+def used_qubits(circuit: QuantumCircuit, errors: NoiseChannels | None = None) -> list[int]:
     """Returns indices of the used qubits, and sets them in the noise."""
     found = used(circuit)
     if errors is not None:

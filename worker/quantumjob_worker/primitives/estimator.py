@@ -46,7 +46,7 @@ class PreparedCircuit:
     def __init__(self, circuit: QuantumCircuit, noise: NoiseModel | None) -> None:
         self.errors = None if noise is None else NoiseChannels(noise)
         whole = normalize.inline(circuit, self.errors)
-        self._index = {index: place for place, index in enumerate(normalize.kept(whole, self.errors))}
+        self._index = {index: place for place, index in enumerate(normalize.used_qubits(whole, self.errors))}
         """The new index of each qubit that is used."""
         self.circuit = normalize.compact(whole, list(self._index))
 
@@ -127,9 +127,9 @@ class EstimatorPub:
         every = (pauli for observable in self._observables.ravel() for pauli in observable)
         self._paulis = list(dict.fromkeys(every))
         """Distinct Pauli strings of all observables."""
-        self._together = self._symbolic()
+        self._symbolic_circuit = self._symbolic()
         """The circuit with parameters, to run all points at once; None if Qiskit or Aer cannot."""
-        self._first = self._together or PreparedCircuit(bound(circuit, values, 0), noise)
+        self._first = self._symbolic_circuit or PreparedCircuit(bound(circuit, values, 0), noise)
 
     def run(self, task: Task, base: PubMetadata) -> tuple[PubMetadata, Expectations]:
         """Returns metadata, and values and standard errors of the shape that Qiskit defines. Raises PubFailed."""
@@ -159,8 +159,8 @@ class EstimatorPub:
         return None if flow and ready.circuit.parameters else ready
 
     def _table(self, task: Task) -> tuple[Table, Plan]:
-        if self._together is not None:
-            return self._together.measure(self._paulis, self._values, task)
+        if self._symbolic_circuit is not None:
+            return self._symbolic_circuit.measure(self._paulis, self._values, task)
         tables = []
         for point in range(self._values.points):
             ready = PreparedCircuit(bound(self._loaded, self._values, point), self._noise)

@@ -100,9 +100,9 @@ class StateSaver:
         check_bytes(task.save, values.points, circuit.num_qubits)
         _check_names(circuit, task.save)
         self._loaded, self._values, self._task = circuit, values, task
-        self._together = self._symbolic()
+        self._symbolic_state = self._symbolic()
         """The circuit with parameters, to run all points at once; None if Qiskit or Aer cannot."""
-        self.first = self._together or FinalState(bound(circuit, values, 0), task.noise)
+        self.first = self._symbolic_state or FinalState(bound(circuit, values, 0), task.noise)
         if "Statevector" in task.save and not self.first.pure:
             raise not_pure()
         self._plan = self._planned()
@@ -129,8 +129,8 @@ class StateSaver:
         return sampler.run_metadata(base, self.first.circuit, self._plan, self._plan.method)
 
     def _states(self) -> Iterator[State]:
-        if self._together is not None:
-            yield from self._together.states(self._values, self._run(self._together, self._task.seed))
+        if self._symbolic_state is not None:
+            yield from self._symbolic_state.states(self._values, self._run(self._symbolic_state, self._task.seed))
             return
         for point in range(self._values.points):
             end = FinalState(bound(self._loaded, self._values, point), self._task.noise)
