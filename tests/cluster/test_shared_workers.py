@@ -12,7 +12,7 @@ from typing import Any
 import node_faults
 import operator_deployment
 import pytest
-from namespaces import ENDLESS, SHARED, Namespace, fresh, long_pubs, pub
+from namespaces import ENDLESS, LONG, SHARED, Namespace, fresh, pub
 from operator_deployment import LINGER_SECONDS
 from small_jobs import ONES, SHOTS, apply_small, still_runs, succeeded
 
@@ -29,6 +29,8 @@ HUNGRY = (
     f"qreg q[2];creg c[2];{'g q[0],q[1];' * 1500}measure q->c;"
 )
 """A million and a half gates in 30 KiB: more than the memory limit of a pub."""
+LARGE = LONG.replace("[20]", "[22]")
+"""A statevector of 64 MiB, so that the process of its pub is the largest of the container."""
 CRASH = """
 import os, pathlib, signal
 def parent(p): return p.joinpath('stat').read_text().rpartition(')')[2].split()[1]
@@ -159,7 +161,7 @@ KILLS = {"OOMKilled": (eat, {"MemoryLimit"}), "Error": (kill, set())}
 def test_a_killed_worker_counts_against_its_current_job_only(namespace: Namespace, how: str) -> None:
     """Out of memory, the process of the running pub is killed first, and its pub gets that error."""
     fault, errors = KILLS[how]
-    namespace.apply("had", pub("done", ONES), *long_pubs(5))
+    namespace.apply("had", pub("done", ONES), *(pub(f"p{number}", LARGE) for number in range(3)))
     worker = namespace.running("had")
     apply_small(namespace, "other-0", "other-1")
     fault(namespace, worker)
@@ -177,7 +179,7 @@ def test_a_killed_worker_counts_against_its_current_job_only(namespace: Namespac
     assert done["status"]["attempts"] == 1
     assert done["status"]["worker"] != worker["metadata"]["name"]
     results = list(namespace.results(done).pubs())
-    assert len(results) == 6
+    assert len(results) == 4
     assert {result.error.reason for result in results if result.error} <= errors
     for name in ("other-0", "other-1"):
         assert "attempts" not in succeeded(namespace, name)["status"]

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from namespaces import Namespace, long_pubs, pub
+from namespaces import ENDLESS, Namespace, pub
 from order_requests import worker_image
 
 import cluster
@@ -27,8 +27,8 @@ def links(p):
 print(json.dumps({
     'environment': dict(os.environ),
     'mounts': read(pathlib.Path('/proc/mounts')),
-    'processes': {p.name: {'cmd': read(p/'cmdline'), 'parent': read(p/'stat').split()[3], 'env': read(p/'environ'),
-                           'fds': links(p/'fd')} for p in children if (p/'cmdline').exists()},
+    'processes': {p.name: {'pid': p.name, 'cmd': read(p/'cmdline'), 'parent': read(p/'stat').split()[3],
+                           'env': read(p/'environ'), 'fds': links(p/'fd')} for p in children if (p/'cmdline').exists()},
     'token': read(pathlib.Path(os.environ['QUANTUMJOB_TOKEN_FILE'])),
 }))
 """
@@ -37,12 +37,17 @@ print(json.dumps({
 @pytest.fixture
 def inside(namespace: Namespace, workers: str) -> JSON:
     """What a process in the pod of a running worker can see."""
-    namespace.apply("seen", *long_pubs(8))
+    namespace.apply("seen", pub("a", ENDLESS))
     pod = namespace.running("seen")["metadata"]["name"]
+    earlier: set[str] = set()
 
     def look() -> JSON | None:
+        """A child that has just been forked is not confined yet, so all must have been seen before."""
         seen: JSON = json.loads(namespace.exec(pod, "python3", "-c", PROBE))
-        return seen if children_of(seen) else None
+        children = {process["pid"] for process in children_of(seen)}
+        settled = bool(children) and children <= earlier
+        earlier.update(children)
+        return seen if settled else None
 
     return cluster.eventually("a child runs", look)
 
@@ -164,5 +169,5 @@ def test_a_worker_image_runs_under_any_uid(namespace: Namespace) -> None:
         },
     }
     namespace.start_pod(body)
-    cluster.watch_until("pods", "uid", namespace.name, lambda pod: pod["status"]["phase"] == "Succeeded")
+    cluster.watch_until("pods", "uid", namespace.name, lambda pod: pod["status"]["phase"] == "Succeeded", 120)
     assert namespace.log_text("uid").strip() == "imported"
