@@ -127,7 +127,8 @@ async def finished(service: InjectedService, token: Token, namespace: Namespace,
 async def result(
     service: InjectedService, token: Token, namespace: Namespace, uid: Uid, if_none_match: IfNoneMatch = None
 ) -> Response:
-    """The same result as the job's own; only the paths of its links differ. Needs the right to get quantumjobs in the namespace."""
+    """The same result as the job's own; only the paths of its links differ. Needs the right to get quantumjobs in the
+    namespace."""
     found = await _open(service, token, namespace, uid)
     tag = results.etag(Owner(namespace, uid))
     if if_none_match is not None and views.matches_etag(tag, if_none_match):

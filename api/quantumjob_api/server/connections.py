@@ -59,14 +59,15 @@ class Connections:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._open: dict[Address, ClientConnection] = {}
-        """In the order in which they were accepted."""
+        """In the order in which they were accepted; closed ones are removed when their places are needed."""
+        self._pruned = -PAUSE_SECONDS
         metrics.CONNECTIONS.set_function(lambda: sum(each.is_open() for each in self._open.values()))
 
     def make_room(self, now: float) -> bool:
         """Whether one more may be accepted. At the limit, first closes the one that waits longest for its client."""
-        if len(self._open) < self._limit:
-            return True
-        self._open = {address: each for address, each in self._open.items() if each.is_open()}
+        if len(self._open) >= self._limit and now - self._pruned >= PAUSE_SECONDS:
+            self._open = {address: each for address, each in self._open.items() if each.is_open()}
+            self._pruned = now
         if len(self._open) < self._limit:
             return True
         old = itertools.takewhile(lambda item: now - item[1].opened >= MIN_SECONDS, self._open.items())
