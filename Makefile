@@ -32,6 +32,7 @@ check: $(BIN)/.ready ## Types, style, layers
 	ruff format --check $(SOURCES)
 	mypy contract operator worker api client hack/localnode hack/cluster.py hack/api_client.py hack/locks.py tests/fuzz
 	lint-imports
+	hack/vocabulary
 
 unit: $(BIN)/.ready ## Unit tests: no services; prints the coverage
 	$(PYTEST) --numprocesses auto --dist worksteal $(addprefix --cov=,$(COVERED)) --cov-report=term:skip-covered tests/unit

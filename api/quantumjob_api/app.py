@@ -33,7 +33,7 @@ DESCRIPTION: Final = (
     "rights on `quantumjobs` that kubectl would need. Errors are problem details (RFC 9457)."
 )
 PARTS: Final = (jobs, events, results, history, circuits)
-REFERRED: Final = (schemas.CircuitSubmission, schemas.SpecSubmission, schemas.ProblemDetails)
+REFERENCED: Final = (schemas.CircuitSubmission, schemas.SpecSubmission, schemas.ProblemDetails)
 """Schemas that the description refers to by name: FastAPI parses no body here and makes no error."""
 
 
@@ -78,7 +78,7 @@ def described(app: FastAPI) -> JSON:
     if app.openapi_schema is None:
         schema = FastAPI.openapi(app)
         _, shapes = models_json_schema(
-            [(model, "validation") for model in REFERRED], ref_template="#/components/schemas/{model}"
+            [(model, "validation") for model in REFERENCED], ref_template="#/components/schemas/{model}"
         )
         schemas = schema.setdefault("components", {}).setdefault("schemas", {})
         schemas |= shapes["$defs"]

@@ -36,7 +36,7 @@ from quantumjob_operator.watch.resync import Resync
 logger = logging.getLogger(f"{__package__}.main")  # __name__ is "__main__"
 
 JSON = dict[str, Any]
-NEEDED: Final = ("worker_image", "orders_url")
+REQUIRED: Final = ("worker_image", "orders_url")
 
 
 async def run(settings: Settings) -> None:
@@ -106,7 +106,7 @@ async def first_to_end(*parts: Awaitable[Any]) -> None:
 
 def main() -> None:
     settings = Settings()
-    if missing := [name for name in NEEDED if not getattr(settings, name)]:
+    if missing := [name for name in REQUIRED if not getattr(settings, name)]:
         raise SystemExit(f"set {' and '.join('QUANTUMJOB_' + name.upper() for name in missing)}")
     logs.configure(__package__)
     logger.info("Starting", extra={"namespaces": settings.namespace_list or "all"})

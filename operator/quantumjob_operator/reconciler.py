@@ -23,7 +23,7 @@ from quantumjob_operator.settings import Settings
 JSON = dict[str, Any]
 logger = logging.getLogger(f"{__package__}.reconciler")  # __name__ is "__main__"
 
-LOOK_AGAIN_SECONDS: Final = 0.5
+RETRY_SECONDS: Final = 0.5
 
 
 async def reconcile(kube: KubernetesClient, settings: Settings) -> int:
@@ -68,7 +68,7 @@ async def finish(controller: Controller, owner: Owner) -> None:
         try:
             return await controller.reconcile(owner)
         except (NotEnded, ObjectNotFound):
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)
     return await controller.reconcile(owner)
 
 

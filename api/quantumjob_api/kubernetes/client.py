@@ -34,7 +34,7 @@ def path(namespace: str, name: str = "") -> str:
     return f"{whole}/{name}" if name else whole
 
 
-class AnswerTooLarge(ApiProblem):
+class ResponseTooLarge(ApiProblem):
     """A response above RESPONSE_BYTES. The caller may request a shorter list."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ def waiter_cost(quantumjob: JSON) -> int:
 
 
 class CallerClient:
-    """The calls of the service. Each raises ApiProblem; a list may raise AnswerTooLarge."""
+    """The calls of the service. Each raises ApiProblem; a list may raise ResponseTooLarge."""
 
     def __init__(self, url: str, ca: Path | None) -> None:
         context = ssl.create_default_context(cafile=str(ca)) if ca else None
@@ -150,12 +150,12 @@ class CallerClient:
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The body. Raises AnswerTooLarge."""
+    """The body. Raises ResponseTooLarge."""
     data = bytearray()
     async for chunk in response.content.iter_any():
         data += chunk
         if len(data) > RESPONSE_BYTES:
-            raise AnswerTooLarge
+            raise ResponseTooLarge
     return bytes(data)
 
 

@@ -15,7 +15,7 @@ from quantumjob_api.problems import of_kubernetes
 JSON = dict[str, Any]
 T = TypeVar("T")
 
-ROUND_SECONDS: Final = 55.0
+WATCH_SECONDS: Final = 55.0
 """Of one watch. The next one validates the token again, so that an expired token ends the stream."""
 PAUSE_SECONDS: Final = 1.0
 """Before the next watch, if one ended early."""
@@ -34,7 +34,7 @@ async def states(
     yield job
     while (left := until - loop.time()) > 0:
         version, began = job["metadata"]["resourceVersion"], loop.time()
-        lasts = min(left, ROUND_SECONDS)
+        lasts = min(left, WATCH_SECONDS)
         async with contextlib.aclosing(kube.watch(token, namespace, name, version, lasts)) as changes:
             async for change in changes:
                 if change["type"] == "DELETED":

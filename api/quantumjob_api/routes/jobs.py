@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from quantumjob_api.kubernetes import watch
-from quantumjob_api.kubernetes.client import AnswerTooLarge, waiter_cost, without_program
+from quantumjob_api.kubernetes.client import ResponseTooLarge, waiter_cost, without_program
 from quantumjob_api.model import idempotency, submission, views
 from quantumjob_api.model.idempotency import SubmissionMatch
 from quantumjob_api.model.schemas import CircuitSubmission, JobList, JobView, SpecSubmission
@@ -162,7 +162,7 @@ async def _page(service: Service, token: str, namespace: str, limit: int, after:
     while True:
         try:
             return await service.kube.table(token, namespace, query | {"limit": str(limit)})
-        except AnswerTooLarge:
+        except ResponseTooLarge:
             if limit == 1:
                 raise
             limit //= 2

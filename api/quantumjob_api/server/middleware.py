@@ -41,21 +41,21 @@ class RequestLimits:
             return
         loop = asyncio.get_running_loop()
         found = self._connections.find(tuple(scope["client"] or ()))
-        exchange = Exchange(found or ClientConnection(lambda: True, lambda: None, loop.time()), receive, send)
+        cycle = RequestCycle(found or ClientConnection(lambda: True, lambda: None, loop.time()), receive, send)
         refusal = _refusal(scope)
         app = refusal.response() if refusal else self._app
         started = time.perf_counter()
         try:
             with metrics.ACTIVE.track_inprogress():
-                await app(scope, exchange.receive, exchange.send)
+                await app(scope, cycle.receive, cycle.send)
         except asyncio.CancelledError:  # the server stops, and its grace period is over
-            if exchange.status:
+            if cycle.status:
                 raise
             again = ApiProblem(ApiReason.BUSY, "The service is restarting: try again.", CLOSE)
-            await again.response()(scope, exchange.receive, exchange.send)
+            await again.response()(scope, cycle.receive, cycle.send)
         finally:
-            exchange.connection.waiting_since = loop.time()
-            log(scope, exchange, time.perf_counter() - started)
+            cycle.connection.waiting_since = loop.time()
+            log(scope, cycle, time.perf_counter() - started)
 
 
 def _refusal(scope: Scope) -> ApiProblem | None:
@@ -69,7 +69,7 @@ def _refusal(scope: Scope) -> ApiProblem | None:
     return None
 
 
-class Exchange:
+class RequestCycle:
     """A request and its response, with limits on how long the client may take."""
 
     def __init__(self, connection: ClientConnection, receive: Receive, send: Send) -> None:
@@ -124,20 +124,20 @@ class Exchange:
         self.bytes += len(message.get("body", b""))
 
 
-def log(scope: Scope, exchange: Exchange, seconds: float) -> None:
+def log(scope: Scope, cycle: RequestCycle, seconds: float) -> None:
     """Counts and logs a request, without its query and headers: they may have tokens."""
     route: Any = scope.get("route")
     template = str(getattr(route, "path", "other"))
     method = scope["method"] if scope["method"] in METHODS else "other"
-    metrics.REQUESTS.labels(method, template, exchange.status).inc()
+    metrics.REQUESTS.labels(method, template, cycle.status).inc()
     metrics.SECONDS.labels(template).observe(seconds)
     logger.info(
         "request",
         extra={
             "method": method,
             "path": scope["path"][:512],
-            "status": exchange.status,
-            "bytes": exchange.bytes,
+            "status": cycle.status,
+            "bytes": cycle.bytes,
             "seconds": round(seconds, 4),
         },
     )

@@ -20,7 +20,7 @@ Row = tuple[str, str, str, str]
 MOST: Final = 16
 """Largest number of outcomes shown for a register; JSON has all."""
 BAR: Final = 40
-EIGHTHS: Final = " ▏▎▍▌▋▊▉"
+PARTIAL_BLOCKS: Final = " ▏▎▍▌▋▊▉"
 
 
 def table(pubs: list[JSON]) -> None:
@@ -56,7 +56,7 @@ def keep_arrays(found: models.Result | models.Partial, read: Callable[[models.Ar
 def bar(part: float) -> str:
     """Returns a bar of this fraction of the width, to an eighth of a character."""
     full, rest = divmod(round(part * BAR * 8), 8)
-    return ("█" * full + EIGHTHS[rest]).rstrip()
+    return ("█" * full + PARTIAL_BLOCKS[rest]).rstrip()
 
 
 def tally(register: JSON) -> dict[str, int]:

@@ -15,7 +15,7 @@ import yaml
 from quantumjob.errors import NotConfigured
 
 JSON = dict[str, Any]
-MARGIN: Final = timedelta(seconds=30)
+EXPIRY_SLACK: Final = timedelta(seconds=30)
 PLUGIN_SECONDS: Final = 60
 
 
@@ -85,7 +85,7 @@ class ExecPlugin:
 
     def __call__(self) -> str:
         """Returns the token. Raises NotConfigured."""
-        if not self._token or (self._until is not None and datetime.now(UTC) > self._until - MARGIN):
+        if not self._token or (self._until is not None and datetime.now(UTC) > self._until - EXPIRY_SLACK):
             status = self._run()
             self._token = str(status.get("token") or "")
             expires = status.get("expirationTimestamp")

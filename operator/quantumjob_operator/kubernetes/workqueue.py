@@ -22,7 +22,7 @@ class RetryLog(NamedTuple, Generic[K]):
 
     logger: logging.Logger
     failed: str
-    about: Callable[[K], dict[str, object]]
+    fields: Callable[[K], dict[str, object]]
 
 
 class WorkQueue(Generic[K]):
@@ -104,11 +104,11 @@ class WorkQueue(Generic[K]):
                 await work(key)
                 self.forget(key)
             except temporary as error:
-                about = report.about(key) | {"cause": str(error), "seconds": self.retry(key)}
-                report.logger.warning(report.failed, extra=about)
+                extra = report.fields(key) | {"cause": str(error), "seconds": self.retry(key)}
+                report.logger.warning(report.failed, extra=extra)
             except Exception:
                 self.retry(key)
-                report.logger.exception("Internal error of the operator", extra=report.about(key))
+                report.logger.exception("Internal error of the operator", extra=report.fields(key))
             finally:
                 self.done(key)
 

@@ -13,7 +13,7 @@ from quantumjob_contract.schema.program import Program
 from quantumjob_operator.results import arrays
 from quantumjob_operator.results.ports import ObjectBucket, ObjectStore
 
-SPARE_SECONDS: Final = 300.0
+URL_SLACK_SECONDS: Final = 300.0
 """URLs stay valid for this time after the job's deadline."""
 
 
@@ -31,7 +31,7 @@ def order(
     `found` names the existing segments. `expected` is the estimate in seconds, for a shared worker only.
     """
     program, data = what
-    life, owner = url_life(left), shard.owner
+    life, owner = url_seconds(left), shard.owner
     last = keys.segment(shard, keys.LAST)
     # A short order has one segment, its last, unless it saves arrays, which are stored with numbered segments.
     saves = arrays.wanted(program)
@@ -84,7 +84,7 @@ def segment_urls(
 ) -> list[SegmentUrl]:
     """Returns URLs to PUT the next segments, from number `start` on, and their arrays where the program saves any."""
     names = [keys.segment_name(number) for number in range(start, start + count)]
-    life = url_life(left)
+    life = url_seconds(left)
     return [
         SegmentUrl(
             name,
@@ -95,6 +95,6 @@ def segment_urls(
     ]
 
 
-def url_life(left: float) -> float:
+def url_seconds(left: float) -> float:
     """Returns the seconds for which a URL is valid: as long as the job may run."""
-    return min(max(left, 0.0) + SPARE_SECONDS, limits.URL_SECONDS)
+    return min(max(left, 0.0) + URL_SLACK_SECONDS, limits.URL_SECONDS)

@@ -71,7 +71,7 @@ class OrderService:
             return await self._dedicated_order(identity)
         self.autoscaler.pool.record_heartbeat(identity, clock.now())
         if message.leaving or self.autoscaler.pool.is_draining(identity):  # also where the worker has lost that answer
-            self._dismiss(identity)
+            self._release_worker(identity)
         return await self._shared_order(identity)
 
     def ended(self, identity: Identity, message: EndedOrder) -> None:
@@ -141,14 +141,14 @@ class OrderService:
         namespace_queue = self.autoscaler.queue.of_namespace(pod.namespace)
         while True:
             if self.autoscaler.should_yield(pod.namespace) or self.autoscaler.is_outdated(pod):
-                self._dismiss(pod)
+                self._release_worker(pod)
             while shard := self.autoscaler.queue.take(pod, clock.now()):
                 if order := await self._order_of(shard, pod):
                     self._idle_since.pop(pod.uid, None)
                     metrics.ORDERS_GIVEN.labels(names.SHARED).inc()
                     return order
             if loop.time() >= leave_at:
-                self._dismiss(pod)
+                self._release_worker(pod)
             if loop.time() >= answer_by:
                 return None
             namespace_queue.changed.clear()
@@ -199,7 +199,7 @@ class OrderService:
         expected = assignment.expected if assignment else None
         return builder.order(store, shard, (program, encode(program)), found=found, left=left, expected=expected)
 
-    def _dismiss(self, pod: Pod) -> None:
+    def _release_worker(self, pod: Pod) -> None:
         """Releases the worker's order, and no longer counts the worker. Raises NoMoreOrders."""
         self.autoscaler.pool.drain(pod)
         self._idle_since.pop(pod.uid, None)

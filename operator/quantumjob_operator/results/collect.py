@@ -169,12 +169,12 @@ async def _decode(found: FetchedObject, shard: keys.Shard) -> Segment:
         keys.segment(shard, segment.name) != found.stored.key
     ):
         raise Corrupt(f"{found.stored.key} contains another segment")
-    if not _is_sound(segment.provenance):
+    if not _is_valid(segment.provenance):
         raise Corrupt(f"{found.stored.key} has an invalid provenance")
     return segment
 
 
-def _is_sound(made: Provenance) -> bool:
+def _is_valid(made: Provenance) -> bool:
     """Whether the provenance fits the schema of the status."""
     texts = [*made.versions, *made.versions.values()]
     if len(made.versions) > MAX_VERSIONS or any(len(text) > MAX_VERSION_CHARS for text in texts):

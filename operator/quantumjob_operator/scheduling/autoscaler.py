@@ -114,7 +114,7 @@ class Autoscaler:
             return
         now = clock.now()
         wanted = self.queue.demand(namespace, now)
-        if self.queue.others_need_room(namespace, now):
+        if self.queue.others_need_worker(namespace, now):
             wanted = min(wanted, 1)
         try:
             for _ in range(wanted - self.pool.count(namespace, now)):
@@ -147,7 +147,7 @@ class Autoscaler:
     def should_yield(self, namespace: str) -> bool:
         """Whether a worker of this namespace should make room for the first worker of another."""
         now = clock.now()
-        return self.queue.others_need_room(namespace, now) and self.pool.count(namespace, now) > 1
+        return self.queue.others_need_worker(namespace, now) and self.pool.count(namespace, now) > 1
 
     def is_outdated(self, pod: Pod) -> bool:
         """Whether a worker has another image or setting than one that is started now."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from quantumjob_operator.model.cost_estimate import SHORT_SECONDS
 
-WORTH_SECONDS: Final = 2.0
+SECONDS_PER_WORKER: Final = 2.0
 """Seconds of short orders for each worker: a pod takes more than a second to start."""
 
 
@@ -38,6 +38,6 @@ def wanted(waiting: Iterable[float], long_running: int, max_workers: int) -> int
             for_long += 1
         else:
             short += expected
-        if (for_long >= max_workers and short > 0) or short > max_workers * WORTH_SECONDS:
+        if (for_long >= max_workers and short > 0) or short > max_workers * SECONDS_PER_WORKER:
             return max_workers
-    return min(max_workers, min(for_long, max(1, max_workers - 1)) + math.ceil(short / WORTH_SECONDS))
+    return min(max_workers, min(for_long, max(1, max_workers - 1)) + math.ceil(short / SECONDS_PER_WORKER))

@@ -240,7 +240,7 @@ class Queue:
         namespace_queue.obstacle = obstacle
         return list(dict.fromkeys(shard.owner for shard in namespace_queue.waiting))
 
-    def others_need_room(self, namespace: str, now: datetime) -> bool:
+    def others_need_worker(self, namespace: str, now: datetime) -> bool:
         """Whether another namespace needs room for its first worker, and may still get it."""
         return any(
             other != namespace and (now - since).total_seconds() < YIELD_SECONDS and self.of_namespace(other).waiting

@@ -20,7 +20,7 @@ METHODS: Final[tuple[Method, ...]] = ("statevector", "density_matrix", "stabiliz
 """The methods that `automatic` chooses from."""
 SMALL_QUBITS: Final = 10
 """Up to this width no other method of Aer is faster than a statevector."""
-MPS_TRIAL_SECONDS: Final = 2.0
+MPS_PROBE_SECONDS: Final = 2.0
 """Below this estimate no matrix product state is tried."""
 AER_SECONDS: Final = 2e-3
 """A small run below this estimate stays with Aer, so that Aer elsewhere gives the same bits for the same seed."""
@@ -81,7 +81,7 @@ def _choose_method(circuit: Profile, state_memory: int) -> Plan | None:
     if "statevector" in known and circuit.qubits <= SMALL_QUBITS and not circuit.errors:
         return known["statevector"]._replace(why=Why.SMALL)
     best = min(known.values(), key=lambda plan: plan.seconds, default=None)
-    if best is not None and (best.seconds <= MPS_TRIAL_SECONDS or circuit.clifford or circuit.errors):
+    if best is not None and (best.seconds <= MPS_PROBE_SECONDS or circuit.clifford or circuit.errors):
         return best
     if best is None:
         return _limited_mps(circuit, state_memory, Why.ONLY_FIT)

@@ -44,7 +44,7 @@ async def test_a_response_that_is_no_json_is_an_error(ask: Any) -> None:
 
 async def test_a_response_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "RESPONSE_BYTES", 1000)
-    with pytest.raises(client.AnswerTooLarge):
+    with pytest.raises(client.ResponseTooLarge):
         await asked(b"{}" + b" " * 1000, lambda api: api.table("t", "team", {}))
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from quantumjob_api.kubernetes import watch
-from quantumjob_api.kubernetes.client import AnswerTooLarge
+from quantumjob_api.kubernetes.client import ResponseTooLarge
 from support.api import ALL, BODY, JOBS, FakeCallerClient, is_problem
 
 JSON = dict[str, Any]
@@ -143,7 +143,7 @@ async def test_a_page_that_is_too_large_is_halved(client: httpx.AsyncClient, kub
     async def bounded(token: str, namespace: str, query: dict[str, str]) -> JSON:
         asked.append(int(query["limit"]))
         if asked[-1] > 3:
-            raise AnswerTooLarge
+            raise ResponseTooLarge
         return await table(token, namespace, query)
 
     kube.table = bounded  # type: ignore[method-assign]
@@ -153,7 +153,7 @@ async def test_a_page_that_is_too_large_is_halved(client: httpx.AsyncClient, kub
 
 async def test_a_list_that_is_always_too_large_fails(client: httpx.AsyncClient, kube: FakeCallerClient) -> None:
     async def endless(*_: object) -> JSON:
-        raise AnswerTooLarge
+        raise ResponseTooLarge
 
     kube.table = endless  # type: ignore[method-assign]
     assert is_problem(await client.get(f"{JOBS}?limit=200", headers=ALL), 503, "KubernetesUnavailable")

@@ -385,9 +385,9 @@ def test_an_order_holds_the_url_of_its_noise_model() -> None:
 
 
 def test_urls_live_as_long_as_the_job_may() -> None:
-    assert builder.url_life(-5) == builder.SPARE_SECONDS
-    assert builder.url_life(600) == 600 + builder.SPARE_SECONDS
-    assert builder.url_life(10**9) == 7 * 24 * 3600
+    assert builder.url_seconds(-5) == builder.URL_SLACK_SECONDS
+    assert builder.url_seconds(600) == 600 + builder.URL_SLACK_SECONDS
+    assert builder.url_seconds(10**9) == 7 * 24 * 3600
 
 
 def shared(name: str = "a", namespace: str = "team") -> str:

@@ -340,10 +340,10 @@ NO_NODE = WorkerState("waiting", Reason.UNSCHEDULABLE, "No node fits the worker:
 def test_a_namespace_without_a_node_for_its_first_worker_starves_and_the_others_know() -> None:
     made = queue(A, only(Owner("other", "a")))
     made.set_obstacle("team", NO_NODE, 1, NOW)
-    assert made.others_need_room("other", NOW)
-    assert not made.others_need_room("team", NOW), "it is itself"
+    assert made.others_need_worker("other", NOW)
+    assert not made.others_need_worker("team", NOW), "it is itself"
     made.set_obstacle("team", None, None, NOW)
-    assert not made.others_need_room("other", NOW)
+    assert not made.others_need_worker("other", NOW)
 
 
 def test_the_others_make_room_for_a_while_only() -> None:
@@ -352,14 +352,14 @@ def test_the_others_make_room_for_a_while_only() -> None:
     made.enqueue(A.owner, [assignment()], NOW)
     for seconds in (0, YIELD_SECONDS + 1):
         made.set_obstacle("team", NO_NODE, 1, NOW + timedelta(seconds=seconds))
-    assert made.others_need_room("other", NOW + timedelta(seconds=YIELD_SECONDS - 1))
-    assert not made.others_need_room("other", NOW + timedelta(seconds=YIELD_SECONDS + 1))
+    assert made.others_need_worker("other", NOW + timedelta(seconds=YIELD_SECONDS - 1))
+    assert not made.others_need_worker("other", NOW + timedelta(seconds=YIELD_SECONDS + 1))
 
 
 def test_another_obstacle_is_nothing_that_others_could_make_room_for() -> None:
     made = queue(A)
     made.set_obstacle("team", WorkerState("waiting", Reason.POD_REFUSED, "exceeded quota"), 1, NOW)
-    assert not made.others_need_room("other", NOW)
+    assert not made.others_need_worker("other", NOW)
 
 
 def test_where_nobody_waits_any_more_nobody_starves() -> None:
@@ -367,9 +367,9 @@ def test_where_nobody_waits_any_more_nobody_starves() -> None:
     made = queue(A)
     made.set_obstacle("team", NO_NODE, 1, NOW)
     made.drop(A.owner)
-    assert not made.others_need_room("other", NOW)
+    assert not made.others_need_worker("other", NOW)
     made.enqueue(A.owner, [assignment()], NOW)
-    assert made.others_need_room("other", NOW)
+    assert made.others_need_worker("other", NOW)
 
 
 def test_a_namespace_that_has_nothing_is_forgotten() -> None:
@@ -383,4 +383,4 @@ def test_a_namespace_that_has_nothing_is_forgotten() -> None:
     assert made.of_namespace("team") is namespace_queue, "a worker may wait at it for an order"
     made.prune(keep=set())
     assert made.of_namespace("team") is not namespace_queue
-    assert not made.others_need_room("other", NOW)
+    assert not made.others_need_worker("other", NOW)

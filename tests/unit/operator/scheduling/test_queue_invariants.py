@@ -180,7 +180,7 @@ class AnyOrder(RuleBasedStateMachine):
     @invariant()
     def who_starves_waits(self) -> None:
         for space, another in (SPACES, SPACES[::-1]):
-            if self.queue.others_need_room(space, self.now):
+            if self.queue.others_need_worker(space, self.now):
                 assert self.queue.of_namespace(another).waiting
 
     @invariant()
