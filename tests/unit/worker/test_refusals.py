@@ -124,10 +124,6 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     )
 
 
-pytestmark = pytest.mark.xdist_group("refusals")
-"""With --dist loadgroup the corpus runs once, and not on each worker of pytest-xdist."""
-
-
 @pytest.mark.parametrize("path", CASES, ids=lambda path: str(path.relative_to(CORPUS)))
 def test_refused_with_its_reason(ran: Ran, path: Path) -> None:
     error = ran.results[path].error
