@@ -66,7 +66,7 @@ pictures: $(BIN)/.ready ## Run examples/notebooks in a pod; writes docs/pictures
 fuzz: $(BIN)/.ready ## Mutated input for each loader, SECONDS=300 each; SEED=n the same again; REPLAY=file one case
 	python -m fuzz --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED)) $(REPLAY)
 
-bench: $(BIN)/.ready ## Measure, and write docs/benchmarks.md anew
+bench: $(BIN)/.ready ## Measure, and write docs/benchmarks.md
 	hack/quickstart
 	python -m benchmarks
 

@@ -68,9 +68,9 @@ MAX_SAVED_BYTES: Final = 64 * MIB
 MAX_METADATA_BYTES: Final = 16 * KIB
 """Of the metadata that a QPY circuit carries, as JSON; the result repeats it."""
 MAX_METADATA_DEPTH: Final = 32
-"""Of lists and maps in it: the child that took the circuit has a higher stack than whoever reads its result."""
+"""Of lists and maps in it: the child has a larger stack than the readers of its result."""
 MAX_OUTCOMES: Final = 4096
-"""Distinct outcomes up to which counts are written beside the samples; beyond it a reader derives them."""
+"""Distinct outcomes up to which counts are stored with the samples; above it a reader derives them."""
 
 PARSE_SECONDS: Final = 60.0
 """CPU time in which a circuit must be parsed and made ready to run."""
