@@ -19,7 +19,7 @@ PYTHON = "3.11"
 # Lock: its sources. "" is install_requires and "build" is pyproject.toml; the others are extras of setup.cfg.
 # `dev` comes first: the images' locks take their versions from it, so that the tests run what the images run.
 LOCKS = {
-    "dev": ("", "operator", "worker", "api", "client", "seaweedfs", "dev"),
+    "dev": ("", "operator", "worker", "api", "client", "seaweedfs", "installer", "dev"),
     "operator": ("", "operator"),
     "worker": ("", "worker"),
     "api": ("", "api"),
@@ -28,6 +28,7 @@ LOCKS = {
     "qsim": ("qsim",),
     "seaweedfs": ("seaweedfs",),
     "build": ("build",),
+    "installer": ("installer",),
 }
 WITHOUT_DEPENDENCIES = {"qsim"}
 

@@ -28,6 +28,13 @@ _SOURCES = (
     "trusted-host",
 )
 
+_UV_VARIABLES = {
+    "extra-index-url": "UV_INDEX",
+    "index-url": "UV_DEFAULT_INDEX",
+    "no-index": "UV_NO_INDEX",
+    "trusted-host": "UV_INSECURE_HOST",
+}
+
 
 @dataclass(frozen=True)
 class Mount:
@@ -45,7 +52,7 @@ class Mount:
 
 def mounts() -> list[Mount]:
     """Returns the mounts: the machine's certificates and pip settings, and a cache that builds share."""
-    settings = settings_of(run(sys.executable, "-m", "pip", "config", "list", check=False))
+    settings = machine_settings()
     folder = cache() / "pip"
     folder.mkdir(parents=True, exist_ok=True)
     config = cache() / "pip.conf"
@@ -57,6 +64,11 @@ def mounts() -> list[Mount]:
         Mount(folder, CACHE, writable=True),
         *(Mount(path, str(path)) for path in wheels),
     ]
+
+
+def machine_settings() -> dict[str, str]:
+    """Returns the settings of pip on the machine that say where packages come from."""
+    return settings_of(run(sys.executable, "-m", "pip", "config", "list", check=False))
 
 
 def settings_of(listed: str) -> dict[str, str]:
@@ -71,6 +83,14 @@ def settings_of(listed: str) -> dict[str, str]:
         if name in _SOURCES:
             found[name] = str(ast.literal_eval(value)).strip()
     return found
+
+
+def uv_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Returns the environment that gives uv the same settings as pip."""
+    found = {variable: settings[name] for name, variable in _UV_VARIABLES.items() if name in settings}
+    # uv, unlike pip, fails when a folder does not exist.
+    links = [link for link in settings.get("find-links", "").split() if "://" in link or Path(link).is_dir()]
+    return {**found, "UV_FIND_LINKS": ",".join(links), "UV_SYSTEM_CERTS": "true"}
 
 
 def pip_conf(settings: Mapping[str, str]) -> str:

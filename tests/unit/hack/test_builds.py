@@ -57,6 +57,14 @@ def test_pip_settings_of_the_machine_reach_the_build() -> None:
     ]
 
 
+def test_pip_settings_of_the_machine_reach_uv() -> None:
+    settings = {"index-url": "https://a.example/simple", "find-links": "/no/such/folder /tmp", "proxy": "x"}
+    environment = pip.uv_environment(settings)
+    assert environment["UV_DEFAULT_INDEX"] == "https://a.example/simple"
+    assert environment["UV_FIND_LINKS"] == "/tmp"
+    assert "UV_INDEX" not in environment
+
+
 def test_mounts_are_read_only_unless_said_otherwise() -> None:
     assert pip.Mount(Path("/a"), "/b").option == "--volume=/a:/b:ro"
     assert pip.Mount(Path("/a"), "/b", writable=True).option == "--volume=/a:/b"
