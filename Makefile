@@ -9,7 +9,7 @@ SOURCES := contract operator worker api client hack tests benchmarks examples
 COVERED := quantumjob quantumjob_api quantumjob_contract quantumjob_operator quantumjob_worker
 PYTEST := python -m pytest --hypothesis-profile=ci --durations=20
 export PYTHONPATH := contract:operator:worker:api:client:tests:hack
-export PATH := $(BIN):$(PATH)
+export PATH := $(BIN):$(PATH):$(CACHE)/bin
 
 .DEFAULT_GOAL := help
 
@@ -22,7 +22,8 @@ $(BIN)/.ready:
 venv: $(BIN)/.ready ## Print the folder of the Python environment
 	@echo $(VENV)
 
-demo: $(BIN)/.ready ## Bring up what is missing, run the examples, show their results
+demo: ## Bring up what is missing, run the examples, show their results
+	@hack/quickstart --venv $(VENV)
 	@hack/demo
 
 test: check unit store cluster ## Every behaviour once: linters, unit, store and cluster tests
@@ -71,7 +72,7 @@ bench: $(BIN)/.ready ## Measure, and write docs/benchmarks.md
 	python -m benchmarks
 
 lock: $(BIN)/.ready ## Resolve the packages of setup.cfg to requirements/, with hashes
-	python hack/locks.py
+	UV_CACHE_DIR=$(CACHE)/uv python hack/locks.py
 
 images: $(BIN)/.ready ## Build the images
 	hack/images build

@@ -1,4 +1,4 @@
-"""The product's images, built from the repository's Dockerfile when what goes into them has changed."""
+"""Builds the product's images from the Dockerfile when their inputs have changed, and loads them to the node."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from localnode import base, images, packages, pip
+from localnode.parallel import together
 from localnode.settings import cache
 from localnode.shell import run, step
 
 TARGETS = ("operator", "worker", "api", "seaweedfs")
-"""What an installation needs. The Dockerfile has more."""
-# A build sees these and nothing else, so the key cannot miss what an image is made of.
+"""The images of an installation. The Dockerfile has more targets."""
+# A build gets these files and no others, so that the key covers all inputs of an image.
 INPUTS = ("Dockerfile", "LICENSE", "setup.cfg", "pyproject.toml")
 FOLDERS = ("contract", "operator", "worker", "api", "client", "requirements")
 
 
 def build(root: Path, targets: Iterable[str] = TARGETS, base_image: str | None = None) -> list[str]:
-    """Build what has changed; returns the images' names."""
-    packages.ensure(packages.BUILDS)
+    """Builds the images whose inputs have changed; returns the names of all."""
+    packages.ensure()
     known = _names()
     base_image = base_image or base.image(known)
     files = inputs(root)
@@ -40,31 +42,31 @@ def build(root: Path, targets: Iterable[str] = TARGETS, base_image: str | None =
 
 
 def load(root: Path, targets: Iterable[str] = TARGETS) -> list[str]:
-    """Load the images, as they are now, to the node; returns `NAME@DIGEST` of each."""
-    return [images.load(name(root, target)) for target in targets]
+    """Loads the images to the node; returns `NAME@DIGEST` of each."""
+    return together(*(partial(images.load, name(root, target)) for target in targets))
 
 
 def name(root: Path, target: str) -> str:
-    """The name of a target's image."""
+    """Returns the name of a target's image."""
     return f"quantumjob/{target}:{version(root)}"
 
 
 def version(root: Path) -> str:
-    """The project's version."""
+    """Returns the project's version."""
     setup = configparser.ConfigParser()
     setup.read(root / "setup.cfg")
     return setup["metadata"]["version"]
 
 
 def inputs(root: Path) -> list[str]:
-    """The files that a build sees: tracked, or not ignored."""
+    """Returns the files that a build gets: those that git tracks, or does not ignore."""
     listing = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
     listed = run("git", "-C", root, *listing, "--", *INPUTS, *FOLDERS).split("\0")
     return sorted(file for file in listed if file and (root / file).is_file())
 
 
 def key(root: Path, files: Iterable[str], base_image: str) -> str:
-    """What the images are a function of, hashed."""
+    """Returns a hash of all inputs of the images."""
     digest = hashlib.sha256(base_image.encode())
     for file in files:
         path = root / file
@@ -74,7 +76,7 @@ def key(root: Path, files: Iterable[str], base_image: str) -> str:
 
 
 def command(target: str, base_image: str, mounts: Iterable[pip.Mount], tags: Iterable[str], context: Path) -> list[str]:
-    """The build's command line."""
+    """Returns the command line of a build."""
     return [
         *("buildah", "bud", "--isolation", "chroot", "--network", "host", "--layers", "--target", target),
         *("--build-arg", f"BASE_IMAGE={base_image}"),
@@ -94,13 +96,13 @@ def _build(root: Path, files: list[str], target: str, base_image: str, tags: tup
 
 
 def _untag(target: str, keyed: str, known: Iterable[str]) -> None:
-    """Let go of the builds before this one."""
+    """Removes the tags of earlier builds."""
     for old in known:
         if old.startswith(f"localhost/quantumjob/{target}:key-") and old != f"localhost/{keyed}":
             run("buildah", "rmi", old, check=False)
 
 
 def _names() -> dict[str, str]:
-    """The id of every named image in buildah's store."""
+    """Returns the id of each named image in buildah's store."""
     listed = json.loads(run("buildah", "images", "--json") or "[]") or []
     return {name: image["id"] for image in listed for name in image.get("names") or ()}

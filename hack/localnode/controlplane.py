@@ -1,4 +1,4 @@
-"""etcd, the API server, the controller manager and the scheduler."""
+"""The command lines of etcd, the API server, the controller manager and the scheduler."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from localnode.settings import (
 ETCD_URL = f"http://127.0.0.1:{ETCD_PORT}"
 
 
-def etcd() -> Daemon:
-    """The store, on loopback. A crash of the machine may cost it its data, and `up` then starts anew."""
+def etcd(programs: Path) -> Daemon:
+    """Returns etcd, on loopback. It does not fsync: after a crash of the machine, `up` may start from nothing."""
     peer = f"http://127.0.0.1:{ETCD_PEER_PORT}"
     options = {
         "name": "node",
@@ -37,11 +37,11 @@ def etcd() -> Daemon:
         "auto-compaction-mode": "periodic",
         "auto-compaction-retention": "10m",
     }
-    return Daemon("etcd", _command("etcd", options))
+    return Daemon("etcd", _command(programs / "etcd", options))
 
 
 def apiserver(programs: Path) -> Daemon:
-    """The API server, on the node's own address."""
+    """Returns the API server, on the node's address."""
     options = {
         "etcd-servers": ETCD_URL,
         "bind-address": NODE_IP,
@@ -60,14 +60,14 @@ def apiserver(programs: Path) -> Daemon:
         "kubelet-certificate-authority": PKI / "ca.crt",
         "kubelet-client-certificate": PKI / "apiserver-kubelet.crt",
         "kubelet-client-key": PKI / "apiserver-kubelet.key",
-        # Else `kubectl logs` looks for the node's name in DNS.
+        # Otherwise `kubectl logs` resolves the node's name by DNS.
         "kubelet-preferred-address-types": "InternalIP",
     }
     return Daemon("kube-apiserver", _command(programs / "kube-apiserver", options))
 
 
 def controller_manager(programs: Path) -> Daemon:
-    """The controllers; alone, so without leader election."""
+    """Returns the controller manager, without leader election, since it is the only one."""
     options = {
         **_component("controller-manager"),
         "cluster-cidr": POD_CIDR,
@@ -81,7 +81,7 @@ def controller_manager(programs: Path) -> Daemon:
 
 
 def scheduler(programs: Path) -> Daemon:
-    """The scheduler."""
+    """Returns the scheduler."""
     return Daemon("kube-scheduler", _command(programs / "kube-scheduler", _component("scheduler")))
 
 
@@ -96,5 +96,5 @@ def _component(name: str) -> dict[str, object]:
     }
 
 
-def _command(program: str | Path, options: dict[str, object]) -> tuple[str, ...]:
+def _command(program: Path, options: dict[str, object]) -> tuple[str, ...]:
     return (str(program), *(f"--{name}={value}" for name, value in options.items()))

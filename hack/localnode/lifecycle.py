@@ -25,8 +25,9 @@ from localnode import (
     processes,
     worker,
 )
+from localnode.parallel import together
 from localnode.processes import Daemon
-from localnode.settings import LOCK, cache
+from localnode.settings import API_PORT, LOCK, NODE_IP, cache
 from localnode.shell import CommandError, run, say, step, wait
 
 _ELSEWHERE = ". Set KUBECONFIG to use another cluster."
@@ -42,11 +43,8 @@ def up() -> None:
         start = time.monotonic()
         reused = machine.recorded()
         machine.record()
-        packages.ensure(packages.NODE | packages.BUILDS)
-        programs, coredns = golang.kubernetes(), golang.coredns()
-        images.pause()
-        kubectl.ensure()
-        _repair(programs, coredns, reused=reused)
+        programs, *_ = together(golang.node, kubectl.ensure, images.pause)
+        _repair(programs, reused=reused)
         say(f"the node is up ({time.monotonic() - start:.0f} s)")
 
 
@@ -73,7 +71,7 @@ def check_machine() -> None:
     _check_root()
     if shutil.which("apt-get") is None or not Path("/etc/debian_version").exists():
         raise CommandError(f"the local node needs Debian or Ubuntu{_ELSEWHERE}")
-    if shutil.which("go") is None and not golang.built():
+    if shutil.which("go") is None and not golang.node_is_built():
         raise CommandError(f"the local node is built with Go, which is not on the PATH{_ELSEWHERE}")
     if not processes.hierarchies():
         raise CommandError(f"the local node needs cgroups below /sys/fs/cgroup{_ELSEWHERE}")
@@ -84,10 +82,10 @@ def _check_root() -> None:
         raise CommandError(f"the local node needs root{_ELSEWHERE}")
 
 
-def _repair(programs: Path, coredns: Path, *, reused: bool) -> None:
+def _repair(programs: Path, *, reused: bool) -> None:
     """Starts the dead components. If that fails, restarts all of them; if that fails, starts with an empty state."""
     if not reused:
-        _start(programs, coredns)
+        _start(programs)
         return
     attempts: tuple[tuple[str, Callable[[], None]], ...] = (
         ("starting the components that do not run", lambda: None),
@@ -98,7 +96,7 @@ def _repair(programs: Path, coredns: Path, *, reused: bool) -> None:
         try:
             say(what)
             prepare()
-            _start(programs, coredns)
+            _start(programs)
         except CommandError as error:
             if number == len(attempts):
                 raise
@@ -107,7 +105,7 @@ def _repair(programs: Path, coredns: Path, *, reused: bool) -> None:
             return
 
 
-def _start(programs: Path, coredns: Path) -> None:
+def _start(programs: Path) -> None:
     swept = not (machine.same_boot() and processes.alive("containerd"))
     if swept:
         machine.sweep()
@@ -120,7 +118,7 @@ def _start(programs: Path, coredns: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
     with step("etcd and containerd"):
-        etcd, containerd = controlplane.etcd(), worker.containerd()
+        etcd, containerd = controlplane.etcd(programs), worker.containerd()
         _ensure(etcd, containerd)
         _wait(etcd, 20, lambda: '"true"' in api.plain(f"{controlplane.ETCD_URL}/health"))
         _wait(containerd, 20, lambda: bool(_containerd_answers()))
@@ -132,7 +130,7 @@ def _start(programs: Path, coredns: Path) -> None:
     with step("controllers, scheduler, kubelet, kube-proxy, CoreDNS"):
         addons.apply()
         manager, kubelet = controlplane.controller_manager(programs), worker.kubelet(programs)
-        proxy, dns = worker.proxy(programs), worker.coredns(coredns)
+        proxy, dns = worker.proxy(programs), worker.coredns(programs)
         since = None if kubelet.alive() else time.time()
         _ensure(manager, controlplane.scheduler(programs), kubelet, proxy, dns)
         _wait(kubelet, 60, lambda: health.node_ready(since))
@@ -171,6 +169,8 @@ def _down() -> None:
     with step("stopping the node"):
         machine.sweep()
         machine.restore()
+        # kubectl would use the list of resources of this node for the next one.
+        shutil.rmtree(Path.home() / f".kube/cache/discovery/{NODE_IP}_{API_PORT}", ignore_errors=True)
 
 
 def _forget_images() -> None:

@@ -1,8 +1,9 @@
-"""Debian packages: installed where their command is missing, and remembered, so that a purge takes away just these."""
+"""Debian packages: installed where their command is missing, and recorded, so that a purge removes only these."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -13,10 +14,9 @@ from localnode.shell import CommandError, run, step
 
 CNI_PLUGINS = Path("/usr/lib/cni")
 
-# By the file that is needed, not by the package: containerd and runc may be there as Docker's own packages,
-# which Debian's would push out.
+# The file that is needed, and the package that has it. containerd and runc may be installed from Docker's own packages,
+# which conflict with Debian's.
 NODE = {
-    "etcd": "etcd-server",
     "containerd": "containerd",
     "runc": "runc",
     str(CNI_PLUGINS / "portmap"): "containernetworking-plugins",
@@ -35,45 +35,52 @@ _NO_SERVICES = Path("/usr/sbin/policy-rc.d")
 
 
 def missing(needed: dict[str, str]) -> list[str]:
-    """The packages whose command or file is not there."""
-    return sorted({name for what, name in needed.items() if not _there(what)})
+    """Returns the packages whose command or file does not exist."""
+    return sorted({name for what, name in needed.items() if not _exists(what)})
 
 
-def ensure(needed: dict[str, str]) -> None:
-    """Install what is missing."""
-    names = missing(needed)
-    if not names:
-        return
-    if shutil.which("apt-get") is None:
-        raise CommandError("this needs Debian or Ubuntu; elsewhere, set KUBECONFIG to use another cluster")
-    log = cache() / "logs/apt.log"
-    with step(f"installing {' '.join(names)}"), _no_services():
-        before = _installed()
-        run("apt-get", "update", "-q", log=log)
-        # --no-remove: a package that would push out one of the user's is refused.
-        install = ("apt-get", "install", "-q", "-y", "--no-install-recommends", "--no-remove")
-        try:
-            run(*install, *names, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"}, log=log)
-        finally:
-            _remember(_installed() - before)
+def ensure() -> None:
+    """Installs the packages of NODE and BUILDS that are missing."""
+    cache().mkdir(parents=True, exist_ok=True)
+    with (cache() / ".packages.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        names = missing(NODE | BUILDS)
+        if names:
+            _install(names)
 
 
 def installed_here() -> list[str]:
-    """The packages that `ensure` brought, with those that they depend on."""
+    """Returns the packages that `ensure` installed, with their dependencies."""
     record = _record()
     return record.read_text().split() if record.exists() else []
 
 
 def remove_installed() -> None:
-    """Take away what `ensure` brought."""
+    """Removes the packages that `ensure` installed."""
     names = sorted(_installed() & set(installed_here()))
     if names:
-        with step(f"removing {len(names)} packages that this brought"):
-            # Not apt-get: dpkg leaves what a package of somebody else's has come to need.
+        with step(f"removing the {len(names)} packages that the node installed"):
+            # dpkg, unlike apt-get, keeps a package that another package has come to need.
             run("dpkg", "--purge", *names, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"}, check=False)
 
 
-def _there(what: str) -> bool:
+def _install(names: list[str]) -> None:
+    if shutil.which("apt-get") is None:
+        raise CommandError("apt-get is not installed. Use Debian or Ubuntu, or set KUBECONFIG to use another cluster.")
+    log = cache() / "logs/apt.log"
+    with step(f"installing {' '.join(names)}"), _no_services():
+        before = _installed()
+        run("apt-get", "update", "-q", log=log)
+        # --no-remove: the user's packages stay, or the installation fails.
+        command = ("apt-get", "install", "-q", "-y", "--no-install-recommends", "--no-remove", *names)
+        try:
+            # An interrupted dpkg would need a repair by hand.
+            run(*command, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"}, log=log, stoppable=False)
+        finally:
+            _remember(_installed() - before)
+
+
+def _exists(what: str) -> bool:
     return Path(what).exists() if what.startswith("/") else shutil.which(what) is not None
 
 
@@ -93,7 +100,7 @@ def _remember(names: Iterable[str]) -> None:
 
 @contextlib.contextmanager
 def _no_services() -> Iterator[None]:
-    """Where systemd runs, Debian would start a second etcd and containerd at once."""
+    """Keeps Debian from starting its own containerd service on installation."""
     if _NO_SERVICES.exists():
         yield
         return

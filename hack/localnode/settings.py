@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-KUBERNETES = "v1.34.4"
-COREDNS = "v1.14.5"
 MINIO = "v0.0.0-20260212201848-7aac2a2c5b7c"
 KUBECTL = "1.36.3"  # the oldest on PyPI
 

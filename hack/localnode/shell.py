@@ -1,27 +1,37 @@
-"""Running commands, and saying what is going on."""
+"""Runs commands and reports progress."""
 
 from __future__ import annotations
 
 import contextlib
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from subprocess import PIPE, STDOUT, Popen
+from typing import Any
 
 
 class CommandError(Exception):
-    """Something that the user must read: one sentence, and where to look further."""
+    """An error whose message is for the user: what failed, and where to look further."""
+
+
+class Stopped(Exception):
+    """A command was terminated, or not started, because another part of the work had failed."""
+
+
+_running: set[Popen[str]] = set()
+_running_lock = threading.Lock()
+_stopping = threading.Event()
 
 
 def say(text: str) -> None:
-    """Progress goes to stderr; stdout is for what a caller parses."""
+    """Prints progress to stderr; stdout is for results that a caller parses."""
     print(text, file=sys.stderr, flush=True)
 
 
 def tail(log: Path, lines: int = 15) -> str:
-    """The last lines of a log, indented."""
+    """Returns the last lines of a log, indented."""
     try:
         text = log.read_text(errors="replace")
     except OSError:
@@ -36,26 +46,53 @@ def run(
     stdin: str | None = None,
     check: bool = True,
     log: Path | None = None,
+    stoppable: bool = True,
 ) -> str:
-    """Run a command and return what it printed; with `log`, print there instead and return nothing."""
+    """Runs a command and returns its output. With `log`, the output is appended there instead, and "" is returned.
+
+    `stop` lets a command finish that is not `stoppable`.
+    """
     argv = [str(part) for part in command]
+    if log is None:
+        status, output, errors = _communicate(argv, stdin, stoppable, env=env, cwd=cwd, stdout=PIPE, stderr=PIPE)
+    else:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a") as sink:
+            sink.write(f"$ {' '.join(argv)}\n")
+            sink.flush()
+            status, output, errors = _communicate(argv, stdin, stoppable, env=env, cwd=cwd, stdout=sink, stderr=STDOUT)
+    if check and status:
+        where = f"see {log}:\n{tail(log)}" if log else (errors or output).strip()[-1500:]
+        raise CommandError(f"`{_short(argv)}` exited with status {status}; {where}")
+    return output
+
+
+def stop() -> None:
+    """Terminates all running commands. Every `run` that is interrupted or called afterwards raises Stopped."""
+    with _running_lock:
+        _stopping.set()
+        for process in _running:
+            process.terminate()
+
+
+def _communicate(argv: list[str], stdin: str | None, stoppable: bool, **options: Any) -> tuple[int, str, str]:
+    with _running_lock:
+        if _stopping.is_set():
+            raise Stopped(argv[0])
+        try:
+            process = Popen(argv, text=True, stdin=None if stdin is None else PIPE, **options)
+        except FileNotFoundError as missing:
+            raise CommandError(f"the command {argv[0]} is not installed on this machine") from missing
+        if stoppable:
+            _running.add(process)
     try:
-        if log is None:
-            done = subprocess.run(argv, env=env, cwd=cwd, input=stdin, text=True, capture_output=True, check=False)
-        else:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("a") as sink:
-                sink.write(f"$ {' '.join(argv)}\n")
-                sink.flush()
-                done = subprocess.run(
-                    argv, env=env, cwd=cwd, input=stdin, text=True, stdout=sink, stderr=subprocess.STDOUT, check=False
-                )
-    except FileNotFoundError as missing:
-        raise CommandError(f"the command {argv[0]} is missing on this machine") from missing
-    if check and done.returncode:
-        where = f"see {log}:\n{tail(log)}" if log else _last(done.stderr or done.stdout)
-        raise CommandError(f"`{_short(argv)}` ended with {done.returncode}; {where}")
-    return done.stdout or ""
+        output, errors = process.communicate(stdin)
+    finally:
+        with _running_lock:
+            _running.discard(process)
+    if _stopping.is_set() and process.returncode:
+        raise Stopped(argv[0])
+    return process.returncode, output or "", errors or ""
 
 
 def _short(argv: Sequence[str]) -> str:
@@ -63,21 +100,17 @@ def _short(argv: Sequence[str]) -> str:
     return text if len(text) < 160 else text[:157] + "..."
 
 
-def _last(text: str) -> str:
-    return text.strip()[-1500:]
-
-
 @contextlib.contextmanager
 def step(what: str) -> Iterator[None]:
-    """Say what begins, how long it took, and in between that it still goes on."""
+    """Reports that a step begins, every 30 seconds that it goes on, and how long it took."""
     start = time.monotonic()
     ended = threading.Event()
 
-    def still() -> None:
+    def report() -> None:
         while not ended.wait(30):
-            say(f"    ... {what}: {time.monotonic() - start:.0f} s so far")
+            say(f"    {what}: {time.monotonic() - start:.0f} s so far")
 
-    thread = threading.Thread(target=still, daemon=True)
+    thread = threading.Thread(target=report, daemon=True)
     say(f"{what} ...")
     thread.start()
     try:
@@ -85,11 +118,11 @@ def step(what: str) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
-    say(f"    {time.monotonic() - start:.1f} s")
+    say(f"{what}: done in {time.monotonic() - start:.1f} s")
 
 
 def wait(condition: Callable[[], bool], seconds: float, otherwise: Callable[[], str]) -> None:
-    """Wait until the condition holds, or fail with the sentence that `otherwise` gives."""
+    """Waits until the condition holds. Raises CommandError with the message of `otherwise` after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -64,9 +64,9 @@ def proxy(programs: Path) -> Daemon:
     return Daemon("kube-proxy", (str(programs / "kube-proxy"), config, f"--hostname-override={NODE_NAME}"))
 
 
-def coredns(program: Path) -> Daemon:
-    """CoreDNS as a process of the machine, so that it needs no image and can ask the machine's own resolver."""
-    return Daemon("coredns", (str(program), "-conf", str(CONFIG / "Corefile")))
+def coredns(programs: Path) -> Daemon:
+    """Returns CoreDNS, as a process of the machine: it needs no image, and it can use the machine's resolver."""
+    return Daemon("coredns", (str(programs / "coredns"), "-conf", str(CONFIG / "Corefile")))
 
 
 def _containerd() -> str:

@@ -1,5 +1,6 @@
 """The pure parts of the local node."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -73,12 +74,28 @@ def test_a_row_of_images_gives_digest_and_build() -> None:
     assert images.listed(row.replace("quantumjobs.io/build-id=cd", "x=y")) == {"digest": "sha256:ab"}
 
 
-def test_staging_modules_are_taken_from_where_they_are_published() -> None:
-    upstream = "module k8s.io/kubernetes\n\nreplace (\n\tk8s.io/api => ./staging/src/k8s.io/api\n)\n"
-    own = golang.own_go_mod(upstream, "v1.34.4")
-    assert own.startswith("module localnode\n")
-    assert "k8s.io/api => k8s.io/api v0.34.4\n" in own
-    assert own.endswith("require k8s.io/kubernetes v1.34.4\n")
+def test_staging_modules_have_the_version_of_kubernetes() -> None:
+    go_mod = (golang.MODULE / "go.mod").read_text()
+    version = golang.kubernetes_version(go_mod)
+    staging = re.findall(r"^\s*(k8s\.io/\S+) => (\S+) (\S+)$", go_mod, re.MULTILINE)
+    assert staging
+    assert {found for _, _, found in staging} == {"v0." + version.removeprefix("v1.")}
+    assert all(module == source for module, source, _ in staging)
+
+
+def test_coredns_has_the_plugins_of_the_corefile() -> None:
+    corefile = next(text for path, text in worker.configs().items() if path.name == "Corefile")
+    used = set(re.findall(r"^    ([a-z]+) ", corefile, re.MULTILINE)) | {"errors"}
+    source = (golang.MODULE / "coredns/main.go").read_text()
+    assert set(re.findall(r"coredns/plugin/(\w+)\"", source)) == used
+    listed = re.search(r"directives = \[\]string\{(.*)\}", source)
+    assert listed
+    assert set(re.findall(r"\w+", listed[1])) == used
+
+
+def test_every_kubernetes_component_is_in_the_program() -> None:
+    source = (golang.MODULE / "kubernetes/main.go").read_text()
+    assert set(re.findall(r"^\t\"([a-z-]+)\":", source, re.MULTILINE)) == set(golang.COMPONENTS)
 
 
 def test_the_mirror_is_that_of_the_suite_itself() -> None:
@@ -100,7 +117,7 @@ def test_containerd_leaves_scores_and_other_containerds_alone() -> None:
 
 
 def test_every_option_is_one_argument() -> None:
-    assert "--data-dir=/var/lib/quantumjob-node/etcd" in controlplane.etcd().command
+    assert "--data-dir=/var/lib/quantumjob-node/etcd" in controlplane.etcd(Path("/bin")).command
     assert all(part.startswith("--") for part in controlplane.apiserver(Path("/bin")).command[1:])
 
 
