@@ -1,65 +1,85 @@
-"""The base image of the builds: Debian or Ubuntu as the machine is, from the machine's own mirror."""
+"""The base image of the builds: the Debian or Ubuntu release of this machine, from this machine's mirror."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import shutil
-from collections.abc import Container
 from pathlib import Path
 
 from localnode import cached
 from localnode.settings import cache
 from localnode.shell import CommandError, run
 
+REPOSITORY = "localhost/quantumjob/base"
 PACKAGES = "python3,python3-venv,ca-certificates"
-_RECIPE = "2"
-_LEAVINGS = ("var/cache/apt", "var/lib/apt/lists", "var/log", "usr/share/doc", "usr/share/man", "usr/share/locale")
+_RECIPE = "3"
+# Caches, logs and documentation. Most of them differ between two runs with the same packages.
+_REMOVED = (
+    *("var/cache/apt", "var/cache/debconf", "var/cache/ldconfig", "var/lib/apt/lists", "var/log"),
+    *("usr/share/doc", "usr/share/man", "usr/share/locale"),
+)
+_EPOCH = "0"
 
 
-def image(known: Container[str]) -> str:
-    """The base image's name, in buildah's store of which `known` names the images; built there if it is missing."""
+def image() -> str:
+    """Returns the base image as NAME@DIGEST. Builds it if buildah's store does not have it.
+
+    The digest is a function of the recipe and of the packages' versions in the mirror at the time of the build.
+    """
     codename = platform.freedesktop_os_release()["VERSION_CODENAME"]
     version = key(codename)
-    name = f"localhost/quantumjob/base:{version}"
-    if name in known:
-        return name
-    what = f"debootstrap of {codename} (1 minute)"
-    folder = cached.folder(f"base/{version}", what, lambda target: _make(codename, target))
-    container = run("buildah", "from", "scratch").strip()
-    run("buildah", "add", "--quiet", container, folder / "root.tar", "/")
-    run("buildah", "config", "--cmd", "/bin/sh", container)
-    run("buildah", "commit", "--quiet", "--rm", container, name)
-    return name
+    name = f"{REPOSITORY}:{version}"
+    if not _digest(name):
+        what = f"debootstrap of {codename} (1 minute)"
+        folder = cached.folder(f"base/{version}", what, lambda target: _build_root(codename, target))
+        container = run("buildah", "from", "scratch").strip()
+        run("buildah", "add", "--quiet", container, folder / "root.tar", "/")
+        run("buildah", "config", "--cmd", "/bin/sh", container)
+        run("buildah", "commit", "--quiet", "--rm", "--timestamp", _EPOCH, container, name)
+    return f"{REPOSITORY}@{_digest(name)}"
 
 
 def key(codename: str) -> str:
-    """What the base is a function of; the mirror is not part of it, for mirrors hold the same."""
+    """Returns the tag of the base image. It does not depend on the mirror, since mirrors have the same content."""
     return f"{codename}-{hashlib.sha256(f'{codename} {PACKAGES} {_RECIPE}'.encode()).hexdigest()[:8]}"
 
 
 def mirror(targets: str, codename: str) -> str:
-    """The mirror of a suite, from rows of `CODENAME SITE` as apt gives them."""
+    """Returns the mirror of a release, from rows of `CODENAME SITE` as apt prints them."""
     for row in targets.splitlines():
         name, _, site = row.partition(" ")
         if name == codename:
             return site
-    raise CommandError(f"apt knows no mirror for {codename}: run apt-get update")
+    raise CommandError(f"apt knows no mirror for {codename}. Run apt-get update.")
 
 
-def _make(codename: str, target: Path) -> None:
+def _digest(name: str) -> str:
+    return run("buildah", "inspect", "--type", "image", "--format", "{{.FromImageDigest}}", name, check=False).strip()
+
+
+def _build_root(codename: str, target: Path) -> None:
     root = target / "root"
     rows = run("apt-get", "indextargets", "--format", "$(CODENAME) $(SITE)", "Created-By: Packages")
-    options = ("--variant=minbase", f"--include={PACKAGES}")
-    run("debootstrap", *options, codename, root, mirror(rows, codename), log=cache() / "logs/debootstrap.log")
-    for name in _LEAVINGS:
+    command = ("debootstrap", "--variant=minbase", f"--include={PACKAGES}", codename, root, mirror(rows, codename))
+    # The date in /etc/shadow.
+    run(*command, env=os.environ | {"SOURCE_DATE_EPOCH": _EPOCH}, log=cache() / "logs/debootstrap.log")
+    for name in _REMOVED:
         shutil.rmtree(root / name, ignore_errors=True)
         (root / name).mkdir(parents=True)
-    # debootstrap copies the machine's.
+    # debootstrap copies those of the machine.
     (root / "etc/resolv.conf").write_text("")
     (root / "etc/hostname").write_text("localhost\n")
-    # Where the builds mount the machine's pip settings; nothing of them stays.
+    # Mount points for the machine's pip settings and cache during builds. Images contain only the empty ones.
     (root / "etc/pip.conf").touch()
     (root / "var/cache/pip").mkdir()
-    run("tar", "--create", "--numeric-owner", "--one-file-system", "-C", root, "-f", target / "root.tar", ".")
+    versions = run("dpkg-query", f"--admindir={root}/var/lib/dpkg", "--show")
+    (target / "packages.txt").write_text(versions)
+    # All file times become the same. Python would then ignore .pyc files that it checks by their source's time.
+    libraries = [f"/{path.relative_to(root)}" for path in (root / "usr/lib").glob("python3*")]
+    compile_all = ("python3", "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash", *libraries)
+    run("chroot", root, *compile_all)
+    tar = ("tar", "--create", "--numeric-owner", "--one-file-system", "--sort=name", f"--mtime=@{_EPOCH}")
+    run(*tar, "-C", root, "-f", target / "root.tar", ".")
     shutil.rmtree(root)

@@ -26,8 +26,8 @@ FOLDERS = ("contract", "operator", "worker", "api", "client", "requirements")
 def build(root: Path, targets: Iterable[str] = TARGETS, base_image: str | None = None) -> list[str]:
     """Builds the images whose inputs have changed; returns the names of all."""
     packages.ensure()
+    base_image = base_image or base.image()
     known = _names()
-    base_image = base_image or base.image(known)
     files = inputs(root)
     tag = "key-" + key(root, files, base_image)
     done = []
