@@ -283,7 +283,7 @@ def test_the_command_line(shell: Shell, namespace: Namespace, tmp_path: Path) ->
     assert uid in quantumjob("history")
     assert json.loads(quantumjob("result", uid, "-o", "json"))["uid"] == uid
     assert "history" in quantumjob("result", "bell", code=3)
-    assert "may not do this here" in quantumjob("list", "-n", "default", code=4)
+    assert "lacks this right in the namespace" in quantumjob("list", "-n", "default", code=4)
     assert "Failed" in quantumjob("submit", str(tmp_path / "bad.qasm"), "--name", "bad", "--wait", code=1)
     assert "SyntaxError" in quantumjob("result", "bad", code=1)
 
