@@ -37,7 +37,7 @@ def test_501_pubs_are_refused() -> None:
 
 
 def refusal_of(*arguments: str) -> str:
-    """Returns the error of kubectl. A conflict with a status write of the operator is not yet an answer, so it retries."""
+    """Returns the error of kubectl. Retries on a conflict with a status write of the operator."""
     for _ in range(10):
         with pytest.raises(RuntimeError) as refusal:
             cluster.kubectl(*arguments)
