@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -34,8 +35,9 @@ def lines(text: str) -> list[str]:
 def forbidden_import(contract: configparser.SectionProxy) -> tuple[str, str]:
     """Returns a module and one that it must not import by this contract."""
     if contract["type"] == "layers":
-        layers = lines(contract["layers"])
-        return layers[-1].split("|")[0].strip(), layers[0].split("|")[0].strip()
+        container = f"{contract['containers'].strip()}." if "containers" in contract else ""
+        layers = [container + re.split("[|:]", layer)[0].strip() for layer in lines(contract["layers"])]
+        return layers[-1], layers[0]
     if contract["type"] == "independence":
         first, second, *_ = lines(contract["modules"])
         return first, second
