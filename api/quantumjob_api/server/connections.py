@@ -63,7 +63,7 @@ class Connections:
         self._pruned = -PAUSE_SECONDS
         metrics.CONNECTIONS.set_function(lambda: sum(each.is_open() for each in self._open.values()))
 
-    def evict_one(self, now: float) -> bool:
+    def may_accept(self, now: float) -> bool:
         """Whether one more may be accepted. At the limit, first closes the one that waits longest for its client."""
         if len(self._open) >= self._limit and now - self._pruned >= PAUSE_SECONDS:
             self._open = {address: each for address, each in self._open.items() if each.is_open()}
@@ -114,7 +114,7 @@ async def _accept(
             continue
         with contextlib.ExitStack() as stack:
             stack.enter_context(accepted)
-            while not server.should_exit and not connections.evict_one(loop.time()):  # noqa: ASYNC110  # age makes room, too
+            while not server.should_exit and not connections.may_accept(loop.time()):  # noqa: ASYNC110  # age makes room, too
                 await asyncio.sleep(PAUSE_SECONDS)
             if not server.should_exit:
                 connections.add((host, port), _open(server, stack.pop_all(), accepted, context))

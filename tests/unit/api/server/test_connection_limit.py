@@ -16,20 +16,20 @@ def test_the_connection_that_waits_longest_for_its_client_makes_room() -> None:
         return made
 
     first, second = add("first", 0.0), add("second", 0.1)
-    assert not connections.evict_one(0.1), "no connection is MIN_SECONDS old"
-    assert connections.evict_one(MIN_SECONDS)
+    assert not connections.may_accept(0.1), "no connection is MIN_SECONDS old"
+    assert connections.may_accept(MIN_SECONDS)
     assert closed == ["first"]
     first = add("first", 1.0)
     second.waiting_since = None
-    assert not connections.evict_one(1.0 + MIN_SECONDS / 2), "the service works for the only old one"
+    assert not connections.may_accept(1.0 + MIN_SECONDS / 2), "the service works for the only old one"
     second.waiting_since = 9.0
-    assert connections.evict_one(9.0), "its age counts, not the time since its last answer"
+    assert connections.may_accept(9.0), "its age counts, not the time since its last answer"
     assert closed == ["first", "first"], "it waits longest"
     third = add("third", 9.0)
     first.waiting_since = second.waiting_since = third.waiting_since = None
-    assert not connections.evict_one(99.0)
+    assert not connections.may_accept(99.0)
     gone.add("second")
-    assert connections.evict_one(100.0)
+    assert connections.may_accept(100.0)
     assert connections.find(("second", 1)) is None
     assert closed == ["first", "first"]
 
@@ -40,5 +40,5 @@ def test_a_connection_that_asks_again_and_again_keeps_no_client_out() -> None:
     busy = ClientConnection(lambda: True, lambda: closed.append(1), 0.0)
     connections.add(("busy", 1), busy)
     busy.waiting_since = 0.99 * MIN_SECONDS
-    assert connections.evict_one(MIN_SECONDS)
+    assert connections.may_accept(MIN_SECONDS)
     assert closed == [1]

@@ -162,9 +162,9 @@ def test_the_handshake_of_a_silent_client_ends(tls: Tls, monkeypatch: pytest.Mon
 def test_a_connection_that_waits_for_a_place_does_not_hold_up_the_end(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, looked = Connections.evict_one, []
+    made, looked = Connections.may_accept, []
     monkeypatch.setattr(connections, "MIN_SECONDS", 3600)
-    monkeypatch.setattr(Connections, "evict_one", lambda *args: looked.append(made(*args)) or looked[-1])
+    monkeypatch.setattr(Connections, "may_accept", lambda *args: looked.append(made(*args)) or looked[-1])
 
     async def scenario(server: Server) -> None:
         held = [await server.connect() for _ in range(LIMIT)]
@@ -181,7 +181,7 @@ def test_a_connection_that_waits_for_a_place_does_not_hold_up_the_end(
 def test_other_tasks_run_between_two_accepts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many connections wait to be accepted."""
     rounds, seen = 0, []
-    monkeypatch.setattr(Connections, "evict_one", lambda *_: not seen.append(rounds))
+    monkeypatch.setattr(Connections, "may_accept", lambda *_: not seen.append(rounds))
 
     async def scenario(server: Server) -> None:
         nonlocal rounds
